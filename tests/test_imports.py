@@ -1,0 +1,75 @@
+"""Who may import whom: arrows point down only (docs/design.md)."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "lava_ssm"
+
+# room -> rooms it may import
+ALLOWED = {
+    "numerics": set(),
+    "network": {"numerics"},
+    "engine": {"network", "numerics"},
+    "nn": {"engine", "network", "numerics"},
+    "compress": {"engine", "network", "numerics", "nn"},
+    "runtime": set(),
+    "proc": {"engine", "network", "numerics", "runtime"},
+    "loihi2": {"engine", "network", "numerics"},
+    "data": set(),
+    "zoo": {"network", "numerics"},
+}
+# `Network.run` and `.stream` hand over to the engine inside the method.
+EXCEPTIONS = {("network/run.py", "engine")}
+# Packages that only these rooms may import: all others work without them.
+HEAVY = {"torch": {"nn", "data"}, "lava": {"proc", "runtime"}}
+FREE = {"cli", "__init__"}  # the command line and the face of the package may import all
+
+
+def sources() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported_modules(path: Path) -> set[str]:
+    modules = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import (Lava's compiler cannot follow it)"
+            modules.add(node.module or "")
+            if node.module == "lava_ssm":
+                modules |= {f"lava_ssm.{alias.name}" for alias in node.names}
+    return modules
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_point_down(path: Path) -> None:
+    room = room_of(path)
+    if room in FREE:
+        return
+    for module in imported_modules(path):
+        top, _, rest = module.partition(".")
+        if top == "lava_ssm" and rest:
+            target = rest.split(".")[0]
+            allowed = target == room or target in ALLOWED[room]
+            named = (str(path.relative_to(PACKAGE)), target) in EXCEPTIONS
+            assert allowed or named, f"{room} must not import {target}"
+        assert room in HEAVY.get(top, {room}), f"{room} must not import {top}"
+
+
+def test_every_room_has_its_rule() -> None:
+    assert {room_of(p) for p in sources()} <= set(ALLOWED) | FREE
+
+
+def test_importing_the_package_loads_neither_torch_nor_lava_nor_numpy() -> None:
+    code = "import sys, lava_ssm; print([m for m in ('torch', 'lava', 'numpy') if m in sys.modules])"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert loaded.stdout.strip() == "[]"
