@@ -70,6 +70,10 @@ def test_every_room_has_its_rule() -> None:
 
 
 def test_importing_the_package_loads_neither_torch_nor_lava_nor_numpy() -> None:
-    code = "import sys, lava_ssm; print([m for m in ('torch', 'lava', 'numpy') if m in sys.modules])"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    code = (
+        "import sys, lava_ssm; print([m for m in ('torch', 'lava', 'numpy') if m in sys.modules])"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     assert loaded.stdout.strip() == "[]"

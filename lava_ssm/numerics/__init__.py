@@ -1,0 +1,43 @@
+"""Fixed-point arithmetic on int64 arrays: every shift, rounding and overflow of the library.
+
+A number is a mantissa and an exponent, value = mantissa * 2**-exponent; the exponent is any
+integer. No other room has arithmetic of its own.
+"""
+
+from lava_ssm.numerics.arithmetic import CHIP, SYNAPSE_BITS, Arithmetic
+from lava_ssm.numerics.arrays import IntArray, RealArray, integers, reals
+from lava_ssm.numerics.bounds import state_bound
+from lava_ssm.numerics.formats import Format, dequantize, fitting_exponent, quantize
+from lava_ssm.numerics.overflow import (
+    FixedPointOverflow,
+    Overflow,
+    overflowing,
+    to_bits,
+    word_range,
+)
+from lava_ssm.numerics.products import multiply_shift
+from lava_ssm.numerics.rounding import Rounding, round_real, shift
+
+__all__ = [
+    "CHIP",
+    "SYNAPSE_BITS",
+    "Arithmetic",
+    "FixedPointOverflow",
+    "Format",
+    "IntArray",
+    "Overflow",
+    "RealArray",
+    "Rounding",
+    "dequantize",
+    "fitting_exponent",
+    "integers",
+    "multiply_shift",
+    "overflowing",
+    "quantize",
+    "reals",
+    "round_real",
+    "shift",
+    "state_bound",
+    "to_bits",
+    "word_range",
+]
