@@ -1,0 +1,158 @@
+"""Streams: tokens one at a time or in pieces, the state carried across."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lava_ssm.engine import reference
+from lava_ssm.engine.overflows import Overflows
+from lava_ssm.engine.tokens import as_tokens
+from lava_ssm.network import FixedNetwork, Network
+
+
+class Stream:
+    """A network running on tokens as they come.
+
+    However a sequence is cut into pieces, the outputs are the same (the same integers, of a fixed
+    network).
+
+    Parameters
+    ----------
+    network
+        Float or fixed.
+    batch
+        Shape of the batch of streams that run side by side; () for one.
+    reset_every
+        Tokens of a sample: the state is zero at each sample's first token. None: never.
+
+    Raises
+    ------
+    ValueError
+        `reset_every` is not a positive integer.
+    """
+
+    def __init__(
+        self,
+        network: Network | FixedNetwork,
+        batch: tuple[int, ...] = (),
+        reset_every: int | None = None,
+    ) -> None:
+        if reset_every is not None and not (
+            isinstance(reset_every, int | np.integer) and reset_every >= 1
+        ):
+            raise ValueError(f"reset_every must be an integer of at least 1, got {reset_every!r}")
+        self.network = network
+        self.batch = tuple(batch)
+        self.reset_every = reset_every
+        self._tallies = [Counter[str]() for _ in network.stages]
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin a new sample: the state is zero again. Overflows stay counted."""
+        self.n_tokens = 0
+        self._state = reference.zero_state(self.network, self.batch)
+
+    @property
+    def state(self) -> tuple[NDArray[Any], ...]:
+        """A copy of the state of each S4D layer, (*batch, d_model, d_state, 2): re, im."""
+        return tuple(x.copy() for x in self._state.layers if x is not None)
+
+    @property
+    def overflows(self) -> Overflows:
+        """Overflows since the stream was made."""
+        names = [type(stage.layer).__name__ for stage in self.network.stages]
+        counts = [Counter(tally) for tally in self._tallies]
+        return Overflows(tuple(zip(names, counts, strict=True)))
+
+    def step(self, token: ArrayLike) -> NDArray[Any]:
+        """Take one token (*batch, d_input) and give the output (*batch, d_output).
+
+        Raises
+        ------
+        ValueError
+            A token of another shape, not finite, or beyond the input format.
+        """
+        u = self._checked(token, "token", ())
+        return self._advance(u[..., np.newaxis, :])[..., 0, :]
+
+    def run(self, tokens: ArrayLike) -> NDArray[Any]:
+        """Take tokens (*batch, time, d_input) and give their outputs (*batch, time, d_output).
+
+        Raises
+        ------
+        ValueError
+            Tokens of another shape, not finite, or beyond the input format.
+        """
+        return self._advance(self._checked(tokens, "tokens", ("time",)))
+
+    def _checked(self, given: ArrayLike, name: str, time: tuple[str, ...]) -> NDArray[Any]:
+        shape = np.shape(given)
+        if len(shape) != len(self.batch) + len(time) + 1 or shape[: len(self.batch)] != self.batch:
+            wanted = ", ".join(map(str, (*self.batch, *time, self.network.d_input)))
+            raise ValueError(f"{name} must have shape ({wanted}), got shape {shape}")
+        return as_tokens(self.network, given, name)
+
+    def _advance(self, u: NDArray[Any]) -> NDArray[Any]:
+        pieces = []
+        start = 0
+        while start < u.shape[-2]:
+            stop = u.shape[-2]
+            if self.reset_every is not None:
+                if self.n_tokens == self.reset_every:
+                    self.reset()
+                stop = min(stop, start + self.reset_every - self.n_tokens)
+            piece = u[..., start:stop, :]
+            outputs, self._state = reference.advance(
+                self.network, self._state, piece, self._tallies
+            )
+            pieces.append(outputs)
+            self.n_tokens += stop - start
+            start = stop
+        if not pieces:
+            return np.zeros((*self.batch, 0, self.network.d_output), u.dtype)
+        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=-2)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What came of running whole sequences.
+
+    Parameters
+    ----------
+    outputs
+        What the network emitted at each token, (..., time, d_output).
+    state
+        Of each S4D layer after the last token, (..., d_model, d_state, 2): real, imaginary.
+    overflows
+        How many integers left their words, and where; none in a float network.
+    """
+
+    outputs: NDArray[Any]
+    state: tuple[NDArray[Any], ...]
+    overflows: Overflows
+
+
+def run(network: Network | FixedNetwork, x: ArrayLike, reset_every: int | None = None) -> Run:
+    """Run whole sequences x (..., time, d_input) from the zero state.
+
+    Parameters
+    ----------
+    x
+        For a fixed network floats are values and integers mantissas.
+    reset_every
+        Tokens of a sample, where `time` holds several back to back. None: one sample.
+
+    Raises
+    ------
+    ValueError
+        A wrong shape, a value that is not finite, or beyond the input format's range.
+    """
+    shape = np.shape(x)
+    if len(shape) < 2:
+        raise ValueError(f"x must have shape (..., time, {network.d_input}), got shape {shape}")
+    stream = Stream(network, batch=shape[:-2], reset_every=reset_every)
+    outputs = stream.run(x)
+    return Run(outputs, stream.state, stream.overflows)

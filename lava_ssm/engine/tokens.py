@@ -1,0 +1,56 @@
+"""Input: what a user gives, brought to what a network takes."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lava_ssm.network import FixedNetwork, Network
+from lava_ssm.numerics import integers, quantize, reals
+
+
+def as_tokens(network: Network | FixedNetwork, x: ArrayLike, name: str = "x") -> NDArray:
+    """Check tokens; for a fixed network bring them to mantissas of its input format.
+
+    Parameters
+    ----------
+    x
+        Shape (..., d_input). For a fixed network floats are values, rounded to the nearest
+        mantissa, and integers are mantissas.
+
+    Returns
+    -------
+    ndarray
+        float64 or, for a fixed network, int64; the shape of `x`.
+
+    Raises
+    ------
+    TypeError
+        Neither integers nor real numbers.
+    ValueError
+        A token of the wrong width, a value that is not finite or is beyond the input format.
+    """
+    given = np.asarray(x)
+    if given.ndim == 0 or given.shape[-1] != network.d_input:
+        raise ValueError(
+            f"{name}: tokens must have shape (..., {network.d_input}), d_input last; "
+            f"got shape {given.shape}"
+        )
+    if isinstance(network, Network):
+        return reals(given, name)
+    form = network.input_format
+    if np.issubdtype(given.dtype, np.integer):
+        mantissas = integers(given, name)
+        if ((mantissas < form.min_mantissa) | (mantissas > form.max_mantissa)).any():
+            raise ValueError(
+                f"{name}: input mantissas must lie in [{form.min_mantissa}, {form.max_mantissa}] "
+                f"({form.bits} bits), got {mantissas.min()} to {mantissas.max()}"
+            )
+        return mantissas
+    values = reals(given, name)
+    try:
+        return quantize(values, form.bits, form.exponent, name=name)
+    except OverflowError:
+        raise ValueError(
+            f"{name}: input values must lie in [{form.min:g}, {form.max:g}] (input format: "
+            f"{form.bits} bits, exponent {form.exponent}), got {values.min():g} to "
+            f"{values.max():g}"
+        ) from None

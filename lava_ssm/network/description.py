@@ -1,0 +1,90 @@
+"""What all descriptions share: equality by content, and arrays that cannot change."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any, ClassVar, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from lava_ssm.numerics import IntArray, dequantize, integers, overflowing, word_range
+
+Exponent: TypeAlias = int | IntArray
+"""One exponent, or one a channel."""
+
+
+def _equal(a: Any, b: Any) -> bool:
+    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
+        return np.shape(a) == np.shape(b) and np.array_equal(a, b)
+    return bool(a == b)
+
+
+class Description:
+    """A frozen dataclass of arrays and numbers.
+
+    Two are equal when they are of one class and all their fields are, arrays element by element;
+    fields declared with `compare=False` do not count.
+    """
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        if type(self) is not type(other):
+            return NotImplemented
+        return all(
+            _equal(getattr(self, f.name), getattr(other, f.name)) for f in fields(self) if f.compare
+        )
+
+    def _set(self, name: str, value: Any) -> None:
+        """Put a checked value in place of the one given; for `__post_init__` only."""
+        if isinstance(value, np.ndarray):
+            value = value.copy()
+            value.flags.writeable = False
+        object.__setattr__(self, name, value)
+
+
+def mantissas(values: ArrayLike, bits: int, name: str) -> IntArray:
+    """Integers that fit `bits` signed bits, checked.
+
+    Raises
+    ------
+    ValueError
+        One does not fit.
+    """
+    checked = integers(values, name)
+    outside = overflowing(checked, bits)
+    if outside.any():
+        where = tuple(int(i) for i in np.argwhere(outside)[0])
+        raise ValueError(
+            f"{name}: mantissas must lie in {list(word_range(bits))} ({bits} bits), "
+            f"got {checked[where]} at {where}"
+        )
+    return checked
+
+
+def exponent(value: Exponent, channels: int, allowed: tuple[int, int], name: str) -> Exponent:
+    """One exponent or one a channel, checked: an int, or an int64 array of shape (channels,)."""
+    array = integers(value, name)
+    if array.shape not in ((), (channels,)):
+        raise ValueError(
+            f"{name} must be one integer or have shape ({channels},), one a channel; "
+            f"got shape {array.shape}"
+        )
+    low, high = allowed
+    if ((array < low) | (array > high)).any():
+        raise ValueError(f"{name} must lie in [{low}, {high}], got {array.min()} to {array.max()}")
+    return int(array) if array.shape == () else array
+
+
+def made_by(value: Mapping[str, str]) -> dict[str, str]:
+    """What made a network, as text by key, checked."""
+    if not all(isinstance(k, str) and isinstance(v, str) for k, v in value.items()):
+        raise TypeError(f"made_by must map texts to texts, got {value!r}")
+    return dict(value)
+
+
+def complex_values(pairs: IntArray, param_exponent: Exponent) -> np.ndarray:
+    """Complex values (d_model, d_state) of mantissas (d_model, d_state, 2)."""
+    real, imaginary = np.moveaxis(dequantize(pairs, np.reshape(param_exponent, (-1, 1, 1))), -1, 0)
+    return np.asarray(real + 1j * imaginary)

@@ -1,0 +1,139 @@
+"""A network in the integers of the chip."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from lava_ssm.network.description import Description, exponent, made_by
+from lava_ssm.network.float_network import Network
+from lava_ssm.network.linear import FixedLinear
+from lava_ssm.network.readout import Readout
+from lava_ssm.network.relu import ReLU
+from lava_ssm.network.run import Runnable, mean_divisor
+from lava_ssm.network.s4d import FixedS4D
+from lava_ssm.network.stage import Stage, stages
+from lava_ssm.numerics import CHIP, Arithmetic, Format, RealArray, dequantize
+
+FixedLayer: TypeAlias = FixedS4D | FixedLinear
+
+
+@dataclass(frozen=True, eq=False)
+class FixedNetwork(Description, Runnable[np.int64]):
+    """Integers, their exponents and the rules of arithmetic: all that the chip computes.
+
+    Parameters
+    ----------
+    layers
+        FixedS4D, FixedLinear and ReLU; a ReLU follows one of the others.
+    readout
+        What is given back of the tokens.
+    input_exponent
+        Of an input token: value = mantissa * 2**-input_exponent; any integer.
+    input_bits
+        Width of an input mantissa. None: that of a message, or, where the first layer is an S4D,
+        what its state can hold of it (24 bits less the state exponent).
+    arithmetic
+        Rounding, overflow and widths; the chip's by default.
+    made_by
+        What made the network, as text by key, for the reader of its file. Does not count when
+        networks are compared.
+
+    Raises
+    ------
+    TypeError, ValueError
+        The layers do not fit together, or an exponent or width is out of range.
+    """
+
+    layers: tuple[FixedLayer | ReLU, ...]
+    readout: Readout = Readout.EVERY_TOKEN
+    input_exponent: int = 0
+    input_bits: int | None = None
+    arithmetic: Arithmetic = CHIP
+    made_by: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    def __post_init__(self) -> None:
+        self._set("layers", tuple(self.layers))
+        self._set("readout", Readout(self.readout))
+        self._set("made_by", made_by(self.made_by))
+        if not isinstance(self.arithmetic, Arithmetic):
+            raise TypeError(f"arithmetic must be an Arithmetic, got {self.arithmetic!r}")
+        allowed = (-1000, 1000)
+        self._set("input_exponent", exponent(self.input_exponent, 0, allowed, "input_exponent"))
+        first = self.stages[0].layer
+        widest = self.arithmetic.message_bits
+        if isinstance(first, FixedS4D):
+            widest = min(widest, self.arithmetic.state_bits - int(np.max(first.state_exponent)))
+        bits = widest if self.input_bits is None else self.input_bits
+        if not (isinstance(bits, int | np.integer) and 2 <= bits <= widest):
+            raise ValueError(f"input_bits must be an integer in [2, {widest}], got {bits!r}")
+        self._set("input_bits", int(bits))
+
+    @cached_property
+    def stages(self) -> tuple[Stage[FixedLayer], ...]:
+        """Layers with the rectifier behind them."""
+        return stages(self.layers, (FixedS4D, FixedLinear))
+
+    @cached_property
+    def exponents(self) -> tuple[int, ...]:
+        """Exponent of the messages that enter each stage, and of the network's outputs."""
+        chain = [self.input_exponent]
+        for stage in self.stages:
+            given = getattr(stage.layer, "output_exponent", None)
+            chain.append(chain[-1] if given is None else given)
+        return tuple(chain)
+
+    @property
+    def input_format(self) -> Format:
+        """Format of an input token."""
+        assert self.input_bits is not None
+        return Format(self.input_bits, self.input_exponent)
+
+    @property
+    def d_input(self) -> int:
+        """Width of an input token."""
+        return self.stages[0].layer.d_input
+
+    @property
+    def d_output(self) -> int:
+        """Width of an output token."""
+        return self.stages[-1].layer.d_output
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of mantissas."""
+        return sum(stage.layer.n_parameters for stage in self.stages)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the mantissas: one a weight, two a parameter of 9 to 16 bits."""
+        return sum(stage.layer.nbytes for stage in self.stages)
+
+    @property
+    def latency(self) -> int:
+        """Time steps from a token's entry to its output, each synapse on the way taking one."""
+        return sum(stage.layer.n_synapses for stage in self.stages)
+
+    def to_float(self, outputs: ArrayLike, tokens: ArrayLike | None = None) -> RealArray:
+        """Logits of the integers that `run`, a stream or a Lava graph emitted.
+
+        Parameters
+        ----------
+        outputs
+            Mantissas, shape (..., time, d_output), or (d_output,) for one token.
+        tokens
+            With a mean readout: how many tokens of its sample each output has summed, broadcast
+            against (..., time); None: 1, 2, ... along time.
+        """
+        values = dequantize(outputs, self.exponents[-1])
+        if self.readout is Readout.MEAN_OVER_TIME:
+            return values / mean_divisor(values, tokens)
+        return values
+
+    def dequantize(self) -> Network:
+        """Give the float network with the values of these mantissas."""
+        layers = (la if isinstance(la, ReLU) else la.dequantize() for la in self.layers)
+        return Network(tuple(layers), self.readout, self.made_by)

@@ -1,0 +1,127 @@
+"""Linear maps between channels."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from lava_ssm.network.description import Description, Exponent, exponent, mantissas
+from lava_ssm.numerics import IntArray, RealArray, dequantize, reals
+
+WEIGHT_BITS = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Linear(Description):
+    """y = W u.
+
+    Parameters
+    ----------
+    weights
+        W, real, shape (d_output, d_input).
+
+    Raises
+    ------
+    ValueError
+        W is not a matrix, is empty, or has a value that is not finite.
+    """
+
+    n_synapses: ClassVar[int] = 1
+
+    weights: RealArray
+
+    def __post_init__(self) -> None:
+        weights = reals(self.weights, "weights")
+        _check_matrix(weights)
+        self._set("weights", weights)
+
+    @property
+    def d_input(self) -> int:
+        """Number of input channels."""
+        return int(self.weights.shape[1])
+
+    @property
+    def d_output(self) -> int:
+        """Number of output channels."""
+        return int(self.weights.shape[0])
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of real parameters."""
+        return self.weights.size
+
+
+@dataclass(frozen=True, eq=False)
+class FixedLinear(Description):
+    """A synapse: a 32-bit sum of weights times messages, shifted, rounded down.
+
+        y = (sum_j 2 m_ij u_j) >> s_i,    s_i = e_u + exponent_i + 1 - e_y
+
+    with the mantissas m of the weights, the input's exponent e_u and the output's e_y. (A signed
+    8-bit mantissa m is the synaptic weight 2 m in Lava and on the chip.)
+
+    Parameters
+    ----------
+    weights
+        Mantissas m, integers in [-128, 127], shape (d_output, d_input);
+        weight = m * 2**-exponent.
+    exponent
+        Of the weights: one integer, or one an output channel.
+    output_exponent
+        Of the outgoing messages, any integer; None leaves the input's.
+
+    Raises
+    ------
+    ValueError
+        A wrong shape, or a mantissa or exponent out of range.
+    """
+
+    n_synapses: ClassVar[int] = 1
+
+    weights: IntArray
+    exponent: Exponent = 7
+    output_exponent: int | None = None
+
+    def __post_init__(self) -> None:
+        weights = mantissas(self.weights, WEIGHT_BITS, "weights")
+        _check_matrix(weights)
+        self._set("weights", weights)
+        self._set("exponent", exponent(self.exponent, self.d_output, (-1000, 1000), "exponent"))
+        if self.output_exponent is not None:
+            given = exponent(self.output_exponent, 0, (-1000, 1000), "output_exponent")
+            self._set("output_exponent", given)
+
+    @property
+    def d_input(self) -> int:
+        """Number of input channels."""
+        return int(self.weights.shape[1])
+
+    @property
+    def d_output(self) -> int:
+        """Number of output channels."""
+        return int(self.weights.shape[0])
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of weights."""
+        return self.weights.size
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the weights: one each."""
+        return self.weights.size
+
+    def shift(self, input_exponent: int) -> Exponent:
+        """Bits that the sum is shifted to the right: one integer, or one an output channel."""
+        if self.output_exponent is None:
+            return self.exponent + 1
+        return self.exponent + (input_exponent + 1 - self.output_exponent)
+
+    def dequantize(self) -> Linear:
+        """Give the float layer with the values of these mantissas."""
+        return Linear(dequantize(self.weights, np.reshape(self.exponent, (-1, 1))))
+
+
+def _check_matrix(weights: np.ndarray) -> None:
+    if weights.ndim != 2 or weights.size == 0:
+        raise ValueError(f"weights must have shape (d_output, d_input), got shape {weights.shape}")

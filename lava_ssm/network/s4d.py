@@ -1,0 +1,179 @@
+"""The diagonal state space layer S4D, discretised."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lava_ssm.network.description import (
+    Description,
+    Exponent,
+    complex_values,
+    exponent,
+    mantissas,
+)
+from lava_ssm.numerics import IntArray, word_range
+
+
+@dataclass(frozen=True, eq=False)
+class S4D(Description):
+    """One diagonal system of `d_state` complex states for each of `d_model` channels.
+
+        x' = a x + b u
+        y  = 2 Re(sum_n c_n x'_n)          (with the new state; there is no direct path D u)
+
+    (Gu, Goel, Gupta, Ré, "On the Parameterization and Initialization of Diagonal State Space
+    Models", NeurIPS 2022, section 3; each complex state stands for a conjugate pair.) A real
+    state is a complex one with imaginary parts zero.
+
+    Parameters
+    ----------
+    a, b, c
+        The discretised diagonal, input and output vectors, complex, (d_model, d_state); |a| < 1.
+
+    Raises
+    ------
+    ValueError
+        Shapes that differ, a value that is not finite, an unstable state (|a| >= 1).
+    """
+
+    n_synapses: ClassVar[int] = 2  # expansion to the states, reduction to the channels
+
+    a: NDArray[np.complex128]
+    b: NDArray[np.complex128]
+    c: NDArray[np.complex128]
+
+    def __post_init__(self) -> None:
+        for name in ("a", "b", "c"):
+            values = np.asarray(getattr(self, name))
+            if not np.issubdtype(values.dtype, np.number):
+                raise TypeError(f"{name} must be complex numbers, got an array of {values.dtype}")
+            if not np.isfinite(values).all():
+                raise ValueError(f"{name} must be finite")
+            self._set(name, values.astype(np.complex128))
+        _check_shapes(self.a.shape, self.b.shape, self.c.shape, 2, "(d_model, d_state)")
+        _check_stable(np.abs(self.a))
+
+    @property
+    def d_model(self) -> int:
+        """Number of channels."""
+        return int(self.a.shape[0])
+
+    @property
+    def d_state(self) -> int:
+        """Number of complex states of a channel."""
+        return int(self.a.shape[1])
+
+    d_input = d_output = d_model
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of real parameters: two for each complex one."""
+        return 6 * self.a.size
+
+
+@dataclass(frozen=True, eq=False)
+class FixedS4D(Description):
+    """An S4D layer in the integers of Loihi 2's neuron.
+
+    With p = param_exponent, s = state_exponent, and `>>` a shift with the network's rounding:
+
+        v     = u << s
+        x_re' = (a_re x_re >> p) - (a_im x_im >> p) + (b_re v >> p)     brought to the state's bits
+        x_im' = (a_re x_im >> p) + (a_im x_re >> p) + (b_im v >> p)     brought to the state's bits
+        out   = 2 ((c_re x_re' >> p) - (c_im x_im' >> p)) >> s          for each state
+        y     = sum over a channel's states of out                      (32 bits, wraps)
+
+    so the output has the input's exponent.
+
+    Parameters
+    ----------
+    a, b, c
+        Mantissas, integers of `param_bits`, shape (d_model, d_state, 2): real, imaginary;
+        value = mantissa * 2**-param_exponent; |a| < 1.
+    param_exponent
+        Fraction bits of a, b, c: one integer in [0, 31], or one a channel.
+    state_exponent
+        Fraction bits that a state has beyond its input: one integer in [0, 31], or one a channel.
+    param_bits
+        Width of a mantissa of a, b, c, 2 to 24.
+
+    Raises
+    ------
+    ValueError
+        Shapes that differ, a mantissa or exponent out of range, an unstable state (|a| >= 1).
+    """
+
+    n_synapses: ClassVar[int] = 2
+
+    a: IntArray
+    b: IntArray
+    c: IntArray
+    param_exponent: Exponent = 12
+    state_exponent: Exponent = 6
+    param_bits: int = 16
+
+    def __post_init__(self) -> None:
+        word_range(self.param_bits)
+        if not 2 <= self.param_bits <= 24:  # so that no product or sum can leave int64
+            raise ValueError(f"param_bits must lie in [2, 24], got {self.param_bits}")
+        for name in ("a", "b", "c"):
+            self._set(name, mantissas(getattr(self, name), self.param_bits, name))
+        _check_shapes(self.a.shape, self.b.shape, self.c.shape, 3, "(d_model, d_state, 2)")
+        if self.a.shape[2] != 2:
+            raise ValueError(
+                f"a, b, c must have shape (d_model, d_state, 2): real, imaginary; "
+                f"got {self.a.shape}"
+            )
+        for name in ("param_exponent", "state_exponent"):
+            checked = exponent(getattr(self, name), self.d_model, (0, 31), name)
+            self._set(name, checked)
+        # |a| < 1 exactly: re^2 + im^2 < 2^(2 p), all of it below 2^63
+        squared = (self.a * self.a).sum(axis=-1)
+        one = np.int64(1) << (2 * np.reshape(self.param_exponent, (-1, 1)))
+        unstable = squared >= one
+        _check_stable(np.where(unstable, np.sqrt(squared / one), 0))
+
+    @property
+    def d_model(self) -> int:
+        """Number of channels."""
+        return int(self.a.shape[0])
+
+    @property
+    def d_state(self) -> int:
+        """Number of complex states of a channel."""
+        return int(self.a.shape[1])
+
+    d_input = d_output = d_model
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of mantissas."""
+        return 3 * self.a.size
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the parameters, each in the least number of bytes that holds `param_bits`."""
+        return self.n_parameters * -(-self.param_bits // 8)
+
+    def dequantize(self) -> S4D:
+        """Give the float layer with the values of these mantissas."""
+        return S4D(*(complex_values(v, self.param_exponent) for v in (self.a, self.b, self.c)))
+
+
+def _check_shapes(
+    a: tuple[int, ...], b: tuple[int, ...], c: tuple[int, ...], ndim: int, wanted: str
+) -> None:
+    if not (a == b == c) or len(a) != ndim or 0 in a:
+        raise ValueError(f"a, b, c must have one shape {wanted}, got {a}, {b}, {c}")
+
+
+def _check_stable(magnitude: np.ndarray) -> None:
+    unstable = magnitude >= 1
+    if unstable.any():
+        channel, state = (int(i) for i in np.argwhere(unstable)[0])
+        raise ValueError(
+            f"a: {int(unstable.sum())} states are unstable, |a| must be below 1; "
+            f"state {state} of channel {channel} has |a| = {magnitude[channel, state]:.6g}"
+        )
