@@ -1,0 +1,9 @@
+"""Lava Processes: a network as a graph of synapses and neurons, in Lava's terms."""
+
+from lava_ssm.proc.network.process import SSMNetwork
+from lava_ssm.proc.readout.process import Readout
+from lava_ssm.proc.relay.process import Relay
+from lava_ssm.proc.run import run, source
+from lava_ssm.proc.s4d.process import S4D
+
+__all__ = ["S4D", "Readout", "Relay", "SSMNetwork", "run", "source"]

@@ -1,0 +1,1 @@
+"""A whole network as one hierarchical Process."""

@@ -1,0 +1,112 @@
+"""What all neuron Processes and their models have in common: ports, turns, tags."""
+
+from typing import Any
+
+import numpy as np
+from lava.magma.core.model.py.model import PyLoihiProcessModel
+from lava.magma.core.model.py.ports import PyInPort, PyOutPort
+from lava.magma.core.model.py.type import LavaPyType
+from lava.magma.core.process.ports.ports import InPort, OutPort
+from lava.magma.core.process.process import AbstractProcess
+from lava.magma.core.process.variable import Var
+
+from lava_ssm.engine.overflows import Tally
+from lava_ssm.proc.schedule import Schedule
+
+FLOATING, FIXED = "floating_pt", "fixed_pt"
+
+
+class AbstractNeuron(AbstractProcess):
+    """A population of neurons with one input and one output each.
+
+    Parameters
+    ----------
+    shape
+        Of the population.
+    tag
+        The tag of the models that can run it, `floating_pt` or `fixed_pt`; None: both can.
+    period, offset, reset_every
+        The neurons' turns, see `Schedule`.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        tag: str | None,
+        period: int,
+        offset: int,
+        reset_every: int | None,
+        name: str | None,
+        **params: Any,
+    ) -> None:
+        self.tag = tag
+        schedule = Schedule(period, offset, reset_every)
+        super().__init__(shape=shape, schedule=schedule, name=name, **params)
+        self.a_in = InPort(shape=shape)
+        self.s_out = OutPort(shape=shape)
+        self.overflows = Var(shape=(1,), init=0)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the population."""
+        shape: tuple[int, ...] = self.proc_params["shape"]
+        return shape
+
+    # Lava's compiler writes the class of the model that it chose here, before anything runs: the
+    # one place where a float network under `fixed_pt`, or the reverse, can be refused.
+    @property
+    def _model_class(self) -> type | None:
+        return self.__model_class
+
+    @_model_class.setter
+    def _model_class(self, chosen: Any) -> None:
+        if chosen is not None and self.tag is not None and self.tag not in chosen.tags:
+            raise ValueError(
+                f"select_tag: {type(self).__name__} {self.name!r} needs {self.tag!r}, but the run "
+                f"configuration chose {chosen.__name__} {chosen.tags}"
+            )
+        self.__model_class = chosen
+
+
+class AbstractNeuronModel(PyLoihiProcessModel):
+    """A neuron model: on its turn it fires, off-turn it holds its state and sends zero."""
+
+    def __init__(self, proc_params: Any) -> None:
+        super().__init__(proc_params)
+        self.schedule: Schedule = proc_params["schedule"]
+        self.tally = Tally()
+
+    def reset(self) -> None:
+        """Set the state to that before a sample's first token."""
+
+    def fire(self, u: np.ndarray) -> np.ndarray:
+        """Take a token's input, shape of the population, and give its output."""
+        raise NotImplementedError
+
+    def run_spk(self) -> None:
+        """One time step."""
+        u = self.a_in.recv()
+        token = self.schedule.token_at(self.time_step)
+        if token is None:
+            self.s_out.send(np.zeros_like(u))
+            return
+        if self.schedule.starts_sample(token):
+            self.reset()
+        self.s_out.send(self.fire(u))
+        self.overflows[0] = self.tally.total()
+
+
+class AbstractFloatNeuronModel(AbstractNeuronModel):
+    """A neuron model in floating point."""
+
+    a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, float)
+    s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, float)
+    overflows: np.ndarray = LavaPyType(np.ndarray, float)
+
+
+class AbstractFixedNeuronModel(AbstractNeuronModel):
+    """A neuron model in integers: messages are 32-bit words."""
+
+    a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
+    s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
+    overflows: np.ndarray = LavaPyType(np.ndarray, np.int32)

@@ -1,0 +1,1 @@
+"""The readout of a mean over time."""

@@ -1,0 +1,46 @@
+"""Neurons that add up a network's outputs over a sample."""
+
+from lava.magma.core.process.variable import Var
+from numpy.typing import ArrayLike
+
+from lava_ssm.numerics import CHIP, Arithmetic
+from lava_ssm.proc.relay.process import Relay
+
+
+class Readout(Relay):
+    """The readout of a mean over time: a relay that sends the running sum.
+
+        total' = total + message,    s_out = total'
+
+    in fixed point with 32 bits. The total is zero at each sample's first token (`reset_every`).
+    Other readouts are plain relays.
+
+    Parameters
+    ----------
+    shape, relu, shift, arithmetic, tag, period, offset, reset_every
+        As of a `Relay`.
+
+    Attributes
+    ----------
+    a_in, s_out
+        Ports of that shape.
+    total
+        Var of that shape: the running sum.
+    overflows
+        Var of shape (1,): integers that left their words so far.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        relu: bool = False,
+        shift: ArrayLike = 0,
+        arithmetic: Arithmetic = CHIP,
+        tag: str | None = None,
+        period: int = 1,
+        offset: int = 0,
+        reset_every: int | None = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(shape, relu, shift, arithmetic, tag, period, offset, reset_every, name)
+        self.total = Var(shape=shape, init=0)

@@ -1,0 +1,1 @@
+"""Neurons between two synapses."""

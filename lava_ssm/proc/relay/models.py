@@ -1,0 +1,48 @@
+"""How relays behave, in floating and in fixed point."""
+
+import numpy as np
+from lava.magma.core.decorator import implements, requires, tag
+from lava.magma.core.resources import CPU
+from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
+
+from lava_ssm.engine.reference import fixed, floating
+from lava_ssm.numerics import Rounding, shift
+from lava_ssm.proc.neuron import (
+    FIXED,
+    FLOATING,
+    AbstractFixedNeuronModel,
+    AbstractFloatNeuronModel,
+)
+from lava_ssm.proc.relay.process import Relay
+
+
+class AbstractRelayModelFixed(AbstractFixedNeuronModel):
+    """Bit-accurate: the arithmetic of `lava_ssm.engine.reference.fixed`."""
+
+    def fire(self, u: np.ndarray) -> np.ndarray:
+        """Shift, rectify, bring to the message's bits."""
+        params = self.proc_params
+        y = shift(u.astype(np.int64), params["shift"], Rounding.FLOOR)
+        return fixed.message(y, params["relu"], params["arithmetic"], self.tally)
+
+
+class AbstractRelayModelFloat(AbstractFloatNeuronModel):
+    """Floating point."""
+
+    def fire(self, u: np.ndarray) -> np.ndarray:
+        """Rectify."""
+        return floating.message(u, self.proc_params["relu"])
+
+
+@implements(proc=Relay, protocol=LoihiProtocol)
+@requires(CPU)
+@tag(FIXED)
+class PyRelayModelFixed(AbstractRelayModelFixed):
+    """Bit-accurate relay."""
+
+
+@implements(proc=Relay, protocol=LoihiProtocol)
+@requires(CPU)
+@tag(FLOATING)
+class PyRelayModelFloat(AbstractRelayModelFloat):
+    """Relay in floating point."""

@@ -1,0 +1,66 @@
+"""Neurons that receive what a synapse accumulated and send it on."""
+
+from numpy.typing import ArrayLike
+
+from lava_ssm.numerics import CHIP, Arithmetic, integers
+from lava_ssm.proc.neuron import AbstractNeuron
+
+
+class Relay(AbstractNeuron):
+    """Neurons that pass their input on, rectified or not.
+
+        s_out = max(0, a_in >> shift)        or, without relu, a_in >> shift
+
+    brought to the message's bits in fixed point; in floating point nothing is shifted.
+
+    Parameters
+    ----------
+    shape
+        Of the population.
+    relu
+        Whether to rectify.
+    shift
+        Bits to shift to the right, rounding down: one integer or one a neuron, at least 0.
+    arithmetic
+        Rules of fixed point.
+    tag
+        `floating_pt` or `fixed_pt` where only one of them makes sense; None: both.
+    period, offset, reset_every
+        The neurons' turns, see `lava_ssm.proc.schedule.Schedule`.
+
+    Attributes
+    ----------
+    a_in, s_out
+        Ports of that shape.
+    overflows
+        Var of shape (1,): integers that left their words so far.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        relu: bool = False,
+        shift: ArrayLike = 0,
+        arithmetic: Arithmetic = CHIP,
+        tag: str | None = None,
+        period: int = 1,
+        offset: int = 0,
+        reset_every: int | None = None,
+        name: str | None = None,
+    ) -> None:
+        amount = integers(shift, "shift")
+        if amount.shape not in ((), shape) or (amount < 0).any():
+            raise ValueError(
+                f"shift must be an integer of at least 0, or have shape {shape}; got {shift!r}"
+            )
+        super().__init__(
+            shape=shape,
+            tag=tag,
+            period=period,
+            offset=offset,
+            reset_every=reset_every,
+            name=name,
+            relu=bool(relu),
+            shift=amount,
+            arithmetic=arithmetic,
+        )

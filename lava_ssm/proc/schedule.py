@@ -1,0 +1,53 @@
+"""When a neuron has its turn: tokens are not time steps."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Which of Lava's time steps (1, 2, ...) carry which token (0, 1, ...) at one neuron.
+
+    Token k enters the network at step 1 + k * period and reaches the neuron `offset` steps later.
+    On all other steps the neuron holds its state, ignores its input and sends zero.
+
+    Parameters
+    ----------
+    period
+        Steps from one token's entry to the next one's, at least 1.
+    offset
+        Steps from a token's entry to this neuron, at least 0.
+    reset_every
+        Tokens of a sample: the state is zero at a sample's first token. None: never.
+
+    Raises
+    ------
+    ValueError
+        One of them is not an integer, or too small.
+    """
+
+    period: int = 1
+    offset: int = 0
+    reset_every: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, least in (("period", 1), ("offset", 0), ("reset_every", 1)):
+            value = getattr(self, name)
+            if value is None and name == "reset_every":
+                continue
+            if not isinstance(value, int | np.integer) or value < least:
+                raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}")
+
+    def token_at(self, time_step: int) -> int | None:
+        """Token that the neuron handles in a time step, or None when it is not its turn."""
+        since = time_step - 1 - self.offset
+        return since // self.period if since >= 0 and since % self.period == 0 else None
+
+    def step_of(self, token: int) -> int:
+        """Time step in which the neuron handles a token."""
+        return 1 + token * self.period + self.offset
+
+    def starts_sample(self, token: int) -> bool:
+        """Whether a token is the first of its sample."""
+        return self.reset_every is not None and token % self.reset_every == 0
