@@ -27,6 +27,8 @@ class Stream:
         Shape of the batch of streams that run side by side; () for one.
     reset_every
         Tokens of a sample: the state is zero at each sample's first token. None: never.
+    probe
+        Shown the values inside the network as they arise.
 
     Raises
     ------
@@ -39,6 +41,7 @@ class Stream:
         network: Network | FixedNetwork,
         batch: tuple[int, ...] = (),
         reset_every: int | None = None,
+        probe: reference.Probe = reference.see_nothing,
     ) -> None:
         if reset_every is not None and not (
             isinstance(reset_every, int | np.integer) and reset_every >= 1
@@ -47,6 +50,7 @@ class Stream:
         self.network = network
         self.batch = tuple(batch)
         self.reset_every = reset_every
+        self._probe = probe
         self._tallies = [Counter[str]() for _ in network.stages]
         self.reset()
 
@@ -106,7 +110,7 @@ class Stream:
                 stop = min(stop, start + self.reset_every - self.n_tokens)
             piece = u[..., start:stop, :]
             outputs, self._state = reference.advance(
-                self.network, self._state, piece, self._tallies
+                self.network, self._state, piece, self._tallies, self._probe
             )
             pieces.append(outputs)
             self.n_tokens += stop - start
@@ -135,7 +139,12 @@ class Run:
     overflows: Overflows
 
 
-def run(network: Network | FixedNetwork, x: ArrayLike, reset_every: int | None = None) -> Run:
+def run(
+    network: Network | FixedNetwork,
+    x: ArrayLike,
+    reset_every: int | None = None,
+    probe: reference.Probe = reference.see_nothing,
+) -> Run:
     """Run whole sequences x (..., time, d_input) from the zero state.
 
     Parameters
@@ -144,6 +153,8 @@ def run(network: Network | FixedNetwork, x: ArrayLike, reset_every: int | None =
         For a fixed network floats are values and integers mantissas.
     reset_every
         Tokens of a sample, where `time` holds several back to back. None: one sample.
+    probe
+        Shown the values inside the network as they arise, see `reference.Probe`.
 
     Raises
     ------
@@ -153,6 +164,6 @@ def run(network: Network | FixedNetwork, x: ArrayLike, reset_every: int | None =
     shape = np.shape(x)
     if len(shape) < 2:
         raise ValueError(f"x must have shape (..., time, {network.d_input}), got shape {shape}")
-    stream = Stream(network, batch=shape[:-2], reset_every=reset_every)
+    stream = Stream(network, shape[:-2], reset_every, probe)
     outputs = stream.run(x)
     return Run(outputs, stream.state, stream.overflows)

@@ -81,7 +81,7 @@ def made_by(value: Mapping[str, str]) -> dict[str, str]:
     """What made a network, as text by key, checked."""
     if not all(isinstance(k, str) and isinstance(v, str) for k, v in value.items()):
         raise TypeError(f"made_by must map texts to texts, got {value!r}")
-    return dict(value)
+    return {str(k): str(v) for k, v in value.items()}  # h5py takes no subclass of str
 
 
 def complex_values(pairs: IntArray, param_exponent: Exponent) -> np.ndarray:

@@ -20,6 +20,13 @@ from lava_ssm.network import (
 )
 
 Array: TypeAlias = NDArray[Any]
+Probe: TypeAlias = Callable[[int, str, Array], None]
+"""Called with a stage's number, what is seen, and the values: `state` (*batch, d_model, d_state, 2)
+token by token, `sum` (the synapses' output) and `message` (*batch, time, d_output) at once."""
+
+
+def see_nothing(stage: int, what: str, values: Array) -> None:
+    """Probe nothing."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +63,11 @@ def zero_state(network: Network | FixedNetwork, batch: tuple[int, ...]) -> State
 
 
 def advance(
-    network: Network | FixedNetwork, state: State, tokens: Array, tallies: Sequence[Tally]
+    network: Network | FixedNetwork,
+    state: State,
+    tokens: Array,
+    tallies: Sequence[Tally],
+    probe: Probe = see_nothing,
 ) -> tuple[Array, State]:
     """Run tokens (*batch, time, d_input) on from `state`.
 
@@ -67,12 +78,12 @@ def advance(
         last of them. Overflows are added to the stages' tallies.
     """
     if isinstance(network, FixedNetwork):
-        return _advance_fixed(network, state, tokens, tallies)
-    return _advance_float(network, state, tokens)
+        return _advance_fixed(network, state, tokens, tallies, probe)
+    return _advance_float(network, state, tokens, probe)
 
 
 def _advance_fixed(
-    network: FixedNetwork, state: State, u: Array, tallies: Sequence[Tally]
+    network: FixedNetwork, state: State, u: Array, tallies: Sequence[Tally], probe: Probe
 ) -> tuple[Array, State]:
     rules = network.arithmetic
     after: list[Array | None] = []
@@ -83,14 +94,17 @@ def _advance_fixed(
         else:
 
             def step(
-                x: Array, u_t: Array, layer: FixedS4D = layer, tally: Tally = tally
+                x: Array, u_t: Array, i: int = i, layer: FixedS4D = layer, tally: Tally = tally
             ) -> tuple[Array, Array]:
                 x, out = fixed.s4d_neurons(layer, rules, x, u_t[..., np.newaxis], tally)
+                probe(i, "state", x)
                 return x, fixed.reduce_states(out, tally)
 
             x, y = _over_time(step, x, u)
         after.append(x)
+        probe(i, "sum", y)
         u = fixed.message(y, stage.relu, rules, tally)
+        probe(i, "message", u)
     if state.total is None:
         return u, State(tuple(after), None)
 
@@ -102,21 +116,24 @@ def _advance_fixed(
     return sums, State(tuple(after), total)
 
 
-def _advance_float(network: Network, state: State, u: Array) -> tuple[Array, State]:
+def _advance_float(network: Network, state: State, u: Array, probe: Probe) -> tuple[Array, State]:
     after: list[Array | None] = []
-    for stage, x in zip(network.stages, state.layers, strict=True):
+    for i, (stage, x) in enumerate(zip(network.stages, state.layers, strict=True)):
         layer = stage.layer
         if isinstance(layer, Linear):
             y = u @ layer.weights.T
         else:
 
-            def step(x: Array, u_t: Array, layer: S4D = layer) -> tuple[Array, Array]:
+            def step(x: Array, u_t: Array, i: int = i, layer: S4D = layer) -> tuple[Array, Array]:
                 x, out = floating.s4d_neurons(layer, x, u_t[..., np.newaxis])
+                probe(i, "state", x)
                 return x, out.sum(axis=-1)
 
             x, y = _over_time(step, x, u)
         after.append(x)
+        probe(i, "sum", y)
         u = floating.message(y, stage.relu)
+        probe(i, "message", u)
     if state.total is None:
         return u, State(tuple(after), None)
 

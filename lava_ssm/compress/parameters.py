@@ -1,0 +1,94 @@
+"""From real parameters to mantissas."""
+
+import itertools
+
+import numpy as np
+
+from lava_ssm.compress.formats import Formats
+from lava_ssm.network import S4D, FixedLinear, FixedS4D, Linear
+from lava_ssm.network.linear import WEIGHT_BITS
+from lava_ssm.numerics import IntArray, fitting_exponent, quantize, round_real
+
+
+def balanced(layer: S4D) -> S4D:
+    """Scale each state by a power of two so that |b| and |c| are alike; b c is unchanged.
+
+    With x~ = k x: b~ = k b, c~ = c / k, and k = sqrt(|c| / |b|) makes them equal.
+    """
+    size_b, size_c = np.abs(layer.b), np.abs(layer.c)
+    both = (size_b > 0) & (size_c > 0)
+    ratio = np.divide(size_c, size_b, out=np.ones_like(size_b), where=both)
+    k = np.exp2(np.rint(np.log2(ratio) / 2))
+    return S4D(layer.a, layer.b * k, layer.c / k)
+
+
+def fixed_s4d(layer: S4D, formats: Formats, name: str) -> FixedS4D:
+    """Quantise an S4D layer.
+
+    Raises
+    ------
+    ValueError
+        The given exponent leaves a parameter more bits than it may have.
+    """
+    parts = {
+        key: np.stack([values.real, values.imag], axis=-1)  # (d_model, d_state, 2)
+        for key, values in (("a", layer.a), ("b", layer.b), ("c", layer.c))
+    }
+    bits = formats.param_bits
+    # for each tensor and channel the largest exponent at which it fits
+    fits = {key: fitting_exponent(np.abs(v).max(axis=(1, 2)), bits) for key, v in parts.items()}
+    if formats.param_exponent == "auto":
+        zero = {key: ~v.any(axis=(1, 2)) for key, v in parts.items()}
+        usable = [np.where(zero[key], bits - 1, fits[key]) for key in parts]
+        p = np.clip(np.min(usable, axis=0), 0, 31)  # (d_model,)
+    else:
+        p = np.full(layer.d_model, formats.param_exponent)
+    for key, values in parts.items():
+        if (values.any(axis=(1, 2)) & (fits[key] < p)).any():
+            raise ValueError(
+                f"param_exponent: {name}.{key} reaches {np.abs(values).max():.4g}; {bits} bits "
+                f"allow an exponent of at most {int(fits[key].min())} for it, not {int(p.max())}"
+            )
+    b, c = (
+        quantize(parts[key], bits, p[:, None, None], formats.rounding, name=key) for key in "bc"
+    )
+    exponent = p if formats.param_exponent == "auto" else int(formats.param_exponent)
+    return FixedS4D(
+        a=_stable(parts["a"], p, formats),
+        b=b,
+        c=c,
+        param_exponent=exponent,
+        state_exponent=formats.state_exponent,
+        param_bits=bits,
+    )
+
+
+def _stable(a: np.ndarray, p: IntArray, formats: Formats) -> IntArray:
+    """Round a (d_model, d_state, 2) to the nearest grid point with |a| < 1.
+
+    Truncation toward zero always gives one, so one of the four points around a is stable.
+    """
+    scaled = np.ldexp(a, p[:, None, None].astype(np.int32))
+    rounded = round_real(scaled, formats.rounding)
+    one = np.exp2(2.0 * p)[:, None]
+    unstable = (rounded.astype(float) ** 2).sum(-1) >= one
+    best = np.full(unstable.shape, np.inf)
+    for corner in itertools.product((0, 1), repeat=2):
+        near = np.floor(scaled) + corner
+        distance = ((near - scaled) ** 2).sum(-1)
+        closer = unstable & ((near**2).sum(-1) < one) & (distance < best)
+        rounded[closer] = near[closer].astype(np.int64)
+        best[closer] = distance[closer]
+    return rounded
+
+
+def fixed_linear(layer: Linear, formats: Formats) -> FixedLinear:
+    """Quantise a linear layer, output exponent yet to be chosen."""
+    size = np.abs(layer.weights)
+    exponent = fitting_exponent(
+        size.max(axis=1) if formats.per_channel else size.max(), WEIGHT_BITS
+    )
+    mantissas = quantize(
+        layer.weights, WEIGHT_BITS, np.reshape(exponent, (-1, 1)), formats.rounding, name="weights"
+    )
+    return FixedLinear(mantissas, exponent)

@@ -1,0 +1,163 @@
+"""What quantisation did to each tensor."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from rich.console import Console
+from rich.table import Table
+
+from lava_ssm import engine
+from lava_ssm.network import S4D, FixedNetwork, FixedS4D, Network
+from lava_ssm.network.linear import WEIGHT_BITS
+from lava_ssm.numerics import SYNAPSE_BITS, dequantize, word_range
+
+
+@dataclass(frozen=True)
+class TensorReport:
+    """One tensor.
+
+    Parameters
+    ----------
+    name
+        Layer and tensor.
+    bits
+        Width of its mantissas.
+    exponent
+        Smallest and largest of its exponents.
+    used
+        Share of the mantissas' range that is used, in [0, 1]: 1/2 is one spare bit.
+    sqnr
+        Signal-to-quantisation-noise ratio in dB: 10 log10(sum x^2 / sum (x_fixed - x)^2); None
+        of a state, whose scale is the fixed network's own.
+    overflows
+        Integers that left their words.
+    """
+
+    name: str
+    bits: int
+    exponent: tuple[int, int]
+    used: float
+    sqnr: float | None
+    overflows: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """Every tensor of a network, in the order in which a token meets them; prints as a table."""
+
+    tensors: tuple[TensorReport, ...]
+
+    def __str__(self) -> str:
+        table = Table(title="Quantisation", title_justify="left")
+        table.add_column("tensor")
+        for heading in ("bits", "exponent", "range used", "SQNR (dB)", "overflows"):
+            table.add_column(heading, justify="right")
+        for t in self.tensors:
+            low, high = t.exponent
+            exponent = str(low) if low == high else f"{low} to {high}"
+            used, sqnr = f"{100 * t.used:.1f} %", "" if t.sqnr is None else f"{t.sqnr:.1f}"
+            table.add_row(t.name, str(t.bits), exponent, used, sqnr, str(t.overflows))
+        console = Console(width=100)
+        with console.capture() as capture:
+            console.print(table)
+        return capture.get()
+
+
+def report(network: Network, fixed: FixedNetwork, x: ArrayLike) -> Report:
+    """Compare a fixed network with the float one that it was quantised from, on data.
+
+    Parameters
+    ----------
+    network
+        The float network.
+    fixed
+        The same, quantised.
+    x
+        Data (..., time, d_input) for the messages and states, real values.
+
+    Raises
+    ------
+    ValueError
+        The two are not networks of the same layers.
+    """
+    if [type(la) for la in fixed.dequantize().layers] != [type(la) for la in network.layers]:
+        raise ValueError("fixed: its layers are not those of network")
+    real, integer = _Signals(), _Signals()
+    outputs = engine.run(network, x, probe=real).outputs
+    result = engine.run(fixed, x, probe=integer)
+
+    u, form, e = engine.as_tokens(fixed, x), fixed.input_format, fixed.exponents
+    rows = [_compare("input", form.bits, e[0], u, np.asarray(x), 0)]
+    pairs: Any = zip(network.stages, fixed.stages, result.overflows.stages, strict=True)
+    for i, (float_stage, stage, (_, tally)) in enumerate(pairs):
+        name = f"{i} {type(float_stage.layer).__name__}"
+        rows += _parameters(name, float_stage.layer, stage.layer)
+        if isinstance(stage.layer, FixedS4D):
+            exponents = e[i] + np.asarray(stage.layer.state_exponent)
+            bits = fixed.arithmetic.state_bits
+            used = integer.peak_state[i] / word_range(bits)[1]
+            count = tally["input"] + tally["state"]
+            rows.append(TensorReport(f"{name} state", bits, _span(exponents), used, None, count))
+        count = tally["synapse"] + tally["message"]
+        bits = fixed.arithmetic.message_bits
+        sent, wanted = integer.messages[i], real.messages[i]
+        rows.append(_compare(f"{name} message", bits, e[i + 1], sent, wanted, count))
+    summed = result.overflows.stages[-1][1]["sum"]
+    rows.append(_compare("output", SYNAPSE_BITS, e[-1], result.outputs, outputs, summed))
+    return Report(tuple(rows))
+
+
+class _Signals:
+    """A probe that keeps each stage's messages, and how large its states got."""
+
+    def __init__(self) -> None:
+        self.messages: dict[int, NDArray[Any]] = {}
+        self.peak_state: dict[int, float] = {}
+
+    def __call__(self, stage: int, what: str, values: NDArray[Any]) -> None:
+        if what == "message":
+            self.messages[stage] = values
+        elif what == "state":
+            peak = float(np.abs(values).max())
+            self.peak_state[stage] = max(peak, self.peak_state.get(stage, 0.0))
+
+
+def _parameters(name: str, real: Any, integer: Any) -> list[TensorReport]:
+    if not isinstance(real, S4D):
+        e = np.reshape(integer.exponent, (-1, 1))
+        return [_compare(f"{name} weights", WEIGHT_BITS, e, integer.weights, real.weights, 0)]
+    values = integer.dequantize()
+    # a state may have been scaled by a power of two, b with it and c against it
+    both = (np.abs(real.b) > 0) & (np.abs(values.b) > 0)
+    ratio = np.divide(np.abs(values.b), np.abs(real.b), out=np.ones(both.shape), where=both)
+    k = np.exp2(np.rint(np.log2(ratio)))
+    e = np.reshape(integer.param_exponent, (-1, 1, 1))
+    wanted = {"a": real.a, "b": real.b * k, "c": real.c / k}
+    return [
+        _compare(
+            f"{name} {key}",
+            integer.param_bits,
+            e,
+            getattr(integer, key),
+            np.stack([value.real, value.imag], axis=-1),
+            0,
+        )
+        for key, value in wanted.items()
+    ]
+
+
+def _compare(
+    name: str, bits: int, exponent: ArrayLike, mantissas: NDArray, wanted: NDArray, overflows: int
+) -> TensorReport:
+    noise = ((dequantize(mantissas, exponent) - wanted) ** 2).sum()
+    signal = (wanted**2).sum()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        sqnr = float(10 * np.log10(signal / noise))
+    used = float(np.abs(mantissas).max()) / word_range(bits)[1]
+    return TensorReport(name, bits, _span(exponent), used, sqnr, overflows)
+
+
+def _span(exponent: ArrayLike) -> tuple[int, int]:
+    return int(np.min(exponent)), int(np.max(exponent))

@@ -1,0 +1,23 @@
+"""Sequential digits: the 8 x 8 images that come with scikit-learn, pixel by pixel."""
+
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+
+from lava_ssm.data.split import Split, TokenData
+
+
+def digits() -> TokenData:
+    """Give sDigits: 1,797 handwritten digits as sequences of 64 pixels in [0, 1].
+
+    The test set is a quarter of the images, stratified by class, always the same one. The images
+    are the test set of the UCI data set "Optical Recognition of Handwritten Digits"; they come
+    with scikit-learn, nothing is downloaded.
+    """
+    images, labels = load_digits(return_X_y=True)
+    x = (images / 16).astype(np.float32)[..., np.newaxis]  # (1797, 64, 1)
+    parts = train_test_split(
+        x, labels.astype(np.int64), test_size=0.25, stratify=labels, random_state=0
+    )
+    x_train, x_test, y_train, y_test = parts
+    return TokenData("sDigits", Split(x_train, y_train), Split(x_test, y_test), (8, 8))

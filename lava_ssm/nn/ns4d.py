@@ -1,0 +1,125 @@
+"""The n-S4D model: S4D layers made for a neuromorphic chip."""
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from lava_ssm.network import Readout
+from lava_ssm.nn.s4d import S4D, Discretized, _check_width
+
+
+class NS4D(nn.Module):
+    """encoder -> n_layers x [S4D -> ReLU -> Linear -> ReLU] -> decoder; nothing else.
+
+    No bias, no normalisation, no residual path: every operation maps to a synapse or a neuron
+    (Meyer et al., "A Diagonal State Space Model on Loihi 2 for Streaming Sequence Processing",
+    arXiv 2409.15022).
+
+    Parameters
+    ----------
+    d_input, d_model, d_state, n_layers, d_output
+        Width of a token, channels, complex states of a channel, layers, width of the output.
+    readout
+        "last" (the output at the last token), "mean" (over time) or "every".
+    relu
+        Where a block rectifies: "both" (after the S4D and after the linear map), "s4d" or
+        "linear".
+    init, discretization, dt_min, dt_max
+        Of each `S4D` layer.
+
+    Attributes
+    ----------
+    layers : torch.nn.Sequential
+        Encoder, blocks and decoder in the order in which a token passes them.
+    """
+
+    def __init__(
+        self,
+        d_input: int,
+        d_model: int,
+        d_state: int,
+        n_layers: int,
+        d_output: int,
+        readout: str | Readout = "last",
+        relu: str = "both",
+        init: str = "lin",
+        discretization: str = "zoh",
+        dt_min: float = 1e-3,
+        dt_max: float = 1e-1,
+    ) -> None:
+        super().__init__()
+        sizes = {"d_input": d_input, "n_layers": n_layers, "d_output": d_output}
+        for name, value in sizes.items():
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"{name} must be an integer of at least 1, got {value!r}")
+        if relu not in ("both", "s4d", "linear"):
+            raise ValueError(f"relu must be 'both', 's4d' or 'linear', got {relu!r}")
+        self.readout = Readout(readout)
+        parts: list[nn.Module] = [nn.Linear(d_input, d_model, bias=False)]
+        for _ in range(n_layers):
+            parts.append(S4D(d_model, d_state, init, discretization, dt_min, dt_max))
+            if relu != "linear":
+                parts.append(nn.ReLU())
+            parts.append(nn.Linear(d_model, d_model, bias=False))
+            if relu != "s4d":
+                parts.append(nn.ReLU())
+        parts.append(nn.Linear(d_model, d_output, bias=False))
+        self.layers = nn.Sequential(*parts)
+
+    @property
+    def d_input(self) -> int:
+        """Width of a token."""
+        return cast(nn.Linear, self.layers[0]).in_features
+
+    @property
+    def d_output(self) -> int:
+        """Width of the output."""
+        return cast(nn.Linear, self.layers[-1]).out_features
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits of sequences, by convolution.
+
+        Parameters
+        ----------
+        x
+            Tokens, (batch, time, d_input) or (time, d_input).
+
+        Returns
+        -------
+        Tensor
+            (..., d_output), or, reading out every token, (..., time, d_output).
+        """
+        _check_width(x, self.d_input, "x")
+        y = self.layers(x)  # (..., time, d_output)
+        match self.readout:
+            case Readout.LAST_TOKEN:
+                return y[..., -1, :]
+            case Readout.MEAN_OVER_TIME:
+                return y.mean(-2)
+            case Readout.EVERY_TOKEN:
+                return y
+
+    @torch.no_grad()
+    def recurrent(self, x: Tensor) -> Tensor:
+        """Output of each token of x (..., time, d_input) by the recurrence, (..., time, d_output).
+
+        What the layers give, before the readout.
+        """
+        _check_width(x, self.d_input, "x")
+        fixed: dict[int, Discretized] = {}
+        states: dict[int, Tensor] = {}
+        for i, layer in enumerate(self.layers):
+            if isinstance(layer, S4D):
+                fixed[i] = layer.discretized()
+                states[i] = layer.initial_state(*x.shape[:-2])
+        outputs = []
+        for token in x.unbind(-2):  # (..., d_input)
+            y = token
+            for i, layer in enumerate(self.layers):
+                if isinstance(layer, S4D):
+                    y, states[i] = layer.step(y, states[i], fixed[i])
+                else:
+                    y = layer(y)
+            outputs.append(y)
+        return torch.stack(outputs, -2)
