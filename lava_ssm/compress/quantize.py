@@ -11,11 +11,11 @@ from lava_ssm import engine
 from lava_ssm.compress.formats import Formats
 from lava_ssm.compress.parameters import balanced, fixed_linear, fixed_s4d
 from lava_ssm.compress.ranges import (
+    Interval,
     Observed,
     limit,
-    linear_bound,
-    s4d_bound,
-    shifted,
+    linear_interval,
+    s4d_interval,
     sum_scale,
 )
 from lava_ssm.network import (
@@ -27,8 +27,17 @@ from lava_ssm.network import (
     Network,
     Readout,
     ReLU,
+    Stage,
 )
-from lava_ssm.numerics import CHIP, SYNAPSE_BITS, Arithmetic, RealArray, fitting_exponent
+from lava_ssm.network.fixed_network import FixedLayer
+from lava_ssm.numerics import (
+    CHIP,
+    SYNAPSE_BITS,
+    Arithmetic,
+    RealArray,
+    fitting_exponent,
+    word_range,
+)
 
 _SPARE = 2
 """One spare bit: what calibration data reach, twice over, still fits."""
@@ -91,12 +100,13 @@ def quantize(
     values = Network(
         tuple(la if isinstance(la, ReLU) else la.dequantize() for la in layers), network.readout
     )
-    chosen = [la for la in layers if not isinstance(la, ReLU)]
+    # the rules of choice need the fixed layers in stages, their exponents yet to come
+    stages = FixedNetwork(tuple(layers), network.readout).stages
+    input_bits: int | None = None
     if bound == "calibrated":
-        exponents = _calibrated(chosen, Observed(values, x), network.readout, arithmetic)
-        input_bits = None
+        exponents = _calibrated(stages, Observed(values, x), network.readout, arithmetic)
     else:
-        exponents, input_bits = _certified(chosen, x, network.readout, arithmetic)
+        exponents, input_bits = _certified(stages, x, network.readout, arithmetic)
 
     stage = iter(exponents[1:])
     final: list[FixedS4D | FixedLinear | ReLU] = []
@@ -123,7 +133,7 @@ def _fixed(layer: S4D | Linear | ReLU, formats: Formats, name: str) -> Any:
             return layer
 
 
-def _segments(layers: Sequence[FixedS4D | FixedLinear]) -> list[range]:
+def _segments(layers: Sequence[FixedLayer]) -> list[range]:
     """Group the edges 0 ... n (edge i enters stage i, edge n is the output) by common exponent.
 
     An S4D layer hands its input's exponent on, a linear one begins a new segment.
@@ -134,9 +144,10 @@ def _segments(layers: Sequence[FixedS4D | FixedLinear]) -> list[range]:
 
 
 def _calibrated(
-    layers: Sequence[FixedS4D | FixedLinear], seen: Observed, readout: Readout, rules: Arithmetic
+    stages: Sequence[Stage[FixedLayer]], seen: Observed, readout: Readout, rules: Arithmetic
 ) -> list[int]:
     """Exponent of each edge: the largest that leaves all that was seen a spare bit."""
+    layers = [stage.layer for stage in stages]
     exponents: list[int] = []
     for segment in _segments(layers):
         # (largest value, largest integer it may become): value * 2**e * spare <= integer
@@ -161,9 +172,7 @@ def _calibrated(
     return exponents
 
 
-def _finest(
-    layers: Sequence[FixedS4D | FixedLinear], segment: range, exponents: Sequence[int]
-) -> list[int]:
+def _finest(layers: Sequence[FixedLayer], segment: range, exponents: Sequence[int]) -> list[int]:
     """Exponent beyond which a segment's linear layer would only append zeros to its sums."""
     if segment.start == 0:
         return []
@@ -173,70 +182,72 @@ def _finest(
 
 
 def _certified(
-    layers: Sequence[FixedS4D | FixedLinear], x: RealArray, readout: Readout, rules: Arithmetic
+    stages: Sequence[Stage[FixedLayer]], x: RealArray, readout: Readout, rules: Arithmetic
 ) -> tuple[list[int], int]:
     """Exponent of each edge, and the input's bits: the most that no input can make overflow."""
     tokens = x.shape[-2]
+    layers = [stage.layer for stage in stages]
     exponents: list[int] = []
     input_bits = 0
-    sums = np.zeros(0)
+    sums: Interval | None = None
     for segment in _segments(layers):
-        within: RealArray | None = None
         if segment.start == 0:
             for input_bits in range(rules.message_bits, 1, -1):
-                full = np.full(layers[0].d_input, 2.0 ** (input_bits - 1))
-                within = _through(layers, segment, full, tokens, readout, rules)
-                if within is not None:
+                ends = (np.full(layers[0].d_input, float(end)) for end in word_range(input_bits))
+                sums = _through(stages, segment, Interval(*ends), tokens, readout, rules)
+                if sums is not None:
                     break
             e = int(fitting_exponent(np.abs(x).max(), input_bits))
         else:
-            before = layers[segment.start - 1]
+            before, behind = stages[segment.start - 1], sums
+            assert isinstance(before.layer, FixedLinear)
+            assert behind is not None
             (highest,) = _finest(layers, segment, exponents)
             for e in range(highest, highest - 64, -1):
-                amount = np.asarray(before.exponent) + exponents[-1] + 1 - e  # type: ignore[union-attr]
-                message = shifted(sums, amount)
-                within = _through(layers, segment, message, tokens, readout, rules)
-                if within is not None:
+                amount = np.asarray(before.layer.exponent) + exponents[-1] + 1 - e
+                message = behind.shifted(amount)
+                message = message.rectified() if before.relu else message
+                sums = _through(stages, segment, message, tokens, readout, rules)
+                if sums is not None:
                     break
-        if within is None:
+        if sums is None:
             raise ValueError(
-                f"bound: no exponent certifies what enters layer {segment.start} "
-                f"({'input' if segment.start == 0 else 'messages'}); use 'calibrated', or fewer "
-                "state_exponent bits"
+                f"bound: no exponent certifies the messages into layer {segment.start}; use "
+                "'calibrated', or a smaller state_exponent"
             )
         exponents += [e] * len(segment)
-        sums = within
     return exponents, input_bits
 
 
 def _through(
-    layers: Sequence[FixedS4D | FixedLinear],
+    stages: Sequence[Stage[FixedLayer]],
     segment: range,
-    message: RealArray,
+    message: Interval,
     tokens: int,
     readout: Readout,
     rules: Arithmetic,
-) -> RealArray | None:
-    """Follow the bound of a segment's first message to the sums of the linear layer behind it.
+) -> Interval | None:
+    """Follow a segment's first message to the sums of the linear layer behind it.
 
     Returns
     -------
-    ndarray or None
-        The sums' bound (the messages', at the network's end), or None where something can
-        overflow on the way.
+    Interval or None
+        Of those sums (of the messages, at the network's end); None where something on the way
+        can overflow.
     """
     for edge in segment:
-        # a two's complement word reaches one further down than up
-        if message.max() > limit(rules.message_bits) + (edge == 0):
+        if not message.fits(rules.message_bits):
             return None
-        if edge == len(layers):
+        if edge == len(stages):
+            total = Interval(message.low * tokens, message.high * tokens)
             mean = readout is Readout.MEAN_OVER_TIME
-            return None if mean and message.max() * tokens > limit(SYNAPSE_BITS) else message
-        layer = layers[edge]
-        if isinstance(layer, FixedLinear):
-            sums = linear_bound(layer, message)
-            return sums if sums.max() <= limit(SYNAPSE_BITS) else None
-        fits, message = s4d_bound(layer, rules, message)
-        if not fits or message.max() > limit(SYNAPSE_BITS):
+            return message if not mean or total.fits(SYNAPSE_BITS) else None
+        stage = stages[edge]
+        if isinstance(stage.layer, FixedLinear):
+            sums = linear_interval(stage.layer, message)
+            return sums if sums.fits(SYNAPSE_BITS) else None
+        out = s4d_interval(stage.layer, rules, message)
+        if out is None or not out.fits(SYNAPSE_BITS):
             return None
+        message = out.rectified() if stage.relu else out
     raise AssertionError("a segment ends at a linear layer or at the output")

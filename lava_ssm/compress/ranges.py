@@ -1,12 +1,13 @@
 """How large the integers of a network get, by what is known of its input."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from lava_ssm import engine
-from lava_ssm.network import FixedLinear, FixedS4D, Network
+from lava_ssm.network import S4D, FixedLinear, FixedS4D, Network
 from lava_ssm.numerics import Arithmetic, RealArray, dequantize, state_bound, word_range
 
 
@@ -59,36 +60,89 @@ def sum_scale(layer: FixedLinear) -> RealArray:
     return dequantize(np.ones(layer.d_output, int), -(np.asarray(layer.exponent) + 1))
 
 
-def linear_bound(layer: FixedLinear, message: RealArray) -> RealArray:
-    """Largest 32-bit sum (d_output,) that messages within `message` (d_input,) can cause."""
-    bound: RealArray = np.abs(2 * layer.weights).astype(float) @ message
-    return bound
+@dataclass(frozen=True)
+class Interval:
+    """Integers of each channel lie in [low, high], whatever the input; shapes (channels,)."""
+
+    low: RealArray
+    high: RealArray
+
+    @property
+    def magnitude(self) -> RealArray:
+        """Largest magnitude of each channel."""
+        return np.maximum(-self.low, self.high)
+
+    def rectified(self) -> "Interval":
+        """What a ReLU leaves of it."""
+        return Interval(np.maximum(self.low, 0), np.maximum(self.high, 0))
+
+    def fits(self, bits: int) -> bool:
+        """Whether none of it can leave a signed word."""
+        low, high = word_range(bits)
+        return bool(self.low.min() >= low and self.high.max() <= high)
+
+    def shifted(self, amount: Any) -> "Interval":
+        """After a shift to the right that rounds down."""
+        scale = np.exp2(-np.asarray(amount, float))
+        return Interval(np.floor(self.low * scale), np.floor(self.high * scale))
 
 
-def s4d_bound(layer: FixedS4D, rules: Arithmetic, message: RealArray) -> tuple[bool, RealArray]:
-    """What messages within a bound can do to an S4D layer, whatever their order.
+def linear_interval(layer: FixedLinear, u: Interval) -> Interval:
+    """32-bit sums that messages within `u` can cause."""
+    positive, negative = (2.0 * np.clip(layer.weights, *sign) for sign in ((0, 127), (-128, 0)))
+    return Interval(
+        positive @ u.low + negative @ u.high,
+        positive @ u.high + negative @ u.low,
+    )
 
-    Parameters
-    ----------
-    message
-        Largest magnitude of each channel's input mantissa, (d_model,).
+
+def s4d_interval(layer: FixedS4D, rules: Arithmetic, u: Interval) -> Interval | None:
+    """Outputs that messages within `u`, in whatever order, can cause.
+
+    The output is that of the exact linear system, whose impulse response k bounds it by
+    sum_t k_t u_t, plus what rounding adds: the state is off by at most that of `state_bound`
+    without input, and each of two products and the final shift by less than one.
+
+    Returns
+    -------
+    Interval or None
+        None where the input inside the neurons or a state could leave its word.
+    """
+    s = np.exp2(np.reshape(layer.state_exponent, (-1, 1)).astype(float))
+    values = layer.dequantize()
+    v = u.magnitude[:, np.newaxis] * s
+    top = limit(rules.state_bits)
+    if max(v.max(), state_bound(values.a, values.b, v).max()) > top:
+        return None
+    off = state_bound(values.a, values.b, 0)  # (d_model, d_state)
+    noise = (2 * (np.abs(values.c) * off + 2) / s + 1).sum(axis=-1)
+    positive, negative = response_sums(values)
+    return Interval(
+        positive * np.minimum(u.low, 0) - negative * np.maximum(u.high, 0) - noise,
+        positive * np.maximum(u.high, 0) - negative * np.minimum(u.low, 0) + noise,
+    )
+
+
+def response_sums(layer: S4D, precision: float = 0.01) -> tuple[RealArray, RealArray]:
+    """Sums over all time of the positive and of the negative part of each impulse response.
+
+    k_t = 2 Re(sum_n c_n b_n a_n^t), summed until what is left of it, at most
+    sum_n 2 |c_n b_n| |a_n|^t / (1 - |a_n|), is below `precision` of the sum, and added to both.
 
     Returns
     -------
     tuple
-        Whether neither the input inside the neurons nor a state can leave its word, and the
-        bound of each channel's output mantissa, (d_model,).
+        Two arrays (d_model,), not negative.
     """
-    s = np.exp2(np.reshape(layer.state_exponent, (-1, 1)).astype(float))
-    values = layer.dequantize()
-    v = message[:, np.newaxis] * s
-    x = state_bound(values.a, values.b, v)  # (d_model, d_state)
-    # |c_re x_re - c_im x_im| <= |c| |x|; two products and the last shift round by less than 1
-    out = 2 * (np.abs(values.c) * x + 2) / s + 1
-    fits = max(v.max(), x.max()) <= limit(rules.state_bits)
-    return bool(fits), out.sum(axis=-1)
-
-
-def shifted(sums: RealArray, amount: Any) -> RealArray:
-    """Bound of a synapse's sums after a shift to the right that rounds down."""
-    return sums * np.exp2(-np.asarray(amount, float)) + 1
+    block = 256
+    powers = layer.a[..., np.newaxis] ** np.arange(block)  # (d_model, d_state, block)
+    weight = 2 * layer.c * layer.b
+    positive = negative = np.zeros(layer.d_model)
+    while True:
+        k = np.einsum("hn,hnt->ht", weight, powers).real
+        positive = positive + np.maximum(k, 0).sum(axis=-1)
+        negative = negative + np.maximum(-k, 0).sum(axis=-1)
+        weight = weight * layer.a**block
+        left = (np.abs(weight) / (1 - np.abs(layer.a))).sum(axis=-1)
+        if (left <= precision * (positive + negative)).all():
+            return positive + left, negative + left
