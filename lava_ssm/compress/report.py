@@ -49,7 +49,7 @@ class Report:
 
     tensors: tuple[TensorReport, ...]
 
-    def __str__(self) -> str:
+    def __rich__(self) -> Table:
         table = Table(title="Quantisation", title_justify="left")
         table.add_column("tensor")
         for heading in ("bits", "exponent", "range used", "SQNR (dB)", "overflows"):
@@ -57,11 +57,16 @@ class Report:
         for t in self.tensors:
             low, high = t.exponent
             exponent = str(low) if low == high else f"{low} to {high}"
-            used, sqnr = f"{100 * t.used:.1f} %", "" if t.sqnr is None else f"{t.sqnr:.1f}"
-            table.add_row(t.name, str(t.bits), exponent, used, sqnr, str(t.overflows))
+            sqnr = "" if t.sqnr is None else f"{t.sqnr:.1f}"
+            table.add_row(
+                t.name, str(t.bits), exponent, f"{100 * t.used:.1f} %", sqnr, str(t.overflows)
+            )
+        return table
+
+    def __str__(self) -> str:
         console = Console(width=100)
         with console.capture() as capture:
-            console.print(table)
+            console.print(self)
         return capture.get()
 
 

@@ -66,6 +66,7 @@ def fit(
     epochs: int,
     batch_size: int = 50,
     adamw: torch.optim.AdamW | None = None,
+    label_smoothing: float = 0.0,
     seed: int = 0,
 ) -> Iterator[Epoch]:
     """Train with cross entropy and a one-cycle schedule; yields after each epoch.
@@ -80,6 +81,8 @@ def fit(
         Passes over the samples, and samples a step.
     adamw
         From `optimizer`, whose learning rates are the peaks; None: its defaults.
+    label_smoothing
+        Share of each label that is spread over all classes, in [0, 1].
     seed
         Of the order of samples.
 
@@ -101,7 +104,9 @@ def fit(
         loss_sum, right = 0.0, 0
         for batch in torch.randperm(len(x), generator=order).split(batch_size):
             logits = model(x[batch])
-            loss = nn.functional.cross_entropy(logits, labels[batch])
+            loss = nn.functional.cross_entropy(
+                logits, labels[batch], label_smoothing=label_smoothing
+            )
             if not torch.isfinite(loss):
                 raise ValueError(f"the loss is {loss.item()} in epoch {number}: lower the rates")
             adamw.zero_grad()

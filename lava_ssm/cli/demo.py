@@ -1,0 +1,194 @@
+"""`lava-ssm demo`: from images to a bit-exact Lava graph, once, in a few minutes."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from lava_ssm.data import TokenData, digits
+from lava_ssm.network import FixedNetwork, Network
+
+
+@dataclass(frozen=True)
+class Row:
+    """One way of running the network."""
+
+    executor: str
+    arithmetic: str
+    images: int
+    accuracy: float
+    nbytes: int
+    seconds_a_token: float
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the networks and the figure.")] = Path(
+        "runs/demo"
+    ),
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training images.")] = 60,
+    lava_images: Annotated[int, typer.Option(min=1, help="Test images to run in Lava.")] = 100,
+    seed: Annotated[int, typer.Option(help="Of the initial weights and the order.")] = 0,
+) -> None:
+    """Train a small n-S4D on handwritten digits, quantise it, run it in Lava, compare."""
+    import torch
+
+    from lava_ssm import compress, engine, nn, proc
+
+    console = Console()
+    out.mkdir(parents=True, exist_ok=True)
+    data = digits()
+    console.print(
+        f"{data.name}: {len(data.train)} images to train, {len(data.test)} to test, "
+        f"{data.train.x.shape[1]} tokens each"
+    )
+
+    torch.manual_seed(seed)
+    model = nn.NS4D(1, 32, 16, 4, 10, readout="mean", dt_min=0.01, dt_max=0.5)
+    _train(model, data, epochs, seed, console)
+    x, y = torch.from_numpy(data.test.x), torch.from_numpy(data.test.y)
+    start = time.perf_counter()
+    accuracy = nn.accuracy(model, x, y)
+    rows = [_row("PyTorch, whole images", "float32", accuracy, data, len(x), start, model)]
+
+    network = nn.export(model)
+    fixed = compress.quantize(network, data.train.x[:200])
+    network.save(out / "digits-float.h5")
+    fixed.save(out / "digits-fixed.h5")
+    console.print(compress.report(network, fixed, data.test.x[:100]))
+
+    start = time.perf_counter()
+    reference = engine.run(fixed, data.test.x)
+    accuracy = _accuracy(reference.outputs, data.test.y)
+    rows.append(_row("reference (NumPy)", "fixed", accuracy, data, len(x), start, fixed))
+
+    some = slice(0, min(lava_images, len(x)))
+    graphs: tuple[tuple[str, Network | FixedNetwork], ...] = (("float", network), ("fixed", fixed))
+    outputs = reference.outputs[some]
+    for arithmetic, net in graphs:
+        with console.status(f"Lava, {arithmetic}: {outputs.shape[0]} images back to back"):
+            start = time.perf_counter()
+            outputs = proc.run(net, data.test.x[some])
+        accuracy = _accuracy(outputs, data.test.y[some])
+        rows.append(_row("Lava, CPU", arithmetic, accuracy, data, len(outputs), start, net))
+    equal = (outputs == reference.outputs[some]).all(axis=-1)  # (images, tokens)
+
+    console.print(_table(rows, len(x)))
+    console.print(
+        f"The fixed Lava graph's logits equal the reference's on {equal.sum()} of {equal.size} "
+        f"tokens; overflows: {reference.overflows}."
+    )
+    figure = out / "digit.png"
+    _draw(fixed, data, figure)
+    console.print(f"Networks and figure: {out}/digits-*.h5, {figure}")
+    if not equal.all():
+        raise typer.Exit(1)
+
+
+def _train(model, data: TokenData, epochs: int, seed: int, console: Console) -> None:  # type: ignore[no-untyped-def]
+    import torch
+
+    from lava_ssm import nn
+
+    columns = (
+        TextColumn("training"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("loss {task.fields[loss]:.3f}, accuracy {task.fields[accuracy]:.1%}"),
+        TimeRemainingColumn(),
+    )
+    x, y = torch.from_numpy(data.train.x), torch.from_numpy(data.train.y)
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("", total=epochs, loss=float("nan"), accuracy=0.0)
+        for epoch in nn.fit(model, x, y, epochs, label_smoothing=0.1, seed=seed):
+            progress.update(task, advance=1, loss=epoch.loss, accuracy=epoch.accuracy)
+
+
+def _accuracy(outputs: np.ndarray, y: np.ndarray) -> float:
+    """Share of right classes, by the outputs (images, time, d_output) at the last token."""
+    return float((outputs[:, -1].argmax(-1) == y).mean())
+
+
+def _row(  # type: ignore[no-untyped-def]
+    executor: str, arithmetic: str, accuracy: float, data: TokenData, images: int, start: float, net
+) -> Row:
+    seconds = (time.perf_counter() - start) / (images * data.test.x.shape[1])
+    if isinstance(net, FixedNetwork):
+        nbytes = net.nbytes
+    elif isinstance(net, Network):
+        nbytes = 8 * net.n_parameters
+    else:
+        nbytes = sum(p.numel() * p.element_size() for p in net.parameters())
+    return Row(executor, arithmetic, images, accuracy, nbytes, seconds)
+
+
+def _table(rows: list[Row], n_test: int) -> Table:
+    table = Table(title="sDigits", caption="Lava: time includes building and reading the graph")
+    table.add_column("executor")
+    table.add_column("arithmetic")
+    for heading in ("test images", "accuracy", "bytes", "time a token"):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        images = f"all {row.images}" if row.images == n_test else f"first {row.images}"
+        table.add_row(
+            row.executor,
+            row.arithmetic,
+            images,
+            f"{row.accuracy:.2%}",
+            f"{row.nbytes:,}",
+            f"{1e6 * row.seconds_a_token:,.1f} us",
+        )
+    return table
+
+
+def _draw(fixed: FixedNetwork, data: TokenData, path: Path) -> None:
+    """Draw the first test image as a stream: tokens, states of a layer, logits over time."""
+    from matplotlib.figure import Figure
+
+    image = data.test.x[0]  # (time, 1)
+    stream = fixed.stream()
+    states, outputs = [], []
+    for token in image:
+        outputs.append(stream.step(token))
+        states.append(stream.state[1][:, :, 0].ravel())  # real parts, second layer
+    logits = fixed.to_float(np.array(outputs))  # (time, 10)
+    last = logits[-1].argmax()
+
+    figure = Figure(figsize=(11, 7), layout="constrained")
+    grid = figure.subplot_mosaic(
+        [["image", "tokens"], ["image", "states"], ["image", "logits"]],
+        width_ratios=[1, 3],
+    )
+    grid["image"].imshow(image.reshape(data.image_shape), cmap="gray_r")
+    grid["image"].set_title(f"a {data.test.y[0]}, recognised as a {last}")
+    grid["image"].set_axis_off()
+    grid["tokens"].step(range(len(image)), image[:, 0], where="mid", color="black")
+    grid["tokens"].set(ylabel="token (pixel)", xticklabels=[])
+    peak = np.abs(states).max()
+    picture = grid["states"].imshow(
+        np.transpose(states),
+        aspect="auto",
+        cmap="RdBu",
+        vmin=-peak,
+        vmax=peak,
+        interpolation="nearest",
+    )
+    grid["states"].set(ylabel="state of layer 2", xticklabels=[])
+    figure.colorbar(picture, ax=grid["states"], label="real part (mantissa)")
+    for digit, curve in enumerate(logits.T):
+        bold = digit == last
+        grid["logits"].plot(
+            curve, label=str(digit), lw=2.5 if bold else 1, color=None if bold else "0.7"
+        )
+        grid["logits"].annotate(str(digit), (len(curve) - 1, curve[-1]), fontsize=8)
+    grid["logits"].set(xlabel="token", ylabel="mean logits so far")
+    for name in ("tokens", "states", "logits"):
+        grid[name].set_xlim(-0.5, len(image) + 0.5)
+    part = path.with_suffix(".part.png")
+    figure.savefig(part, dpi=120)
+    part.replace(path)
