@@ -166,26 +166,22 @@ def _draw(fixed: FixedNetwork, data: TokenData, path: Path) -> None:
     )
     grid["image"].imshow(image.reshape(data.image_shape), cmap="gray_r")
     grid["image"].set_title(f"a {data.test.y[0]}, recognised as a {last}")
-    grid["image"].set_axis_off()
+    grid["image"].set(xticks=[], yticks=[])
     grid["tokens"].step(range(len(image)), image[:, 0], where="mid", color="black")
     grid["tokens"].set(ylabel="token (pixel)", xticklabels=[])
-    peak = np.abs(states).max()
+    real = np.transpose(states)  # (states, time)
+    peak = np.maximum(np.abs(real).max(axis=1, keepdims=True), 1)
     picture = grid["states"].imshow(
-        np.transpose(states),
-        aspect="auto",
-        cmap="RdBu",
-        vmin=-peak,
-        vmax=peak,
-        interpolation="nearest",
+        real / peak, aspect="auto", cmap="RdBu", vmin=-1, vmax=1, interpolation="nearest"
     )
-    grid["states"].set(ylabel="state of layer 2", xticklabels=[])
-    figure.colorbar(picture, ax=grid["states"], label="real part (mantissa)")
+    grid["states"].set(ylabel="states of layer 2", xticklabels=[])
+    figure.colorbar(picture, ax=grid["states"], label="real part, of its peak")
     for digit, curve in enumerate(logits.T):
-        bold = digit == last
-        grid["logits"].plot(
-            curve, label=str(digit), lw=2.5 if bold else 1, color=None if bold else "0.7"
-        )
-        grid["logits"].annotate(str(digit), (len(curve) - 1, curve[-1]), fontsize=8)
+        if digit != last:
+            grid["logits"].plot(curve, color="0.75", lw=1)
+    grid["logits"].plot(logits[:, last], lw=2.5, label=f"{last}")
+    grid["logits"].plot([], color="0.75", lw=1, label="other digits")
+    grid["logits"].legend(loc="upper left", frameon=False)
     grid["logits"].set(xlabel="token", ylabel="mean logits so far")
     for name in ("tokens", "states", "logits"):
         grid[name].set_xlim(-0.5, len(image) + 0.5)

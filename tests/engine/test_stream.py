@@ -1,0 +1,163 @@
+"""However a sequence is cut, the outputs are the same."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lava_ssm.engine import OverflowWarning, Stream, run
+from lava_ssm.network import FixedNetwork, FixedS4D, Readout
+from tests.networks import random_fixed_network, random_network
+
+SEEDS = st.integers(0, 2**32)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=SEEDS,
+    cuts=st.lists(st.integers(0, 20), max_size=4),
+    readout=st.sampled_from(Readout),
+    reset_every=st.none() | st.integers(1, 9),
+)
+def test_state_survives_split_anywhere(
+    seed: int, cuts: list[int], readout: Readout, reset_every: int | None
+) -> None:
+    rng = np.random.default_rng(seed)
+    net = random_fixed_network(rng, readout=readout)
+    x = rng.integers(-3000, 3000, (20, 2))
+    whole = run(net, x, reset_every)
+    stream = Stream(net, reset_every=reset_every)
+    pieces = [stream.run(piece) for piece in np.split(x, sorted(cuts))]
+    np.testing.assert_array_equal(np.concatenate(pieces), whole.outputs)
+    for now, then in zip(stream.state, whole.state, strict=True):
+        np.testing.assert_array_equal(now, then)
+    assert stream.overflows == whole.overflows
+
+
+@pytest.mark.parametrize("readout", Readout)
+def test_single_tokens_equal_the_whole_sequence(readout: Readout) -> None:
+    rng = np.random.default_rng(3)
+    net = random_fixed_network(rng, readout=readout, per_channel=True)
+    x = rng.integers(-3000, 3000, (15, 2))
+    stream = net.stream()
+    np.testing.assert_array_equal([stream.step(token) for token in x], net.run(x))
+
+
+def test_a_batch_equals_its_members() -> None:
+    rng = np.random.default_rng(4)
+    net = random_fixed_network(rng, readout=Readout.MEAN_OVER_TIME)
+    x = rng.integers(-3000, 3000, (2, 3, 12, 2))
+    together = net.run(x)
+    alone = [[net.run(sequence) for sequence in row] for row in x]
+    np.testing.assert_array_equal(together, alone)
+
+
+def test_reset_begins_a_new_sample() -> None:
+    rng = np.random.default_rng(5)
+    net = random_fixed_network(rng, readout=Readout.MEAN_OVER_TIME)
+    x = rng.integers(-3000, 3000, (8, 2))
+    stream = net.stream()
+    first = stream.run(x)
+    assert any(state.any() for state in stream.state)
+    stream.reset()
+    np.testing.assert_array_equal(stream.run(x), first)
+
+
+def test_samples_back_to_back_equal_samples_apart() -> None:
+    rng = np.random.default_rng(6)
+    net = random_fixed_network(rng, readout=Readout.MEAN_OVER_TIME)
+    x = rng.integers(-3000, 3000, (3, 8, 2))
+    joined = run(net, x.reshape(24, 2), reset_every=8).outputs
+    np.testing.assert_array_equal(joined.reshape(3, 8, -1), net.run(x))
+
+
+def test_float_streams_carry_their_state_too() -> None:
+    rng = np.random.default_rng(7)
+    net = random_network(rng, readout=Readout.MEAN_OVER_TIME)
+    x = rng.normal(size=(10, 2))
+    stream = net.stream()
+    parts = np.concatenate([stream.run(x[:3]), stream.run(x[3:])])
+    np.testing.assert_allclose(parts, net.run(x), rtol=1e-13)
+
+
+def test_no_tokens_no_outputs() -> None:
+    net = random_fixed_network(np.random.default_rng(8))
+    assert net.run(np.zeros((0, 2), int)).shape == (0, net.d_output)
+
+
+def test_values_are_rounded_to_the_nearest_mantissa() -> None:
+    net = random_fixed_network(np.random.default_rng(9))  # input exponent 8
+    values = np.array([[0.5 / 256, 1.5 / 256], [-1.0, 2.2]])
+    np.testing.assert_array_equal(net.run(values), net.run([[0, 2], [-256, 563]]))
+
+
+def test_logits_of_a_running_sum_are_its_mean() -> None:
+    rng = np.random.default_rng(10)
+    mean = random_fixed_network(rng, readout=Readout.MEAN_OVER_TIME)
+    each = FixedNetwork(mean.layers, Readout.EVERY_TOKEN, mean.input_exponent)
+    x = rng.integers(-3000, 3000, (6, 2))
+    logits = each.to_float(each.run(x))
+    expected = [logits[: t + 1].mean(axis=0) for t in range(6)]
+    np.testing.assert_allclose(mean.to_float(mean.run(x)), expected, rtol=1e-12)
+    np.testing.assert_allclose(mean.to_float(mean.run(x)[-1], tokens=6), expected[-1], rtol=1e-12)
+    with pytest.raises(ValueError, match="how many tokens"):
+        mean.to_float(mean.run(x)[-1])
+
+
+def test_prediction_is_that_of_the_last_token() -> None:
+    rng = np.random.default_rng(11)
+    net = random_fixed_network(rng, readout=Readout.LAST_TOKEN)
+    x = rng.integers(-3000, 3000, (5, 9, 2))
+    np.testing.assert_array_equal(net.predict(x), net.run(x)[:, -1].argmax(-1))
+    every = FixedNetwork(net.layers, Readout.EVERY_TOKEN, net.input_exponent)
+    assert every.predict(x).shape == (5, 9)
+
+
+def test_run_warns_of_overflows() -> None:
+    net = FixedNetwork((FixedS4D([[[4000, 0]]], [[[4096, 0]]], [[[1, 0]]]),))
+    with pytest.warns(OverflowWarning, match=r"stage 0 \(FixedS4D\): .* state"):
+        net.run(np.full((5, 1), 2**16))
+
+
+@pytest.mark.parametrize(
+    ("x", "error", "text"),
+    [
+        (np.zeros((5, 3)), ValueError, r"\(\.\.\., 2\), d_input last"),
+        (np.zeros(2), ValueError, "time"),
+        (np.array([[0.0, np.nan]]), ValueError, "finite"),
+        (np.array([[0.0, 40000.0]]), ValueError, r"\[-32768, 32768\]"),
+        (np.array([[0, 2**23]]), ValueError, r"\[-8388608, 8388607\]"),
+        (np.array([[0, 1j]]), TypeError, "real numbers"),
+        ([["a", "b"]], TypeError, "real numbers"),
+    ],
+)
+def test_bad_input_is_refused_where_it_enters(
+    x: np.ndarray, error: type[Exception], text: str
+) -> None:
+    net = random_fixed_network(np.random.default_rng(12))
+    with pytest.raises(error, match=text):
+        net.run(x)
+
+
+def test_a_refused_token_leaves_the_stream_as_it_was() -> None:
+    net = random_fixed_network(np.random.default_rng(13))
+    stream, twin = net.stream(), net.stream()
+    stream.step([100, -100])
+    twin.step([100, -100])
+    for bad in ([1, 2, 3], [0.0, np.inf], [2**30, 0]):
+        with pytest.raises(ValueError, match="token"):
+            stream.step(bad)
+    np.testing.assert_array_equal(stream.step([5, 5]), twin.step([5, 5]))
+
+
+def test_first_s4d_layer_limits_the_input_to_what_its_state_holds() -> None:
+    net = FixedNetwork((FixedS4D([[[0, 0]]], [[[4096, 0]]], [[[4096, 0]]]),))
+    assert net.input_format.max_mantissa == 2**17 - 1
+    with pytest.raises(ValueError, match="131071"):
+        net.run([[2**17]])
+
+
+def test_reset_every_is_at_least_one_token() -> None:
+    net = random_fixed_network(np.random.default_rng(14))
+    with pytest.raises(ValueError, match="reset_every"):
+        net.stream(reset_every=0)

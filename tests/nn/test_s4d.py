@@ -1,0 +1,151 @@
+"""The layer's two forms, and the same system discretised by SciPy."""
+
+import numpy as np
+import pytest
+import scipy.signal
+import torch
+
+from lava_ssm.nn import S4D, Initialization
+
+LAYERS = [
+    (init, discretization)
+    for init in ("lin", "legs", "real")
+    for discretization in ("zoh", "bilinear")
+]
+
+
+def random_layer(init: str, discretization: str, dtype: torch.dtype) -> S4D:
+    torch.manual_seed(0)
+    layer = S4D(3, 4, init, discretization).to(dtype)
+    with torch.no_grad():  # away from the initialisation, whose B is one
+        layer.b += 0.3 * torch.randn_like(layer.b)
+    return layer
+
+
+def by_steps(layer: S4D, u: torch.Tensor) -> torch.Tensor:
+    state, outputs = layer.initial_state(*u.shape[:-2]), []
+    for token in u.unbind(-2):
+        y, state = layer.step(token, state)
+        outputs.append(y)
+    return torch.stack(outputs, -2)
+
+
+@pytest.mark.parametrize(("init", "discretization"), LAYERS)
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-4), (torch.float64, 1e-10)])
+def test_convolution_equals_recurrence(
+    init: str, discretization: str, dtype: torch.dtype, tolerance: float
+) -> None:
+    layer = random_layer(init, discretization, dtype)
+    u = torch.randn(2, 300, 3, dtype=dtype)
+    torch.testing.assert_close(layer(u), by_steps(layer, u), rtol=tolerance, atol=tolerance)
+
+
+def real_block_form(layer: S4D, channel: int) -> tuple[np.ndarray, ...]:
+    """The continuous system of a channel with 2 N real states: x = re + i im, y = 2 Re(C x)."""
+    with torch.no_grad():
+        re = (-layer.log_a_re[channel].exp()).numpy()
+        im = np.zeros_like(re) if layer.a_im is None else layer.a_im[channel].numpy()
+        pad = [(0, 0), (0, 2 - layer.b.shape[-1])]
+        b, c = (np.pad(v[channel].numpy(), pad) for v in (layer.b, layer.c))
+    a = np.block([[np.diag(re), np.diag(-im)], [np.diag(im), np.diag(re)]])
+    b_column = np.concatenate([b[:, 0], b[:, 1]])[:, np.newaxis]
+    c_row = 2 * np.concatenate([c[:, 0], -c[:, 1]])[np.newaxis]
+    return a, b_column, c_row, np.zeros((1, 1))
+
+
+@pytest.mark.parametrize(("init", "discretization"), LAYERS)
+def test_layer_agrees_with_scipy(init: str, discretization: str) -> None:
+    layer = random_layer(init, discretization, torch.float64)
+    u = torch.randn(200, 3, dtype=torch.float64)
+    with torch.no_grad():
+        outputs, dt = layer(u).numpy(), layer.log_dt.exp().numpy()
+    for channel in range(3):
+        a, b, c, d = real_block_form(layer, channel)
+        da, db, _, _, step = scipy.signal.cont2discrete(
+            (a, b, c, d), dt[channel], method=discretization
+        )
+        # the output of the new state: y_k = C x_{k+1} = (C A) x_k + (C B) u_k
+        system = scipy.signal.dlti(da, db, c @ da, c @ db, dt=step)
+        _, expected, _ = scipy.signal.dlsim(system, u[:, channel].numpy())
+        np.testing.assert_allclose(outputs[:, channel], expected[:, 0], rtol=0, atol=1e-8)
+
+
+def test_kernel_of_two_short_tables_equals_all_powers() -> None:
+    layer = random_layer("lin", "zoh", torch.float64)
+    a, b, c = layer.discretized()
+    for length in (1, 2, 7, 64, 65):
+        powers = a[..., None] ** torch.arange(length)
+        full = 2 * torch.einsum("hn,hnt->ht", c * b, powers).real
+        torch.testing.assert_close(layer.kernel(length), full, rtol=1e-10, atol=1e-10)
+
+
+def test_legs_diagonalises_hippo() -> None:
+    n = np.arange(16)
+    b = np.sqrt(2 * n + 1)
+    # HiPPO-LegS, written out: A_nk = -sqrt(2n+1) sqrt(2k+1) below, -(n+1) on the diagonal
+    hippo = -np.tril(np.outer(b, b), -1) - np.diag(n + 1)
+    normal = hippo + np.outer(b, b) / 2
+    expected = np.linalg.eigvals(normal)
+    a, _ = Initialization.LEGS.system(8)
+    found = np.concatenate([a, a.conj()])
+    assert np.abs(found.real + 0.5).max() < 1e-12
+    np.testing.assert_allclose(np.sort(found.imag), np.sort(expected.imag), atol=1e-9)
+
+
+def test_legs_kernel_is_that_of_the_normal_system() -> None:
+    n = np.arange(8)
+    b = np.sqrt(2 * n + 1)
+    normal = -np.tril(np.outer(b, b), -1) - np.diag(n + 1) + np.outer(b, b) / 2
+    a, projected = Initialization.LEGS.system(4)
+    # b^T exp(t A) b, in the eigenbasis: 2 Re(sum conj(b_n) b_n exp(t a_n)) over half the pairs
+    for t in (0.0, 0.1, 0.5):
+        expected = b @ scipy.linalg.expm(t * normal) @ b
+        found = 2 * (np.abs(projected) ** 2 * np.exp(t * a)).real.sum()
+        assert found == pytest.approx(expected, rel=1e-9)
+
+
+def test_lin_and_real_start_where_their_formulas_say() -> None:
+    lin, real = S4D(1, 4, "lin"), S4D(1, 4, "real")
+    torch.testing.assert_close(lin.log_a_re.exp(), torch.full((1, 4), 0.5))
+    torch.testing.assert_close(lin.a_im, torch.pi * torch.arange(4.0)[None])
+    torch.testing.assert_close(real.log_a_re.exp(), torch.arange(1.0, 5.0)[None])
+    assert real.a_im is None
+    assert not real.discretized()[0].imag.any()
+
+
+def test_steps_are_drawn_between_their_limits() -> None:
+    dt = S4D(1000, 1, dt_min=0.01, dt_max=0.5).log_dt.exp()
+    assert 0.01 <= float(dt.min()) < 0.012
+    assert 0.4 < float(dt.max()) <= 0.5 + 1e-6
+
+
+def test_gradients_reach_every_parameter_and_are_right() -> None:
+    layer = S4D(2, 2).double()
+    u = torch.randn(5, 2, dtype=torch.float64)
+    names, values = zip(*layer.named_parameters(), strict=True)
+
+    def loss(*parameters: torch.Tensor) -> torch.Tensor:
+        return torch.func.functional_call(layer, dict(zip(names, parameters, strict=True)), (u,))
+
+    assert torch.autograd.gradcheck(loss, values)
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "text"),
+    [
+        ({"d_model": 0}, "d_model"),
+        ({"d_state": 1.5}, "d_state"),
+        ({"dt_min": 0.0}, "dt_min"),
+        ({"dt_min": 0.2, "dt_max": 0.1}, "dt_min <= dt_max"),
+        ({"discretization": "euler"}, "'zoh' or 'bilinear'"),
+        ({"init": "random"}, "random"),
+    ],
+)
+def test_bad_parameters_are_named(kwargs: dict, text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        S4D(**{"d_model": 2, "d_state": 2, **kwargs})
+
+
+def test_input_of_another_width_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"u must have shape \(\.\.\., 3\)"):
+        S4D(3, 2)(torch.zeros(1, 5, 2))
