@@ -29,6 +29,8 @@ class AbstractNeuron(AbstractProcess):
         The neurons' turns, see `Schedule`.
     """
 
+    _runtime = None  # Lava's `__del__` asks for it, also of a Process whose checks failed
+
     def __init__(
         self,
         shape: tuple[int, ...],

@@ -68,7 +68,7 @@ def s4d_neurons(
     p = np.reshape(layer.param_exponent, (-1, 1))  # (d_model, 1) or (1, 1)
     s = np.reshape(layer.state_exponent, (-1, 1))
 
-    v = shift(u, -s, Rounding.FLOOR)
+    v = np.broadcast_to(shift(u, -s, Rounding.FLOOR), state.shape[:-1])  # each state has its own
     v = _word(v, rules.state_bits, rules.overflow, "input", tally)[..., np.newaxis]
     drive = multiply_shift(layer.b, v, p[..., np.newaxis], rules.rounding)
     state = diagonal_step(layer.a, p, rules, state, drive, tally)

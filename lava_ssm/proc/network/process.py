@@ -103,6 +103,8 @@ class SSMNetwork(AbstractProcess):
         Not a network, or a period or reset_every that is not a positive integer.
     """
 
+    _runtime = None  # Lava's `__del__` asks for it, also of a Process whose checks failed
+
     def __init__(
         self,
         network: Network | FixedNetwork,

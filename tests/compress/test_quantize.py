@@ -1,0 +1,274 @@
+"""Quantisation: nearest mantissas, no overflow, and what cannot be met is said."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lava_ssm import quantize
+from lava_ssm.compress import PAPER, Formats, report
+from lava_ssm.compress.parameters import balanced, fixed_linear, fixed_s4d
+from lava_ssm.compress.ranges import response_sums
+from lava_ssm.engine import run
+from lava_ssm.network import (
+    S4D,
+    FixedLinear,
+    FixedNetwork,
+    FixedS4D,
+    Linear,
+    Network,
+    Readout,
+    ReLU,
+)
+from lava_ssm.numerics import Arithmetic, Overflow, Rounding
+from tests.networks import random_network
+
+
+def random_s4d(rng: np.random.Generator, d_model: int = 5, d_state: int = 4) -> S4D:
+    size = (d_model, d_state)
+    a = rng.uniform(0.2, 0.999, size) * np.exp(1j * rng.uniform(-np.pi, np.pi, size))
+    b, c = (rng.normal(size=size) + 1j * rng.normal(size=size) for _ in range(2))
+    return S4D(a, 0.1 * b, c)
+
+
+def test_mantissas_are_the_nearest() -> None:
+    layer = random_s4d(np.random.default_rng(0))
+    fixed = fixed_s4d(layer, Formats(), "layer").dequantize()
+    for name in "abc":
+        error = getattr(fixed, name) - getattr(layer, name)
+        assert max(np.abs(error.real).max(), np.abs(error.imag).max()) <= 2**-13
+
+
+def test_paper_truncates_toward_zero() -> None:
+    layer = random_s4d(np.random.default_rng(0))
+    fixed = fixed_s4d(layer, PAPER, "layer")
+    expected = np.trunc(np.stack([layer.b.real, layer.b.imag], -1) * 4096)
+    np.testing.assert_array_equal(fixed.b, expected)
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.4, np.pi / 4, np.pi / 2, 2.9, -1.3])
+@pytest.mark.parametrize("p", [4, 8, 12])
+def test_a_slow_state_stays_stable_at_its_nearest_stable_point(angle: float, p: int) -> None:
+    a = (1 - 1e-9) * np.exp(1j * angle)
+    one = np.ones((1, 1))
+    fixed = fixed_s4d(S4D(one * a, one, one), Formats(param_exponent=p), "layer")
+    found = fixed.a[0, 0]
+    # all grid points near a, by brute force: the nearest of those inside the circle
+    around = np.arange(-2, 3)
+    re, im = np.meshgrid(
+        np.floor(a.real * 2**p) + around, np.floor(a.imag * 2**p) + around, indexing="ij"
+    )
+    distance = np.abs(re + 1j * im - a * 2**p)
+    distance[re**2 + im**2 >= 4.0**p] = np.inf
+    assert np.abs(found[0] + 1j * found[1] - a * 2**p) == pytest.approx(distance.min(), abs=1e-9)
+
+
+def test_auto_uses_all_bits_of_each_channel() -> None:
+    layer = random_s4d(np.random.default_rng(0))
+    layer = S4D(layer.a, layer.b, layer.c * np.array([1, 4, 16, 64, 256])[:, np.newaxis])
+    fixed = fixed_s4d(layer, Formats(param_exponent="auto"), "layer")
+    largest = np.abs(np.stack([fixed.a, fixed.b, fixed.c])).max(axis=(0, 2, 3))
+    assert (largest >= 2**14).all()
+    assert len(set(np.asarray(fixed.param_exponent).tolist())) == 5
+
+
+def test_parameters_that_need_more_bits_are_named() -> None:
+    layer = random_s4d(np.random.default_rng(0))
+    with pytest.raises(ValueError, match=r"param_exponent: L\.c reaches .*at most \d+ for it, not"):
+        fixed_s4d(S4D(layer.a, layer.b, 100 * layer.c), Formats(balance=False), "L")
+
+
+def test_balancing_changes_no_output() -> None:
+    layer = random_s4d(np.random.default_rng(0))
+    x = np.random.default_rng(1).normal(size=(40, 5))
+    same = balanced(layer)
+    np.testing.assert_allclose(Network((same,)).run(x), Network((layer,)).run(x), rtol=1e-12)
+    ratio = np.abs(same.b) / np.abs(same.c)
+    assert (ratio <= 2.0001).all()
+    assert (ratio >= 0.4999).all()
+
+
+@pytest.mark.parametrize("per_channel", [True, False])
+def test_weights_use_their_eight_bits(per_channel: bool) -> None:
+    weights = np.random.default_rng(0).normal(size=(4, 30)) * np.array([[1], [3], [10], [100]])
+    fixed = fixed_linear(Linear(weights), Formats(per_channel=per_channel))
+    rows = np.abs(fixed.weights).max(axis=1)
+    assert (rows >= 64).all() if per_channel else rows[0] < 64
+    assert isinstance(fixed.exponent, int) is not per_channel
+    scale = np.abs(weights).max(axis=1, keepdims=True) if per_channel else np.abs(weights).max()
+    assert (np.abs(fixed.dequantize().weights - weights) <= scale / 64 / 2 + 1e-12).all()
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**32), readout=st.sampled_from(Readout), scale=st.floats(1e-4, 1e4))
+def test_calibrated_network_follows_the_float_one_without_overflow(
+    seed: int, readout: Readout, scale: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    net = random_network(rng, readout=readout)
+    x = scale * rng.normal(size=(4, 25, 2))
+    fixed = quantize(net, x, Formats(param_exponent="auto"))
+    # a spare bit: data twice as large fit too
+    result = run(fixed, 2 * x)
+    assert result.overflows.total == 0
+    values, wanted = fixed.to_float(result.outputs), net.to_float(net.run(2 * x))
+    noise = ((values - wanted) ** 2).sum() / (wanted**2).sum()
+    assert noise < 10**-2.5  # 8-bit weights in four matrices: some 30 dB
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    seed=st.integers(0, 2**32),
+    n_layers=st.integers(1, 2),
+    readout=st.sampled_from(Readout),
+    rounding=st.sampled_from(Rounding),
+    state_exponent=st.integers(0, 6),
+)
+def test_certified_network_cannot_be_made_to_overflow(
+    seed: int, n_layers: int, readout: Readout, rounding: Rounding, state_exponent: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    net = random_network(rng, n_layers, d_model=4, d_state=2, readout=readout)
+    fixed = quantize(
+        net,
+        rng.uniform(-1, 1, (3, 30, 2)),
+        Formats(state_exponent=state_exponent),
+        bound="certified",
+        arithmetic=Arithmetic(rounding, Overflow.RAISE),
+    )
+    low, high = fixed.input_format.min_mantissa, fixed.input_format.max_mantissa
+    t = np.arange(30)[:, np.newaxis] * np.ones((1, 2))
+    frequencies = np.angle(net.layers[1].a).ravel()  # type: ignore[union-attr]
+    worst = [
+        np.where(rng.random((30, 2)) < 0.5, low, high),
+        np.full((30, 2), high),
+        # in step with the states: the inputs that drive them furthest
+        *(np.where(np.cos(w * t) > 0, high, low) for w in frequencies),
+    ]
+    for x in worst:
+        assert run(fixed, x).overflows.total == 0
+
+
+def test_certificate_is_not_idle() -> None:
+    # the same network with two fewer bits of room does overflow for the worst input
+    one = np.ones((1, 1))
+    net = Network((Linear([[1.0]]), S4D(0.99 * one, one, one)))
+    x = np.ones((200, 1))
+    fixed = quantize(net, x, bound="certified")
+    encoder, s4d = fixed.layers
+    assert isinstance(encoder, FixedLinear)
+    assert encoder.output_exponent is not None
+    finer = FixedLinear(encoder.weights, encoder.exponent, encoder.output_exponent + 2)
+    tight = FixedNetwork((finer, s4d), fixed.readout, fixed.input_exponent, fixed.input_bits)
+    full = np.full((2000, 1), fixed.input_format.max_mantissa)
+    assert run(fixed, full).overflows.total == 0
+    assert run(tight, full).overflows.total > 0
+
+
+def test_impulse_response_sums_bound_the_output_tightly() -> None:
+    layer = random_s4d(np.random.default_rng(2))
+    positive, negative = response_sums(layer)
+    t = np.arange(20_000)
+    k = np.stack([2 * (layer.c * layer.b * layer.a**i).real.sum(-1) for i in t[:2000]])
+    low, high = np.clip(-k, 0, None).sum(0), np.clip(k, 0, None).sum(0)
+    assert (positive >= high - 1e-9).all()
+    assert (negative >= low - 1e-9).all()
+    assert (positive <= 1.03 * (high + low)).all()
+
+
+def test_exponents_do_not_depend_on_the_data_that_is_run() -> None:
+    rng = np.random.default_rng(0)
+    net = random_network(rng)
+    x = rng.normal(size=(5, 20, 2))
+    fixed = quantize(net, x)
+    alone = np.stack([fixed.run(sample) for sample in 0.1 * x])
+    np.testing.assert_array_equal(alone, fixed.run(0.1 * x))
+
+
+def test_one_exponent_for_what_meets_in_one_segment() -> None:
+    rng = np.random.default_rng(0)
+    fixed = quantize(random_network(rng, n_layers=2), rng.normal(size=(5, 20, 2)))
+    e = fixed.exponents
+    assert e[1] == e[2]  # through the first S4D layer
+    assert e[3] == e[4]
+
+
+def test_a_network_of_one_layer_quantises() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(50, 5))
+    net = Network((random_s4d(rng), ReLU()))
+    fixed = quantize(net, x, Formats(param_exponent="auto"))
+    assert isinstance(fixed.layers[0], FixedS4D)
+    np.testing.assert_allclose(
+        fixed.to_float(fixed.run(x)), net.run(x), atol=1e-3 * np.abs(net.run(x)).max()
+    )
+
+
+def test_what_made_a_network_is_kept() -> None:
+    net = Network((Linear([[1.0]]),), made_by={"command": "train"})
+    fixed = quantize(net, [[1.0]])
+    assert fixed.made_by["command"] == "train"
+    assert "calibrated" in fixed.made_by["quantize"]
+
+
+@pytest.mark.parametrize(
+    ("calibration", "text"),
+    [
+        (np.zeros((0, 2)), "not be empty"),
+        (np.zeros(2), "time"),
+        (np.zeros((5, 2)), "all values are zero"),
+        (np.ones((5, 3)), r"\(\.\.\., 2\)"),
+        (np.full((5, 2), np.nan), "finite"),
+    ],
+)
+def test_useless_calibration_data_are_refused(calibration: np.ndarray, text: str) -> None:
+    net = random_network(np.random.default_rng(0))
+    with pytest.raises(ValueError, match=text):
+        quantize(net, calibration)
+
+
+def test_bad_requests_are_refused() -> None:
+    net = random_network(np.random.default_rng(0))
+    x = np.ones((5, 2))
+    with pytest.raises(ValueError, match="'calibrated' or 'certified'"):
+        quantize(net, x, bound="safe")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="float Network"):
+        quantize(quantize(net, x), x)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="param_exponent"):
+        Formats(param_exponent=40)
+    with pytest.raises(ValueError, match="NEAREST or TOWARD_ZERO"):
+        Formats(rounding=Rounding.FLOOR)
+
+
+def test_report_measures_every_tensor() -> None:
+    rng = np.random.default_rng(0)
+    net = random_network(rng, n_layers=1)
+    x = rng.normal(size=(4, 25, 2))
+    fixed = quantize(net, x)
+    found = {t.name: t for t in report(net, fixed, x).tensors}
+    assert list(found) == [
+        "input",
+        "0 Linear weights",
+        "0 Linear message",
+        "1 S4D a",
+        "1 S4D b",
+        "1 S4D c",
+        "1 S4D state",
+        "1 S4D message",
+        "2 Linear weights",
+        "2 Linear message",
+        "3 Linear weights",
+        "3 Linear message",
+        "output",
+    ]
+    out = fixed.to_float(fixed.run(x)) - net.run(x)
+    expected = 10 * np.log10((net.run(x) ** 2).sum() / (out**2).sum())
+    assert found["output"].sqnr == pytest.approx(expected)
+    assert found["1 S4D state"].bits == 24
+    assert 0.1 < found["1 S4D state"].used <= 0.5
+    assert found["0 Linear weights"].used > 0.5
+    assert found["1 S4D b"].sqnr is not None
+    assert found["1 S4D b"].sqnr > 50  # compared at the scale that balancing gave it
+    assert "SQNR" in str(report(net, fixed, x))
+    with pytest.raises(ValueError, match="layers"):
+        report(Network(net.layers[:1]), fixed, x)
