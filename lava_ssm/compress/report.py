@@ -1,6 +1,7 @@
 """What quantisation did to each tensor."""
 
 from dataclasses import dataclass
+from io import StringIO
 from typing import Any
 
 import numpy as np
@@ -64,10 +65,9 @@ class Report:
         return table
 
     def __str__(self) -> str:
-        console = Console(width=100)
-        with console.capture() as capture:
-            console.print(self)
-        return capture.get()
+        text = StringIO()
+        Console(file=text, width=100, force_jupyter=False).print(self)
+        return text.getvalue()
 
 
 def report(network: Network, fixed: FixedNetwork, x: ArrayLike) -> Report:

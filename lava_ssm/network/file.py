@@ -42,7 +42,7 @@ def save(network: Any, path: str | PathLike[str]) -> None:
     target = Path(path)
     with NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as part:
         try:
-            with h5py.File(part, "w") as file:
+            with h5py.File(part, "w", libver="v110") as file:
                 _write(file, network)
             part.flush()
             os.fsync(part.fileno())
@@ -112,7 +112,9 @@ def _write_layer(group: h5py.Group, layer: Description) -> None:
 
 def _write_value(group: h5py.Group, name: str, value: Any) -> None:
     if isinstance(value, np.ndarray):
-        group.create_dataset(name, data=value, chunks=value.shape, fletcher32=True)
+        group.create_dataset(
+            name, data=value, chunks=value.shape, compression="gzip", shuffle=True, fletcher32=True
+        )
     elif isinstance(value, Enum):
         group.attrs[name] = value.value
     elif value is not None:
