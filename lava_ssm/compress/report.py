@@ -66,7 +66,7 @@ class Report:
 
     def __str__(self) -> str:
         text = StringIO()
-        Console(file=text, width=100, force_jupyter=False).print(self)
+        Console(file=text, width=100, force_jupyter=False, color_system=None).print(self)
         return text.getvalue()
 
 
