@@ -23,7 +23,7 @@ class S4D(Description):
         x' = a x + b u
         y  = 2 Re(sum_n c_n x'_n)          (with the new state; there is no direct path D u)
 
-    (Gu, Goel, Gupta, Ré, "On the Parameterization and Initialization of Diagonal State Space
+    (Gu, Gupta, Goel, Ré, "On the Parameterization and Initialization of Diagonal State Space
     Models", NeurIPS 2022, section 3; each complex state stands for a conjugate pair.) A real
     state is a complex one with imaginary parts zero.
 

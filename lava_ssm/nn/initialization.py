@@ -1,6 +1,6 @@
 """Where the continuous system of an S4D layer starts.
 
-Gu, Goel, Gupta, Ré, "On the Parameterization and Initialization of Diagonal State Space Models",
+Gu, Gupta, Goel, Ré, "On the Parameterization and Initialization of Diagonal State Space Models",
 NeurIPS 2022, section 4.
 """
 
@@ -16,11 +16,11 @@ class Initialization(Enum):
     """Name of an initialisation of A and B."""
 
     LIN = "lin"
-    """S4D-Lin: A_n = -1/2 + i pi n, B_n = 1 (equation 10)."""
+    """S4D-Lin: A_n = -1/2 + i pi n, B_n = 1."""
     LEGS = "legs"
-    """S4D-LegS: the eigenvalues of the normal part of HiPPO-LegS (equations 4 and 7)."""
+    """S4D-LegS: the eigenvalues of the normal part of HiPPO-LegS."""
     REAL = "real"
-    """S4D-Real: A_n = -(n + 1), B_n = 1, all parameters real (equation 11)."""
+    """S4D-Real: A_n = -(n + 1), B_n = 1, all parameters real."""
 
     def system(self, d_state: int) -> tuple[Complex, Complex]:
         """A and B of one channel, complex, (d_state,), before discretisation."""

@@ -13,8 +13,8 @@ class NS4D(nn.Module):
     """encoder -> n_layers x [S4D -> ReLU -> Linear -> ReLU] -> decoder; nothing else.
 
     No bias, no normalisation, no residual path: every operation maps to a synapse or a neuron
-    (Meyer et al., "A Diagonal State Space Model on Loihi 2 for Streaming Sequence Processing",
-    arXiv 2409.15022).
+    (Meyer et al., "A Diagonal Structured State Space Model on Loihi 2 for Efficient Streaming
+    Sequence Processing", arXiv 2409.15022).
 
     Parameters
     ----------

@@ -23,8 +23,8 @@ class S4D(nn.Module):
         zoh:       a = exp(dt A),                     b = B (a - 1) / A
         bilinear:  a = (1 + dt A / 2) / (1 - dt A / 2),  b = dt B / (1 - dt A / 2)
 
-    (Gu, Goel, Gupta, Ré, "On the Parameterization and Initialization of Diagonal State Space
-    Models", NeurIPS 2022, equations 2 to 5; the output is that of the new state, and each complex
+    (Gu, Gupta, Goel, Ré, "On the Parameterization and Initialization of Diagonal State Space
+    Models", NeurIPS 2022, section 3; the output is that of the new state, and each complex
     state stands for a conjugate pair.)
 
     Parameters
