@@ -8,12 +8,12 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lava_ssm.network.description import Description, exponent, made_by
+from lava_ssm.network.any_network import AnyNetwork
+from lava_ssm.network.description import exponent, made_by
 from lava_ssm.network.float_network import Network
 from lava_ssm.network.linear import FixedLinear
 from lava_ssm.network.readout import Readout
 from lava_ssm.network.relu import ReLU
-from lava_ssm.network.run import Runnable, mean_divisor
 from lava_ssm.network.s4d import FixedS4D
 from lava_ssm.network.stage import Stage, stages
 from lava_ssm.numerics import CHIP, Arithmetic, Format, RealArray, dequantize
@@ -22,7 +22,7 @@ FixedLayer: TypeAlias = FixedS4D | FixedLinear
 
 
 @dataclass(frozen=True, eq=False)
-class FixedNetwork(Description, Runnable[np.int64]):
+class FixedNetwork(AnyNetwork[np.int64]):
     """Integers, their exponents and the rules of arithmetic: all that the chip computes.
 
     Parameters
@@ -93,45 +93,12 @@ class FixedNetwork(Description, Runnable[np.int64]):
         return Format(self.input_bits, self.input_exponent)
 
     @property
-    def d_input(self) -> int:
-        """Width of an input token."""
-        return self.stages[0].layer.d_input
-
-    @property
-    def d_output(self) -> int:
-        """Width of an output token."""
-        return self.stages[-1].layer.d_output
-
-    @property
-    def n_parameters(self) -> int:
-        """Number of mantissas."""
-        return sum(stage.layer.n_parameters for stage in self.stages)
-
-    @property
     def nbytes(self) -> int:
         """Bytes of the mantissas: one a weight, two a parameter of 9 to 16 bits."""
         return sum(stage.layer.nbytes for stage in self.stages)
 
-    @property
-    def latency(self) -> int:
-        """Time steps from a token's entry to its output, each synapse on the way taking one."""
-        return sum(stage.layer.n_synapses for stage in self.stages)
-
-    def to_float(self, outputs: ArrayLike, tokens: ArrayLike | None = None) -> RealArray:
-        """Logits of the integers that `run`, a stream or a Lava graph emitted.
-
-        Parameters
-        ----------
-        outputs
-            Mantissas, shape (..., time, d_output), or (d_output,) for one token.
-        tokens
-            With a mean readout: how many tokens of its sample each output has summed, broadcast
-            against (..., time); None: 1, 2, ... along time.
-        """
-        values = dequantize(outputs, self.exponents[-1])
-        if self.readout is Readout.MEAN_OVER_TIME:
-            return values / mean_divisor(values, tokens)
-        return values
+    def _values(self, outputs: ArrayLike) -> RealArray:
+        return dequantize(outputs, self.exponents[-1])
 
     def dequantize(self) -> Network:
         """Give the float network with the values of these mantissas."""

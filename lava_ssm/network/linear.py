@@ -11,29 +11,11 @@ from lava_ssm.numerics import IntArray, RealArray, dequantize, reals
 WEIGHT_BITS = 8
 
 
-@dataclass(frozen=True, eq=False)
-class Linear(Description):
-    """y = W u.
-
-    Parameters
-    ----------
-    weights
-        W, real, shape (d_output, d_input).
-
-    Raises
-    ------
-    ValueError
-        W is not a matrix, is empty, or has a value that is not finite.
-    """
+class Matrix(Description):
+    """What float and fixed linear layers have in common: the shape of `weights`."""
 
     n_synapses: ClassVar[int] = 1
-
-    weights: RealArray
-
-    def __post_init__(self) -> None:
-        weights = reals(self.weights, "weights")
-        _check_matrix(weights)
-        self._set("weights", weights)
+    weights: np.ndarray
 
     @property
     def d_input(self) -> int:
@@ -47,12 +29,39 @@ class Linear(Description):
 
     @property
     def n_parameters(self) -> int:
-        """Number of real parameters."""
+        """Number of weights."""
         return self.weights.size
+
+    def _check_shape(self) -> None:
+        shape = self.weights.shape
+        if len(shape) != 2 or self.weights.size == 0:
+            raise ValueError(f"weights must have shape (d_output, d_input), got shape {shape}")
 
 
 @dataclass(frozen=True, eq=False)
-class FixedLinear(Description):
+class Linear(Matrix):
+    """y = W u.
+
+    Parameters
+    ----------
+    weights
+        W, real, shape (d_output, d_input).
+
+    Raises
+    ------
+    ValueError
+        W is not a matrix, is empty, or has a value that is not finite.
+    """
+
+    weights: RealArray
+
+    def __post_init__(self) -> None:
+        self._set("weights", reals(self.weights, "weights"))
+        self._check_shape()
+
+
+@dataclass(frozen=True, eq=False)
+class FixedLinear(Matrix):
     """A synapse: a 32-bit sum of weights times messages, shifted, rounded down.
 
         y = (sum_j 2 m_ij u_j) >> s_i,    s_i = e_u + exponent_i + 1 - e_y
@@ -76,35 +85,17 @@ class FixedLinear(Description):
         A wrong shape, or a mantissa or exponent out of range.
     """
 
-    n_synapses: ClassVar[int] = 1
-
     weights: IntArray
     exponent: Exponent = 7
     output_exponent: int | None = None
 
     def __post_init__(self) -> None:
-        weights = mantissas(self.weights, WEIGHT_BITS, "weights")
-        _check_matrix(weights)
-        self._set("weights", weights)
+        self._set("weights", mantissas(self.weights, WEIGHT_BITS, "weights"))
+        self._check_shape()
         self._set("exponent", exponent(self.exponent, self.d_output, (-1000, 1000), "exponent"))
         if self.output_exponent is not None:
             given = exponent(self.output_exponent, 0, (-1000, 1000), "output_exponent")
             self._set("output_exponent", given)
-
-    @property
-    def d_input(self) -> int:
-        """Number of input channels."""
-        return int(self.weights.shape[1])
-
-    @property
-    def d_output(self) -> int:
-        """Number of output channels."""
-        return int(self.weights.shape[0])
-
-    @property
-    def n_parameters(self) -> int:
-        """Number of weights."""
-        return self.weights.size
 
     @property
     def nbytes(self) -> int:
@@ -120,8 +111,3 @@ class FixedLinear(Description):
     def dequantize(self) -> Linear:
         """Give the float layer with the values of these mantissas."""
         return Linear(dequantize(self.weights, np.reshape(self.exponent, (-1, 1))))
-
-
-def _check_matrix(weights: np.ndarray) -> None:
-    if weights.ndim != 2 or weights.size == 0:
-        raise ValueError(f"weights must have shape (d_output, d_input), got shape {weights.shape}")

@@ -16,8 +16,27 @@ from lava_ssm.network.description import (
 from lava_ssm.numerics import IntArray, word_range
 
 
+class Diagonal(Description):
+    """What float and fixed diagonal layers have in common: the shape of `a`."""
+
+    n_synapses: ClassVar[int] = 2  # expansion to the states, reduction to the channels
+    a: np.ndarray
+
+    @property
+    def d_model(self) -> int:
+        """Number of channels."""
+        return int(self.a.shape[0])
+
+    @property
+    def d_state(self) -> int:
+        """Number of complex states of a channel."""
+        return int(self.a.shape[1])
+
+    d_input = d_output = d_model
+
+
 @dataclass(frozen=True, eq=False)
-class S4D(Description):
+class S4D(Diagonal):
     """One diagonal system of `d_state` complex states for each of `d_model` channels.
 
         x' = a x + b u
@@ -38,8 +57,6 @@ class S4D(Description):
         Shapes that differ, a value that is not finite, an unstable state (|a| >= 1).
     """
 
-    n_synapses: ClassVar[int] = 2  # expansion to the states, reduction to the channels
-
     a: NDArray[np.complex128]
     b: NDArray[np.complex128]
     c: NDArray[np.complex128]
@@ -56,25 +73,13 @@ class S4D(Description):
         _check_stable(np.abs(self.a))
 
     @property
-    def d_model(self) -> int:
-        """Number of channels."""
-        return int(self.a.shape[0])
-
-    @property
-    def d_state(self) -> int:
-        """Number of complex states of a channel."""
-        return int(self.a.shape[1])
-
-    d_input = d_output = d_model
-
-    @property
     def n_parameters(self) -> int:
         """Number of real parameters: two for each complex one."""
         return 6 * self.a.size
 
 
 @dataclass(frozen=True, eq=False)
-class FixedS4D(Description):
+class FixedS4D(Diagonal):
     """An S4D layer in the integers of Loihi 2's neuron.
 
     With p = param_exponent, s = state_exponent, and `>>` a shift with the network's rounding:
@@ -105,8 +110,6 @@ class FixedS4D(Description):
         Shapes that differ, a mantissa or exponent out of range, an unstable state (|a| >= 1).
     """
 
-    n_synapses: ClassVar[int] = 2
-
     a: IntArray
     b: IntArray
     c: IntArray
@@ -134,18 +137,6 @@ class FixedS4D(Description):
         one = np.int64(1) << (2 * np.reshape(self.param_exponent, (-1, 1)))
         unstable = squared >= one
         _check_stable(np.where(unstable, np.sqrt(squared / one), 0))
-
-    @property
-    def d_model(self) -> int:
-        """Number of channels."""
-        return int(self.a.shape[0])
-
-    @property
-    def d_state(self) -> int:
-        """Number of complex states of a channel."""
-        return int(self.a.shape[1])
-
-    d_input = d_output = d_model
 
     @property
     def n_parameters(self) -> int:

@@ -1,9 +1,9 @@
 """Neurons that add up a network's outputs over a sample."""
 
-from lava.magma.core.process.variable import Var
-from numpy.typing import ArrayLike
+from typing import Any
 
-from lava_ssm.numerics import CHIP, Arithmetic
+from lava.magma.core.process.variable import Var
+
 from lava_ssm.proc.relay.process import Relay
 
 
@@ -30,17 +30,6 @@ class Readout(Relay):
         Var of shape (1,): integers that left their words so far.
     """
 
-    def __init__(
-        self,
-        shape: tuple[int, ...],
-        relu: bool = False,
-        shift: ArrayLike = 0,
-        arithmetic: Arithmetic = CHIP,
-        tag: str | None = None,
-        period: int = 1,
-        offset: int = 0,
-        reset_every: int | None = None,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(shape, relu, shift, arithmetic, tag, period, offset, reset_every, name)
+    def __init__(self, shape: tuple[int, ...], **relay: Any) -> None:
+        super().__init__(shape, **relay)
         self.total = Var(shape=shape, init=0)

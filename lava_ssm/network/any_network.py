@@ -1,4 +1,7 @@
-"""Running a description: handed over to the engine, which alone can compute."""
+"""What a float and a fixed network have in common.
+
+Running a description is handed over to the engine, which alone can compute.
+"""
 
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -6,7 +9,10 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lava_ssm.network.description import Description
 from lava_ssm.network.readout import Readout
+from lava_ssm.network.stage import Stage
+from lava_ssm.numerics import RealArray
 
 if TYPE_CHECKING:
     from lava_ssm.engine import Stream
@@ -14,10 +20,35 @@ if TYPE_CHECKING:
 A = TypeVar("A", bound=np.generic)
 
 
-class Runnable(Generic[A]):
-    """What a float and a fixed network have in common: `run`, `stream`, `predict`, `save`."""
+class AnyNetwork(Description, Generic[A]):
+    """A chain of layers with a readout, whatever its arithmetic."""
 
     readout: Readout
+
+    @property
+    def stages(self) -> tuple[Stage[Any], ...]:
+        """Layers with the rectifier behind them."""
+        raise NotImplementedError
+
+    @property
+    def d_input(self) -> int:
+        """Width of an input token."""
+        return int(self.stages[0].layer.d_input)
+
+    @property
+    def d_output(self) -> int:
+        """Width of an output token."""
+        return int(self.stages[-1].layer.d_output)
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of real parameters."""
+        return sum(stage.layer.n_parameters for stage in self.stages)
+
+    @property
+    def latency(self) -> int:
+        """Time steps from a token's entry to its output, each synapse on the way taking one."""
+        return sum(stage.layer.n_synapses for stage in self.stages)
 
     def run(self: Any, x: ArrayLike) -> NDArray[A]:
         """Run whole sequences from the zero state and give what the network emits at each token.
@@ -80,24 +111,36 @@ class Runnable(Generic[A]):
 
         save(self, path)
 
+    def to_float(self, outputs: ArrayLike, tokens: ArrayLike | None = None) -> RealArray:
+        """Logits of what `run`, a stream or a Lava graph emitted.
 
-def mean_divisor(outputs: NDArray[Any], tokens: ArrayLike | None) -> NDArray[np.float64]:
-    """Number of tokens that each running sum is the sum of, to divide it by.
+        Parameters
+        ----------
+        outputs
+            Mantissas of a fixed network or values of a float one, shape (..., time, d_output), or
+            (d_output,) for one token.
+        tokens
+            With a mean readout: how many tokens of its sample each output has summed, broadcast
+            against (..., time); None: 1, 2, ... along time.
 
-    Parameters
-    ----------
-    outputs
-        Running sums (..., time, d_output).
-    tokens
-        The number of tokens, broadcast against (..., time); None: 1, 2, ... along time.
-    """
-    if tokens is None:
-        if outputs.ndim < 2:
-            raise ValueError(
-                "tokens: of a single token's running sum, say how many tokens it has summed"
-            )
-        tokens = np.arange(1, outputs.shape[-2] + 1)
-    counts = np.asarray(tokens)
-    if not np.issubdtype(counts.dtype, np.integer) or (counts < 1).any():
-        raise ValueError(f"tokens must be integers of at least 1, got {tokens!r}")
-    return counts.astype(np.float64)[..., np.newaxis]
+        Raises
+        ------
+        ValueError
+            A running sum of one token without `tokens`, or `tokens` below 1.
+        """
+        values = self._values(outputs)
+        if self.readout is not Readout.MEAN_OVER_TIME:
+            return values
+        if tokens is None:
+            if values.ndim < 2:
+                raise ValueError(
+                    "tokens: of a single token's running sum, say how many tokens it has summed"
+                )
+            tokens = np.arange(1, values.shape[-2] + 1)
+        counts = np.asarray(tokens)
+        if not np.issubdtype(counts.dtype, np.integer) or (counts < 1).any():
+            raise ValueError(f"tokens must be integers of at least 1, got {tokens!r}")
+        return values / counts[..., np.newaxis]
+
+    def _values(self, outputs: ArrayLike) -> RealArray:
+        raise NotImplementedError
