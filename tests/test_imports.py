@@ -46,7 +46,8 @@ def imported_modules(path: Path) -> set[str]:
             assert node.level == 0, f"{path}: relative import (Lava's compiler cannot follow it)"
             modules.add(node.module or "")
             if node.module == "lava_ssm":
-                modules |= {f"lava_ssm.{alias.name}" for alias in node.names}
+                names = {alias.name for alias in node.names} - {"__version__"}
+                modules |= {f"lava_ssm.{name}" for name in names}
     return modules
 
 

@@ -9,7 +9,6 @@ and the network's numbers; group `layers` has one group a layer, `0`, `1`, ..., 
 import os
 from dataclasses import fields
 from enum import Enum
-from importlib.metadata import version
 from os import PathLike
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -18,6 +17,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from lava_ssm import __version__
 from lava_ssm.network.description import Description
 from lava_ssm.network.fixed_network import FixedNetwork
 from lava_ssm.network.float_network import Network
@@ -86,7 +86,7 @@ def _write(file: h5py.File, network: Any) -> None:
     file.attrs["format"] = FORMAT
     file.attrs["version"] = VERSION
     file.attrs["kind"] = type(network).__name__
-    file.attrs["written_by"] = f"lava_ssm {version('lava-ssm')}"
+    file.attrs["written_by"] = f"lava_ssm {__version__}"
     for field in fields(network):
         value = getattr(network, field.name)
         match value:
