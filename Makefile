@@ -26,4 +26,4 @@ $(VENV)/.installed: pyproject.toml constraints.txt scripts/setup.sh
 	bash scripts/setup.sh
 
 clean:
-	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .uv runs .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -18,9 +18,7 @@ ALLOWED = {
     "compress": {"engine", "network", "numerics", "nn"},
     "runtime": set(),
     "proc": {"engine", "network", "numerics", "runtime"},
-    "loihi2": {"engine", "network", "numerics"},
     "data": set(),
-    "zoo": {"network", "numerics"},
 }
 # `Network.run` and `.stream` hand over to the engine inside the method.
 EXCEPTIONS = {("network/any_network.py", "engine")}

@@ -41,12 +41,14 @@ class Formats:
         given = self.param_exponent
         if given != "auto" and not (isinstance(given, int | np.integer) and 0 <= given <= 31):
             raise ValueError(f"param_exponent must be 'auto' or lie in [0, 31], got {given!r}")
-        if not 2 <= self.param_bits <= 24:
-            raise ValueError(f"param_bits must lie in [2, 24], got {self.param_bits}")
-        if not 0 <= self.state_exponent <= 31:
-            raise ValueError(f"state_exponent must lie in [0, 31], got {self.state_exponent}")
-        if self.rounding is Rounding.FLOOR:
-            raise ValueError("rounding of parameters must be NEAREST or TOWARD_ZERO, got FLOOR")
+        for name, low, high in (("param_bits", 2, 24), ("state_exponent", 0, 31)):
+            bits = getattr(self, name)
+            if not (isinstance(bits, int | np.integer) and low <= bits <= high):
+                raise ValueError(f"{name} must be an integer in [{low}, {high}], got {bits!r}")
+        if self.rounding not in (Rounding.NEAREST, Rounding.TOWARD_ZERO):
+            raise ValueError(
+                f"rounding must be Rounding.NEAREST or TOWARD_ZERO, got {self.rounding!r}"
+            )
 
 
 PAPER = Formats(per_channel=False, balance=False, rounding=Rounding.TOWARD_ZERO)

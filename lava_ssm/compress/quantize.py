@@ -64,9 +64,17 @@ def quantize(
             f"shape {x.shape}"
         )
     x = engine.as_tokens(network, x, "calibration")
-    if not x.any():
-        raise ValueError("calibration: all values are zero, so they say nothing about ranges")
+    peak = np.abs(x).max()
+    if not 1e-200 < peak < 1e200:
+        raise ValueError(
+            f"calibration: the largest magnitude must lie in [1e-200, 1e200], got {peak:g}; zeros "
+            "say nothing about ranges"
+        )
     formats = Formats() if formats is None else formats
+    if not isinstance(formats, Formats):
+        raise TypeError(f"formats must be a Formats, such as PAPER, got {formats!r}")
+    if not isinstance(arithmetic, Arithmetic):
+        raise TypeError(f"arithmetic must be an Arithmetic, got {arithmetic!r}")
 
     layers = [_fixed(layer, formats, f"layers[{i}]") for i, layer in enumerate(network.layers)]
     values = Network(

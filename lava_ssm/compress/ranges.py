@@ -127,7 +127,8 @@ def response_sums(layer: S4D, precision: float = 0.01) -> tuple[RealArray, RealA
     """Sums over all time of the positive and of the negative part of each impulse response.
 
     k_t = 2 Re(sum_n c_n b_n a_n^t), summed until what is left of it, at most
-    sum_n 2 |c_n b_n| |a_n|^t / (1 - |a_n|), is below `precision` of the sum, and added to both.
+    sum_n 2 |c_n b_n| |a_n|^t / (1 - |a_n|), is below `precision` of the sum (or a millionth of
+    what it was, where the states cancel), and added to both.
 
     Returns
     -------
@@ -138,11 +139,12 @@ def response_sums(layer: S4D, precision: float = 0.01) -> tuple[RealArray, RealA
     powers = layer.a[..., np.newaxis] ** np.arange(block)  # (d_model, d_state, block)
     weight = 2 * layer.c * layer.b
     positive = negative = np.zeros(layer.d_model)
+    enough = 1e-6 * (np.abs(weight) / (1 - np.abs(layer.a))).sum(axis=-1)
     while True:
         k = np.einsum("hn,hnt->ht", weight, powers).real
         positive = positive + np.maximum(k, 0).sum(axis=-1)
         negative = negative + np.maximum(-k, 0).sum(axis=-1)
         weight = weight * layer.a**block
         left = (np.abs(weight) / (1 - np.abs(layer.a))).sum(axis=-1)
-        if (left <= precision * (positive + negative)).all():
+        if (left <= np.maximum(precision * (positive + negative), enough)).all():
             return positive + left, negative + left

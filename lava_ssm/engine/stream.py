@@ -1,6 +1,7 @@
 """Streams: tokens one at a time or in pieces, the state carried across."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +48,8 @@ class Stream:
             isinstance(reset_every, int | np.integer) and reset_every >= 1
         ):
             raise ValueError(f"reset_every must be an integer of at least 1, got {reset_every!r}")
+        if not isinstance(batch, Sequence):
+            raise TypeError(f"batch must be a shape, such as () or (8,), got {batch!r}")
         self.network = network
         self.batch = tuple(batch)
         self.reset_every = reset_every
@@ -57,6 +60,7 @@ class Stream:
     def reset(self) -> None:
         """Begin a new sample: the state is zero again. Overflows stay counted."""
         self.n_tokens = 0
+        self._counts = np.zeros(0, np.int64)
         self._state = reference.zero_state(self.network, self.batch)
 
     @property
@@ -90,7 +94,26 @@ class Stream:
         ValueError
             Tokens of another shape, not finite, or beyond the input format.
         """
-        return self._advance(self._checked(tokens, "tokens", ("time",)))
+        return self._run(tokens, "tokens")
+
+    def to_float(self, outputs: ArrayLike) -> NDArray[np.float64]:
+        """Logits of what the last call of `step` or `run` gave.
+
+        Raises
+        ------
+        ValueError
+            Outputs of another shape than that call's.
+        """
+        values = np.asarray(outputs)
+        whole = (*self.batch, len(self._counts), self.network.d_output)
+        if values.shape == whole:
+            return self.network.to_float(values, self._counts)
+        if len(self._counts) == 1 and values.shape == (*self.batch, self.network.d_output):
+            return self.network.to_float(values, self._counts[0])
+        raise ValueError(f"outputs must be those of the last call, got shape {values.shape}")
+
+    def _run(self, tokens: ArrayLike, name: str) -> NDArray[Any]:
+        return self._advance(self._checked(tokens, name, ("time",)))
 
     def _checked(self, given: ArrayLike, name: str, time: tuple[str, ...]) -> NDArray[Any]:
         shape = np.shape(given)
@@ -101,6 +124,7 @@ class Stream:
 
     def _advance(self, u: NDArray[Any]) -> NDArray[Any]:
         pieces = []
+        counts = [np.zeros(0, np.int64)]
         start = 0
         while start < u.shape[-2]:
             stop = u.shape[-2]
@@ -113,8 +137,10 @@ class Stream:
                 self.network, self._state, piece, self._tallies, self._probe
             )
             pieces.append(outputs)
+            counts.append(self.n_tokens + np.arange(1, stop - start + 1))
             self.n_tokens += stop - start
             start = stop
+        self._counts = np.concatenate(counts)  # of each output, its token's number in the sample
         if not pieces:
             return np.zeros((*self.batch, 0, self.network.d_output), u.dtype)
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=-2)
@@ -165,5 +191,5 @@ def run(
     if len(shape) < 2:
         raise ValueError(f"x must have shape (..., time, {network.d_input}), got shape {shape}")
     stream = Stream(network, shape[:-2], reset_every, probe)
-    outputs = stream.run(x)
+    outputs = stream._run(x, "x")
     return Run(outputs, stream.state, stream.overflows)

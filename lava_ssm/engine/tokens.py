@@ -31,20 +31,18 @@ def as_tokens(network: Network | FixedNetwork, x: ArrayLike, name: str = "x") ->
     given = np.asarray(x)
     if given.ndim == 0 or given.shape[-1] != network.d_input:
         raise ValueError(
-            f"{name}: tokens must have shape (..., {network.d_input}), d_input last; "
-            f"got shape {given.shape}"
+            f"{name} must have shape (..., {network.d_input}), d_input last; got {given.shape}"
         )
     if isinstance(network, Network):
         return reals(given, name)
     form = network.input_format
-    if np.issubdtype(given.dtype, np.integer):
-        mantissas = integers(given, name)
-        if ((mantissas < form.min_mantissa) | (mantissas > form.max_mantissa)).any():
+    if given.dtype.kind in "iu":
+        if given.size and not form.min_mantissa <= given.min() <= given.max() <= form.max_mantissa:
             raise ValueError(
                 f"{name}: input mantissas must lie in [{form.min_mantissa}, {form.max_mantissa}] "
-                f"({form.bits} bits), got {mantissas.min()} to {mantissas.max()}"
+                f"({form.bits} bits), got {given.min()} to {given.max()}"
             )
-        return mantissas
+        return integers(given, name)
     values = reals(given, name)
     try:
         return quantize(values, form.bits, form.exponent, name=name)

@@ -98,8 +98,12 @@ class AnyNetwork(Description, Generic[A]):
 
     def predict(self, x: ArrayLike) -> NDArray[np.intp]:
         """Give the class of each sequence (...,), or, reading out every token, (..., time)."""
-        classes = np.argmax(self.run(x), axis=-1)
-        return classes if self.readout is Readout.EVERY_TOKEN else classes[..., -1]
+        classes = np.argmax(self.run(x), axis=-1)  # (..., time)
+        if self.readout is Readout.EVERY_TOKEN:
+            return classes
+        if classes.shape[-1] == 0:
+            raise ValueError("x: a sequence without tokens has no class")
+        return classes[..., -1]
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the network to one HDF5 file; `lava_ssm.load` reads it.
@@ -121,7 +125,8 @@ class AnyNetwork(Description, Generic[A]):
             (d_output,) for one token.
         tokens
             With a mean readout: how many tokens of its sample each output has summed, broadcast
-            against (..., time); None: 1, 2, ... along time.
+            against (..., time). None: 1, 2, ... along time, which is right for whole samples;
+            for pieces of them, and for single tokens, `Stream.to_float` knows the numbers.
 
         Raises
         ------

@@ -36,6 +36,10 @@ class Description:
             _equal(getattr(self, f.name), getattr(other, f.name)) for f in fields(self) if f.compare
         )
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # copies and unpickled ones are made anew: checked, their arrays read-only
+        return type(self), tuple(getattr(self, f.name) for f in fields(self))
+
     def _set(self, name: str, value: Any) -> None:
         """Put a checked value in place of the one given; for `__post_init__` only."""
         if isinstance(value, np.ndarray):
@@ -63,9 +67,20 @@ def mantissas(values: ArrayLike, bits: int, name: str) -> IntArray:
     return checked
 
 
-def exponent(value: Exponent, channels: int, allowed: tuple[int, int], name: str) -> Exponent:
-    """One exponent or one a channel, checked: an int, or an int64 array of shape (channels,)."""
+MESSAGE_EXPONENTS = (-1000, 1000)
+"""Allowed exponents of weights and messages: beyond them values leave float64."""
+
+
+def exponent(
+    value: Exponent, channels: int | None, allowed: tuple[int, int], name: str
+) -> Exponent:
+    """One exponent or one a channel, checked: an int, or an int64 array of shape (channels,).
+
+    With `channels` None there is one only.
+    """
     array = integers(value, name)
+    if channels is None and array.shape != ():
+        raise ValueError(f"{name} must be one integer, got shape {array.shape}")
     if array.shape not in ((), (channels,)):
         raise ValueError(
             f"{name} must be one integer or have shape ({channels},), one a channel; "
@@ -79,7 +94,9 @@ def exponent(value: Exponent, channels: int, allowed: tuple[int, int], name: str
 
 def made_by(value: Mapping[str, str]) -> dict[str, str]:
     """What made a network, as text by key, checked."""
-    if not all(isinstance(k, str) and isinstance(v, str) for k, v in value.items()):
+    if not isinstance(value, Mapping) or not all(
+        isinstance(text, str) for item in value.items() for text in item
+    ):
         raise TypeError(f"made_by must map texts to texts, got {value!r}")
     return {str(k): str(v) for k, v in value.items()}  # h5py takes no subclass of str
 

@@ -1,12 +1,17 @@
 """One HDF5 file for a network, float or fixed.
 
-Layout, version 1: the root has the attributes `format`, `version`, `kind` (a class), `written_by`
-and the network's numbers; group `layers` has one group a layer, `0`, `1`, ..., with the attribute
-`kind` (a class); arrays are datasets with a checksum, numbers and texts attributes; group
-`made_by` has what made the network.
+Layout, version 1: a header of 512 bytes (a line with the format's version and the SHA-256 of all
+that follows, then zeros), which HDF5 skips as a user block. Then the HDF5 data: the root has the
+attributes `kind` (a class), `written_by` and the network's numbers; group `layers` has one group a
+layer, `0`, `1`, ..., with the attribute `kind`; arrays are datasets, numbers and texts attributes;
+`made_by` is JSON.
 """
 
+import hashlib
+import io
+import json
 import os
+import re
 from dataclasses import fields
 from enum import Enum
 from os import PathLike
@@ -27,23 +32,38 @@ from lava_ssm.network.relu import ReLU
 from lava_ssm.network.s4d import S4D, FixedS4D
 from lava_ssm.numerics import Arithmetic, Overflow, Rounding
 
-FORMAT = "lava_ssm network"
 VERSION = 1
+_HEADER_SIZE = 512
+_HEADER = re.compile(rb"lava_ssm network, version (\d+), sha256 ([0-9a-f]{64})\n\0*")
 _LAYERS = {kind.__name__: kind for kind in (S4D, Linear, ReLU, FixedS4D, FixedLinear)}
 _NETWORKS = {kind.__name__: kind for kind in (Network, FixedNetwork)}
 
 
 class NetworkFileError(ValueError):
-    """A file is not a network, is damaged, or is of a newer format."""
+    """A file is no network, is damaged, or is of a newer format."""
 
 
 def save(network: Any, path: str | PathLike[str]) -> None:
-    """Write a network to one file: complete, or not at all."""
-    target = Path(path)
+    """Write a network to one file: complete, or not at all.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such folder.
+    IsADirectoryError
+        The path is that of a folder.
+    """
+    target = Path(os.path.realpath(path))  # of a link, what it points to
+    if target.is_dir():
+        raise IsADirectoryError(f"path must name a file, {os.fspath(path)!r} is a folder")
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"path: no folder {os.fspath(target.parent)!r}")
+    content = io.BytesIO()
+    with h5py.File(content, "w", libver="v110", userblock_size=_HEADER_SIZE) as file:
+        _write(file, network)
     with NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as part:
         try:
-            with h5py.File(part, "w", libver="v110") as file:
-                _write(file, network)
+            part.write(sealed(content.getvalue()))
             part.flush()
             os.fsync(part.fileno())
             os.chmod(part.name, 0o666 & ~_umask())
@@ -51,6 +71,14 @@ def save(network: Any, path: str | PathLike[str]) -> None:
         except BaseException:
             os.unlink(part.name)
             raise
+
+
+def sealed(content: bytes, version: int = VERSION) -> bytes:
+    """Give a file's bytes the header that vouches for them."""
+    data = content[_HEADER_SIZE:]
+    digest = hashlib.sha256(data).hexdigest()
+    header = f"lava_ssm network, version {version}, sha256 {digest}\n"
+    return header.encode().ljust(_HEADER_SIZE, b"\0") + data
 
 
 def load(path: str | PathLike[str]) -> Network | FixedNetwork:
@@ -61,19 +89,27 @@ def load(path: str | PathLike[str]) -> Network | FixedNetwork:
     FileNotFoundError
         There is no such file.
     NetworkFileError
-        The file is cut short, of another program, or of a newer format.
+        The file is damaged or cut short, of another program, or of a newer format.
     """
+    name = os.fspath(path)
     if not Path(path).is_file():
-        raise FileNotFoundError(f"no network file {os.fspath(path)!r}")
-    try:
-        with h5py.File(path, "r") as file:
-            return _read(file)
-    except NetworkFileError as error:
-        raise NetworkFileError(f"{os.fspath(path)!r} {error}") from None
-    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise FileNotFoundError(f"no network file {name!r}")
+    content = Path(path).read_bytes()
+    header = _HEADER.fullmatch(content[:_HEADER_SIZE])
+    if header is None:
+        raise NetworkFileError(f"{name!r} was not written by lava_ssm, or not to its end")
+    if not 1 <= int(header[1]) <= VERSION:
         raise NetworkFileError(
-            f"{os.fspath(path)!r} is not a whole network file of lava_ssm: {error}"
-        ) from error
+            f"{name!r} has format version {int(header[1])}, this lava_ssm reads up to {VERSION}: "
+            "update lava_ssm"
+        )
+    if sealed(content, int(header[1])) != content:
+        raise NetworkFileError(f"{name!r} is damaged or cut short: its checksum does not fit")
+    try:
+        with h5py.File(io.BytesIO(content), "r") as file:
+            return _read(file)
+    except Exception as error:  # whatever it is: the bytes are as written, but are no network
+        raise NetworkFileError(f"{name!r} does not hold a network: {error}") from error
 
 
 def _umask() -> int:
@@ -83,8 +119,6 @@ def _umask() -> int:
 
 
 def _write(file: h5py.File, network: Any) -> None:
-    file.attrs["format"] = FORMAT
-    file.attrs["version"] = VERSION
     file.attrs["kind"] = type(network).__name__
     file.attrs["written_by"] = f"lava_ssm {__version__}"
     for field in fields(network):
@@ -95,7 +129,7 @@ def _write(file: h5py.File, network: Any) -> None:
                 for i, layer in enumerate(value):
                     _write_layer(group.create_group(str(i)), layer)
             case dict():
-                file.create_group(field.name).attrs.update(value)
+                file[field.name] = json.dumps(value)
             case Arithmetic():
                 group = file.create_group(field.name)
                 for part in fields(value):
@@ -112,9 +146,7 @@ def _write_layer(group: h5py.Group, layer: Description) -> None:
 
 def _write_value(group: h5py.Group, name: str, value: Any) -> None:
     if isinstance(value, np.ndarray):
-        group.create_dataset(
-            name, data=value, chunks=value.shape, compression="gzip", shuffle=True, fletcher32=True
-        )
+        group.create_dataset(name, data=value, chunks=value.shape, compression="gzip", shuffle=True)
     elif isinstance(value, Enum):
         group.attrs[name] = value.value
     elif value is not None:
@@ -122,19 +154,11 @@ def _write_value(group: h5py.Group, name: str, value: Any) -> None:
 
 
 def _read(file: h5py.File) -> Network | FixedNetwork:
-    if file.attrs.get("format") != FORMAT:
-        raise NetworkFileError("was not written by lava_ssm")
-    given_version = int(file.attrs["version"])
-    if given_version > VERSION:
-        raise NetworkFileError(
-            f"has format version {given_version}, this lava_ssm reads up to {VERSION}: "
-            f"update lava_ssm (the file was written by {file.attrs.get('written_by')})"
-        )
     layers = tuple(_read_layer(file["layers"][str(i)]) for i in range(len(file["layers"])))
     given: dict[str, Any] = {
         "layers": layers,
         "readout": Readout(file.attrs["readout"]),
-        "made_by": dict(file["made_by"].attrs),
+        "made_by": json.loads(file["made_by"].asstr()[()]),
     }
     kind = _NETWORKS[file.attrs["kind"]]
     if kind is FixedNetwork:
@@ -155,5 +179,5 @@ def _read(file: h5py.File) -> Network | FixedNetwork:
 def _read_layer(group: h5py.Group) -> Any:
     kind = _LAYERS[group.attrs["kind"]]
     given = {name: dataset[...] for name, dataset in group.items()}
-    given |= {name: int(v) for name, v in group.attrs.items() if name != "kind"}
+    given |= {name: v.item() for name, v in group.attrs.items() if name != "kind"}
     return kind(**given)

@@ -1,6 +1,6 @@
 """A network in the integers of the chip."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeAlias
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lava_ssm.network.any_network import AnyNetwork
-from lava_ssm.network.description import exponent, made_by
+from lava_ssm.network.description import MESSAGE_EXPONENTS, exponent, made_by
 from lava_ssm.network.float_network import Network
 from lava_ssm.network.linear import FixedLinear
 from lava_ssm.network.readout import Readout
@@ -56,17 +56,24 @@ class FixedNetwork(AnyNetwork[np.int64]):
     made_by: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
-        self._set("layers", tuple(self.layers))
+        if isinstance(self.layers, Sequence):
+            self._set("layers", tuple(self.layers))
         self._set("readout", Readout(self.readout))
         self._set("made_by", made_by(self.made_by))
         if not isinstance(self.arithmetic, Arithmetic):
             raise TypeError(f"arithmetic must be an Arithmetic, got {self.arithmetic!r}")
-        allowed = (-1000, 1000)
-        self._set("input_exponent", exponent(self.input_exponent, 0, allowed, "input_exponent"))
+        e = exponent(self.input_exponent, None, MESSAGE_EXPONENTS, "input_exponent")
+        self._set("input_exponent", e)
         first = self.stages[0].layer
         widest = self.arithmetic.message_bits
         if isinstance(first, FixedS4D):
-            widest = min(widest, self.arithmetic.state_bits - int(np.max(first.state_exponent)))
+            s = int(np.max(first.state_exponent))
+            widest = min(widest, self.arithmetic.state_bits - s)
+            if widest < 2:
+                raise ValueError(
+                    f"state_exponent: {s} of the first layer leaves the input {widest} of its "
+                    f"state's {self.arithmetic.state_bits} bits, at least 2 are needed"
+                )
         bits = widest if self.input_bits is None else self.input_bits
         if not (isinstance(bits, int | np.integer) and 2 <= bits <= widest):
             raise ValueError(f"input_bits must be an integer in [2, {widest}], got {bits!r}")

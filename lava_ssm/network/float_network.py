@@ -1,6 +1,6 @@
 """A network in floating point."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeAlias
@@ -45,7 +45,8 @@ class Network(AnyNetwork[np.float64]):
     made_by: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
-        self._set("layers", tuple(self.layers))
+        if isinstance(self.layers, Sequence):
+            self._set("layers", tuple(self.layers))
         self._set("readout", Readout(self.readout))
         self._set("made_by", made_by(self.made_by))
         _ = self.stages

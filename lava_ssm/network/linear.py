@@ -5,7 +5,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from lava_ssm.network.description import Description, Exponent, exponent, mantissas
+from lava_ssm.network.description import (
+    MESSAGE_EXPONENTS,
+    Description,
+    Exponent,
+    exponent,
+    mantissas,
+)
 from lava_ssm.numerics import IntArray, RealArray, dequantize, reals
 
 WEIGHT_BITS = 8
@@ -92,9 +98,9 @@ class FixedLinear(Matrix):
     def __post_init__(self) -> None:
         self._set("weights", mantissas(self.weights, WEIGHT_BITS, "weights"))
         self._check_shape()
-        self._set("exponent", exponent(self.exponent, self.d_output, (-1000, 1000), "exponent"))
+        self._set("exponent", exponent(self.exponent, self.d_output, MESSAGE_EXPONENTS, "exponent"))
         if self.output_exponent is not None:
-            given = exponent(self.output_exponent, 0, (-1000, 1000), "output_exponent")
+            given = exponent(self.output_exponent, None, MESSAGE_EXPONENTS, "output_exponent")
             self._set("output_exponent", given)
 
     @property

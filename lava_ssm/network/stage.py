@@ -34,6 +34,8 @@ def stages(layers: Sequence[object], kinds: tuple[type[L], ...]) -> tuple[Stage[
     ValueError
         No layer, a ReLU without a layer before it, or widths that differ.
     """
+    if not isinstance(layers, Sequence):
+        raise TypeError(f"layers must be a sequence of layers, got {type(layers).__name__}")
     grouped: list[Stage[L]] = []
     for i, layer in enumerate(layers):
         before = layers[i - 1] if i else None

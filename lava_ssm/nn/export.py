@@ -39,24 +39,30 @@ def export(model: nn.Module, readout: str | network.Readout | None = None) -> ne
     else:
         modules = list(model) if isinstance(model, nn.Sequential) else [model]
     made_by = {"model": str(model), "torch": torch.__version__}
-    layers = tuple(_describe(module, i) for i, module in enumerate(modules))
-    return network.Network(layers, network.Readout(readout or network.Readout.EVERY_TOKEN), made_by)
+    layers = []
+    for i, module in enumerate(modules):
+        try:
+            layers.append(_describe(module))
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"layer {i}: {error}") from None
+    chosen = network.Readout(readout or network.Readout.EVERY_TOKEN)
+    return network.Network(tuple(layers), chosen, made_by)
 
 
 @torch.no_grad()
-def _describe(module: nn.Module, i: int) -> network.S4D | network.Linear | network.ReLU:
+def _describe(module: nn.Module) -> network.S4D | network.Linear | network.ReLU:
     match module:
         case S4D():
             exact = copy.deepcopy(module).cpu().double().discretized()
             return network.S4D(*(np.asarray(values) for values in exact))
         case nn.Linear():
             if module.bias is not None:
-                raise ValueError(f"layer {i}: a Linear must have no bias (bias=False)")
+                raise ValueError("a Linear must have no bias (bias=False)")
             return network.Linear(np.asarray(module.weight.double().cpu()))
         case nn.ReLU():
             return network.ReLU()
         case _:
             raise TypeError(
-                f"layer {i}: cannot export {type(module).__name__}; a network has S4D, Linear "
+                f"cannot export {type(module).__name__}; a network has S4D, Linear "
                 "without bias, and ReLU"
             )

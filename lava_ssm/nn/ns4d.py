@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from lava_ssm.network import Readout
-from lava_ssm.nn.s4d import S4D, Discretized, _check_width
+from lava_ssm.nn.s4d import S4D, Discretized, check_width, size
 
 
 class NS4D(nn.Module):
@@ -49,10 +49,8 @@ class NS4D(nn.Module):
         dt_max: float = 1e-1,
     ) -> None:
         super().__init__()
-        sizes = {"d_input": d_input, "n_layers": n_layers, "d_output": d_output}
-        for name, value in sizes.items():
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"{name} must be an integer of at least 1, got {value!r}")
+        d_input, d_model = size(d_input, "d_input"), size(d_model, "d_model")
+        n_layers, d_output = size(n_layers, "n_layers"), size(d_output, "d_output")
         if relu not in ("both", "s4d", "linear"):
             raise ValueError(f"relu must be 'both', 's4d' or 'linear', got {relu!r}")
         self.readout = Readout(readout)
@@ -90,7 +88,7 @@ class NS4D(nn.Module):
         Tensor
             (..., d_output), or, reading out every token, (..., time, d_output).
         """
-        _check_width(x, self.d_input, "x")
+        check_width(x, self.d_input, "x")
         y = self.layers(x)  # (..., time, d_output)
         match self.readout:
             case Readout.LAST_TOKEN:
@@ -106,7 +104,7 @@ class NS4D(nn.Module):
 
         What the layers give, before the readout.
         """
-        _check_width(x, self.d_input, "x")
+        check_width(x, self.d_input, "x")
         fixed: dict[int, Discretized] = {}
         states: dict[int, Tensor] = {}
         for i, layer in enumerate(self.layers):

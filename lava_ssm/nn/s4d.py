@@ -3,6 +3,7 @@
 import math
 from typing import TypeAlias
 
+import numpy as np
 import torch
 from scipy.fft import next_fast_len
 from torch import Tensor, nn
@@ -63,9 +64,7 @@ class S4D(nn.Module):
         dt_max: float = 1e-1,
     ) -> None:
         super().__init__()
-        for name, value in (("d_model", d_model), ("d_state", d_state)):
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"{name} must be an integer of at least 1, got {value!r}")
+        d_model, d_state = size(d_model, "d_model"), size(d_state, "d_state")
         if not 0 < dt_min <= dt_max < math.inf:
             raise ValueError(f"dt_min, dt_max: need 0 < dt_min <= dt_max, got {dt_min}, {dt_max}")
         if discretization not in ("zoh", "bilinear"):
@@ -102,31 +101,37 @@ class S4D(nn.Module):
         if self.discretization == "zoh":
             a = dt_a.exp()
             return a, _complex(self.b) * (a - 1) / big_a, dt_a
-        denominator = 1 - dt_a / 2
-        a = (1 + dt_a / 2) / denominator
-        b = self.log_dt.exp()[:, None] * _complex(self.b) / denominator
-        return a, b, a.log()
+        z = dt_a / 2
+        # a = 0, at z = -1, has no logarithm: a next to nothing stands for it
+        z = torch.where((1 + z).abs() < torch.finfo(re.dtype).eps, z + torch.finfo(re.dtype).eps, z)
+        b = self.log_dt.exp()[:, None] * _complex(self.b) / (1 - z)
+        return (1 + z) / (1 - z), b, 2 * z.atanh()
 
     def kernel(self, length: int) -> Tensor:
         """Impulse response y_0 ... y_{length-1}, real, (d_model, length).
 
         k[r i + j] = 2 Re(sum_n c_n b_n a_n^(r i) a_n^j): two short tables of powers and one
-        matrix product, instead of all powers of all states.
+        matrix product, instead of all powers of all states. The tables are made in double
+        precision: a phase of thousands of radians leaves float32 few digits.
         """
         _, b, log_a = self._discretized()
         r = math.ceil(math.sqrt(length))
         rows = -(-length // r)
-        j = torch.arange(r, device=b.device, dtype=self.log_dt.dtype)
-        i = torch.arange(rows, device=b.device, dtype=self.log_dt.dtype) * r
-        low = (log_a[..., None] * j).exp()  # a^j: (d_model, d_state, r)
-        high = (_complex(self.c) * b)[:, None, :] * (i[:, None] * log_a[:, None, :]).exp()
+        j = torch.arange(r, device=b.device)
+        i = torch.arange(rows, device=b.device) * r
+        exact = log_a.to(torch.complex128)
+        low = (exact[..., None] * j).exp().to(b.dtype)  # a^j: (d_model, d_state, r)
+        high = (i[:, None] * exact[:, None, :]).exp().to(b.dtype)  # (d_model, rows, d_state)
+        high = (_complex(self.c) * b)[:, None, :] * high
         # the real part of a complex product as one real one: (d_model, rows, 2 d_state) @ ...
         k = torch.cat([high.real, -high.imag], -1) @ torch.cat([low.real, low.imag], -2)
         return 2 * k.reshape(self.d_model, rows * r)[:, :length]
 
     def forward(self, u: Tensor) -> Tensor:
         """Convolve u (..., time, d_model) with the kernel; same shape."""
-        _check_width(u, self.d_model, "u")
+        check_width(u, self.d_model, "u")
+        if u.ndim < 2 or u.shape[-2] < 1:
+            raise ValueError(f"u must have shape (..., time, {self.d_model}), got {tuple(u.shape)}")
         time = u.shape[-2]
         n = next_fast_len(
             2 * time, real=True
@@ -159,7 +164,7 @@ class S4D(nn.Module):
         tuple
             The output (..., d_model) and the new state.
         """
-        _check_width(u, self.d_model, "u")
+        check_width(u, self.d_model, "u")
         a, b, c = self.discretized() if discretized is None else discretized
         state = a * state + b * u[..., None]
         return 2 * (c * state).real.sum(-1), state
@@ -172,6 +177,13 @@ class S4D(nn.Module):
         )
 
 
+def size(value: int, name: str) -> int:
+    """A number of something, checked: an integer of at least 1."""
+    if not isinstance(value, int | np.integer) or value < 1:
+        raise ValueError(f"{name} must be an integer of at least 1, got {value!r}")
+    return int(value)
+
+
 def _complex(parts: Tensor) -> Tensor:
     """Complex numbers (...) of parts (..., 2), or of real ones (..., 1)."""
     if parts.shape[-1] == 1:
@@ -179,6 +191,7 @@ def _complex(parts: Tensor) -> Tensor:
     return torch.view_as_complex(parts.contiguous())
 
 
-def _check_width(u: Tensor, width: int, name: str) -> None:
+def check_width(u: Tensor, width: int, name: str) -> None:
+    """Refuse a tensor that does not end in `width` channels."""
     if u.ndim == 0 or u.shape[-1] != width:
         raise ValueError(f"{name} must have shape (..., {width}), got {tuple(u.shape)}")

@@ -42,7 +42,7 @@ class Arithmetic:
             raise TypeError(f"overflow must be an Overflow, got {self.overflow!r}")
         for name in ("state_bits", "message_bits"):
             bits = getattr(self, name)
-            word_range(bits)
+            word_range(bits)  # refuses what is not an integer
             if not 2 <= bits <= SYNAPSE_BITS:
                 raise ValueError(f"{name} must lie in [2, {SYNAPSE_BITS}], got {bits}")
 

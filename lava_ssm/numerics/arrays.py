@@ -22,7 +22,7 @@ def integers(values: ArrayLike, name: str = "values") -> IntArray:
         return array.astype(np.int64)
     if array.dtype == object and all(isinstance(v, int) for v in array.flat):
         raise OverflowError(f"{name}: integers must fit 64 signed bits")
-    if not np.issubdtype(array.dtype, np.integer):
+    if array.dtype.kind not in "iu":
         raise TypeError(f"{name} must be integers, got an array of {array.dtype}")
     if array.dtype == np.uint64 and array.size and int(array.max()) > np.iinfo(np.int64).max:
         raise OverflowError(f"{name}: integers must fit 64 signed bits, got {array.max()}")
@@ -40,7 +40,7 @@ def reals(values: ArrayLike, name: str = "values") -> RealArray:
         A value is not finite.
     """
     array = np.asarray(values)
-    if not (np.issubdtype(array.dtype, np.floating) or np.issubdtype(array.dtype, np.integer)):
+    if array.dtype.kind not in "fiu":
         raise TypeError(f"{name} must be real numbers, got an array of {array.dtype}")
     array = array.astype(np.float64, copy=False)
     if not np.isfinite(array).all():

@@ -29,6 +29,8 @@ class Format:
         word_range(self.bits)
         if not isinstance(self.exponent, int | np.integer):
             raise TypeError(f"exponent must be an integer, got {self.exponent!r}")
+        object.__setattr__(self, "bits", int(self.bits))
+        object.__setattr__(self, "exponent", int(self.exponent))
 
     @property
     def min_mantissa(self) -> int:
@@ -89,7 +91,8 @@ def quantize(
     OverflowError
         A value does not fit 64 bits, or (`FixedPointOverflow`) not `bits` and overflow is RAISE.
     """
-    scaled = np.ldexp(reals(values, name), integers(exponent, "exponent").astype(np.int32))
+    with np.errstate(over="ignore"):  # refused below, or saturated
+        scaled = np.ldexp(reals(values, name), _power(integers(exponent, "exponent")))
     low, high = word_range(bits)
     if overflow is Overflow.SATURATE:  # also what lies beyond int64
         scaled = np.clip(scaled, float(low), float(high))
@@ -100,8 +103,13 @@ def quantize(
 
 def dequantize(mantissas: ArrayLike, exponent: ArrayLike) -> RealArray:
     """Real values of mantissas: `mantissas * 2**-exponent` in float64 (exact below 2**53)."""
-    power = -integers(exponent, "exponent")
-    return np.ldexp(integers(mantissas).astype(np.float64), power.astype(np.int32))
+    power = _power(-integers(exponent, "exponent"))
+    return np.ldexp(integers(mantissas).astype(np.float64), power)
+
+
+def _power(exponent: IntArray) -> np.ndarray:
+    """Exponents as `ldexp` takes them; 10,000 is beyond any float64 already."""
+    return np.clip(exponent, -10_000, 10_000).astype(np.int32)
 
 
 def fitting_exponent(magnitude: ArrayLike, bits: int) -> IntArray:

@@ -72,3 +72,5 @@ def to_bits(values: ArrayLike, bits: int, overflow: Overflow, name: str = "value
                     f"[{low}, {high}] ({bits} bits), the largest is {worst}"
                 )
             return v
+        case _:
+            raise TypeError(f"overflow must be an Overflow, got {overflow!r}")

@@ -39,6 +39,8 @@ def round_real(values: ArrayLike, rounding: Rounding = Rounding.NEAREST) -> IntA
             rounded = np.floor(real)
         case Rounding.NEAREST:
             rounded = np.rint(real)
+        case _:
+            raise TypeError(f"rounding must be a Rounding, got {rounding!r}")
     if not ((rounded >= -(2.0**63)) & (rounded < 2.0**63)).all():
         raise OverflowError(f"{np.abs(rounded).max():.6g} does not fit 64 signed bits")
     return rounded.astype(np.int64)
@@ -76,6 +78,8 @@ def shift(values: ArrayLike, amount: ArrayLike, rounding: Rounding) -> IntArray:
             rest, half = v & dropped, (dropped >> 1) + 1
             shifted = shifted + ((rest > half) | ((rest == half) & (shifted & 1 == 1)))
             shifted = np.where(n > 63, 0, shifted) if (n > 63).any() else shifted
+        case _:
+            raise TypeError(f"rounding must be a Rounding, got {rounding!r}")
     if (n < 0).any():
         left = np.clip(-n, 0, 63)
         raised = v << left

@@ -41,6 +41,8 @@ class AbstractNeuron(AbstractProcess):
         name: str | None,
         **params: Any,
     ) -> None:
+        if not all(isinstance(n, int | np.integer) and n >= 1 for n in shape):
+            raise ValueError(f"shape must have integers of at least 1, got {shape}")
         self.tag = tag
         schedule = Schedule(period, offset, reset_every)
         super().__init__(shape=shape, schedule=schedule, name=name, **params)

@@ -51,7 +51,8 @@ def source(x: ArrayLike, net: SSMNetwork) -> Source:
         )
     flat = tokens.reshape(-1, net.network.d_input)  # (tokens of all samples, d_input)
     columns = np.zeros((net.network.d_input, net.steps_for(len(flat))), tokens.dtype)
-    columns[:, : len(flat) * net.period : net.period] = flat.T
+    end = net.offset + len(flat) * net.period
+    columns[:, net.offset : end : net.period] = flat.T
     return Source(data=columns)
 
 

@@ -176,6 +176,15 @@ def test_impulse_response_sums_bound_the_output_tightly() -> None:
     assert (positive <= 1.03 * (high + low)).all()
 
 
+@pytest.mark.parametrize("a", [0.999, 0.9999, 0.99995])
+def test_a_slow_state_that_nobody_hears_certifies_too(a: float) -> None:
+    one = np.ones((1, 1))
+    silent = Network((S4D(a * one, 0.01 * one, 1j * one),))
+    formats = Formats(param_exponent=16, param_bits=24, state_exponent=2)
+    fixed = quantize(silent, np.ones((5, 1)), formats, bound="certified")
+    assert not fixed.run(np.ones((5, 1))).any()
+
+
 def test_exponents_do_not_depend_on_the_data_that_is_run() -> None:
     rng = np.random.default_rng(0)
     net = random_network(rng)
@@ -216,7 +225,8 @@ def test_what_made_a_network_is_kept() -> None:
     [
         (np.zeros((0, 2)), "not be empty"),
         (np.zeros(2), "time"),
-        (np.zeros((5, 2)), "all values are zero"),
+        (np.zeros((5, 2)), "zeros say nothing about ranges"),
+        (np.full((5, 2), 1e-310), r"must lie in \[1e-200, 1e200\]"),
         (np.ones((5, 3)), r"\(\.\.\., 2\)"),
         (np.full((5, 2), np.nan), "finite"),
     ],
@@ -236,8 +246,15 @@ def test_bad_requests_are_refused() -> None:
         quantize(quantize(net, x), x)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="param_exponent"):
         Formats(param_exponent=40)
-    with pytest.raises(ValueError, match="NEAREST or TOWARD_ZERO"):
-        Formats(rounding=Rounding.FLOOR)
+    for wrong in (Rounding.FLOOR, "nearest"):
+        with pytest.raises(ValueError, match="NEAREST or TOWARD_ZERO"):
+            Formats(rounding=wrong)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="param_bits must be an integer"):
+        Formats(param_bits=8.5)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="formats must be a Formats"):
+        quantize(net, x, "paper")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="arithmetic must be an Arithmetic"):
+        quantize(net, x, arithmetic="chip")  # type: ignore[arg-type]
 
 
 def test_report_measures_every_tensor() -> None:

@@ -104,6 +104,23 @@ def test_logits_of_a_running_sum_are_its_mean() -> None:
         mean.to_float(mean.run(x)[-1])
 
 
+@pytest.mark.parametrize("reset_every", [None, 4])
+def test_a_stream_knows_how_many_tokens_its_sums_have(reset_every: int | None) -> None:
+    rng = np.random.default_rng(10)
+    mean = random_fixed_network(rng, readout=Readout.MEAN_OVER_TIME)
+    each = FixedNetwork(mean.layers, Readout.EVERY_TOKEN, mean.input_exponent)
+    x = rng.integers(-3000, 3000, (3, 10, 2))
+    logits = each.to_float(run(each, x, reset_every).outputs)
+    first = [0 if reset_every is None else t // reset_every * reset_every for t in range(10)]
+    expected = np.stack([logits[:, f : t + 1].mean(axis=1) for t, f in enumerate(first)], axis=1)
+    stream = mean.stream(batch=(3,), reset_every=reset_every)
+    parts = [stream.to_float(stream.run(x[:, :3])), stream.to_float(stream.run(x[:, 3:8]))]
+    parts += [stream.to_float(stream.step(x[:, t]))[:, np.newaxis] for t in (8, 9)]
+    np.testing.assert_allclose(np.concatenate(parts, axis=1), expected, rtol=1e-12)
+    with pytest.raises(ValueError, match="those of the last call"):
+        stream.to_float(np.zeros((3, 2, 4), int))
+
+
 def test_prediction_is_that_of_the_last_token() -> None:
     rng = np.random.default_rng(11)
     net = random_fixed_network(rng, readout=Readout.LAST_TOKEN)
@@ -122,7 +139,8 @@ def test_run_warns_of_overflows() -> None:
 @pytest.mark.parametrize(
     ("x", "error", "text"),
     [
-        (np.zeros((5, 3)), ValueError, r"\(\.\.\., 2\), d_input last"),
+        (np.zeros((5, 3)), ValueError, r"x must have shape \(\.\.\., 2\), d_input last"),
+        (np.full((1, 2), 2**63, np.uint64), ValueError, "x: input mantissas must lie in"),
         (np.zeros(2), ValueError, "time"),
         (np.array([[0.0, np.nan]]), ValueError, "finite"),
         (np.array([[0.0, 40000.0]]), ValueError, r"\[-32768, 32768\]"),
@@ -161,3 +179,11 @@ def test_reset_every_is_at_least_one_token() -> None:
     net = random_fixed_network(np.random.default_rng(14))
     with pytest.raises(ValueError, match="reset_every"):
         net.stream(reset_every=0)
+
+
+def test_a_batch_is_a_shape_and_a_class_needs_a_token() -> None:
+    net = random_fixed_network(np.random.default_rng(15), readout=Readout.LAST_TOKEN)
+    with pytest.raises(TypeError, match="batch must be a shape"):
+        net.stream(batch=5)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="without tokens"):
+        net.predict(np.zeros((0, 2)))

@@ -1,5 +1,8 @@
 """Descriptions refuse what cannot be, and say what is allowed."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
@@ -41,6 +44,12 @@ M = np.full((2, 3, 2), 100)
         (lambda: FixedLinear([[128]]), r"\[-128, 127\].*got 128 at \(0, 0\)"),
         (lambda: FixedLinear([[1], [1]], exponent=[1, 2, 3]), r"exponent .*\(2,\)"),
         (lambda: FixedLinear([[1]], output_exponent=5000), "output_exponent"),
+        (lambda: FixedLinear([[1]], output_exponent=[]), "output_exponent must be one integer"),
+        (lambda: FixedNetwork((FixedLinear([[1]]),), input_exponent=[1]), "input_exponent"),
+        (
+            lambda: FixedNetwork((FixedS4D(M, M, M, state_exponent=23),)),
+            r"state_exponent: 23 of the first layer leaves the input 1 of its state's 24 bits",
+        ),
     ],
 )
 def test_impossible_layers_are_refused(make: object, text: str) -> None:
@@ -76,6 +85,7 @@ def test_a_state_just_inside_the_unit_circle_is_stable_and_one_on_it_is_not() ->
         ((Linear([[1.0]]), S4D(ONE, ONE, ONE)), ValueError, "takes 2 channels.*gives 1"),
         ((Linear([[1.0]]), FixedLinear([[1]])), TypeError, r"layers\[1\] must be one of"),
         ((Linear([[1.0]]), "relu"), TypeError, r"layers\[1\]"),
+        (Linear([[1.0]]), TypeError, "layers must be a sequence"),
     ],
 )
 def test_layers_that_do_not_fit_together_are_refused(
@@ -105,6 +115,20 @@ def test_arrays_cannot_be_changed_and_are_copies() -> None:
     assert layer.weights[0, 0] == 1
     with pytest.raises(ValueError, match="read-only"):
         layer.weights[0, 0] = 7
+
+
+def test_copies_are_equal_and_as_frozen() -> None:
+    net = random_fixed_network(np.random.default_rng(0), per_channel=True)
+    for twin in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
+        assert twin == net
+        with pytest.raises(ValueError, match="read-only"):
+            twin.layers[0].weights[0, 0] = 0
+
+
+def test_made_by_maps_texts_to_texts() -> None:
+    for wrong in (None, {"seed": 0}):
+        with pytest.raises(TypeError, match="made_by must map texts to texts"):
+            Network((Linear([[1.0]]),), made_by=wrong)
 
 
 def test_equal_by_content() -> None:

@@ -70,6 +70,14 @@ def test_what_has_no_description_is_named(
         export(module)
 
 
+def test_parameters_that_are_not_finite_are_named_with_their_layer() -> None:
+    model = NS4D(1, 4, 2, 2, 3)
+    with torch.no_grad():
+        model.layers[5].c[0, 0, 0] = torch.nan
+    with pytest.raises(ValueError, match="layer 5: c must be finite"):
+        export(model)
+
+
 def toy() -> tuple[torch.Tensor, torch.Tensor]:
     """Two classes: a pulse at the beginning, or at the end."""
     x = 0.1 * torch.randn(40, 12, 1, generator=torch.Generator().manual_seed(0))

@@ -31,13 +31,24 @@ def by_steps(layer: S4D, u: torch.Tensor) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(("init", "discretization"), LAYERS)
+@pytest.mark.parametrize(("d_state", "dt"), [(4, 1e-2), (32, 1e-3), (32, 0.1), (64, 0.1)])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-4), (torch.float64, 1e-10)])
 def test_convolution_equals_recurrence(
-    init: str, discretization: str, dtype: torch.dtype, tolerance: float
+    init: str, discretization: str, d_state: int, dt: float, dtype: torch.dtype, tolerance: float
 ) -> None:
-    layer = random_layer(init, discretization, dtype)
-    u = torch.randn(2, 300, 3, dtype=dtype)
-    torch.testing.assert_close(layer(u), by_steps(layer, u), rtol=tolerance, atol=tolerance)
+    torch.manual_seed(0)
+    layer = S4D(3, d_state, init, discretization, dt_min=dt, dt_max=dt).to(dtype)
+    u = torch.randn(2, 1024, 3, dtype=dtype)
+    with torch.no_grad():
+        convolved, stepped = layer(u), by_steps(layer, u)
+    error = (convolved - stepped).abs().max() / stepped.abs().max()  # of the output's peak
+    assert float(error) < tolerance
+
+
+def test_bilinear_kernel_has_a_state_that_forgets_at_once() -> None:
+    layer = S4D(1, 4, "real", "bilinear", dt_min=0.5, dt_max=0.5)  # a = 0 for A = -4
+    u = torch.randn(1, 8, 1)
+    torch.testing.assert_close(layer(u), by_steps(layer, u), rtol=1e-4, atol=1e-5)
 
 
 def real_block_form(layer: S4D, channel: int) -> tuple[np.ndarray, ...]:
@@ -149,3 +160,6 @@ def test_bad_parameters_are_named(kwargs: dict, text: str) -> None:
 def test_input_of_another_width_is_refused() -> None:
     with pytest.raises(ValueError, match=r"u must have shape \(\.\.\., 3\)"):
         S4D(3, 2)(torch.zeros(1, 5, 2))
+    for shape in [(3,), (1, 0, 3)]:
+        with pytest.raises(ValueError, match=r"u must have shape \(\.\.\., time, 3\)"):
+            S4D(3, 2)(torch.zeros(shape))

@@ -14,6 +14,8 @@ from lava_ssm.numerics import (
     dequantize,
     fitting_exponent,
     quantize,
+    shift,
+    to_bits,
 )
 
 REAL = st.floats(-1e6, 1e6)
@@ -69,6 +71,33 @@ def test_an_arithmetic_checks_its_rules() -> None:
 def test_the_default_arithmetic_is_the_chips() -> None:
     chip = Arithmetic()
     assert chip == Arithmetic(Rounding.TOWARD_ZERO, Overflow.WRAP, state_bits=24, message_bits=24)
+
+
+def test_exponents_beyond_any_float_underflow_or_are_refused() -> None:
+    assert dequantize(5, 2**40) == 0
+    with pytest.raises(OverflowError, match="beyond any mantissa"):
+        quantize(1.0, 8, 2**32)
+    assert quantize(1.0, 8, -(2**32)) == 0
+
+
+def test_small_integer_types_are_as_good_as_any() -> None:
+    assert Format(8, np.uint8(5)).max == 127 / 32
+    assert Format(np.int8(8), np.int8(-3)).resolution == 8
+
+
+@pytest.mark.parametrize("wrong", ["floor", None, 1])
+def test_rules_are_members_of_their_enumeration(wrong: object) -> None:
+    with pytest.raises(TypeError, match="rounding must be a Rounding"):
+        quantize(1.5, 8, 0, rounding=wrong)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="rounding must be a Rounding"):
+        shift(1, 1, wrong)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="overflow must be an Overflow"):
+        to_bits(300, 8, wrong)  # type: ignore[arg-type]
+
+
+def test_durations_are_no_integers() -> None:
+    with pytest.raises(TypeError, match="must be integers"):
+        dequantize(np.array([1], "timedelta64[s]"), 0)
 
 
 def test_complex_numbers_have_no_mantissa() -> None:

@@ -134,8 +134,13 @@ def test_states_can_be_read_set_and_run_on() -> None:
         np.testing.assert_array_equal(net.outputs(sink.data.get(), 12), fixed.run(x))
         net.layers[1].state.set(np.zeros((6, 3, 2), int))
         assert not net.layers[1].state.get().any()
-        with pytest.raises(ValueError, match=r"\(6, 3, 2\)"):
-            net.layers[1].state.set(np.zeros(3))
+        for wrong, error, text in [
+            (np.zeros(3, int), ValueError, r"\(6, 3, 2\)"),
+            (np.full((6, 3, 2), 0.7), TypeError, "state must be integers"),
+            (np.full((6, 3, 2), 2**23), ValueError, r"state: .*\[-8388608, 8388607\]"),
+        ]:
+            with pytest.raises(error, match=text):
+                net.layers[1].state.set(wrong)
 
 
 def test_a_monitor_sees_the_states_of_every_step() -> None:
@@ -180,6 +185,38 @@ def test_two_graphs_of_one_network_are_independent() -> None:
     x = rng.integers(-3000, 3000, (2, 6, 2))
     first, second = ssm.proc.run(fixed, x[0]), ssm.proc.run(fixed, x[1])
     np.testing.assert_array_equal(np.stack([first, second]), fixed.run(x))
+
+
+@pytest.mark.parametrize(("period", "reset_every"), [(1, None), (1, 4), (3, None), (4, 2)])
+def test_two_networks_in_series(period: int, reset_every: int | None) -> None:
+    rng = np.random.default_rng(0)
+    first = random_fixed_network(rng, n_layers=1, d_output=3)
+    second = random_fixed_network(rng, n_layers=1, d_input=3)
+    x = rng.integers(-3000, 3000, (8, 2))
+    ahead = ssm.proc.SSMNetwork(first, period=period, reset_every=reset_every)
+    behind = ssm.proc.SSMNetwork(
+        second, period=period, offset=ahead.latency, reset_every=reset_every
+    )
+    steps = behind.steps_for(8)
+    source, sink = ssm.proc.source(x, ahead), Sink(shape=(4,), buffer=steps)
+    source.s_out.connect(ahead.a_in)
+    ahead.s_out.connect(behind.a_in)
+    behind.s_out.connect(sink.a_in)
+    with stopped(source):
+        source.run(condition=RunSteps(steps), run_cfg=FIXED)
+        found = behind.outputs(sink.data.get(), 8)
+    between = run(first, x, reset_every).outputs
+    np.testing.assert_array_equal(found, run(second, between, reset_every).outputs)
+
+
+def test_a_source_waits_for_a_network_that_starts_late() -> None:
+    rng = np.random.default_rng(0)
+    fixed = random_fixed_network(rng, n_layers=1)
+    x = rng.integers(-3000, 3000, (6, 2))
+    net = ssm.proc.SSMNetwork(fixed, period=2, offset=3, reset_every=3)
+    assert net.step_of(0) == 1 + 3 + net.latency
+    sent = record(ssm.proc.source(x, net), net, net.steps_for(6), "fixed_pt")
+    np.testing.assert_array_equal(net.outputs(sent, 6), run(fixed, x, 3).outputs)
 
 
 @pytest.mark.parametrize("tag", ["floating_pt", "fixed", None])

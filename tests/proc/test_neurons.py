@@ -86,6 +86,10 @@ def test_a_float_layer_under_the_fixed_tag_is_refused() -> None:
 def test_bad_parameters_are_named() -> None:
     with pytest.raises(TypeError, match="layer must be an S4D or a FixedS4D"):
         S4D(np.ones(3))
+    with pytest.raises(TypeError, match="arithmetic must be an Arithmetic"):
+        Relay(shape=(2,), arithmetic=3)
+    with pytest.raises(ValueError, match="shape must have integers of at least 1"):
+        Relay(shape=(0,))
     with pytest.raises(ValueError, match="shift"):
         Relay(shape=(2,), shift=-1)
     with pytest.raises(ValueError, match="offset must be an integer of at least 0"):

@@ -43,7 +43,7 @@ class _Graph:
         self.proc = proc
         self.parts: dict[str, AbstractProcess] = {}
         self.tip = proc.in_ports.a_in
-        self.offset = 0
+        self.offset = proc.offset
         net = proc.network
         self.rules = net.arithmetic if isinstance(net, FixedNetwork) else CHIP
         stages: tuple[network.Stage[Any], ...] = net.stages

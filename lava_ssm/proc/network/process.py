@@ -10,6 +10,7 @@ from lava.magma.core.process.variable import Var
 from numpy.typing import ArrayLike, NDArray
 
 from lava_ssm.network import S4D, FixedNetwork, FixedS4D, Network, Stage
+from lava_ssm.numerics import integers, overflowing, reals, word_range
 from lava_ssm.proc.neuron import FIXED, FLOATING
 from lava_ssm.proc.schedule import Schedule
 
@@ -24,31 +25,39 @@ class LayerState:
         The Vars that hold it, flat.
     shape
         (d_model, d_state).
-    dtype
-        int64 in a fixed network, float64 in a float one.
+    bits
+        Width of a mantissa in a fixed network, None in a float one.
     """
 
     re: Var
     im: Var
     shape: tuple[int, int]
-    dtype: type
+    bits: int | None
 
     def get(self) -> NDArray[Any]:
         """Read the state, (d_model, d_state, 2): real, imaginary; mantissas in a fixed network."""
         parts = [np.reshape(var.get(), self.shape) for var in (self.re, self.im)]
-        return np.stack(parts, axis=-1).astype(self.dtype)
+        return np.stack(parts, axis=-1).astype(np.float64 if self.bits is None else np.int64)
 
     def set(self, state: ArrayLike) -> None:
         """Write the state, (d_model, d_state, 2), between two runs of the graph.
 
         Raises
         ------
+        TypeError
+            Not real numbers, or, of a fixed network, not integers.
         ValueError
-            Another shape.
+            Another shape, values that are not finite, mantissas that do not fit the state's word.
         """
-        x = np.asarray(state)
+        x = reals(state, "state") if self.bits is None else integers(state, "state")
         if x.shape != (*self.shape, 2):
             raise ValueError(f"state must have shape {(*self.shape, 2)}, got {x.shape}")
+        if self.bits is not None and overflowing(x, self.bits).any():
+            low, high = word_range(self.bits)
+            raise ValueError(
+                f"state: mantissas must lie in [{low}, {high}] ({self.bits} bits), "
+                f"got {x.min()} to {x.max()}"
+            )
         self.re.set(x[..., 0].ravel())
         self.im.set(x[..., 1].ravel())
 
@@ -83,6 +92,9 @@ class SSMNetwork(AbstractProcess):
     period
         Time steps from one token's entry to the next one's. 1, the default, is the pipelined
         schedule: a token enters each step and every layer works on another one.
+    offset
+        Time steps before the first token enters: behind another network, that one's
+        `offset + latency`.
     reset_every
         Tokens of a sample, in a stream of samples back to back: states and running sums are zero
         at each sample's first token. None: never.
@@ -109,6 +121,7 @@ class SSMNetwork(AbstractProcess):
         self,
         network: Network | FixedNetwork,
         period: int = 1,
+        offset: int = 0,
         reset_every: int | None = None,
         name: str | None = None,
     ) -> None:
@@ -116,8 +129,11 @@ class SSMNetwork(AbstractProcess):
             raise TypeError(
                 f"network must be a Network or a FixedNetwork, got {type(network).__name__}"
             )
-        self._schedule = Schedule(period, network.latency, reset_every)
-        super().__init__(network=network, period=period, reset_every=reset_every, name=name)
+        self._entry = Schedule(period, offset, reset_every)
+        self._exit = Schedule(period, offset + network.latency, reset_every)
+        super().__init__(
+            network=network, period=period, offset=offset, reset_every=reset_every, name=name
+        )
         self.network = network
         self.a_in = InPort(shape=(network.d_input,))
         self.s_out = OutPort(shape=(network.d_output,))
@@ -140,8 +156,9 @@ class SSMNetwork(AbstractProcess):
         re, im = (Var(shape=(layer.d_model * layer.d_state,), init=0) for _ in range(2))
         setattr(self, f"stage{i}_state_re", re)
         setattr(self, f"stage{i}_state_im", im)
-        dtype = np.int64 if isinstance(layer, FixedS4D) else np.float64
-        return LayerVars(LayerState(re, im, shape, dtype), re, im)
+        net = self.network
+        bits = net.arithmetic.state_bits if isinstance(net, FixedNetwork) else None
+        return LayerVars(LayerState(re, im, shape, bits), re, im)
 
     @property
     def tag(self) -> str:
@@ -151,25 +168,30 @@ class SSMNetwork(AbstractProcess):
     @property
     def latency(self) -> int:
         """Time steps from a token's entry to its output."""
-        return self._schedule.offset
+        return self.network.latency
+
+    @property
+    def offset(self) -> int:
+        """Time steps before the first token enters."""
+        return self._entry.offset
 
     @property
     def period(self) -> int:
         """Time steps from one token's entry to the next one's."""
-        return self._schedule.period
+        return self._entry.period
 
     @property
     def reset_every(self) -> int | None:
         """Tokens of a sample, or None."""
-        return self._schedule.reset_every
+        return self._entry.reset_every
 
     def step_of(self, token: int) -> int:
         """Time step, from 1, at which `s_out` carries the output of a token, from 0."""
-        return self._schedule.step_of(_count(token, 0, "token"))
+        return self._exit.step_of(_count(token, 0, "token"))
 
     def steps_for(self, n_tokens: int) -> int:
         """Time steps to run for the outputs of the first `n_tokens` tokens."""
-        return self._schedule.step_of(_count(n_tokens, 1, "n_tokens") - 1)
+        return self._exit.step_of(_count(n_tokens, 1, "n_tokens") - 1)
 
     def outputs(self, recorded: ArrayLike, n_tokens: int) -> NDArray[Any]:
         """Pick the tokens' outputs out of what a sink or Monitor recorded of `s_out`.

@@ -48,6 +48,8 @@ class Relay(AbstractNeuron):
         reset_every: int | None = None,
         name: str | None = None,
     ) -> None:
+        if not isinstance(arithmetic, Arithmetic):
+            raise TypeError(f"arithmetic must be an Arithmetic, got {arithmetic!r}")
         amount = integers(shift, "shift")
         if amount.shape not in ((), shape) or (amount < 0).any():
             raise ValueError(

@@ -45,6 +45,8 @@ class S4D(AbstractNeuron):
     ) -> None:
         if not isinstance(layer, network.S4D | network.FixedS4D):
             raise TypeError(f"layer must be an S4D or a FixedS4D, got {type(layer).__name__}")
+        if not isinstance(arithmetic, Arithmetic):
+            raise TypeError(f"arithmetic must be an Arithmetic, got {arithmetic!r}")
         shape = (layer.d_model * layer.d_state,)
         super().__init__(
             shape=shape,
