@@ -121,7 +121,7 @@ def test_values_in_a_file_are_checked_like_any_others(
 
 def test_a_path_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     net = random_fixed_network(np.random.default_rng(0))
-    with pytest.raises(FileNotFoundError, match="no folder .*absent"):
+    with pytest.raises(FileNotFoundError, match=r"no folder .*absent"):
         net.save(tmp_path / "absent" / "net.h5")
     with pytest.raises(IsADirectoryError, match="is a folder"):
         net.save(tmp_path)
