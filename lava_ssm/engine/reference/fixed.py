@@ -45,7 +45,7 @@ def diagonal_step(
         ],
         axis=-1,
     )
-    return _word(new, rules.state_bits, rules.overflow, "state", tally)
+    return word(new, rules.state_bits, rules.overflow, "state", tally)
 
 
 def s4d_neurons(
@@ -69,7 +69,7 @@ def s4d_neurons(
     s = np.reshape(layer.state_exponent, (-1, 1))
 
     v = np.broadcast_to(shift(u, -s, Rounding.FLOOR), state.shape[:-1])  # each state has its own
-    v = _word(v, rules.state_bits, rules.overflow, "input", tally)[..., np.newaxis]
+    v = word(v, rules.state_bits, rules.overflow, "input", tally)[..., np.newaxis]
     drive = multiply_shift(layer.b, v, p[..., np.newaxis], rules.rounding)
     state = diagonal_step(layer.a, p, rules, state, drive, tally)
     c_x = multiply_shift(layer.c, state, p[..., np.newaxis], rules.rounding)
@@ -78,7 +78,7 @@ def s4d_neurons(
 
 def reduce_states(out: IntArray, tally: Tally) -> IntArray:
     """Sum over a channel's states, (..., d_model, d_state) to (..., d_model): a 32-bit synapse."""
-    return _word(out.sum(axis=-1), SYNAPSE_BITS, Overflow.WRAP, "synapse", tally)
+    return word(out.sum(axis=-1), SYNAPSE_BITS, Overflow.WRAP, "synapse", tally)
 
 
 def linear(weights: IntArray, amount: np.ndarray | int, u: IntArray, tally: Tally) -> IntArray:
@@ -99,12 +99,12 @@ def linear(weights: IntArray, amount: np.ndarray | int, u: IntArray, tally: Tall
     ndarray
         int64, (..., d_output).
     """
-    sums = _word(u @ (2 * weights.T), SYNAPSE_BITS, Overflow.WRAP, "synapse", tally)
+    sums = word(u @ (2 * weights.T), SYNAPSE_BITS, Overflow.WRAP, "synapse", tally)
     common, rest = split_shift(amount)
     left = max(-common, 0)
     if left:
         sums = shift(sums, -min(left, SYNAPSE_BITS), Rounding.FLOOR)
-        sums = _word(sums, SYNAPSE_BITS, Overflow.WRAP, "synapse", tally)
+        sums = word(sums, SYNAPSE_BITS, Overflow.WRAP, "synapse", tally)
     return shift(shift(sums, max(common, 0), Rounding.FLOOR), rest, Rounding.FLOOR)
 
 
@@ -117,15 +117,16 @@ def split_shift(amount: np.ndarray | int) -> tuple[int, np.ndarray | int]:
 def message(y: IntArray, relu: bool, rules: Arithmetic, tally: Tally) -> IntArray:
     """What a receiving neuron sends on: rectified or not, brought to the message's bits."""
     rectified = np.maximum(y, 0) if relu else y
-    return _word(rectified, rules.message_bits, rules.overflow, "message", tally)
+    return word(rectified, rules.message_bits, rules.overflow, "message", tally)
 
 
 def running_sum(total: IntArray, y: IntArray, rules: Arithmetic, tally: Tally) -> IntArray:
     """Add a token's output to the running sum of a mean readout, 32 bits."""
-    return _word(total + y, SYNAPSE_BITS, rules.overflow, "sum", tally)
+    return word(total + y, SYNAPSE_BITS, rules.overflow, "sum", tally)
 
 
-def _word(x: IntArray, bits: int, overflow: Overflow, what: str, tally: Tally) -> IntArray:
+def word(x: IntArray, bits: int, overflow: Overflow, what: str, tally: Tally) -> IntArray:
+    """Bring integers to a word, counting those that do not fit it under `what`."""
     n = np.count_nonzero(overflowing(x, bits))
     if n == 0:
         return x

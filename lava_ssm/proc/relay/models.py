@@ -1,5 +1,7 @@
 """How relays behave, in floating and in fixed point."""
 
+from typing import Any
+
 import numpy as np
 from lava.magma.core.decorator import implements, requires, tag
 from lava.magma.core.resources import CPU
@@ -19,10 +21,16 @@ from lava_ssm.proc.relay.process import Relay
 class AbstractRelayModelFixed(AbstractFixedNeuronModel):
     """Bit-accurate: the arithmetic of `lava_ssm.engine.reference.fixed`."""
 
+    def __init__(self, proc_params: Any) -> None:
+        super().__init__(proc_params)
+        self.shifts = bool(proc_params["shift"].any())
+
     def fire(self, u: np.ndarray) -> np.ndarray:
         """Shift, rectify, bring to the message's bits."""
         params = self.proc_params
-        y = shift(u.astype(np.int64), params["shift"], Rounding.FLOOR)
+        y = u.astype(np.int64)
+        if self.shifts:
+            y = shift(y, params["shift"], Rounding.FLOOR)
         return fixed.message(y, params["relu"], params["arithmetic"], self.tally)
 
 

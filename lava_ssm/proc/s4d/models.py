@@ -8,8 +8,8 @@ from lava.magma.core.model.py.type import LavaPyType
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
-from lava_ssm.engine.reference import fixed, floating
-from lava_ssm.numerics import SYNAPSE_BITS, Overflow, to_bits
+from lava_ssm.engine.neurons import neurons
+from lava_ssm.engine.reference import floating
 from lava_ssm.proc.neuron import (
     FIXED,
     FLOATING,
@@ -21,21 +21,7 @@ from lava_ssm.proc.s4d.process import S4D
 
 
 class AbstractS4DModel(AbstractNeuronModel):
-    """The state in two Vars, seen as (d_model, d_state, 2)."""
-
-    def __init__(self, proc_params: Any) -> None:
-        super().__init__(proc_params)
-        self.layer = proc_params["layer"]
-        self.population = (self.layer.d_model, self.layer.d_state)
-
-    def read_state(self) -> np.ndarray:
-        """State (d_model, d_state, 2): real, imaginary."""
-        return np.stack([self.state_re, self.state_im], -1).reshape(*self.population, 2)
-
-    def write_state(self, x: np.ndarray) -> None:
-        """Put (d_model, d_state, 2) into the Vars."""
-        self.state_re[:] = x[..., 0].ravel()
-        self.state_im[:] = x[..., 1].ravel()
+    """The state in two Vars."""
 
     def reset(self) -> None:
         """Set the state to zero."""
@@ -47,37 +33,37 @@ class AbstractS4DModel(AbstractNeuronModel):
 @requires(CPU)
 @tag(FIXED)
 class PyS4DModelFixed(AbstractS4DModel, AbstractFixedNeuronModel):
-    """Bit-accurate: the arithmetic of `lava_ssm.engine.reference.fixed`."""
+    """Bit-accurate: the integers of `lava_ssm.engine.reference.fixed.s4d_neurons`."""
 
     state_re: np.ndarray = LavaPyType(np.ndarray, np.int32)
     state_im: np.ndarray = LavaPyType(np.ndarray, np.int32)
 
+    def __init__(self, proc_params: Any) -> None:
+        super().__init__(proc_params)
+        self.neurons = neurons(proc_params["layer"], proc_params["arithmetic"])
+
     def fire(self, u: np.ndarray) -> np.ndarray:
         """One step of the recurrence; outputs are sent as 32-bit words."""
-        state, out = fixed.s4d_neurons(
-            self.layer,
-            self.proc_params["arithmetic"],
-            self.read_state().astype(np.int64),
-            u.astype(np.int64).reshape(self.population),
-            self.tally,
-        )
-        self.write_state(state)
+        state, out = self.neurons.step(np.stack([self.state_re, self.state_im]), u, self.tally)
+        self.state_re[:], self.state_im[:] = state
         # wrapped here or in the sum that follows: the sum is the same, modulo 2**32
-        return to_bits(out, SYNAPSE_BITS, Overflow.WRAP).ravel()
+        return out.astype(np.int64).astype(np.int32)
 
 
 @implements(proc=S4D, protocol=LoihiProtocol)
 @requires(CPU)
 @tag(FLOATING)
 class PyS4DModelFloat(AbstractS4DModel, AbstractFloatNeuronModel):
-    """Floating point."""
+    """Floating point: `lava_ssm.engine.reference.floating.s4d_neurons`."""
 
     state_re: np.ndarray = LavaPyType(np.ndarray, float)
     state_im: np.ndarray = LavaPyType(np.ndarray, float)
 
     def fire(self, u: np.ndarray) -> np.ndarray:
         """One step of the recurrence."""
-        u = u.reshape(self.population)
-        state, out = floating.s4d_neurons(self.layer, self.read_state(), u)
-        self.write_state(state)
+        layer = self.proc_params["layer"]
+        shape = (layer.d_model, layer.d_state)
+        state = np.stack([self.state_re, self.state_im], axis=-1).reshape(*shape, 2)
+        state, out = floating.s4d_neurons(layer, state, u.reshape(shape))
+        self.state_re[:], self.state_im[:] = state[..., 0].ravel(), state[..., 1].ravel()
         return out.ravel()
