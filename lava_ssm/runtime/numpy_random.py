@@ -1,0 +1,117 @@
+"""NumPy's global random state, one for each model.
+
+In Lava's stock runtime each model lives in a forked process and draws from its own copy of the
+state that NumPy's global generator had at the fork: two models that draw get the same numbers.
+Here all models share one process. The state of the fork is put into the generator while models
+run; a model that changed it is given what it made of it as its own state, and the state of the
+fork is put back for the others. To see whether a model has drawn costs three reads of memory,
+so that models that draw nothing pay next to nothing.
+"""
+
+import ctypes
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+_KEYS = 624  # words of the Mersenne twister
+_TWISTER_BYTES = 4 * (_KEYS + 1)  # the words and the position in them
+_GAUSS_OFFSET = 80  # in RandomState: the second normal variate of a pair, and whether there is one
+_GAUSS_BYTES = 16
+
+
+def _legacy_state() -> tuple[Any, ...]:
+    state = np.random.get_state()  # noqa: NPY002
+    assert isinstance(state, tuple)
+    return state
+
+
+def _layout_is_known() -> bool:
+    """Whether reading memory gives what NumPy says of its global generator."""
+    generator = np.random.mtrand._rand
+    if type(generator._bit_generator) is not np.random.MT19937:
+        return False
+    if type(generator).__basicsize__ < _GAUSS_OFFSET + _GAUSS_BYTES:
+        return False
+    saved = _legacy_state()
+    try:
+        known = ("MT19937", np.arange(_KEYS, dtype=np.uint32), 17, 1, 0.625)
+        np.random.set_state(known)  # noqa: NPY002
+        raw = _RawState()
+        return (*raw.mark(), raw.spare_variate()) == (17, 1, 1, 0.625)
+    finally:
+        np.random.set_state(saved)  # noqa: NPY002
+
+
+class _RawState:
+    """The memory of NumPy's global generator: fast, for the layout of NumPy 1's RandomState."""
+
+    def __init__(self) -> None:
+        generator = np.random.mtrand._rand
+        self._twister = generator._bit_generator.ctypes.state_address
+        self._gauss = id(generator) + _GAUSS_OFFSET
+        position = ctypes.c_int.from_address(self._twister + 4 * _KEYS)
+        word = ctypes.c_uint32.from_address(self._twister + 4)
+        has_gauss = ctypes.c_int.from_address(self._gauss)
+        spare = ctypes.c_double.from_address(self._gauss + 8)
+        self.spare_variate: Callable[[], float] = lambda: spare.value
+        # A draw moves the position or uses up the spare variate; a new seed changes the words.
+        self.mark: Callable[[], Any] = lambda: (position.value, word.value, has_gauss.value)
+        at, first, full = self.mark()
+        self.changed: Callable[[], bool] = lambda: (
+            position.value != at or word.value != first or has_gauss.value != full
+        )
+
+    def read(self) -> tuple[bytes, bytes]:
+        return (
+            ctypes.string_at(self._twister, _TWISTER_BYTES),
+            ctypes.string_at(self._gauss, _GAUSS_BYTES),
+        )
+
+    def write(self, state: tuple[bytes, bytes]) -> None:
+        ctypes.memmove(self._twister, state[0], _TWISTER_BYTES)
+        ctypes.memmove(self._gauss, state[1], _GAUSS_BYTES)
+
+
+class _SlowState:
+    """The same through NumPy's functions: for any bit generator."""
+
+    def __init__(self) -> None:
+        mark = repr(self.read())
+        self.changed: Callable[[], bool] = lambda: repr(self.read()) != mark
+
+    def read(self) -> Any:
+        return np.random.get_state(legacy=False)  # noqa: NPY002
+
+    def write(self, state: Any) -> None:
+        np.random.set_state(state)  # noqa: NPY002
+
+
+class RandomStreams:
+    """Gives each model its own copy of the state that the global generator has now.
+
+    Used as a context around everything that models do: inside it the generator holds the state
+    of the fork, afterwards the caller's again.
+    """
+
+    def __init__(self) -> None:
+        self._state: Any = _RawState() if _layout_is_known() else _SlowState()
+        self._fork = self._state.read()
+        self.changed: Callable[[], bool] = self._state.changed
+
+    def __enter__(self) -> None:
+        self._caller = self._state.read()
+        self._state.write(self._fork)
+
+    def __exit__(self, *exc: object) -> None:
+        self._state.write(self._caller)
+
+    def install(self, own: Any) -> None:
+        """Put a model's own state into the generator."""
+        self._state.write(own)
+
+    def take(self) -> Any:
+        """Return what a model has made of the state, and put back that of the fork."""
+        own = self._state.read()
+        self._state.write(self._fork)
+        return own

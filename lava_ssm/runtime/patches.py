@@ -1,0 +1,177 @@
+"""Every change to Lava's internals that this room makes, each with the reason for it.
+
+Lava is archived at 0.10.0, so private names stay where they are; another version is refused.
+Importing this module imports Lava, guarded (see `_import_lava`): the other modules of the room
+are imported after it.
+"""
+
+import importlib
+import importlib.metadata
+import multiprocessing
+import os
+import sys
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+LAVA_VERSION = "0.10.0"
+
+
+def _check_version() -> None:
+    try:
+        found = importlib.metadata.version("lava-nc")
+    except importlib.metadata.PackageNotFoundError:
+        raise ImportError(
+            f"lava_ssm.runtime needs lava-nc=={LAVA_VERSION}, which is not installed: "
+            f"pip install lava-nc=={LAVA_VERSION} (Python 3.10)."
+        ) from None
+    if found != LAVA_VERSION:
+        raise ImportError(
+            f"lava_ssm.runtime builds on private parts of lava-nc {LAVA_VERSION} and refuses "
+            f"lava-nc {found}: pip install lava-nc=={LAVA_VERSION}."
+        )
+
+
+def _import_lava() -> None:
+    """Import the module of Lava that sets the start method, with a method set earlier kept.
+
+    Lava calls `multiprocessing.set_start_method("fork")`, which raises when the program has
+    already chosen a start method.
+    """
+    name = "lava.magma.runtime.message_infrastructure.multiprocessing"
+    if multiprocessing.get_start_method(allow_none=True) is None:
+        importlib.import_module(name)
+        return
+    original = multiprocessing.set_start_method
+    multiprocessing.set_start_method = lambda method, force=False: None
+    try:
+        importlib.import_module(name)
+    finally:
+        multiprocessing.set_start_method = original
+
+
+_check_version()
+_import_lava()
+
+from lava.magma.compiler.compiler_graphs import ProcGroupDiGraphs  # noqa: E402
+from lava.magma.core.process import process as process_module  # noqa: E402
+from lava.magma.core.process.process import AbstractProcess, ProcessServer  # noqa: E402
+from lava.magma.core.process.variable import VarServer  # noqa: E402
+from lava.magma.runtime.runtime import Runtime  # noqa: E402
+
+RuntimeFactory = Callable[..., Runtime]
+
+
+def set_runtime_factory(factory: RuntimeFactory) -> None:
+    """Decide which Runtime a Process gets when it is run.
+
+    `AbstractProcess.create_runtime` names the class `Runtime` of its module: this is the one
+    place where every graph passes.
+    """
+    process_module.Runtime = factory
+
+
+def reset_runtime_factory() -> None:
+    """Give Processes Lava's own Runtime again."""
+    process_module.Runtime = Runtime
+
+
+_original_del = AbstractProcess.__del__
+
+
+def _del_in_own_python_only(self: AbstractProcess) -> None:
+    runtime = self.__dict__.get("_runtime")
+    if runtime is not None and getattr(runtime, "_owner_pid", os.getpid()) == os.getpid():
+        _original_del(self)
+
+
+class _Members:
+    """A list attribute of one of Lava's servers that does not keep its members alive."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def _alive(self, server: Any) -> "weakref.WeakValueDictionary[int, Any]":
+        members: weakref.WeakValueDictionary[int, Any]
+        members = server.__dict__.setdefault(f"_weak_{self._name}", weakref.WeakValueDictionary())
+        return members
+
+    def __get__(self, server: Any, owner: type) -> list[Any]:
+        return list(self._alive(server).values())
+
+    def __set__(self, server: Any, members: list[Any]) -> None:
+        self._alive(server).clear()
+        for member in members:
+            self.add(server, member)
+
+    def add(self, server: Any, member: Any) -> None:
+        self._alive(server)[id(member)] = member
+
+
+def _weaken(server_class: type, name: str) -> Callable[[], None]:
+    """Let a server of Lava hold its members weakly; return what undoes it."""
+    members = _Members(name)
+    register = server_class.register  # type: ignore[attr-defined]
+    held = list(server_class.instance.__dict__.pop(name, [])) if server_class.instance else []  # type: ignore[attr-defined]
+
+    def register_weakly(self: Any, member: Any) -> int:
+        members.add(self, member)
+        next_id: int = self.get_next_id()
+        return next_id
+
+    setattr(server_class, name, members)
+    server_class.register = register_weakly  # type: ignore[attr-defined]
+    if server_class.instance:  # type: ignore[attr-defined]
+        setattr(server_class.instance, name, held)  # type: ignore[attr-defined]
+
+    def undo() -> None:
+        delattr(server_class, name)
+        server_class.register = register  # type: ignore[attr-defined]
+        if server_class.instance:  # type: ignore[attr-defined]
+            alive = members.__get__(server_class.instance, server_class)  # type: ignore[attr-defined]
+            server_class.instance.__dict__[name] = alive  # type: ignore[attr-defined]
+
+    return undo
+
+
+_original_find = ProcGroupDiGraphs._find_proc_models
+_found: dict[tuple[type, tuple[type, ...]], list[type]] = {}
+
+
+def _find_models_once(proc: AbstractProcess) -> list[type]:
+    """Return the ProcessModels of a Process as Lava finds them, with one search a class."""
+    process_class = type(proc)
+    module = sys.modules[process_class.__module__]
+    own = ProcGroupDiGraphs._find_proc_models_in_module(proc, module)
+    if own and module.__name__ == "__main__":
+        return own  # the files beside a script define no model for a class of `__main__`
+    key = process_class, tuple(own)
+    if key not in _found:
+        _found[key] = _original_find(proc)
+    return list(_found[key])
+
+
+_undo: list[Callable[[], None]] = []
+
+
+def apply_hygiene() -> None:
+    """Change the parts of Lava that no subclass can reach; a second call changes nothing."""
+    if _undo:
+        return
+    # A graph that is collected in a forked child stops its parent's graph from there: a hang.
+    AbstractProcess.__del__ = _del_in_own_python_only
+    _undo.append(lambda: setattr(AbstractProcess, "__del__", _original_del))
+    # Each compilation executes every file beside the module of each Process: 80 % of its time.
+    ProcGroupDiGraphs._find_proc_models = staticmethod(_find_models_once)
+    _undo.append(
+        lambda: setattr(ProcGroupDiGraphs, "_find_proc_models", staticmethod(_original_find))
+    )
+    # The servers hold every Process and Var for ever, so that no graph is ever freed.
+    _undo.append(_weaken(ProcessServer, "processes"))
+    _undo.append(_weaken(VarServer, "vars"))
+
+
+def undo_hygiene() -> None:
+    """Give Lava its own methods back."""
+    while _undo:
+        _undo.pop()()

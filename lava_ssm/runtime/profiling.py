@@ -1,0 +1,206 @@
+"""Where the time of a graph goes: seconds for each Process."""
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lava.magma.core.process.process import AbstractProcess
+from lava.magma.core.run_conditions import RunSteps
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.table import Table
+
+from lava_ssm.runtime.progress import check_steps, ready
+from lava_ssm.runtime.scheduler import Scheduler
+from lava_ssm.runtime.selection import in_process
+from lava_ssm.runtime.single_process import SingleProcessRuntime
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+@dataclass(frozen=True)
+class ProcessTime:
+    """The time of one Process."""
+
+    process: str
+    """Name of the Process and of those it is part of, outermost first."""
+    process_class: str
+    """Class of the Process."""
+    model: str
+    """Class of its ProcessModel."""
+    seconds: float
+    """Time in the model's methods, all phases together."""
+    calls: int
+    """How often one of them was called."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What `profile` measured. Prints as a table; in a notebook it shows as one."""
+
+    n_steps: int
+    """Time steps that were run."""
+    seconds: float
+    """Duration of the run."""
+    processes: tuple[ProcessTime, ...]
+    """The Processes of the graph, the most expensive first."""
+
+    @property
+    def runtime_seconds(self) -> float:
+        """What is left of the run: the runtime itself."""
+        return self.seconds - sum(process.seconds for process in self.processes)
+
+    def table(self) -> Table:
+        """Return the table that is printed."""
+        table = Table(title=f"{self.n_steps:,} time steps in {self.seconds:.3g} s")
+        for heading in ("Process", "class", "model"):
+            table.add_column(heading)
+        for heading in ("us a step", "share", "calls a step"):
+            table.add_column(heading, justify="right")
+        for one in self.processes:
+            table.add_row(
+                one.process,
+                one.process_class,
+                one.model,
+                self._per_step(one.seconds),
+                f"{one.seconds / self.seconds:.1%}",
+                f"{one.calls / self.n_steps:.3g}",
+            )
+        table.add_section()
+        table.add_row(
+            "the runtime itself",
+            "",
+            "",
+            self._per_step(self.runtime_seconds),
+            f"{self.runtime_seconds / self.seconds:.1%}",
+            "",
+        )
+        return table
+
+    def _per_step(self, seconds: float) -> str:
+        return f"{1e6 * seconds / self.n_steps:.1f}"
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield self.table()
+
+    def __str__(self) -> str:
+        console = Console(width=120)
+        with console.capture() as capture:
+            console.print(self.table())
+        return capture.get()
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:
+        return {"text/plain": str(self)}
+
+    def plot(self, axes: "Axes | None" = None) -> "Axes":
+        """Draw microseconds a step as a bar for each Process; return the axes.
+
+        Parameters
+        ----------
+        axes
+            Where to draw; by default a figure of its own.
+        """
+        from matplotlib import pyplot
+
+        names = [f"{one.process} ({one.process_class})" for one in self.processes]
+        seconds = [one.seconds for one in self.processes]
+        names.append("the runtime itself")
+        seconds.append(self.runtime_seconds)
+        if axes is None:
+            height = 1 + 0.3 * len(names)
+            axes = pyplot.subplots(figsize=(7, height), layout="constrained")[1]
+        bars = axes.barh(names, [1e6 * value / self.n_steps for value in seconds])
+        bars[-1].set_color("0.6")
+        axes.invert_yaxis()
+        axes.set_xlabel("µs a time step")
+        return axes
+
+
+class _TimingScheduler(Scheduler):
+    """Adds up the time between a model's getting its turn and its giving it back."""
+
+    def _work(self) -> None:
+        while True:
+            for turn in self._turns:
+                task, handler = turn
+                self.task, self._turn = task, turn
+                if task.random_state is not None:
+                    self._streams.install(task.random_state)
+                task.calls += 1
+                self._since = time.perf_counter()
+                handler()
+                task.seconds += time.perf_counter() - self._since
+                self._leave(task)
+                self._order.append(turn)
+            self._hub.switch(None)
+
+    def wait(self, port: Any) -> None:
+        assert self.task is not None
+        self.task.seconds += time.perf_counter() - self._since
+        super().wait(port)
+        self._since = time.perf_counter()
+
+
+def profile(
+    net: AbstractProcess,
+    n_steps: int,
+    run_cfg: Any = None,
+    *,
+    compile_config: dict[str, Any] | None = None,
+) -> Profile:
+    """Run a graph in one process and measure the time of each Process.
+
+    The graph is not stopped afterwards. Time in a model's methods is its own; time it waits for
+    messages is not.
+
+    Parameters
+    ----------
+    net
+        Any Process of the graph.
+    n_steps
+        Number of time steps, 1 or more.
+    run_cfg
+        Selects the ProcessModels; may be left out once the graph is built.
+    compile_config
+        Options of Lava's compiler.
+
+    Raises
+    ------
+    ValueError
+        `n_steps` is out of range, `run_cfg` is missing, or the graph was built on Lava's stock
+        runtime.
+    UnsupportedGraph
+        The graph cannot be run in one process.
+    Exception
+        What a model raised.
+    """
+    check_steps(n_steps)
+    with in_process(strict=True):
+        ready(net, run_cfg, compile_config=compile_config)
+    runtime = net.runtime
+    if not isinstance(runtime, SingleProcessRuntime):
+        raise ValueError("net was built on the stock runtime: build it within in_process()")
+    with runtime.scheduled_by(_TimingScheduler) as tasks:
+        before = time.perf_counter()
+        net.run(condition=RunSteps(n_steps))
+        seconds = time.perf_counter() - before
+        times = [
+            ProcessTime(
+                _full_name(process),
+                type(process).__name__,
+                type(task.model).__name__,
+                task.seconds,
+                task.calls,
+            )
+            for process, task in tasks.items()
+        ]
+    times.sort(key=lambda one: -one.seconds)
+    return Profile(n_steps, seconds, tuple(times))
+
+
+def _full_name(process: AbstractProcess) -> str:
+    names = [process.name]
+    while process.parent_proc is not None:
+        process = process.parent_proc
+        names.append(process.name)
+    return "/".join(reversed(names))

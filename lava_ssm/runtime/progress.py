@@ -1,0 +1,107 @@
+"""A run that shows how far it is."""
+
+import time
+from numbers import Integral
+from typing import Any
+
+from lava.magma.core.process.process import AbstractProcess
+from lava.magma.core.run_conditions import RunSteps
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Task as Bar
+from rich.text import Text
+
+_SHOW_SECONDS = 0.1  # of running between two updates of the bar
+
+
+class _Speed(ProgressColumn):
+    def render(self, task: Bar) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:,.0f} steps/s")
+
+
+def check_steps(n_steps: int) -> None:
+    """Raise a ValueError unless `n_steps` is a whole number from 1."""
+    if isinstance(n_steps, bool) or not isinstance(n_steps, Integral) or n_steps < 1:
+        raise ValueError(f"n_steps must be a whole number of 1 or more, not {n_steps!r}")
+
+
+def ready(net: AbstractProcess, run_cfg: Any, **kwargs: Any) -> None:
+    """Build a graph that is not built yet.
+
+    Raises
+    ------
+    ValueError
+        It needs a `run_cfg` to be built.
+    """
+    if net.runtime is None:
+        if run_cfg is None:
+            raise ValueError("run_cfg must be given for a graph that is not built yet")
+        net.create_runtime(run_cfg=run_cfg, **kwargs)
+
+
+def run(
+    net: AbstractProcess,
+    n_steps: int,
+    run_cfg: Any = None,
+    *,
+    progress: bool = True,
+    compile_config: dict[str, Any] | None = None,
+) -> None:
+    """Run a graph for `n_steps` time steps and show steps done, steps a second and time left.
+
+    The same as `net.run(RunSteps(n_steps), run_cfg)` on either runtime, in slices; a run that a
+    model pauses or stops ends there.
+
+    Parameters
+    ----------
+    net
+        Any Process of the graph.
+    n_steps
+        Number of time steps, 1 or more.
+    run_cfg
+        Selects the ProcessModels; may be left out once the graph is built.
+    progress
+        Show the progress bar.
+    compile_config
+        Options of Lava's compiler.
+
+    Raises
+    ------
+    ValueError
+        `n_steps` is out of range, or `run_cfg` is missing.
+    Exception
+        What a model raised.
+    """
+    check_steps(n_steps)
+    ready(net, run_cfg, compile_config=compile_config)
+    if not progress:
+        net.run(condition=RunSteps(n_steps))
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Speed(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns) as bar:
+        shown = bar.add_task("time steps", total=n_steps)
+        done, size = 0, 1
+        while done < n_steps:
+            size = min(size, n_steps - done)
+            before = time.perf_counter()
+            net.run(condition=RunSteps(size))
+            seconds = time.perf_counter() - before
+            done += size
+            bar.update(shown, completed=done)
+            if getattr(net.runtime, "interrupted", False):
+                return
+            # Towards slices of equal time, at most four times longer than the last.
+            size = max(1, min(4 * size, int(size * _SHOW_SECONDS / max(seconds, 1e-9))))

@@ -1,0 +1,180 @@
+"""Runs the models of a graph by turns, in the thread that calls it.
+
+A model is run until it is done or has to wait for a message; it waits in a greenlet, a call
+stack of its own that is put aside, and the next model gets its turn. Models that never wait
+share one greenlet, so that a graph in a good order runs without a single switch. After each
+phase with waits the order is mended: a model is moved behind those it waited for.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NoReturn
+
+import greenlet
+
+from lava_ssm.runtime.channel import LocalPort
+from lava_ssm.runtime.errors import Deadlock
+from lava_ssm.runtime.numpy_random import RandomStreams
+
+
+class Task:
+    """What is run by turns: the models of a graph and its VarPorts.
+
+    Parameters
+    ----------
+    name
+        Name and class of the Process, for error texts.
+    model
+        The ProcessModel.
+    outgoing
+        The sending ends of the model's channels.
+    """
+
+    __slots__ = ("calls", "model", "name", "outgoing", "random_state", "seconds")
+
+    def __init__(self, name: str, model: Any, outgoing: Sequence[LocalPort] = ()) -> None:
+        self.name = name
+        self.model = model
+        self.outgoing = outgoing
+        self.random_state: Any = None
+        self.seconds = 0.0
+        self.calls = 0
+
+
+Turn = tuple[Task, Callable[[], Any]]
+Answer = tuple[Callable[[], bool], Turn]
+
+
+class _Waiting:
+    """A model that was put aside, and the port it waits for."""
+
+    __slots__ = ("port", "task", "worker")
+
+    def __init__(self, worker: "greenlet.greenlet", task: Task, port: LocalPort) -> None:
+        self.worker = worker
+        self.task = task
+        self.port = port
+
+
+class Scheduler:
+    """Runs phases: every model's turn, until all are done.
+
+    Use as a context around a run; the thread that enters it is the one that runs.
+    """
+
+    def __init__(self, streams: RandomStreams) -> None:
+        self._streams = streams
+        self.task: Task | None = None
+        self._turns: Iterator[Turn] = iter(())
+        self._waiting: list[_Waiting] = []
+        self._idle: list[greenlet.greenlet] = []
+        self._order: list[Turn] = []
+        self._turn: Turn | None = None
+
+    def __enter__(self) -> None:
+        self._hub = greenlet.getcurrent()
+        self._streams.__enter__()
+
+    def __exit__(self, *exc: object) -> None:
+        waiting, self._waiting = self._waiting, []
+        for one in waiting:  # only after an error: models are left where they wait
+            with contextlib.suppress(Exception):
+                one.worker.throw(greenlet.GreenletExit)
+        self._idle.clear()
+        self._streams.__exit__(*exc)
+
+    def run_phase(self, turns: Sequence[Turn], answers: Sequence[Answer] = ()) -> Sequence[Turn]:
+        """Give each task its turn; return the order in which they should be run next time.
+
+        Parameters
+        ----------
+        turns
+            The tasks and what each has to do.
+        answers
+            What to do for the VarPorts that have requests, once no task can go on without.
+
+        Raises
+        ------
+        Deadlock
+            Some are left and all of them wait.
+        """
+        self._turns = iter(turns)
+        self._order.clear()
+        waited = False
+        worker = self._worker()
+        while True:
+            port = worker.switch()
+            if port is None:
+                self._idle.append(worker)
+                next_worker = self._next_worker(answers)
+                if next_worker is None:
+                    break
+                worker = next_worker
+            else:
+                waited = True
+                assert self.task is not None
+                self._waiting.append(_Waiting(worker, self.task, port))
+                worker = self._worker()
+        if not waited:
+            return turns
+        ours = set(turns)
+        return [turn for turn in dict.fromkeys(self._order) if turn in ours]
+
+    def _next_worker(self, answers: Sequence[Answer]) -> "greenlet.greenlet | None":
+        """Return whom to give the next turn when no new one is left; None if all are done."""
+        waiting = next((one for one in self._waiting if one.port.ready()), None)
+        if waiting is None:
+            busy = {one.task for one in self._waiting}
+            asked = [turn for requested, turn in answers if requested() and turn[0] not in busy]
+            if asked:
+                self._turns = iter(asked)
+                return self._worker()
+            if not self._waiting:
+                return None
+            waiting = next((one for one in self._waiting if one.port.is_glance), None)
+        if waiting is None:
+            self._report_deadlock()
+        self._waiting.remove(waiting)
+        if waiting.task.random_state is not None:
+            self._streams.install(waiting.task.random_state)
+        return waiting.worker
+
+    def wait(self, port: LocalPort) -> None:
+        """Put the running model aside until `port` is ready (called by ports)."""
+        task, turn = self.task, self._turn
+        assert task is not None
+        assert turn is not None
+        if any(out._messages for out in task.outgoing):
+            # It sent before it waited: others may wait for that, so it keeps its place.
+            self._order.append(turn)
+        self._leave(task)
+        self._hub.switch(port)
+        self.task, self._turn = task, turn
+
+    def _report_deadlock(self) -> NoReturn:
+        waits = "\n".join(f"  {one.task.name}: {one.port.described}" for one in self._waiting)
+        raise Deadlock(f"no model can go on, each waits for another:\n{waits}")
+
+    def _worker(self) -> "greenlet.greenlet":
+        return self._idle.pop() if self._idle else greenlet.greenlet(self._work, self._hub)
+
+    def _work(self) -> None:
+        """Run turns that nobody has taken yet; the body of each greenlet."""
+        changed = self._streams.changed
+        done = self._order.append
+        while True:
+            for turn in self._turns:
+                task, handler = turn
+                self.task = task
+                self._turn = turn
+                if task.random_state is not None:
+                    self._streams.install(task.random_state)
+                handler()
+                if changed() or task.random_state is not None:
+                    task.random_state = self._streams.take()
+                done(turn)
+            self._hub.switch(None)
+
+    def _leave(self, task: Task) -> None:
+        if self._streams.changed() or task.random_state is not None:
+            task.random_state = self._streams.take()

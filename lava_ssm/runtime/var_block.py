@@ -1,0 +1,107 @@
+"""Memory that a graph's children share with their parent, for the values of one Var at a time."""
+
+import math
+import mmap
+from typing import Any
+
+import numpy as np
+from lava.magma.core.model.py.model import AbstractPyProcessModel
+from lava.magma.runtime.mgmt_token_enums import MGMT_COMMAND, MGMT_RESPONSE, enum_to_np
+from scipy.sparse import csr_matrix
+
+from lava_ssm.runtime import variables
+
+_SMALLEST = 8192  # elements: room for strings, which may grow, and for error texts
+
+
+class VarBlock:
+    """A block of shared memory, made before the children are forked.
+
+    It holds either the elements of a Var or the text of an error. The messages of Lava's
+    protocol that ask for a Var or set it stay as they are, with no elements in them.
+
+    Parameters
+    ----------
+    n_elements
+        How many fit.
+    """
+
+    def __init__(self, n_elements: int) -> None:
+        memory = mmap.mmap(-1, 16 + 8 * n_elements)
+        self._header = np.frombuffer(memory, np.int64, 2)  # (is an error, number of elements)
+        self._elements = np.frombuffer(memory, np.float64, n_elements, 16)
+        self._bytes = self._elements.view(np.uint8)
+
+    @classmethod
+    def for_graph(cls, executable: Any) -> "VarBlock":
+        """Return a block that holds any one Var of a graph."""
+        sizes = [
+            _size(initializer)
+            for builder in executable.proc_builders.values()
+            for initializer in builder.vars.values()
+        ]
+        return cls(max([_SMALLEST, *sizes]))
+
+    def put(self, values: variables.Values) -> None:
+        """Write the elements of a Var.
+
+        Raises
+        ------
+        ValueError
+            There are more than the largest Var of the graph has.
+        """
+        if values.size > self._elements.size:
+            raise ValueError(
+                f"{values.size} elements were given; the largest Var of the graph has "
+                f"{self._elements.size} or fewer."
+            )
+        self._header[:] = 0, values.size
+        self._elements[: values.size] = values
+
+    def put_error(self, error: Exception) -> None:
+        """Write why there are no elements."""
+        text = f"{type(error).__name__}\n{error}".encode()[: self._bytes.size]
+        self._header[:] = 1, len(text)
+        self._bytes[: len(text)] = np.frombuffer(text, np.uint8)
+
+    def take(self) -> variables.Values:
+        """Return a copy of the elements, or raise the error that was put."""
+        self.raise_error()
+        return self._elements[: self._header[1]].copy()
+
+    def raise_error(self) -> None:
+        """Raise the error that was put, if one was."""
+        is_error, size = self._header
+        if is_error:
+            name, text = bytes(self._bytes[:size]).decode(errors="replace").split("\n", 1)
+            raise (ValueError if name == "ValueError" else TypeError)(text)
+
+    def serve(self, actor: Any) -> None:
+        """Let a model get and set its Vars through this block (called in the child)."""
+        if isinstance(actor, AbstractPyProcessModel):
+            actor._cmd_handlers[MGMT_COMMAND.GET_DATA[0]] = lambda: self._answer_get(actor)
+            actor._cmd_handlers[MGMT_COMMAND.SET_DATA[0]] = lambda: self._answer_set(actor)
+
+    def _answer_get(self, model: Any) -> None:
+        name = model.var_id_to_var_map[int(model.service_to_process.recv()[0])]
+        try:
+            self.put(variables.read(model, name))
+        except (TypeError, ValueError) as error:
+            self.put_error(error)
+        model.process_to_service.send(enum_to_np(0))
+
+    def _answer_set(self, model: Any) -> None:
+        name = model.var_id_to_var_map[int(model.service_to_process.recv()[0])]
+        model.service_to_process.recv()  # the number of elements that follow: none
+        try:
+            variables.write(model, name, self._elements[: self._header[1]].copy())
+        except (TypeError, ValueError) as error:
+            self.put_error(error)
+        model.process_to_service.send(MGMT_RESPONSE.SET_COMPLETE)
+        model.on_var_update()
+
+
+def _size(initializer: Any) -> int:
+    if isinstance(initializer.value, csr_matrix):
+        return int(initializer.value.nnz)
+    return math.prod(initializer.shape)
