@@ -1,0 +1,63 @@
+"""Each model draws from NumPy's global state as if it were alone."""
+
+# ruff: noqa: NPY002  (NumPy's global state is what is tested)
+
+import contextlib
+from typing import Any
+
+import numpy as np
+import pytest
+from lava.magma.core.run_conditions import RunSteps
+from lava.magma.core.run_configs import Loihi2SimCfg
+
+from lava_ssm.runtime import in_process
+from lava_ssm.runtime.numpy_random import RandomStreams, _layout_is_known
+from tests.runtime.conftest import plain_lava
+from tests.runtime.graphs.processes import Noise, Relay
+
+STEPS = 12
+
+
+def draws(where: contextlib.AbstractContextManager[None], how: str, odd: bool) -> list[Any]:
+    """Return what each of three sources drew, and what the caller draws afterwards."""
+    rng = np.random.default_rng(2)
+    sink = Relay((100,))
+    sources = [Noise(how, rng=rng), Noise(how, rng=rng), Noise(how, every=3, rng=rng)]
+    for source in sources:
+        source.s_out.connect(sink.a_in)
+    np.random.seed(3)
+    np.random.randn(3 if odd else 4)  # after an odd number NumPy keeps a variate for later
+    with where:
+        sink.run(condition=RunSteps(5), run_cfg=Loihi2SimCfg(select_tag="fixed_pt"))
+    np.random.rand()
+    sink.run(condition=RunSteps(STEPS - 5))
+    drawn = [source.drawn.get() for source in sources]
+    sink.stop()
+    return [*drawn, np.random.randn(3)]
+
+
+@pytest.mark.parametrize("odd", [False, True])
+@pytest.mark.parametrize("how", ["uniform", "normal", "reseed", "own"])
+def test_random_numbers_equal_those_of_plain_lava(how: str, odd: bool) -> None:
+    wanted = draws(plain_lava(), how, odd)
+    got = draws(in_process(strict=True), how, odd)
+    for one, other in zip(wanted, got, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_two_sources_emit_the_same_numbers() -> None:
+    first, second, _, _ = draws(in_process(), "uniform", odd=False)
+    assert np.count_nonzero(first) == STEPS
+    np.testing.assert_array_equal(first, second)
+
+
+def test_the_fast_way_into_numpys_state_is_open() -> None:
+    assert _layout_is_known()
+
+
+def test_streams_through_numpys_functions_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = draws(in_process(), "normal", odd=True)
+    monkeypatch.setattr("lava_ssm.runtime.numpy_random._layout_is_known", lambda: False)
+    assert type(RandomStreams()._state).__name__ == "_SlowState"
+    for one, other in zip(wanted, draws(in_process(), "normal", odd=True), strict=True):
+        np.testing.assert_array_equal(one, other)
