@@ -8,8 +8,10 @@ fork is put back for the others. To see whether a model has drawn costs three re
 so that models that draw nothing pay next to nothing.
 """
 
+import contextlib
 import ctypes
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -87,11 +89,21 @@ class _SlowState:
         np.random.set_state(state)  # noqa: NPY002
 
 
+class _Shared:
+    """What all graphs of this Python share, since they share the generator."""
+
+    lock = threading.RLock()
+    runs = 0  # under way
+    caller: Any = None  # the state to go back to after them
+    installed: "RandomStreams | None" = None  # whose fork state the generator holds
+
+
 class RandomStreams:
     """Gives each model its own copy of the state that the global generator has now.
 
-    Used as a context around everything that models do: inside it the generator holds the state
-    of the fork, afterwards the caller's again.
+    `run()` is the context of a run: after it the generator holds the caller's state again. The
+    object itself is the context of a time step: inside it the generator holds the state of the
+    fork, and no other graph runs.
     """
 
     def __init__(self) -> None:
@@ -99,12 +111,35 @@ class RandomStreams:
         self._fork = self._state.read()
         self.changed: Callable[[], bool] = self._state.changed
 
+    @contextlib.contextmanager
+    def run(self) -> Iterator[None]:
+        """Keep the caller's state over a run; of the outer graph if a model runs a graph."""
+        nested = _Shared.lock._is_owned()  # type: ignore[attr-defined]
+        with _Shared.lock:
+            outer = (_Shared.installed, self._state.read()) if nested else None
+            if _Shared.runs == 0:
+                _Shared.caller = self._state.read()
+            _Shared.runs += 1
+        try:
+            yield
+        finally:
+            with _Shared.lock:
+                _Shared.runs -= 1
+                if outer is not None:
+                    _Shared.installed = outer[0]
+                    self._state.write(outer[1])
+                elif _Shared.runs == 0:
+                    _Shared.installed = None
+                    self._state.write(_Shared.caller)
+
     def __enter__(self) -> None:
-        self._caller = self._state.read()
-        self._state.write(self._fork)
+        _Shared.lock.acquire()
+        if _Shared.installed is not self:
+            self._state.write(self._fork)
+            _Shared.installed = self
 
     def __exit__(self, *exc: object) -> None:
-        self._state.write(self._caller)
+        _Shared.lock.release()
 
     def install(self, own: Any) -> None:
         """Put a model's own state into the generator."""

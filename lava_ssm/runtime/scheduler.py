@@ -59,7 +59,10 @@ class _Waiting:
 class Scheduler:
     """Runs phases: every model's turn, until all are done.
 
-    Use as a context around a run; the thread that enters it is the one that runs.
+    Parameters
+    ----------
+    streams
+        The models' random numbers.
     """
 
     def __init__(self, streams: RandomStreams) -> None:
@@ -71,17 +74,19 @@ class Scheduler:
         self._order: list[Turn] = []
         self._turn: Turn | None = None
 
-    def __enter__(self) -> None:
+    @contextlib.contextmanager
+    def run(self) -> Iterator[None]:
+        """Run phases in the `with` block, in the thread that enters it."""
         self._hub = greenlet.getcurrent()
-        self._streams.__enter__()
-
-    def __exit__(self, *exc: object) -> None:
-        waiting, self._waiting = self._waiting, []
-        for one in waiting:  # only after an error: models are left where they wait
-            with contextlib.suppress(Exception):
-                one.worker.throw(greenlet.GreenletExit)
-        self._idle.clear()
-        self._streams.__exit__(*exc)
+        with self._streams.run():
+            try:
+                yield
+            finally:
+                waiting, self._waiting = self._waiting, []
+                for one in waiting:  # only after an error: models are left where they wait
+                    with contextlib.suppress(Exception):
+                        one.worker.throw(greenlet.GreenletExit)
+                self._idle.clear()
 
     def run_phase(self, turns: Sequence[Turn], answers: Sequence[Answer] = ()) -> Sequence[Turn]:
         """Give each task its turn; return the order in which they should be run next time.

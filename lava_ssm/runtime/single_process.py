@@ -152,7 +152,7 @@ class SingleProcessRuntime(Runtime):
         builder.proc_params = _isolated(builder.proc_params)
         task = Task(label(process), None)
         try:
-            with self._streams:
+            with self._streams.run(), self._streams:
                 model = builder.build()
                 task.random_state = self._streams.take() if self._streams.changed() else None
         except Exception as error:
@@ -219,13 +219,15 @@ class SingleProcessRuntime(Runtime):
     def _run_steps(self, steps: int) -> None:
         self.interrupted = False
         try:
-            with self._scheduler:
+            with self._scheduler.run():
                 for _ in range(steps):
-                    self._step()
+                    with self._streams:
+                        self._step()
                     if self._halt or any(domain.pause or domain.stop for domain in self._domains):
                         break
                 else:
-                    self._run_phases([HOST] * len(self._domains))
+                    with self._streams:
+                        self._run_phases([HOST] * len(self._domains))
                     return
         except BaseException as error:
             self._failure = error

@@ -3,6 +3,7 @@
 # ruff: noqa: NPY002  (NumPy's global state is what is tested)
 
 import contextlib
+import threading
 from typing import Any
 
 import numpy as np
@@ -61,3 +62,41 @@ def test_streams_through_numpys_functions_are_the_same(monkeypatch: pytest.Monke
     assert type(RandomStreams()._state).__name__ == "_SlowState"
     for one, other in zip(wanted, draws(in_process(), "normal", odd=True), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_graphs_in_several_threads_do_not_disturb_each_other() -> None:
+    def build() -> tuple[Noise, Relay]:
+        np.random.seed(9)
+        noise, sink = Noise("normal"), Relay((100,))
+        noise.s_out.connect(sink.a_in)
+        with in_process():
+            noise.create_runtime(run_cfg=Loihi2SimCfg(select_tag="fixed_pt"))
+        return noise, sink
+
+    alone, _ = build()
+    alone.run(condition=RunSteps(90))
+    together = [build() for _ in range(4)]
+    np.random.seed(4)
+    threads = [threading.Thread(target=noise.run, args=(RunSteps(90),)) for noise, _ in together]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for noise, _ in together:
+        np.testing.assert_array_equal(noise.drawn.get(), alone.drawn.get())
+    after = np.random.rand()
+    np.random.seed(4)
+    assert after == np.random.rand()
+
+
+def test_a_model_may_run_a_graph_itself() -> None:
+    def draw(inner: bool) -> list[float]:
+        np.random.seed(6)
+        noise, sink = Noise("nested" if inner else "normal"), Relay((100,))
+        noise.s_out.connect(sink.a_in)
+        with in_process():
+            noise.run(condition=RunSteps(5), run_cfg=Loihi2SimCfg(select_tag="fixed_pt"))
+        values: list[float] = noise.drawn.get().tolist()
+        return values
+
+    assert draw(inner=True) == draw(inner=False)

@@ -3,6 +3,7 @@
 Alone in this folder: Lava executes every file beside the module of a Process.
 """
 
+import gc
 import itertools
 import os
 import signal
@@ -17,6 +18,8 @@ from lava.magma.core.process.ports.ports import InPort, OutPort, RefPort
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.process.variable import Var
 from lava.magma.core.resources import CPU
+from lava.magma.core.run_conditions import RunSteps
+from lava.magma.core.run_configs import Loihi2SimCfg
 from lava.magma.core.sync.protocols.async_protocol import AsyncProtocol
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
@@ -96,7 +99,9 @@ class PyNoiseModel(PyLoihiProcessModel):
         elif how == "own":
             self.drawn[self.time_step] = self.proc_params["rng"].random()
         else:
-            draw = np.random.randn if how == "normal" else np.random.rand
+            if how == "nested":
+                chain(3)[0].run(RunSteps(2), Loihi2SimCfg(select_tag="fixed_pt"))
+            draw = np.random.rand if how == "uniform" else np.random.randn
             self.drawn[self.time_step] = draw()
 
 
@@ -152,6 +157,8 @@ class PyFailingModel(PyLoihiProcessModel):
             raise OwnError("out of ", "spikes")
         if how == "die":
             os.kill(os.getpid(), signal.SIGKILL)
+        if how == "collect garbage":
+            gc.collect()
         if how == "pause":
             self._req_pause = True
         if how == "stop":
