@@ -5,8 +5,10 @@ Importing this module imports Lava, guarded (see `_import_lava`): the other modu
 are imported after it.
 """
 
+import functools
 import importlib
 import importlib.metadata
+import logging
 import multiprocessing
 import os
 import sys
@@ -53,6 +55,7 @@ def _import_lava() -> None:
 _check_version()
 _import_lava()
 
+from lava.magma.compiler.compiler import Compiler  # noqa: E402
 from lava.magma.compiler.compiler_graphs import ProcGroupDiGraphs  # noqa: E402
 from lava.magma.core.process import process as process_module  # noqa: E402
 from lava.magma.core.process.process import AbstractProcess, ProcessServer  # noqa: E402
@@ -151,6 +154,35 @@ def _find_models_once(proc: AbstractProcess) -> list[type]:
     return list(_found[key])
 
 
+def _without_repeated_handler(logger: logging.Logger) -> None:
+    """Take back the handler that was added last if the logger has one like it."""
+
+    def look(handler: logging.Handler) -> tuple[Any, ...]:
+        form = getattr(handler.formatter, "_fmt", None)
+        return type(handler), getattr(handler, "stream", None), handler.level, form
+
+    if logger.handlers and look(logger.handlers[-1]) in map(look, logger.handlers[:-1]):
+        logger.removeHandler(logger.handlers[-1])
+
+
+def _with_one_handler(constructor: Callable[..., None]) -> Callable[..., None]:
+    """Wrap a constructor of Lava that gives its logger another handler each time."""
+
+    @functools.wraps(constructor)
+    def construct(self: Any, *args: Any, **kwargs: Any) -> None:
+        constructor(self, *args, **kwargs)
+        _without_repeated_handler(self.log)
+
+    return construct
+
+
+def _replace(owner: Any, name: str, new: Any) -> None:
+    """Set an attribute of a class of Lava until `undo_hygiene`."""
+    original = vars(owner)[name]
+    setattr(owner, name, new)
+    _undo.append(lambda: setattr(owner, name, original))
+
+
 _undo: list[Callable[[], None]] = []
 
 
@@ -159,13 +191,13 @@ def apply_hygiene() -> None:
     if _undo:
         return
     # A graph that is collected in a forked child stops its parent's graph from there: a hang.
-    AbstractProcess.__del__ = _del_in_own_python_only
-    _undo.append(lambda: setattr(AbstractProcess, "__del__", _original_del))
+    _replace(AbstractProcess, "__del__", _del_in_own_python_only)
+    # Every Process and every Compiler adds a handler to a logger that they share: a message is
+    # printed once for each, and none is ever freed.
+    _replace(AbstractProcess, "__init__", _with_one_handler(AbstractProcess.__init__))
+    _replace(Compiler, "__init__", _with_one_handler(Compiler.__init__))
     # Each compilation executes every file beside the module of each Process: 80 % of its time.
-    ProcGroupDiGraphs._find_proc_models = staticmethod(_find_models_once)
-    _undo.append(
-        lambda: setattr(ProcGroupDiGraphs, "_find_proc_models", staticmethod(_original_find))
-    )
+    _replace(ProcGroupDiGraphs, "_find_proc_models", staticmethod(_find_models_once))
     # The servers hold every Process and Var for ever, so that no graph is ever freed.
     _undo.append(_weaken(ProcessServer, "processes"))
     _undo.append(_weaken(VarServer, "vars"))

@@ -129,7 +129,8 @@ class SingleProcessRuntime(Runtime):
         for domain_of_lava in self._executable.runtime_service_builders or {}:
             domain = Domain()
             self._domains.append(domain)
-            for process in domain_of_lava.processes:
+            # Lava's order comes from a set; this one is the same in every run.
+            for process in sorted(domain_of_lava.processes, key=lambda process: process.id):
                 self._build_model(process, domain)
         self._is_initialized = True
 

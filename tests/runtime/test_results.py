@@ -1,6 +1,7 @@
 """In one process a graph gives what it gives on plain Lava, to the last bit."""
 
 import contextlib
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -25,12 +26,16 @@ STEPS = 40
 Graph = tuple[Any, list[Callable[[], Any]]]
 
 
+def recorded(monitor: Monitor, process: str, watched: str) -> Any:
+    return monitor.get_data()[process][watched]
+
+
 def monitored(process: Any, *ports_and_vars: Any) -> list[Callable[[], Any]]:
     read: list[Callable[[], Any]] = []
     for watched in ports_and_vars:
         monitor = Monitor()
         monitor.probe(watched, STEPS)
-        read.append(lambda m=monitor, w=watched: m.get_data()[process.name][w.name])
+        read.append(functools.partial(recorded, monitor, process.name, watched.name))
     return read
 
 
