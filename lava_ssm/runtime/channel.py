@@ -1,8 +1,7 @@
 """Channels inside one process: a queue of copies."""
 
 from collections import deque
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from lava.magma.compiler.channels.interfaces import Channel, ChannelType
@@ -11,7 +10,24 @@ from lava.utils.sparse import find
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-Wait = Callable[["LocalPort"], None]
+
+class Waits(Protocol):
+    """Whoever lets other models run meanwhile."""
+
+    def wait(self, port: "LocalPort") -> None:
+        """Return when `port` can go on."""
+
+
+class LocalInfrastructure:
+    """What Lava's channel builders ask for the class of a channel."""
+
+    def __init__(self, scheduler: Waits) -> None:
+        self.scheduler = scheduler
+
+    def channel_class(self, channel_type: ChannelType) -> "type[LocalChannel]":
+        """Return the class of a channel between two Python models."""
+        assert channel_type == ChannelType.PyPy, "support.obstacles lets no other type through"
+        return LocalChannel
 
 
 class LocalPort:
@@ -23,8 +39,8 @@ class LocalPort:
         As in Lava: of the port, of one message, and how many messages the channel holds.
     messages
         The messages under way.
-    wait
-        Called with this port when it cannot go on; returns when it can.
+    infrastructure
+        Its scheduler is called with this port when it cannot go on, and returns when it can.
     """
 
     is_glance = False
@@ -36,14 +52,14 @@ class LocalPort:
         dtype: np.dtype[Any],
         size: int,
         messages: deque[NDArray[Any]],
-        wait: Wait,
+        infrastructure: LocalInfrastructure,
     ) -> None:
         self._name = name
         self._shape = shape
         self._dtype = dtype
         self._size = size
         self._messages = messages
-        self._wait = wait
+        self._infrastructure = infrastructure
         self.described = name
 
     def start(self) -> None:
@@ -83,7 +99,7 @@ class LocalSendPort(LocalPort, CspSendPort):
                 data = find(data, explicit_zeros=True)[2]
             data = np.asarray(data)
         if len(self._messages) >= self._size:
-            self._wait(self)
+            self._infrastructure.scheduler.wait(self)
         # C order, as the shared memory of the stock channel has it: sums depend on it.
         self._messages.append(data.astype(self._dtype, "C"))
 
@@ -98,19 +114,19 @@ class LocalRecvPort(LocalPort, CspRecvPort):
     def probe(self) -> bool:
         """Whether there is a message, after the other models had their turn to send one."""
         if not self._messages:
-            self._wait(_Glance(self))
+            self._infrastructure.scheduler.wait(_Glance(self))
         return bool(self._messages)
 
     def peek(self) -> NDArray[Any]:
         """Return a copy of the oldest message and leave it in the channel."""
         if not self._messages:
-            self._wait(self)
+            self._infrastructure.scheduler.wait(self)
         return self._messages[0].copy()
 
     def recv(self) -> NDArray[Any]:
         """Return the oldest message; wait until there is one."""
         if not self._messages:
-            self._wait(self)
+            self._infrastructure.scheduler.wait(self)
         return self._messages.popleft()
 
 
@@ -132,7 +148,7 @@ class LocalChannel(Channel):
 
     def __init__(
         self,
-        infrastructure: "LocalInfrastructure",
+        infrastructure: LocalInfrastructure,
         src_name: str,
         dst_name: str,
         shape: tuple[int, ...],
@@ -141,7 +157,7 @@ class LocalChannel(Channel):
         *watchdogs: Any,
     ) -> None:
         messages: deque[NDArray[Any]] = deque()
-        ends = (shape, np.dtype(dtype), size, messages, infrastructure.wait)
+        ends = (shape, np.dtype(dtype), size, messages, infrastructure)
         self._src_port = LocalSendPort(src_name, *ends)
         self._dst_port = LocalRecvPort(dst_name, *ends)
 
@@ -154,15 +170,3 @@ class LocalChannel(Channel):
     def dst_port(self) -> LocalRecvPort:
         """The receiving end."""
         return self._dst_port
-
-
-class LocalInfrastructure:
-    """What Lava's channel builders ask for the class of a channel."""
-
-    def __init__(self, wait: Wait) -> None:
-        self.wait = wait
-
-    def channel_class(self, channel_type: ChannelType) -> type[LocalChannel]:
-        """Return the class of a channel between two Python models."""
-        assert channel_type == ChannelType.PyPy, "support.obstacles lets no other type through"
-        return LocalChannel

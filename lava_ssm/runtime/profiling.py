@@ -121,9 +121,8 @@ class _TimingScheduler(Scheduler):
 
     def _work(self) -> None:
         while True:
-            for turn in self._turns:
-                task, handler = turn
-                self.task, self._turn = task, turn
+            for task, handler in self._turns:
+                self.task = task
                 if task.random_state is not None:
                     self._streams.install(task.random_state)
                 task.calls += 1
@@ -131,7 +130,6 @@ class _TimingScheduler(Scheduler):
                 handler()
                 task.seconds += time.perf_counter() - self._since
                 self._leave(task)
-                self._order.append(turn)
             self._hub.switch(None)
 
     def wait(self, port: Any) -> None:

@@ -2,8 +2,7 @@
 
 A model is run until it is done or has to wait for a message; it waits in a greenlet, a call
 stack of its own that is put aside, and the next model gets its turn. Models that never wait
-share one greenlet, so that a graph in a good order runs without a single switch. After each
-phase with waits the order is mended: a model is moved behind those it waited for.
+share one greenlet, so that a graph in a good order (see `order`) runs without a single switch.
 """
 
 import contextlib
@@ -28,14 +27,24 @@ class Task:
         The ProcessModel.
     outgoing
         The sending ends of the model's channels.
+
+    Attributes
+    ----------
+    needs
+        The tasks whose messages it receives.
+    random_state
+        NumPy's global state as the model left it, None if it never changed it.
+    seconds, calls
+        Time in the model's methods and how many were called, where that is measured.
     """
 
-    __slots__ = ("calls", "model", "name", "outgoing", "random_state", "seconds")
+    __slots__ = ("calls", "model", "name", "needs", "outgoing", "random_state", "seconds")
 
     def __init__(self, name: str, model: Any, outgoing: Sequence[LocalPort] = ()) -> None:
         self.name = name
         self.model = model
         self.outgoing = outgoing
+        self.needs: set[Task] = set()
         self.random_state: Any = None
         self.seconds = 0.0
         self.calls = 0
@@ -71,8 +80,8 @@ class Scheduler:
         self._turns: Iterator[Turn] = iter(())
         self._waiting: list[_Waiting] = []
         self._idle: list[greenlet.greenlet] = []
-        self._order: list[Turn] = []
-        self._turn: Turn | None = None
+        self.early: set[Task] = set()
+        """The tasks that were seen to send before they waited."""
 
     @contextlib.contextmanager
     def run(self) -> Iterator[None]:
@@ -88,8 +97,8 @@ class Scheduler:
                         one.worker.throw(greenlet.GreenletExit)
                 self._idle.clear()
 
-    def run_phase(self, turns: Sequence[Turn], answers: Sequence[Answer] = ()) -> Sequence[Turn]:
-        """Give each task its turn; return the order in which they should be run next time.
+    def run_phase(self, turns: Sequence[Turn], answers: Sequence[Answer] = ()) -> bool:
+        """Give each task its turn; return whether one had to wait.
 
         Parameters
         ----------
@@ -104,7 +113,6 @@ class Scheduler:
             Some are left and all of them wait.
         """
         self._turns = iter(turns)
-        self._order.clear()
         waited = False
         worker = self._worker()
         while True:
@@ -120,10 +128,7 @@ class Scheduler:
                 assert self.task is not None
                 self._waiting.append(_Waiting(worker, self.task, port))
                 worker = self._worker()
-        if not waited:
-            return turns
-        ours = set(turns)
-        return [turn for turn in dict.fromkeys(self._order) if turn in ours]
+        return waited
 
     def _next_worker(self, answers: Sequence[Answer]) -> "greenlet.greenlet | None":
         """Return whom to give the next turn when no new one is left; None if all are done."""
@@ -146,15 +151,13 @@ class Scheduler:
 
     def wait(self, port: LocalPort) -> None:
         """Put the running model aside until `port` is ready (called by ports)."""
-        task, turn = self.task, self._turn
+        task = self.task
         assert task is not None
-        assert turn is not None
-        if any(out._messages for out in task.outgoing):
-            # It sent before it waited: others may wait for that, so it keeps its place.
-            self._order.append(turn)
+        if task not in self.early and any(out._messages for out in task.outgoing):
+            self.early.add(task)
         self._leave(task)
         self._hub.switch(port)
-        self.task, self._turn = task, turn
+        self.task = task
 
     def _report_deadlock(self) -> NoReturn:
         waits = "\n".join(f"  {one.task.name}: {one.port.described}" for one in self._waiting)
@@ -166,18 +169,14 @@ class Scheduler:
     def _work(self) -> None:
         """Run turns that nobody has taken yet; the body of each greenlet."""
         changed = self._streams.changed
-        done = self._order.append
         while True:
-            for turn in self._turns:
-                task, handler = turn
+            for task, handler in self._turns:
                 self.task = task
-                self._turn = turn
                 if task.random_state is not None:
                     self._streams.install(task.random_state)
                 handler()
                 if changed() or task.random_state is not None:
                     task.random_state = self._streams.take()
-                done(turn)
             self._hub.switch(None)
 
     def _leave(self, task: Task) -> None:

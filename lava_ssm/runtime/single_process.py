@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from lava.magma.compiler.builders.py_builder import PyProcessBuilder
@@ -23,6 +24,7 @@ from lava_ssm.runtime.channel import LocalInfrastructure
 from lava_ssm.runtime.errors import Deadlock, GraphStopped, Location, locate
 from lava_ssm.runtime.handlers import handler
 from lava_ssm.runtime.numpy_random import RandomStreams
+from lava_ssm.runtime.order import best_order
 from lava_ssm.runtime.phases import (
     ANSWERING,
     HOST,
@@ -32,7 +34,7 @@ from lava_ssm.runtime.phases import (
     SPIKING,
     location_of,
 )
-from lava_ssm.runtime.scheduler import Scheduler, Task, Turn
+from lava_ssm.runtime.scheduler import Answer, Scheduler, Task, Turn
 from lava_ssm.runtime.support import label, refuse_complex_ports
 
 _Response = PyLoihiProcessModel.Response
@@ -47,17 +49,29 @@ class Domain:
 
     def __init__(self) -> None:
         self.tasks: list[Task] = []
-        self.answers: list[tuple[Callable[[], bool], Turn]] = []
+        self.answers: list[Answer] = []
         self.wanted: dict[float, bool] = {}
         self.pause = False
         self.stop = False
 
     def next_phase(self) -> float | None:
         """Return the phase that follows in this time step, None if it is over."""
-        for phase in (PRE_MANAGEMENT, LEARNING, POST_MANAGEMENT):
+        for phase in (PRE_MANAGEMENT, LEARNING, POST_MANAGEMENT) if self.wanted else ():
             if self.wanted.pop(phase, False):
                 return phase
         return None
+
+
+@dataclass
+class _Plan:
+    """What is done in a phase."""
+
+    turns: Sequence[Turn]
+    """The models' handlers, in the order they are run."""
+    answers: Sequence[Answer]
+    """For the VarPorts that are answered in this phase."""
+    n_early: int = -1
+    """What the order was made from: how many models were known to send before they receive."""
 
 
 class _Replies:
@@ -101,7 +115,7 @@ class SingleProcessRuntime(Runtime):
         super().__init__(executable, *args, **kwargs)
         self._tasks: dict[AbstractProcess, Task] = {}
         self._domains: list[Domain] = []
-        self._plans: dict[tuple[float | None, ...], Sequence[Turn]] = {}
+        self._plans: dict[tuple[float | None, ...], _Plan] = {}
         self._thread: threading.Thread | None = None
         self._run_length = 0
         self._halt = False
@@ -123,7 +137,7 @@ class SingleProcessRuntime(Runtime):
         self._watchdog_manager = NoOPWatchdogManager()
         self._streams = RandomStreams()
         self._scheduler = Scheduler(self._streams)
-        self._messaging_infrastructure = LocalInfrastructure(self._wait)
+        self._messaging_infrastructure = LocalInfrastructure(self._scheduler)
         self._build_channels()
         self._describe_channels()
         for domain_of_lava in self._executable.runtime_service_builders or {}:
@@ -132,10 +146,8 @@ class SingleProcessRuntime(Runtime):
             # Lava's order comes from a set; this one is the same in every run.
             for process in sorted(domain_of_lava.processes, key=lambda process: process.id):
                 self._build_model(process, domain)
+        self._note_needs()
         self._is_initialized = True
-
-    def _wait(self, port: Any) -> None:
-        self._scheduler.wait(port)
 
     def _describe_channels(self) -> None:
         ports = iter(self._open_ports)
@@ -146,6 +158,13 @@ class SingleProcessRuntime(Runtime):
             receiving = f"{label(channel.dst_process)}.{target.name}"
             source.described = f"{source.name} waits for room in the channel to {receiving}"
             target.described = f"{target.name} waits for a message of {sending}"
+
+    def _note_needs(self) -> None:
+        """Tell each task whose messages it receives; answers of VarPorts are not among them."""
+        for channel in self._executable.channel_builders or []:
+            receiver = channel.dst_process
+            if channel.dst_port_initializer.name in receiver.in_ports.member_names:
+                self._tasks[receiver].needs.add(self._tasks[channel.src_process])
 
     def _build_model(self, process: AbstractProcess, domain: Domain) -> None:
         process._runtime = self
@@ -224,7 +243,7 @@ class SingleProcessRuntime(Runtime):
                 for _ in range(steps):
                     with self._streams:
                         self._step()
-                    if self._halt or any(domain.pause or domain.stop for domain in self._domains):
+                    if self._halt or self._asked_to_end():
                         break
                 else:
                     with self._streams:
@@ -240,6 +259,13 @@ class SingleProcessRuntime(Runtime):
         if any(domain.pause for domain in self._domains):
             self._tell_models(MGMT_COMMAND.PAUSE)
 
+    def _asked_to_end(self) -> bool:
+        # asked after each step: any() would take four times as long
+        for domain in self._domains:  # noqa: SIM110
+            if domain.pause or domain.stop:
+                return True
+        return False
+
     def _step(self) -> None:
         self._run_phases([SPIKING] * len(self._domains))
         while True:
@@ -251,21 +277,25 @@ class SingleProcessRuntime(Runtime):
     def _run_phases(self, phases: Sequence[float | None]) -> None:
         """Run one phase of each domain that has one, all domains together."""
         key = tuple(phases)
-        turns = self._plans.get(key)
-        if turns is None:
-            turns = [
-                (task, handler(task.model, phase))
-                for domain, phase in zip(self._domains, phases, strict=True)
-                if phase is not None
-                for task in domain.tasks
-            ]
-        answering = [
-            answer
+        plan = self._plans.get(key)
+        if plan is None:
+            plan = self._plans[key] = self._plan(phases)
+        waited = self._scheduler.run_phase(plan.turns, plan.answers)
+        early = self._scheduler.early
+        if waited and plan.n_early != len(early):
+            plan.turns, plan.n_early = best_order(plan.turns, early), len(early)
+
+    def _plan(self, phases: Sequence[float | None]) -> "_Plan":
+        running = [
+            (domain, phase)
             for domain, phase in zip(self._domains, phases, strict=True)
-            if phase in ANSWERING
-            for answer in domain.answers
+            if phase is not None
         ]
-        self._plans[key] = self._scheduler.run_phase(turns, answering)
+        turns = [
+            (task, handler(task.model, phase)) for domain, phase in running for task in domain.tasks
+        ]
+        answering = [domain for domain, phase in running if phase in ANSWERING]
+        return _Plan(turns, [answer for domain in answering for answer in domain.answers])
 
     @contextlib.contextmanager
     def scheduled_by(
@@ -276,11 +306,14 @@ class SingleProcessRuntime(Runtime):
         before = self._scheduler
         for task in self._tasks.values():
             task.seconds, task.calls = 0.0, 0
-        self._scheduler = scheduler(self._streams)
+        self._use(scheduler(self._streams))
         try:
             yield dict(self._tasks)
         finally:
-            self._scheduler = before
+            self._use(before)
+
+    def _use(self, scheduler: Scheduler) -> None:
+        self._scheduler = self._messaging_infrastructure.scheduler = scheduler
 
     def wait(self) -> None:
         """Wait until a run that does not block has ended; raise what a model raised in it."""

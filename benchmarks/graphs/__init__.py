@@ -1,0 +1,1 @@
+"""Processes of the benchmarks, alone in this folder: plain Lava executes a Process's siblings."""
