@@ -1,17 +1,21 @@
 # make demo   trains a small n-S4D on handwritten digits, quantises it, runs it in Lava
 # make test   lint, types and tests
-# Both set everything up first, on a fresh machine too.
+# make test-lava  Lava's own unit tests on its runtime and on ours (about five minutes)
+# All set everything up first, on a fresh machine too.
 
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint format clean
+.PHONY: demo test test-lava lint format clean
 
 demo: $(VENV)/.installed
 	$(BIN)/lava-ssm demo
 
 test: lint
 	$(BIN)/python -m pytest
+
+test-lava: $(VENV)/.installed
+	$(BIN)/python scripts/test_lava.py
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -1,0 +1,136 @@
+"""Run Lava's own unit tests on plain Lava, on the hardened stock runtime, and in process.
+
+    make test-lava
+
+The tests come with the lava-nc wheel as the package `tests`; they are run from a copy. Prints how
+many pass, names every test that passes on plain Lava and not elsewhere, and fails unless each of
+these is expected here, with its reason. Writes `benchmarks/results/lava_tests.json`.
+"""
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ElementTree
+from collections import Counter
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress, TimeElapsedColumn
+from rich.table import Table
+
+ROOT = Path(__file__).parent.parent
+FOLDERS = ("magma/runtime", "magma/core", "proc")
+MODES = {
+    "plain Lava": "",
+    "stock with hygiene": "import lava_ssm.runtime",
+    "in process": "import lava_ssm.runtime; lava_ssm.runtime.install()",
+}
+LIMIT = 900  # seconds a folder
+
+_OWN_EXCEPTION = (
+    "asserts Lava's RuntimeError '<n> Exception(s) occurred'; the model's own exception is raised"
+)
+EXPECTED = {
+    f"tests.lava.magma.runtime.test_exception_handling.TestExceptionHandling.{name}": _OWN_EXCEPTION
+    for name in ("test_one_pm", "test_two_pm", "test_three_pm")
+}
+
+
+def lava_tests() -> Path:
+    """Return the folder of Lava's tests."""
+    lava = importlib.util.find_spec("lava.magma.core.process")
+    assert lava is not None
+    assert lava.origin is not None or lava.submodule_search_locations
+    place = Path(lava.origin or next(iter(lava.submodule_search_locations or ())))
+    site = next(parent for parent in place.parents if parent.name == "site-packages")
+    return site / "tests" / "lava"
+
+
+def run_folder(copy: Path, folder: str, mode: str) -> dict[str, str]:
+    """Run the tests of a folder; return what became of each."""
+    report = copy / "report.xml"
+    report.unlink(missing_ok=True)
+    (copy / "conftest.py").write_text(MODES[mode] + "\n")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    command += [f"--junitxml={report}", f"tests/lava/{folder}"]
+    path = os.pathsep.join([str(copy), str(ROOT)])
+    try:
+        subprocess.run(
+            command,
+            cwd=copy,
+            env={**os.environ, "PYTHONPATH": path},
+            capture_output=True,
+            timeout=LIMIT,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return {f"{folder}: the whole folder": "hung"}
+    outcomes = {}
+    for case in ElementTree.parse(report).iter("testcase"):
+        kinds = {child.tag for child in case} & {"failure", "error", "skipped"}
+        name = f"{case.get('classname')}.{case.get('name')}"
+        outcomes[name] = kinds.pop() if kinds else "passed"
+    return outcomes
+
+
+def main() -> int:
+    """Run everything, print, write; 1 if something differs that is not expected."""
+    outcomes: dict[str, dict[str, str]] = {mode: {} for mode in MODES}
+    seconds: Counter[str] = Counter()
+    with (
+        tempfile.TemporaryDirectory() as place,
+        Progress(*Progress.get_default_columns(), TimeElapsedColumn()) as progress,
+    ):
+        copy = Path(place)
+        shutil.copytree(lava_tests(), copy / "tests" / "lava")
+        (copy / "tests" / "__init__.py").touch()
+        task = progress.add_task("", total=len(MODES) * len(FOLDERS))
+        for folder in FOLDERS:
+            for mode in MODES:
+                progress.update(task, description=f"{folder}, {mode}")
+                before = time.monotonic()
+                outcomes[mode] |= run_folder(copy, folder, mode)
+                seconds[mode] += time.monotonic() - before
+                progress.advance(task)
+    counts = {mode: Counter(ended.values()) for mode, ended in outcomes.items()}
+    passed = {name for name, ended in outcomes["plain Lava"].items() if ended == "passed"}
+    differ = {
+        mode: sorted(name for name in passed if ended.get(name) != "passed")
+        for mode, ended in outcomes.items()
+    }
+    gained = {
+        mode: sum(e == "passed" and n not in passed for n, e in ended.items())
+        for mode, ended in outcomes.items()
+    }
+    console = Console()
+    table = Table("runtime", "passed", "failed", "skipped", "seconds", title="Lava's unit tests")
+    for mode, count in counts.items():
+        failed = count["failure"] + count["error"] + count["hung"]
+        row = (count["passed"], failed, count["skipped"], round(seconds[mode]))
+        table.add_row(mode, *map(str, row))
+    console.print(table)
+    for mode, names in differ.items():
+        for name in names:
+            console.print(f"{mode}: {name}\n    {EXPECTED.get(name, 'NOT EXPECTED')}")
+    report = {
+        mode: {
+            **count,
+            "seconds": round(seconds[mode]),
+            "passed here only": gained[mode],
+            "passed on plain Lava only": {name: EXPECTED.get(name, "?") for name in differ[mode]},
+        }
+        for mode, count in counts.items()
+    }
+    path = ROOT / "benchmarks" / "results" / "lava_tests.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(report, indent=2) + "\n")
+    return int(any(name not in EXPECTED for names in differ.values() for name in names))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
