@@ -234,7 +234,8 @@ class HardenedRuntime(Runtime):
             with contextlib.suppress(Exception):
                 port.join()
         self._open_ports.clear()
-        self._watchdog_manager.stop()
+        if self._watchdog_manager is not None:
+            self._watchdog_manager.stop()
 
     def _refuse_ended(self, verb: str) -> None:
         if self._failure is not None:

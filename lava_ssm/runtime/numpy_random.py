@@ -40,7 +40,8 @@ def _layout_is_known() -> bool:
         known = ("MT19937", np.arange(_KEYS, dtype=np.uint32), 17, 1, 0.625)
         np.random.set_state(known)  # noqa: NPY002
         raw = _RawState()
-        return (*raw.mark(), raw.spare_variate()) == (17, 1, 1, 0.625)
+        seen = (raw.position.value, raw.word.value, raw.has_spare.value, raw.spare.value)
+        return seen == (17, 1, 1, 0.625)
     finally:
         np.random.set_state(saved)  # noqa: NPY002
 
@@ -52,17 +53,10 @@ class _RawState:
         generator = np.random.mtrand._rand
         self._twister = generator._bit_generator.ctypes.state_address
         self._gauss = id(generator) + _GAUSS_OFFSET
-        position = ctypes.c_int.from_address(self._twister + 4 * _KEYS)
-        word = ctypes.c_uint32.from_address(self._twister + 4)
-        has_gauss = ctypes.c_int.from_address(self._gauss)
-        spare = ctypes.c_double.from_address(self._gauss + 8)
-        self.spare_variate: Callable[[], float] = lambda: spare.value
-        # A draw moves the position or uses up the spare variate; a new seed changes the words.
-        self.mark: Callable[[], Any] = lambda: (position.value, word.value, has_gauss.value)
-        at, first, full = self.mark()
-        self.changed: Callable[[], bool] = lambda: (
-            position.value != at or word.value != first or has_gauss.value != full
-        )
+        self.position = ctypes.c_int.from_address(self._twister + 4 * _KEYS)
+        self.word = ctypes.c_uint32.from_address(self._twister + 4)
+        self.has_spare = ctypes.c_int.from_address(self._gauss)
+        self.spare = ctypes.c_double.from_address(self._gauss + 8)
 
     def read(self) -> tuple[bytes, bytes]:
         return (
@@ -74,19 +68,26 @@ class _RawState:
         ctypes.memmove(self._twister, state[0], _TWISTER_BYTES)
         ctypes.memmove(self._gauss, state[1], _GAUSS_BYTES)
 
+    def watch(self) -> Callable[[], bool]:
+        """Return what tells whether the generator holds another state than it does now."""
+        position, word, has_spare = self.position, self.word, self.has_spare
+        now = position.value, word.value, has_spare.value
+        # A draw moves the position or uses up the spare variate; a new seed changes the words.
+        return lambda: position.value != now[0] or word.value != now[1] or has_spare.value != now[2]
+
 
 class _SlowState:
     """The same through NumPy's functions: for any bit generator."""
-
-    def __init__(self) -> None:
-        mark = repr(self.read())
-        self.changed: Callable[[], bool] = lambda: repr(self.read()) != mark
 
     def read(self) -> Any:
         return np.random.get_state(legacy=False)  # noqa: NPY002
 
     def write(self, state: Any) -> None:
         np.random.set_state(state)  # noqa: NPY002
+
+    def watch(self) -> Callable[[], bool]:
+        now = repr(self.read())
+        return lambda: repr(self.read()) != now
 
 
 class _Shared:
@@ -107,16 +108,28 @@ class RandomStreams:
     """
 
     def __init__(self) -> None:
-        self._state: Any = _RawState() if _layout_is_known() else _SlowState()
-        self._fork = self._state.read()
-        self.changed: Callable[[], bool] = self._state.changed
+        with self._exclusive() as inside_a_model:
+            self._state: Any = _RawState() if _layout_is_known() else _SlowState()
+            now = self._state.read()
+            among_others = _Shared.runs > 0 and not inside_a_model
+            self._fork = _Shared.caller if among_others else now
+            self._state.write(self._fork)
+            self.changed: Callable[[], bool] = self._state.watch()
+            self._state.write(now)
+
+    @staticmethod
+    @contextlib.contextmanager
+    def _exclusive() -> Iterator[bool]:
+        """Let no graph run meanwhile; yield whether a model of a graph is the caller."""
+        inside_a_model = _Shared.lock._is_owned()  # type: ignore[attr-defined]
+        with _Shared.lock:
+            yield inside_a_model
 
     @contextlib.contextmanager
     def run(self) -> Iterator[None]:
         """Keep the caller's state over a run; of the outer graph if a model runs a graph."""
-        nested = _Shared.lock._is_owned()  # type: ignore[attr-defined]
-        with _Shared.lock:
-            outer = (_Shared.installed, self._state.read()) if nested else None
+        with self._exclusive() as inside_a_model:
+            outer = (_Shared.installed, self._state.read()) if inside_a_model else None
             if _Shared.runs == 0:
                 _Shared.caller = self._state.read()
             _Shared.runs += 1

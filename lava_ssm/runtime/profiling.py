@@ -1,5 +1,6 @@
 """Where the time of a graph goes: seconds for each Process."""
 
+import io
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -84,10 +85,9 @@ class Profile:
         yield self.table()
 
     def __str__(self) -> str:
-        console = Console(width=120)
-        with console.capture() as capture:
-            console.print(self.table())
-        return capture.get()
+        text = io.StringIO()
+        Console(file=text, width=120, force_jupyter=False, color_system=None).print(self.table())
+        return text.getvalue()
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:
         return {"text/plain": str(self)}

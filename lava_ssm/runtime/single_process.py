@@ -125,6 +125,10 @@ class SingleProcessRuntime(Runtime):
         self.interrupted = False
         """Whether a model ended the last run before all its steps were done."""
 
+    def __del__(self) -> None:
+        if self._owner_pid == os.getpid():  # not in a process that was forked from this one
+            super().__del__()
+
     def initialize(self, node_cfg_idx: int = 0) -> None:
         """Build channels and models.
 

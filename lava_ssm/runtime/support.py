@@ -46,7 +46,7 @@ def obstacles(executable: Executable) -> Iterator[str]:
             yield f"Process {label(process)} has an external pipe"
         elif any(
             isinstance(value, CspSendPort | CspRecvPort)
-            for value in vars(process.proc_params)["_parameters"].values()
+            for value in process.proc_params._parameters.values()
         ):
             yield f"Process {label(process)} has a channel to the host program"
     for service in (executable.runtime_service_builders or {}).values():

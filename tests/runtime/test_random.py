@@ -100,3 +100,22 @@ def test_a_model_may_run_a_graph_itself() -> None:
         return values
 
     assert draw(inner=True) == draw(inner=False)
+
+
+def test_a_graph_built_while_another_runs_starts_from_the_callers_state() -> None:
+    def drawn(beside: bool) -> list[float]:
+        background, other = Noise("uniform"), Relay((100,))
+        background.s_out.connect(other.a_in)
+        with in_process():
+            background.create_runtime(run_cfg=Loihi2SimCfg(select_tag="fixed_pt"))
+            np.random.seed(8)
+            if beside:
+                background.run(condition=RunSteps(90, blocking=False))
+            noise, sink = Noise("uniform"), Relay((100,))
+            noise.s_out.connect(sink.a_in)
+            noise.run(condition=RunSteps(9), run_cfg=Loihi2SimCfg(select_tag="fixed_pt"))
+        values: list[float] = noise.drawn.get().tolist()
+        background.stop()
+        return values
+
+    assert drawn(beside=True) == drawn(beside=False)
