@@ -29,14 +29,12 @@ from lava.magma.core.run_conditions import RunSteps
 from lava.magma.core.run_configs import Loihi2SimCfg
 from lava.proc.dense.process import Dense
 from lava.proc.io.sink import RingBuffer as Sink
-from lava.proc.io.source import RingBuffer as Source
 from lava.proc.lif.process import LIF
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from lava_ssm import runtime
-from lava_ssm.network import FixedLinear, FixedNetwork, FixedS4D, ReLU
+from lava_ssm import compress, nn, runtime
 from lava_ssm.proc import SSMNetwork, source
 
 RESULTS = Path(__file__).parent / "results"
@@ -113,25 +111,16 @@ def layers_graph(tag: str, recurrent: bool) -> Graph:
 
 
 def s4d_graph(d_model: int, d_state: int, n_steps: int) -> Graph:
-    """The expanded n-S4D network of four layers, in fixed point, a token a time step."""
-    rng = np.random.default_rng(1)
+    """The expanded n-S4D network, untrained, in fixed point: a token a time step."""
+    import torch
 
-    def linear(d_input: int, d_output: int) -> FixedLinear:
-        weights = rng.integers(-128, 128, (d_output, d_input))
-        return FixedLinear(weights, 7 + int(np.ceil(np.log2(d_input))))
-
-    def s4d() -> FixedS4D:
-        radius = int(0.7 * 2**12)
-        a = rng.integers(-radius, radius + 1, (d_model, d_state, 2))
-        b, c = rng.integers(-(2**8), 2**8, (2, d_model, d_state, 2))
-        return FixedS4D(a, b, c, param_exponent=12)
-
-    layers: list[Any] = [linear(1, d_model)]
-    for _ in range(4):
-        layers += [s4d(), ReLU(), linear(d_model, d_model), ReLU()]
-    network = FixedNetwork((*layers, linear(d_model, 10)), input_exponent=8)
+    torch.set_num_threads(1)  # plain Lava forks this process
+    torch.manual_seed(0)
+    x = np.random.default_rng(1).uniform(size=(n_steps, 1))
+    model = nn.NS4D(1, d_model, d_state, 4, 10, readout="every")
+    network = compress.quantize(nn.export(model), x[:200])
     net = SSMNetwork(network)
-    tokens: Source = source(rng.integers(-256, 256, (n_steps, 1)), net)
+    tokens = source(x, net)
     sink = Sink(shape=(10,), buffer=n_steps)
     tokens.s_out.connect(net.a_in)
     net.s_out.connect(sink.a_in)
@@ -156,7 +145,10 @@ def measure_speed(
             before = time.perf_counter()
             graph.process.run(condition=RunSteps(n_steps))
             seconds.append(1e6 * (time.perf_counter() - before) / n_steps)
-    equal = np.array_equal(*(graph.read() for graph in graphs))
+    results = [graph.read() for graph in graphs]
+    if not np.ptp(results[0]):
+        raise RuntimeError(f"{name} does nothing: all its results are {results[0].flat[0]}")
+    equal = np.array_equal(*results)
     profile = runtime.profile(graphs[1].process, n_steps)
     models = 1e6 * sum(one.seconds for one in profile.processes) / n_steps
     n_processes = len(graphs[0].process.runtime._executable.proc_builders)

@@ -369,6 +369,8 @@ class SingleProcessRuntime(Runtime):
                 self._tell_models(MGMT_COMMAND.STOP)
         finally:
             self._is_started = False
+            if self._is_initialized:
+                self._scheduler.task = None
             self._tasks.clear()
             self._domains.clear()
             self._plans.clear()

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from lava.magma.core.run_conditions import RunSteps
 from lava.magma.core.run_configs import Loihi2SimCfg
+from lava.magma.core.sync.domain import SyncDomain
+from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from lava.proc.dense.process import Dense, LearningDense
 from lava.proc.io.source import RingBuffer
 from lava.proc.learning_rules.stdp_learning_rule import STDPLoihi
@@ -149,6 +151,23 @@ def test_results_equal_those_of_plain_lava(name: str) -> None:
             assert one.dtype == other.dtype
             np.testing.assert_array_equal(one, other)
     assert any(len(np.unique(one)) > 2 for one in wanted), "the graph did nothing"
+
+
+def test_domains_that_are_synchronised_apart_give_the_same() -> None:
+    results = []
+    for where in (plain_lava(), in_process(strict=True)):
+        counter, relay, writer = Counter(name="counter"), Relay(name="relay"), Writer(name="writer")
+        counter.s_out.connect(relay.a_in)
+        writer.ref.connect_var(relay.last)
+        domains = [
+            SyncDomain("sender", LoihiProtocol(), [counter]),
+            SyncDomain("receiver", LoihiProtocol(), [relay, writer]),
+        ]
+        with where:
+            counter.run(RunSteps(7), Loihi2SimCfg(custom_sync_domains=domains))
+        results.append((counter.count.get().tolist(), relay.last.get().tolist()))
+        counter.stop()
+    assert results[0] == results[1] == ([7] * 4, [7] * 4)
 
 
 def test_results_do_not_depend_on_where_a_run_is_split() -> None:
