@@ -146,9 +146,7 @@ def measure_speed(
             graph.process.run(condition=RunSteps(n_steps))
             seconds.append(1e6 * (time.perf_counter() - before) / n_steps)
     results = [graph.read() for graph in graphs]
-    if not np.ptp(results[0]):
-        raise RuntimeError(f"{name} does nothing: all its results are {results[0].flat[0]}")
-    equal = np.array_equal(*results)
+    equal = np.array_equal(*results) and bool(np.any(results[0]))
     profile = runtime.profile(graphs[1].process, n_steps)
     models = 1e6 * sum(one.seconds for one in profile.processes) / n_steps
     n_processes = len(graphs[0].process.runtime._executable.proc_builders)
