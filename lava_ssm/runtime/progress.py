@@ -1,11 +1,13 @@
 """A run that shows how far it is."""
 
+import importlib.util
 import time
 from numbers import Integral
 from typing import Any
 
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.run_conditions import RunSteps
+from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -91,7 +93,9 @@ def run(
         _Speed(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns) as bar:
+    # Without ipywidgets rich cannot move a bar in a notebook, and warns: it shows the last state.
+    in_notebook = None if importlib.util.find_spec("ipywidgets") else False
+    with Progress(*columns, console=Console(force_jupyter=in_notebook)) as bar:
         shown = bar.add_task("time steps", total=n_steps)
         done, size = 0, 1
         while done < n_steps:
