@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lava_ssm.engine.neurons import DoubleNeurons, ReferenceNeurons, neurons
+from lava_ssm.engine.neurons import DoubleNeurons, ReferenceNeurons, Relays, neurons
 from lava_ssm.engine.overflows import Tally
 from lava_ssm.engine.reference import fixed
 from lava_ssm.network import FixedS4D
-from lava_ssm.numerics import Arithmetic, FixedPointOverflow, Overflow, Rounding
+from lava_ssm.numerics import Arithmetic, FixedPointOverflow, Overflow, Rounding, shift
 
 
 def random_layer(rng: np.random.Generator, param_bits: int, per_channel: bool) -> FixedS4D:
@@ -65,3 +65,24 @@ def test_prepared_neurons_raise_as_the_reference_does(kind: type) -> None:
     state = np.array([[8_000_000], [0]])
     with pytest.raises(FixedPointOverflow, match="state"):
         prepared.step(state, np.array([100_000]), Tally())
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    u=st.lists(st.integers(-(2**31), 2**31 - 1), min_size=1, max_size=5),
+    amount=st.integers(0, 40),
+    spread=st.integers(0, 5),
+    relu=st.booleans(),
+    message_bits=st.integers(2, 32),
+    overflow=st.sampled_from([Overflow.WRAP, Overflow.SATURATE]),
+)
+def test_relays_equal_a_shift_and_a_message(
+    u: list[int], amount: int, spread: int, relu: bool, message_bits: int, overflow: Overflow
+) -> None:
+    rules = Arithmetic(overflow=overflow, message_bits=message_bits)
+    amounts = amount + spread * np.arange(len(u))
+    counted, expected = Tally(), Tally()
+    sent = Relays(relu, amounts, rules).step(np.array(u, np.int32), counted)
+    shifted = shift(u, amounts, Rounding.FLOOR)
+    assert sent.tolist() == fixed.message(shifted, relu, rules, expected).tolist()
+    assert counted == expected

@@ -7,8 +7,8 @@ from lava.magma.core.decorator import implements, requires, tag
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
-from lava_ssm.engine.reference import fixed, floating
-from lava_ssm.numerics import Rounding, shift
+from lava_ssm.engine.neurons import Relays
+from lava_ssm.engine.reference import floating
 from lava_ssm.proc.neuron import (
     FIXED,
     FLOATING,
@@ -19,19 +19,15 @@ from lava_ssm.proc.relay.process import Relay
 
 
 class AbstractRelayModelFixed(AbstractFixedNeuronModel):
-    """Bit-accurate: the arithmetic of `lava_ssm.engine.reference.fixed`."""
+    """Bit-accurate: the integers of `lava_ssm.engine.reference.fixed.message`."""
 
     def __init__(self, proc_params: Any) -> None:
         super().__init__(proc_params)
-        self.shifts = bool(proc_params["shift"].any())
+        self.relays = Relays(*(proc_params[name] for name in ("relu", "shift", "arithmetic")))
 
     def fire(self, u: np.ndarray) -> np.ndarray:
         """Shift, rectify, bring to the message's bits."""
-        params = self.proc_params
-        y = u.astype(np.int64)
-        if self.shifts:
-            y = shift(y, params["shift"], Rounding.FLOOR)
-        return fixed.message(y, params["relu"], params["arithmetic"], self.tally)
+        return self.relays.step(u, self.tally)
 
 
 class AbstractRelayModelFloat(AbstractFloatNeuronModel):

@@ -44,7 +44,7 @@ class PyS4DModelFixed(AbstractS4DModel, AbstractFixedNeuronModel):
 
     def fire(self, u: np.ndarray) -> np.ndarray:
         """One step of the recurrence; outputs are sent as 32-bit words."""
-        state, out = self.neurons.step(np.stack([self.state_re, self.state_im]), u, self.tally)
+        state, out = self.neurons.step((self.state_re, self.state_im), u, self.tally)
         self.state_re[:], self.state_im[:] = state
         # wrapped here or in the sum that follows: the sum is the same, modulo 2**32
         return out.astype(np.int64).astype(np.int32)
