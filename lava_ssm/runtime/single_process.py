@@ -23,6 +23,7 @@ from lava_ssm.runtime import variables
 from lava_ssm.runtime.channel import LocalInfrastructure
 from lava_ssm.runtime.errors import Deadlock, GraphStopped, Location, locate
 from lava_ssm.runtime.handlers import handler
+from lava_ssm.runtime.in_ports import receive_directly
 from lava_ssm.runtime.numpy_random import RandomStreams
 from lava_ssm.runtime.order import best_order
 from lava_ssm.runtime.phases import (
@@ -194,6 +195,7 @@ class SingleProcessRuntime(Runtime):
         self._tasks[process] = task
         domain.tasks.append(task)
         for port in model.py_ports:
+            receive_directly(port)
             port.start()
             if isinstance(port, PyVarPort) and port.csp_ports:
                 requests = port._csp_recv_port
