@@ -71,9 +71,9 @@ def demo(
     graphs: tuple[tuple[str, Network | FixedNetwork], ...] = (("float", network), ("fixed", fixed))
     outputs = reference.outputs[some]
     for arithmetic, net in graphs:
-        with console.status(f"Lava, {arithmetic}: {outputs.shape[0]} images back to back"):
-            start = time.perf_counter()
-            outputs = proc.run(net, data.test.x[some])
+        console.print(f"Lava, {arithmetic}: {len(outputs)} images back to back")
+        start = time.perf_counter()
+        outputs = proc.run(net, data.test.x[some], progress=True)
         accuracy = _accuracy(outputs, data.test.y[some])
         rows.append(_row("Lava, CPU", arithmetic, accuracy, data, len(outputs), start, net))
     equal = (outputs == reference.outputs[some]).all(axis=-1)  # (images, tokens)

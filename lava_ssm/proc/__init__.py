@@ -1,5 +1,10 @@
-"""Lava Processes: a network as a graph of synapses and neurons, in Lava's terms."""
+"""Lava Processes: a network as a graph of synapses and neurons, in Lava's terms.
 
+Using this room makes Lava's stock runtime safe (`lava_ssm.runtime`, `docs/runtime.md`).
+"""
+
+# First: it guards the import of Lava.
+import lava_ssm.runtime  # noqa: F401  # isort: skip
 from lava_ssm.proc.network.process import SSMNetwork
 from lava_ssm.proc.readout.process import Readout
 from lava_ssm.proc.relay.process import Relay

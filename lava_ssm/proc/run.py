@@ -3,12 +3,12 @@
 from typing import Any
 
 import numpy as np
-from lava.magma.core.run_conditions import RunSteps
 from lava.magma.core.run_configs import Loihi2SimCfg
 from lava.proc.io.sink import RingBuffer as Sink
 from lava.proc.io.source import RingBuffer as Source
 from numpy.typing import ArrayLike, NDArray
 
+from lava_ssm import runtime
 from lava_ssm.engine import as_tokens
 from lava_ssm.network import FixedNetwork, Network
 from lava_ssm.proc.network.process import SSMNetwork
@@ -57,9 +57,13 @@ def source(x: ArrayLike, net: SSMNetwork) -> Source:
 
 
 def run(
-    network: Network | FixedNetwork, x: ArrayLike, period: int = 1, run_cfg: Any = None
+    network: Network | FixedNetwork,
+    x: ArrayLike,
+    period: int = 1,
+    run_cfg: Any = None,
+    progress: bool = False,
 ) -> NDArray[Any]:
-    """Run samples back to back through a Lava graph of the network, in one go.
+    """Run samples back to back through a Lava graph of the network, in one go and one process.
 
     Parameters
     ----------
@@ -69,6 +73,8 @@ def run(
         See `SSMNetwork`.
     run_cfg
         Lava run configuration; None: `Loihi2SimCfg` with the tag that fits the network.
+    progress
+        Whether to show a progress bar.
 
     Returns
     -------
@@ -95,8 +101,10 @@ def run(
     sink = Sink(shape=(network.d_output,), buffer=steps)
     tokens_in.s_out.connect(net.a_in)
     net.s_out.connect(sink.a_in)
+    run_cfg = run_cfg or Loihi2SimCfg(select_tag=net.tag)
     try:
-        net.run(RunSteps(steps), run_cfg=run_cfg or Loihi2SimCfg(select_tag=net.tag))
+        with runtime.in_process():
+            runtime.run(net, steps, run_cfg, progress=progress)
         recorded = sink.data.get()
     finally:
         net.stop()

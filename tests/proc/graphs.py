@@ -10,6 +10,9 @@ from lava.magma.core.run_conditions import RunSteps
 from lava.magma.core.run_configs import Loihi2SimCfg
 from lava.proc.io.sink import RingBuffer as Sink
 
+from lava_ssm.engine import as_tokens
+from lava_ssm.proc import SSMNetwork, source
+
 
 @contextmanager
 def stopped(*processes: AbstractProcess) -> Iterator[None]:
@@ -28,3 +31,14 @@ def record(source: Any, process: Any, steps: int, tag: str) -> np.ndarray:
     with stopped(process):
         process.run(RunSteps(steps), Loihi2SimCfg(select_tag=tag))
         return np.asarray(sink.data.get())
+
+
+def graph_run(network: Any, x: Any, period: int = 1) -> np.ndarray:
+    """What `ssm.proc.run` gives, from a graph on whichever runtime is chosen."""
+    tokens = as_tokens(network, x)
+    *batch, time, width = tokens.shape
+    net = SSMNetwork(network, period=period, reset_every=time)
+    samples = tokens.reshape(-1, time, width)
+    n_tokens = len(samples) * time
+    sent = record(source(samples, net), net, net.steps_for(n_tokens), net.tag)
+    return net.outputs(sent, n_tokens).reshape(*batch, time, network.d_output)

@@ -12,9 +12,9 @@ from lava.proc.monitor.process import Monitor
 import lava_ssm as ssm
 from lava_ssm.engine import run
 from lava_ssm.network import FixedLinear, FixedNetwork, Readout
-from lava_ssm.numerics import Arithmetic, Overflow
+from lava_ssm.numerics import Arithmetic, FixedPointOverflow, Overflow
 from tests.networks import random_fixed_network, random_fixed_s4d, random_network
-from tests.proc.graphs import record, stopped
+from tests.proc.graphs import graph_run, record, stopped
 
 FIXED = Loihi2SimCfg(select_tag="fixed_pt")
 
@@ -26,9 +26,10 @@ def test_fixed_graph_equals_the_reference(readout: Readout, period: int, per_cha
     rng = np.random.default_rng(period)
     net = random_fixed_network(rng, readout=readout, per_channel=per_channel)
     x = rng.integers(-3000, 3000, (3, 10, 2))  # samples back to back
-    np.testing.assert_array_equal(ssm.proc.run(net, x, period=period), net.run(x))
+    np.testing.assert_array_equal(graph_run(net, x, period=period), net.run(x))
 
 
+@pytest.mark.parametrize("which_runtime", ["in process"], indirect=True)
 def test_images_streamed_back_to_back_equal_the_reference_on_every_token() -> None:
     torch.manual_seed(0)
     data = ssm.data.digits()
@@ -36,6 +37,15 @@ def test_images_streamed_back_to_back_equal_the_reference_on_every_token() -> No
     fixed = ssm.quantize(ssm.nn.export(model), calibration=data.train.x[:50])
     images = data.test.x[:100]
     np.testing.assert_array_equal(ssm.proc.run(fixed, images), fixed.run(images))
+
+
+def test_an_overflow_that_raises_ends_the_run_as_itself() -> None:
+    net = FixedNetwork(
+        (random_fixed_s4d(np.random.default_rng(0), 2, 2),),
+        arithmetic=Arithmetic(overflow=Overflow.RAISE, state_bits=12),
+    )
+    with pytest.raises(FixedPointOverflow, match="state"):
+        graph_run(net, np.full((5, 2), 25))
 
 
 @pytest.mark.parametrize("overflow", [Overflow.WRAP, Overflow.SATURATE])
@@ -46,7 +56,7 @@ def test_graph_equals_the_reference_where_everything_overflows(overflow: Overflo
     x = rng.integers(-2048, 2048, (2, 10, 2))
     expected = run(net, x)
     assert expected.overflows.total > 100
-    np.testing.assert_array_equal(ssm.proc.run(net, x), expected.outputs)
+    np.testing.assert_array_equal(graph_run(net, x), expected.outputs)
 
 
 @pytest.mark.parametrize("output_exponent", [30, 3, -20])
@@ -55,14 +65,14 @@ def test_synapse_shifts_left_and_right_and_wraps_as_the_reference(output_exponen
     layer = FixedLinear(rng.integers(-128, 128, (3, 4)), [3, 5, 8], output_exponent)
     net = FixedNetwork((layer, random_fixed_s4d(rng, 3, 2)), input_exponent=3)
     x = rng.integers(-(2**23), 2**23, (20, 4))
-    np.testing.assert_array_equal(ssm.proc.run(net, x), run(net, x).outputs)
+    np.testing.assert_array_equal(graph_run(net, x), run(net, x).outputs)
 
 
 def test_a_network_of_one_s4d_layer_sums_over_its_states() -> None:
     rng = np.random.default_rng(0)
     net = FixedNetwork((random_fixed_s4d(rng, 3, 5),))
     x = rng.integers(-3000, 3000, (20, 3))
-    np.testing.assert_array_equal(ssm.proc.run(net, x), net.run(x))
+    np.testing.assert_array_equal(graph_run(net, x), net.run(x))
 
 
 @pytest.mark.parametrize("readout", Readout)
@@ -70,7 +80,7 @@ def test_float_graph_equals_the_float_reference(readout: Readout) -> None:
     rng = np.random.default_rng(0)
     net = random_network(rng, readout=readout)
     x = rng.normal(size=(2, 15, 2))
-    np.testing.assert_allclose(ssm.proc.run(net, x), net.run(x), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(graph_run(net, x), net.run(x), rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("period", [1, 4])
@@ -183,7 +193,7 @@ def test_two_graphs_of_one_network_are_independent() -> None:
     rng = np.random.default_rng(0)
     fixed = random_fixed_network(rng, n_layers=1)
     x = rng.integers(-3000, 3000, (2, 6, 2))
-    first, second = ssm.proc.run(fixed, x[0]), ssm.proc.run(fixed, x[1])
+    first, second = graph_run(fixed, x[0]), graph_run(fixed, x[1])
     np.testing.assert_array_equal(np.stack([first, second]), fixed.run(x))
 
 
