@@ -49,6 +49,9 @@ class DoubleNeurons:
         self._round = _ROUND[rules.rounding]
         self._rules = rules
         self._low, self._high = word_range(rules.state_bits)
+        # no input within these leaves the word of a state
+        self._most = self._high >> int(s.max())
+        self._least = -(-self._low >> int(s.max()))
         # made once: a step of a large layer would spend a third of its time on fresh memory
         self._v, self._out = np.empty((2, size))
         self._x, self._c_x = np.empty((2, 2, size))
@@ -76,8 +79,10 @@ class DoubleNeurons:
             next step.
         """
         rounded, x, a_x, c_x, out = self._round, self._x, self._a_x, self._c_x, self._out
-        x[:] = state
-        v = self._word(np.multiply(u, self._up, out=self._v), "input", tally)
+        x[0], x[1] = state
+        v = np.multiply(u, self._up, out=self._v)
+        if u.min() < self._least or u.max() > self._most:
+            v = self._word(v, "input", tally)
         rounded(np.multiply(self._a, x, out=a_x), out=a_x)  # a_re x_re, a_re x_im; a_im x_re, ...
         rounded(np.multiply(self._b, v, out=x), out=x)
         x += a_x[0]
@@ -139,13 +144,15 @@ class Relays:
         self._amount = np.minimum(amount, SYNAPSE_BITS - 1).astype(np.int32)  # floor: no more left
         self._shifts = bool(amount.any())
         self._low, self._high = word_range(rules.message_bits)
+        # enough is shifted out of 32 bits for any sum to fit a message
+        self._fits = int(amount.min()) >= SYNAPSE_BITS - rules.message_bits
 
     def step(self, u: IntArray, tally: Tally) -> IntArray:
         """Give the messages of 32-bit sums `u` (int32)."""
         y = u >> self._amount if self._shifts else u
         if self._relu:
             y = np.maximum(y, 0)
-        if y.max() <= self._high and (self._relu or y.min() >= self._low):
+        if self._fits or (y.max() <= self._high and (self._relu or y.min() >= self._low)):
             return y
         # rectified already, if it is to be
         return fixed.message(y.astype(np.int64), False, self._rules, tally)

@@ -97,7 +97,8 @@ class AbstractNeuronModel(PyLoihiProcessModel):
         if self.schedule.starts_sample(token):
             self.reset()
         self.s_out.send(self.fire(u))
-        self.overflows[0] = self.tally.total()
+        if self.tally:
+            self.overflows[0] = self.tally.total()
 
 
 class AbstractFloatNeuronModel(AbstractNeuronModel):
