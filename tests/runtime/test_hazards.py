@@ -18,7 +18,10 @@ ROOT = Path(__file__).parent.parent.parent
 LIMIT = 30  # seconds; plain Lava stays for ever
 
 PRELUDE = """
-import gc, multiprocessing, os, sys, threading, time
+import gc, multiprocessing, os, signal, sys, threading, time
+
+# a job started in the background ignores Ctrl-C, and its children do
+signal.signal(signal.SIGINT, signal.default_int_handler)
 {before}
 import numpy as np
 from lava_ssm import runtime
