@@ -39,6 +39,7 @@ def demo(
     import torch
 
     from lava_ssm import compress, engine, nn, proc
+    from lava_ssm.cli.figure import draw_stream
 
     console = Console()
     out.mkdir(parents=True, exist_ok=True)
@@ -83,8 +84,6 @@ def demo(
         f"The fixed Lava graph's logits equal the reference's on {equal.sum()} of {equal.size} "
         f"tokens; overflows: {reference.overflows}."
     )
-    from lava_ssm.cli.figure import draw_stream
-
     figure = out / "digit.png"
     draw_stream(fixed, data, figure)
     console.print(f"Networks and figure: {out}/digits-*.h5, {figure}")

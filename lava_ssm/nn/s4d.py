@@ -89,8 +89,7 @@ class S4D(nn.Module):
 
     def discretized(self) -> Discretized:
         """Give a, b, c of the recurrence, complex, (d_model, d_state)."""
-        a, b, log_a = self._discretized()
-        del log_a
+        a, b, _ = self._discretized()
         return a, b, _complex(self.c)
 
     def _discretized(self) -> Discretized:
