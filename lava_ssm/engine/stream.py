@@ -1,17 +1,21 @@
 """Streams: tokens one at a time or in pieces, the state carried across."""
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lava_ssm.engine import reference
+from lava_ssm.engine.executor import Executor
 from lava_ssm.engine.overflows import Overflows
 from lava_ssm.engine.tokens import as_tokens
 from lava_ssm.network import FixedNetwork, Network
+
+Backend: TypeAlias = Literal["compiled", "reference"]
 
 
 class Stream:
@@ -28,13 +32,20 @@ class Stream:
         Shape of the batch of streams that run side by side; () for one.
     reset_every
         Tokens of a sample: the state is zero at each sample's first token. None: never.
+    backend
+        "compiled": machine code. "reference": NumPy, to be read and to be probed, up to a thousand
+        times slower. The integers of a fixed network are the same. None: compiled, unless probed.
+    n_threads
+        Threads that a compiled batch is shared out among; the results do not depend on it. None:
+        one for each core.
     probe
-        Shown the values inside the network as they arise.
+        Shown the values inside the network as they arise, by the reference only.
 
     Raises
     ------
     ValueError
-        `reset_every` is not a positive integer.
+        `reset_every` or `n_threads` is not a positive integer, there is no such backend, or the
+        compiled one is to be probed.
     """
 
     def __init__(
@@ -42,38 +53,38 @@ class Stream:
         network: Network | FixedNetwork,
         batch: tuple[int, ...] = (),
         reset_every: int | None = None,
-        probe: reference.Probe = reference.see_nothing,
+        backend: Backend | None = None,
+        n_threads: int | None = 1,
+        probe: reference.Probe | None = None,
     ) -> None:
-        if reset_every is not None and not (
-            isinstance(reset_every, int | np.integer) and reset_every >= 1
-        ):
-            raise ValueError(f"reset_every must be an integer of at least 1, got {reset_every!r}")
+        for name, value in (("reset_every", reset_every), ("n_threads", n_threads)):
+            if value is not None and not (isinstance(value, int | np.integer) and value >= 1):
+                raise ValueError(f"{name} must be an integer of at least 1, got {value!r}")
         if not isinstance(batch, Sequence):
             raise TypeError(f"batch must be a shape, such as () or (8,), got {batch!r}")
         self.network = network
         self.batch = tuple(batch)
         self.reset_every = reset_every
-        self._probe = probe
-        self._tallies = [Counter[str]() for _ in network.stages]
+        self._executor = _executor(network, self.batch, backend, n_threads, probe)
         self.reset()
 
     def reset(self) -> None:
         """Begin a new sample: the state is zero again. Overflows stay counted."""
         self.n_tokens = 0
         self._counts = np.zeros(0, np.int64)
-        self._state = reference.zero_state(self.network, self.batch)
+        self._executor.reset()
 
     @property
     def state(self) -> tuple[NDArray[Any], ...]:
         """A copy of the state of each S4D layer, (*batch, d_model, d_state, 2): re, im."""
-        return tuple(x.copy() for x in self._state.layers if x is not None)
+        return tuple(self._executor.states)
 
     @property
     def overflows(self) -> Overflows:
         """Overflows since the stream was made."""
         names = [type(stage.layer).__name__ for stage in self.network.stages]
-        counts = [Counter(tally) for tally in self._tallies]
-        return Overflows(tuple(zip(names, counts, strict=True)))
+        tallies = [Counter(tally) for tally in self._executor.tallies]
+        return Overflows(tuple(zip(names, tallies, strict=True)))
 
     def step(self, token: ArrayLike) -> NDArray[Any]:
         """Take one token (*batch, d_input) and give the output (*batch, d_output).
@@ -132,11 +143,7 @@ class Stream:
                 if self.n_tokens == self.reset_every:
                     self.reset()
                 stop = min(stop, start + self.reset_every - self.n_tokens)
-            piece = u[..., start:stop, :]
-            outputs, self._state = reference.advance(
-                self.network, self._state, piece, self._tallies, self._probe
-            )
-            pieces.append(outputs)
+            pieces.append(self._executor.advance(u[..., start:stop, :]))
             counts.append(self.n_tokens + np.arange(1, stop - start + 1))
             self.n_tokens += stop - start
             start = stop
@@ -144,6 +151,29 @@ class Stream:
         if not pieces:
             return np.zeros((*self.batch, 0, self.network.d_output), u.dtype)
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=-2)
+
+
+def _executor(
+    network: Network | FixedNetwork,
+    batch: tuple[int, ...],
+    backend: Backend | None,
+    n_threads: int | None,
+    probe: reference.Probe | None,
+) -> Executor:
+    if backend is None:
+        backend = "compiled" if probe is None else "reference"
+    if backend == "reference":
+        return reference.Reference(network, batch, probe or reference.see_nothing)
+    if backend != "compiled":
+        raise ValueError(f"backend must be 'compiled' or 'reference', got {backend!r}")
+    if probe is not None:
+        raise ValueError("probe: what happens inside is seen with backend='reference' only")
+    from lava_ssm.engine import compiled  # loads Numba
+
+    threads = os.cpu_count() or 1 if n_threads is None else n_threads
+    if isinstance(network, FixedNetwork):
+        return compiled.CompiledFixed(network, batch, threads)
+    return compiled.CompiledFloat(network, batch, threads)
 
 
 @dataclass(frozen=True)
@@ -169,7 +199,9 @@ def run(
     network: Network | FixedNetwork,
     x: ArrayLike,
     reset_every: int | None = None,
-    probe: reference.Probe = reference.see_nothing,
+    backend: Backend | None = None,
+    n_threads: int | None = None,
+    probe: reference.Probe | None = None,
 ) -> Run:
     """Run whole sequences x (..., time, d_input) from the zero state.
 
@@ -179,8 +211,8 @@ def run(
         For a fixed network floats are values and integers mantissas.
     reset_every
         Tokens of a sample, where `time` holds several back to back. None: one sample.
-    probe
-        Shown the values inside the network as they arise, see `reference.Probe`.
+    backend, n_threads, probe
+        See `Stream`. A batch is shared out among all cores by default.
 
     Raises
     ------
@@ -190,6 +222,6 @@ def run(
     shape = np.shape(x)
     if len(shape) < 2:
         raise ValueError(f"x must have shape (..., time, {network.d_input}), got shape {shape}")
-    stream = Stream(network, shape[:-2], reset_every, probe)
+    stream = Stream(network, shape[:-2], reset_every, backend, n_threads, probe)
     outputs = stream._run(x, "x")
     return Run(outputs, stream.state, stream.overflows)

@@ -15,7 +15,7 @@ from lava_ssm.network.stage import Stage
 from lava_ssm.numerics import RealArray
 
 if TYPE_CHECKING:
-    from lava_ssm.engine import Stream
+    from lava_ssm.engine import Backend, Stream
 
 A = TypeVar("A", bound=np.generic)
 
@@ -50,7 +50,12 @@ class AnyNetwork(Description, Generic[A]):
         """Time steps from a token's entry to its output, each synapse on the way taking one."""
         return sum(stage.layer.n_synapses for stage in self.stages)
 
-    def run(self: Any, x: ArrayLike) -> NDArray[A]:
+    def run(
+        self: Any,
+        x: ArrayLike,
+        backend: "Backend | None" = None,
+        n_threads: int | None = None,
+    ) -> NDArray[A]:
         """Run whole sequences from the zero state and give what the network emits at each token.
 
         Parameters
@@ -58,6 +63,10 @@ class AnyNetwork(Description, Generic[A]):
         x
             Tokens, shape (..., time, d_input). For a fixed network floats are values, rounded to
             the nearest mantissa of the input format, and integers are mantissas.
+        backend
+            "compiled" (None) or "reference": the same integers of a fixed network.
+        n_threads
+            Threads that the sequences are shared out among; None: one for each core.
 
         Returns
         -------
@@ -77,12 +86,18 @@ class AnyNetwork(Description, Generic[A]):
         """
         from lava_ssm.engine import run, warn_of_overflows
 
-        result = run(self, x)
+        result = run(self, x, backend=backend, n_threads=n_threads)
         warn_of_overflows(result.overflows)
         outputs: NDArray[A] = result.outputs
         return outputs
 
-    def stream(self: Any, batch: tuple[int, ...] = (), reset_every: int | None = None) -> "Stream":
+    def stream(
+        self: Any,
+        batch: tuple[int, ...] = (),
+        reset_every: int | None = None,
+        backend: "Backend | None" = None,
+        n_threads: int | None = 1,
+    ) -> "Stream":
         """Start a stream: tokens one at a time or in pieces, the state carried.
 
         Parameters
@@ -91,10 +106,12 @@ class AnyNetwork(Description, Generic[A]):
             Shape of the batch of streams that run side by side; () for one.
         reset_every
             Tokens of a sample: the state is zero at each sample's first token. None: never.
+        backend, n_threads
+            See `run`.
         """
         from lava_ssm.engine import Stream
 
-        return Stream(self, batch=batch, reset_every=reset_every)
+        return Stream(self, batch, reset_every, backend, n_threads)
 
     def predict(self, x: ArrayLike) -> NDArray[np.intp]:
         """Give the class of each sequence (...,), or, reading out every token, (..., time)."""

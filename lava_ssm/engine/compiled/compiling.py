@@ -1,0 +1,71 @@
+"""Compilation of kernels: once, kept on disk, and not in silence."""
+
+import hashlib
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_PATIENCE = 0.7
+"""Seconds before the caller is told what takes so long."""
+_lock = threading.Lock()
+
+
+def compiled(function: F) -> F:
+    """Compile with Numba, for use in kernels."""
+    inner: F = numba.njit(nogil=True, error_model="numpy", _nrt=False)(function)
+    return inner
+
+
+def compiled_float(function: F) -> F:
+    """The same for float networks: sums in the order that is fastest, products fused with them."""
+    loose = {"reassoc", "contract", "nsz"}
+    inner: F = numba.njit(nogil=True, error_model="numpy", _nrt=False, fastmath=loose)(function)
+    return inner
+
+
+def kernel(function: F) -> F:
+    """Compile with Numba, to be called from Python: runs without the interpreter's lock.
+
+    The machine code is kept on disk (beside the module, or in the user's cache folder where that
+    cannot be written to).
+    """
+    outer: Any = numba.njit(nogil=True, error_model="numpy", cache=True, _nrt=False)(function)
+    # Numba would take old code from disk although a function that the kernel calls has changed in
+    # another file: it looks at the kernel's own file alone.
+    outer._cache._cache_file._source_stamp = _sources()
+    result: F = outer
+    return result
+
+
+def ready(outer: Any, signature: tuple[Any, ...]) -> None:
+    """Compile a kernel for arguments of these Numba types, or load it from disk, if need be."""
+    if signature in outer.overloads:
+        return
+    with _lock:
+        notice = threading.Timer(_PATIENCE, _tell)
+        notice.start()
+        try:
+            outer.compile(signature)
+        finally:
+            notice.cancel()
+
+
+def _sources() -> str:
+    digest = hashlib.sha256()
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def _tell() -> None:
+    print(
+        "lava_ssm: compiling the engine for this CPU, about 20 s; kept on disk for the next time",
+        file=sys.stderr,
+        flush=True,
+    )

@@ -1,0 +1,87 @@
+"""What Numba does not offer of a CPU's floating-point unit: its rounding mode, and bit patterns.
+
+Changing the rounding mode is what makes exact arithmetic cheap here, see `neurons`.
+"""
+
+import platform
+from typing import Any
+
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
+
+from lava_ssm.numerics import Rounding
+
+ROUNDING_MODE = {Rounding.TOWARD_ZERO: 0, Rounding.NEAREST: 1, Rounding.FLOOR: 3}
+"""C's FLT_ROUNDS."""
+HAS_ROUNDING_MODE = platform.machine().lower() in {"x86_64", "amd64", "aarch64", "arm64"}
+"""Whether LLVM can set the rounding mode of this CPU."""
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def rounding_mode(typingctx: Any) -> Any:
+    """Give the CPU's rounding mode, of this thread."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = ir.FunctionType(ir.IntType(32), [])
+        return builder.call(builder.module.declare_intrinsic("llvm.get.rounding", (), kind), [])
+
+    return types.int32(), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def set_rounding_mode(typingctx: Any, mode: Any) -> Any:
+    """Set the CPU's rounding mode, of this thread; no memory access moves across this."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = ir.FunctionType(ir.VoidType(), [ir.IntType(32)])
+        barrier = ir.FunctionType(ir.VoidType(), [])
+        builder.asm(barrier, "", "~{memory}", [], side_effect=True)
+        builder.call(builder.module.declare_intrinsic("llvm.set.rounding", (), kind), args)
+        builder.asm(barrier, "", "~{memory}", [], side_effect=True)
+        return context.get_dummy_value()
+
+    return types.void(types.int32), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def rounded(typingctx: Any, x: Any) -> Any:
+    """Round a float to an integer, as the CPU's rounding mode says; still a float."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.call(builder.module.declare_intrinsic("llvm.rint", [args[0].type]), args)
+
+    return x(x), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def to_int32(typingctx: Any, x: Any) -> Any:
+    """Give a float that is an integer as one, 32 bits."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.fptosi(args[0], ir.IntType(32))
+
+    return types.int32(x), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def magnitude(typingctx: Any, x: Any) -> Any:
+    """Bits of |x| as an integer: ordered as |x| is, and unlike floats cheap to compare."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        word = ir.IntType(x.bitwidth)
+        mask = ir.Constant(word, 2 ** (x.bitwidth - 1) - 1)
+        return builder.and_(builder.bitcast(args[0], word), mask)
+
+    return types.Integer.from_bitwidth(x.bitwidth, True)(x), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def from_magnitude(typingctx: Any, bits: Any) -> Any:
+    """Give back the float that `magnitude` was taken of, without its sign."""
+    real = types.float32 if bits.bitwidth == 32 else types.float64
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.bitcast(args[0], ir.FloatType() if bits.bitwidth == 32 else ir.DoubleType())
+
+    return real(bits), generate

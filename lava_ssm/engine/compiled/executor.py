@@ -1,0 +1,226 @@
+"""The compiled kernels as executors of streams."""
+
+import math
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from lava_ssm.engine.compiled.advance import advance
+from lava_ssm.engine.compiled.compiling import ready
+from lava_ssm.engine.compiled.floating import advance_float, float_program
+from lava_ssm.engine.compiled.program import (
+    D_OUTPUT,
+    D_STATE,
+    IS_LINEAR,
+    PADDED,
+    STATES,
+    program,
+)
+from lava_ssm.engine.compiled.words import OVERFLOWED, SYNAPSE
+from lava_ssm.engine.overflows import Tally
+from lava_ssm.engine.reference import Reference, State
+from lava_ssm.network import S4D, FixedNetwork, Network, Readout
+from lava_ssm.numerics import Overflow
+
+BLOCK = 64
+"""Tokens that pass a stage before the next one has its turn: their messages stay in cache."""
+TOGETHER = 512
+"""States that are stepped side by side over a block: with their parameters they stay in cache."""
+
+
+class Threads:
+    """Runs a function on ranges of rows, each range on a thread of its own.
+
+    The threads are made where they are used: a process that was forked makes new ones.
+    """
+
+    def __init__(self, n_rows: int, n_threads: int) -> None:
+        n = min(n_rows, n_threads)
+        cuts = [round(n_rows * i / n) for i in range(n + 1)] if n else [0]
+        self.ranges = [slice(i, j) for i, j in zip(cuts, cuts[1:], strict=False)]
+        self._pool: ThreadPoolExecutor | None = None
+        self._process = 0
+
+    def run(self, work: Callable[[int, slice], None]) -> None:
+        """Call `work` with the number of each thread and its rows; wait for all."""
+        if len(self.ranges) < 2:
+            for i, rows in enumerate(self.ranges):
+                work(i, rows)
+            return
+        if self._pool is None or self._process != os.getpid():
+            self._pool = ThreadPoolExecutor(len(self.ranges), thread_name_prefix="lava_ssm")
+            self._process = os.getpid()
+        for done in [self._pool.submit(work, i, rows) for i, rows in enumerate(self.ranges)]:
+            done.result()
+
+
+class _Compiled:
+    """What both executors share: state by rows, one a sequence, and their threads."""
+
+    def __init__(
+        self, network: Any, batch: tuple[int, ...], n_threads: int, n_states: int, real: Any
+    ) -> None:
+        self._network, self._batch = network, batch
+        rows = math.prod(batch)
+        self._threads = Threads(rows, n_threads)
+        self._n_threads = max(1, len(self._threads.ranges))
+        self._re, self._im = (np.zeros((rows, n_states), real) for _ in "ri")
+        kind = np.int64 if isinstance(network, FixedNetwork) else np.float64
+        self._totals = np.zeros((rows, network.d_output), kind)
+
+    def _run(self, kernel: Any, bound: Sequence[tuple[Any, ...]], tokens: NDArray) -> NDArray[Any]:
+        """Call the kernel on each thread's rows, `bound` being its other arguments."""
+        if not (tokens.flags.c_contiguous and tokens.flags.writeable):
+            tokens = tokens.copy()  # else Numba would compile anew
+        *batch, n_tokens, d_input = tokens.shape
+        rows = tokens.reshape(-1, n_tokens, d_input)
+        outputs = np.empty((len(rows), n_tokens, self._network.d_output), self._totals.dtype)
+        if len(bound) == 1:
+            kernel(*bound[0], rows, outputs)
+        else:
+            self._threads.run(lambda i, part: kernel(*bound[i], rows[part], outputs[part]))
+        return outputs.reshape(*batch, n_tokens, self._network.d_output)
+
+    def _ready(self, kernel: Any, bound: tuple[Any, ...]) -> None:
+        kind = numba.typeof(np.zeros((1, 1, 1), self._totals.dtype))
+        ready(kernel, (*(numba.typeof(a) for a in bound), kind, kind))
+
+
+class CompiledFixed(_Compiled):
+    """Runs a fixed network in machine code.
+
+    Parameters
+    ----------
+    batch
+        Shape of the batch of sequences.
+    n_threads
+        Sequences are shared out among so many; the results do not depend on it.
+    """
+
+    def __init__(self, network: FixedNetwork, batch: tuple[int, ...], n_threads: int = 1) -> None:
+        self._program = p = program(network)
+        real = p.parameters.dtype
+        super().__init__(network, batch, n_threads, p.n_states, real)
+        n = self._n_threads
+        self._peaks = np.zeros((len(self._re), len(p.stages)))
+        self._counts = np.zeros((n, len(p.stages), len(OVERFLOWED)), np.int64)
+        self._kept = np.zeros((n, 2, max(TOGETHER, int(p.stages[:, PADDED].max()))), real)
+        self._raises = network.arithmetic.overflow is Overflow.RAISE
+        self._bind(1)
+        self._ready(advance, self._bound[0])
+
+    def _bind(self, block: int) -> None:
+        """Put the kernel's arguments together, one tuple a thread."""
+        p = self._program
+        self._signals = np.zeros((self._n_threads, 2, block, p.width), np.int32)
+        self._bound = [
+            (
+                *(p.stages, p.parameters, p.channels, p.weights, p.shifts, p.rules),
+                *(x[rows] for x in (self._re, self._im, self._peaks, self._totals)),
+                *(x[i] for x in (self._counts, self._signals, self._kept)),
+            )
+            for i, rows in enumerate(self._threads.ranges or [slice(0, 0)])
+        ]
+
+    def reset(self) -> None:
+        """See `Executor`."""
+        for x in (self._re, self._im, self._peaks, self._totals):
+            x[...] = 0
+
+    def advance(self, tokens: NDArray[np.int64]) -> NDArray[np.int64]:
+        """See `Executor`."""
+        if self._signals.shape[2] < min(tokens.shape[-2], BLOCK):
+            self._bind(BLOCK)
+        if not self._raises:
+            return self._run(advance, self._bound, tokens)
+        state = (self._re, self._im, self._peaks, self._totals, self._counts)
+        before = [x.copy() for x in state]
+        outputs = self._run(advance, self._bound, tokens)
+        if np.delete(self._counts - before[-1], SYNAPSE, axis=-1).any():
+            for x, old in zip(state, before, strict=True):
+                x[...] = old
+            self._raise(tokens)
+        return outputs
+
+    def _raise(self, tokens: NDArray[np.int64]) -> None:
+        """Let the reference say what overflows, and by how much."""
+        layers = tuple(
+            None if row[IS_LINEAR] else self._state(row).astype(np.int64)
+            for row in self._program.stages
+        )
+        total = self._totals.reshape(*self._batch, -1)
+        sums = self._network.readout is Readout.MEAN_OVER_TIME
+        reference = Reference(self._network, self._batch)
+        reference.state = State(layers, total if sums else None)
+        reference.advance(tokens)
+        raise AssertionError("the kernel overflows where the reference does not")
+
+    def _state(self, row: NDArray[np.int64]) -> NDArray[Any]:
+        """State of a stage, (*batch, d_model, d_state, 2)."""
+        d_model, size = row[D_OUTPUT], row[PADDED]
+        places = slice(row[STATES], row[STATES] + d_model * size)
+        parts = [x[:, places].reshape(-1, d_model, size) for x in (self._re, self._im)]
+        both = np.stack(parts, axis=-1)[..., : row[D_STATE], :]
+        return both.reshape(*self._batch, *both.shape[1:])
+
+    @property
+    def states(self) -> Sequence[NDArray[np.int64]]:
+        """See `Executor`."""
+        stages = self._program.stages
+        return tuple(self._state(row).astype(np.int64) for row in stages if not row[IS_LINEAR])
+
+    @property
+    def tallies(self) -> Sequence[Tally]:
+        """See `Executor`."""
+        return [
+            Counter({what: int(n) for what, n in zip(OVERFLOWED, row, strict=True) if n})
+            for row in self._counts.sum(axis=0)
+        ]
+
+
+class CompiledFloat(_Compiled):
+    """Runs a float network in machine code, float64; parameters as of `CompiledFixed`."""
+
+    def __init__(self, network: Network, batch: tuple[int, ...], n_threads: int = 1) -> None:
+        p = float_program(network)
+        super().__init__(network, batch, n_threads, p.n_states, np.float64)
+        signals = np.zeros((self._n_threads, 2, p.width))
+        self._bound = [
+            (
+                *(p.stages, p.parameters, p.sums),
+                *(x[rows] for x in (self._re, self._im, self._totals)),
+                signals[i],
+            )
+            for i, rows in enumerate(self._threads.ranges or [slice(0, 0)])
+        ]
+        self._ready(advance_float, self._bound[0])
+
+    def reset(self) -> None:
+        """See `Executor`."""
+        for x in (self._re, self._im, self._totals):
+            x[...] = 0
+
+    def advance(self, tokens: NDArray[np.float64]) -> NDArray[np.float64]:
+        """See `Executor`."""
+        return self._run(advance_float, self._bound, tokens)
+
+    @property
+    def states(self) -> Sequence[NDArray[np.float64]]:
+        """See `Executor`."""
+        layers = [s.layer for s in self._network.stages if isinstance(s.layer, S4D)]
+        cuts = np.cumsum([layer.a.size for layer in layers])[:-1]
+        both = np.split(np.stack([self._re, self._im], axis=-1), cuts, axis=1)
+        return tuple(
+            x.reshape(*self._batch, *layer.a.shape, 2) for x, layer in zip(both, layers)
+        )
+
+    @property
+    def tallies(self) -> Sequence[Tally]:
+        """See `Executor`."""
+        return [Counter() for _ in self._network.stages]

@@ -1,0 +1,203 @@
+"""State neurons of a fixed S4D layer, one channel for a block of tokens.
+
+`reference.fixed.s4d_neurons` is the specification. Restated here twice:
+
+- `_fast`, in floats. With the CPU's rounding mode set to the rounding of the network's arithmetic,
+  `rounded(a * x)` is the product of the mantissas after its shift: scaling a by 2^-p is exact, the
+  product is rounded to the float's 24 (or 53) bits in the very direction in which `rounded` then
+  drops the fraction, and rounding twice in one direction is rounding once. (For NEAREST it is not,
+  hence float64, where products are exact.) This holds as long as every integer on the way
+  stays below 2^24 (2^53). |a| < 1 guarantees it for a x, limits of |u| and |x'| that are
+  computed from b, c and the words (`limits` of `program`) for all others, and that no word can
+  overflow. A sum that exceeds 2^24 is still seen to exceed it.
+- `_exact`, in 64-bit integers, for everything else: it takes the block over again from the state
+  before it. It counts overflows, too.
+
+What vectorises: the loop over states, whose arrays are padded with zeros.
+"""
+
+# mypy: disable-error-code="no-untyped-def"
+
+import numpy as np
+
+from lava_ssm.engine.compiled.compiling import compiled
+from lava_ssm.engine.compiled.cpu import from_magnitude, magnitude
+from lava_ssm.engine.compiled.vectors import step_states
+from lava_ssm.engine.compiled.words import INPUT, STATE, SYNAPSE, WRAP, shifted, word
+from lava_ssm.numerics import SYNAPSE_BITS
+
+# Columns of a channel's numbers.
+PARAM_EXPONENT, STATE_EXPONENT, UP, DOWN, U_LIMIT, X_LIMIT, B_NORM = range(7)
+N_COLUMNS = 7
+
+ROOT2 = np.sqrt(2.0)
+ROUNDING_ERROR = 4.0
+"""Three products, each off by less than one, and what the bound itself may be off by."""
+
+
+@compiled
+def layer(
+    parameters, first, size, d_state, numbers, of_channels, d_model, re, im, x, peak, u, y,
+    n_tokens, kept, rules, counts,
+):  # fmt: skip
+    """Step a layer's states over a block of tokens.
+
+    Parameters
+    ----------
+    parameters
+        Reals: from `first` on, for each channel `size` each of re and im of a, b, c, times
+        2**-param_exponent.
+    size, d_state
+        Number of states of a channel, with and without the padding.
+    numbers
+        float64, (channels, N_COLUMNS); this layer's from `of_channels` on, then a row of the whole
+        layer: its least limits, its largest norm.
+    re, im
+        Reals: this layer's states from `x` on; updated.
+    peak
+        A bound on the magnitudes of the states.
+    u, y
+        int32, (time, at least d_model): messages, and sums over the states, which are written, of
+        `n_tokens` tokens.
+    kept
+        Reals, (2, at least size): to write on.
+    rules
+        int64: rounding mode, overflow, state_bits, ...
+    counts
+        int64, (5,): overflows by what overflowed; updated.
+
+    Returns
+    -------
+    float64
+        The new bound.
+    """
+    if n_tokens == 1:
+        whole = of_channels + d_model
+        most = _most(u, 0, d_model)
+        drive = numbers[whole, B_NORM] * most
+        safe = ROOT2 * peak + drive + ROUNDING_ERROR <= numbers[whole, X_LIMIT]
+        if safe and most <= numbers[whole, U_LIMIT]:
+            return _fast(
+                parameters, first, size, numbers, of_channels, 0, d_model, re, im, x, u, y, 1
+            )
+    peak = 0.0
+    together = max(1, kept.shape[1] // size)
+    for h in range(0, d_model, together):
+        n_channels = min(together, d_model - h)
+        reached = _tried(
+            parameters, first, size, numbers, of_channels, h, n_channels, re, im, x, u, y,
+            n_tokens, kept,
+        )  # fmt: skip
+        if reached < 0:
+            for k in range(h, h + n_channels):
+                reached = _tried(
+                    parameters, first, size, numbers, of_channels, k, 1, re, im, x, u, y,
+                    n_tokens, kept,
+                )  # fmt: skip
+                if reached < 0:
+                    reached = _exact(
+                        parameters, first + 6 * size * k, size, d_state, numbers, of_channels + k,
+                        re, im, x + size * k, k, u, y, n_tokens, rules, counts,
+                    )  # fmt: skip
+                peak = max(peak, reached)
+        peak = max(peak, reached)
+    return peak
+
+
+@compiled
+def _most(u, t, size):
+    """Greatest magnitude of a message."""
+    low, high = np.int32(0), np.int32(0)
+    for i in range(size):
+        low, high = min(low, u[t, i]), max(high, u[t, i])
+    return max(-np.int64(low), np.int64(high))
+
+
+@compiled
+def _fast(parameters, first, size, numbers, of_channels, h, n_channels, re, im, x, u, y, n_tokens):
+    """Step `n_channels` channels from `h` on in floats; give the greatest magnitude on the way.
+
+    Channel by channel within each token, since a state's next step waits for its last.
+    """
+    real = parameters.dtype.type
+    greatest = magnitude(real(0))
+    for t in range(n_tokens):
+        for k in range(h, h + n_channels):
+            v = real(u[t, k]) * real(numbers[of_channels + k, UP])
+            down = real(numbers[of_channels + k, DOWN])
+            total, reached = step_states(
+                parameters, first + 6 * size * k, size, v, down, re, im, x + size * k
+            )
+            greatest = max(greatest, reached)
+            y[t, k] = total
+    return np.float64(from_magnitude(greatest))
+
+
+@compiled
+def _tried(
+    parameters, first, size, numbers, of_channels, h, n_channels, re, im, x, u, y, n_tokens, kept
+):  # fmt: skip
+    """The same; where a limit was left, the states are as before and -1 is given."""
+    limit = np.inf
+    for k in range(h, h + n_channels):
+        limit = min(limit, numbers[of_channels + k, X_LIMIT])
+        for t in range(n_tokens):
+            if abs(np.int64(u[t, k])) > numbers[of_channels + k, U_LIMIT]:
+                return -1.0
+    begin = x + size * h
+    for n in range(n_channels * size):
+        kept[0, n], kept[1, n] = re[begin + n], im[begin + n]
+    reached = _fast(
+        parameters, first, size, numbers, of_channels, h, n_channels, re, im, x, u, y, n_tokens
+    )
+    if reached <= limit:
+        return reached
+    for n in range(n_channels * size):
+        re[begin + n], im[begin + n] = kept[0, n], kept[1, n]
+    return -1.0
+
+
+@compiled
+def _exact(
+    parameters, first, size, d_state, numbers, c, re, im, x, h, u, y, n_tokens, rules, counts
+):
+    """In integers; give the greatest magnitude of a state after the last token."""
+    mode, overflow, bits = rules[0], rules[1], rules[2]
+    p, s = np.int64(numbers[c, PARAM_EXPONENT]), np.int64(numbers[c, STATE_EXPONENT])
+    one = 2.0**p
+    for t in range(n_tokens):
+        total = np.int64(0)
+        for n in range(d_state):
+            at = first + n
+            a_re, a_im = _mantissa(parameters, at, one), _mantissa(parameters, at + size, one)
+            at += 2 * size
+            b_re, b_im = _mantissa(parameters, at, one), _mantissa(parameters, at + size, one)
+            at += 2 * size
+            c_re, c_im = _mantissa(parameters, at, one), _mantissa(parameters, at + size, one)
+            x_re, x_im = np.int64(re[x + n]), np.int64(im[x + n])
+            v = word(np.int64(u[t, h]) << s, bits, overflow, counts, INPUT)
+            new_re = (
+                shifted(a_re * x_re, p, mode)
+                - shifted(a_im * x_im, p, mode)
+                + shifted(b_re * v, p, mode)
+            )
+            new_im = (
+                shifted(a_re * x_im, p, mode)
+                + shifted(a_im * x_re, p, mode)
+                + shifted(b_im * v, p, mode)
+            )
+            new_re = word(new_re, bits, overflow, counts, STATE)
+            new_im = word(new_im, bits, overflow, counts, STATE)
+            re[x + n], im[x + n] = new_re, new_im
+            out = shifted(c_re * new_re, p, mode) - shifted(c_im * new_im, p, mode)
+            total += shifted(2 * out, s, mode)
+        y[t, h] = word(total, SYNAPSE_BITS, WRAP, counts, SYNAPSE)
+    peak = 0.0
+    for n in range(d_state):
+        peak = max(peak, max(abs(np.float64(re[x + n])), abs(np.float64(im[x + n]))))
+    return peak
+
+
+@compiled
+def _mantissa(parameters, at, one):
+    return np.int64(np.float64(parameters[at]) * one)

@@ -1,0 +1,29 @@
+"""What a stream asks of that which computes."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from lava_ssm.engine.overflows import Tally
+
+
+class Executor(Protocol):
+    """Runs a network on a batch of sequences, and holds their state."""
+
+    def reset(self) -> None:
+        """Set the state to that before a sample's first token."""
+
+    def advance(self, tokens: NDArray[Any]) -> NDArray[Any]:
+        """Run tokens (*batch, time, d_input) on from the state; outputs (*batch, time, d_output).
+
+        Of a fixed network both are int64. An error leaves the state as it was.
+        """
+
+    @property
+    def states(self) -> Sequence[NDArray[Any]]:
+        """A copy of the state of each S4D layer, (*batch, d_model, d_state, 2)."""
+
+    @property
+    def tallies(self) -> Sequence[Tally]:
+        """Overflows of each stage so far."""

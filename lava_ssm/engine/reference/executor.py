@@ -1,0 +1,54 @@
+"""The reference as an executor of streams."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+from lava_ssm.engine.overflows import Tally
+from lava_ssm.engine.reference.sequence import Probe, advance, see_nothing, zero_state
+from lava_ssm.network import FixedNetwork, Network
+
+
+class Reference:
+    """Runs a network in NumPy, a token after another.
+
+    Parameters
+    ----------
+    batch
+        Shape of the batch of sequences.
+    probe
+        Shown the values inside the network as they arise.
+    """
+
+    def __init__(
+        self,
+        network: Network | FixedNetwork,
+        batch: tuple[int, ...],
+        probe: Probe = see_nothing,
+    ) -> None:
+        self._network, self._batch, self._probe = network, batch, probe
+        self._tallies = [Counter[str]() for _ in network.stages]
+        self.reset()
+
+    def reset(self) -> None:
+        """See `Executor`."""
+        self.state = zero_state(self._network, self._batch)
+
+    def advance(self, tokens: NDArray[Any]) -> NDArray[Any]:
+        """See `Executor`."""
+        outputs, self.state = advance(
+            self._network, self.state, tokens, self._tallies, self._probe
+        )
+        return outputs
+
+    @property
+    def states(self) -> Sequence[NDArray[Any]]:
+        """See `Executor`."""
+        return tuple(x.copy() for x in self.state.layers if x is not None)
+
+    @property
+    def tallies(self) -> Sequence[Tally]:
+        """See `Executor`."""
+        return self._tallies

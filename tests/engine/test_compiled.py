@@ -1,0 +1,277 @@
+"""The compiled engine equals the reference, to the last bit."""
+
+import os
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.random import Generator
+
+from lava_ssm.engine import Stream, run
+from lava_ssm.engine.compiled.advance import advance
+from lava_ssm.network import FixedLinear, FixedNetwork, FixedS4D, Readout, ReLU
+from lava_ssm.numerics import Arithmetic, FixedPointOverflow, Overflow, Rounding
+from tests.networks import random_fixed_linear, random_fixed_network, random_network
+
+
+def extreme(rng: Generator, low: int, high: int, shape: tuple[int, ...]) -> np.ndarray:
+    """Integers in a range, its ends and the smallest numbers among them."""
+    ends = [low, high, 0, min(1, high), max(-1, low)]
+    return np.where(
+        rng.random(shape) < rng.choice([0.0, 0.3]),
+        rng.choice(ends, shape),
+        rng.integers(low, high, shape, endpoint=True),
+    )
+
+
+def any_s4d(rng: Generator, d_model: int) -> FixedS4D:
+    d_state = int(rng.integers(1, 41))
+    bits = int(rng.choice([2, 8, 12, 16, 16, 16, 24]))
+    high = 2 ** (bits - 1) - 1
+    least = min(31, bits - 1)  # a of magnitude below 1 needs at least as many fraction bits
+    p = rng.integers(least, min(31, least + 3) + 1, d_model)
+    shape = (d_model, d_state, 2)
+    a = extreme(rng, -int(0.7 * high), int(0.7 * high), shape)
+    b, c = (extreme(rng, -high - 1, high, shape) for _ in "bc")
+    s = rng.integers(0, 9, d_model)
+    if rng.random() < 0.5:
+        return FixedS4D(a, b, c, int(p.max()), int(s[0]), bits)
+    return FixedS4D(a, b, c, p, s, bits)
+
+
+def any_linear(rng: Generator, d_input: int, d_output: int) -> FixedLinear:
+    weights = extreme(rng, -128, 127, (d_output, d_input))
+    exponent = rng.integers(-3, 18, d_output) if rng.random() < 0.5 else int(rng.integers(4, 12))
+    return FixedLinear(weights, exponent, None if rng.random() < 0.6 else int(rng.integers(-4, 20)))
+
+
+def any_network(rng: Generator, rounding: Rounding, overflow: Overflow) -> FixedNetwork:
+    """From a single layer to five S4D layers with all between them; odd sizes; any formats."""
+    layers: list[FixedS4D | FixedLinear | ReLU] = []
+    width = int(rng.integers(1, 8))
+    for i in range(int(rng.integers(1, 6))):
+        if i or rng.random() < 0.7:
+            wider = int(rng.integers(1, 24))
+            layers.append(any_linear(rng, width, wider))
+            width = wider
+            if rng.random() < 0.5:
+                layers.append(ReLU())
+        layers.append(any_s4d(rng, width))
+        if rng.random() < 0.5:
+            layers.append(ReLU())
+    if rng.random() < 0.7:
+        layers.append(any_linear(rng, width, 3))
+    state_bits = int(rng.choice([24, 24, 24, 24, 12, 25, 32]))
+    message_bits = int(rng.choice([24, 24, 24, 8, 16, 32]))
+    rules = Arithmetic(rounding, overflow, state_bits, message_bits)
+    return FixedNetwork(
+        tuple(layers), rng.choice(list(Readout)), int(rng.integers(-3, 12)), arithmetic=rules
+    )
+
+
+def assert_equal_streams(ours: Stream, reference: Stream) -> None:
+    for now, then in zip(ours.state, reference.state, strict=True):
+        np.testing.assert_array_equal(now, then)
+    assert ours.overflows == reference.overflows
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    seed=st.integers(0, 2**32),
+    rounding=st.sampled_from(Rounding),
+    overflow=st.sampled_from([Overflow.WRAP, Overflow.SATURATE]),
+    size=st.integers(0, 31),
+    n_tokens=st.sampled_from([1, 2, 5, 17, 90]),
+    batch=st.sampled_from([(), (1,), (3,), (2, 2)]),
+    n_threads=st.integers(1, 4),
+    cuts=st.lists(st.integers(0, 90), max_size=3),
+    reset_every=st.none() | st.integers(1, 30),
+)
+def test_compiled_equals_the_reference(
+    seed: int,
+    rounding: Rounding,
+    overflow: Overflow,
+    size: int,
+    n_tokens: int,
+    batch: tuple[int, ...],
+    n_threads: int,
+    cuts: list[int],
+    reset_every: int | None,
+) -> None:
+    rng = np.random.default_rng(seed)
+    net = any_network(rng, rounding, overflow)
+    highest = min(2**size, net.input_format.max_mantissa)
+    x = extreme(rng, -highest, highest, (*batch, n_tokens, net.d_input))
+    reference = Stream(net, batch, reset_every, "reference")
+    expected = reference.run(x)
+    ours = Stream(net, batch, reset_every, n_threads=n_threads)
+    pieces = np.split(x, sorted(cut for cut in cuts if cut < n_tokens), axis=-2)
+    np.testing.assert_array_equal(np.concatenate([ours.run(p) for p in pieces], -2), expected)
+    assert_equal_streams(ours, reference)
+
+
+@pytest.mark.parametrize("rounding", Rounding)
+@pytest.mark.parametrize("state", [2**23 - 1, -(2**23) + 1, 2**23 - 2**11 - 1, 1, 0])
+def test_products_at_the_extremes_are_exact(rounding: Rounding, state: int) -> None:
+    """Each product of the largest parameters and states, against Python's own integers."""
+    rng = np.random.default_rng(5)
+    p = 15
+    mantissas = np.array([2**15 - 1, -(2**15) + 1, 23169, -23169, 1, -1, *rng.integers(-9e3, 9e3, 58)])
+    a = np.stack([mantissas, np.zeros(64, int)], axis=-1)[:, np.newaxis]  # 64 channels, one state
+    zero = np.zeros((64, 1, 2), int)
+    net = FixedNetwork(
+        (FixedS4D(a, zero, zero, p, 0),), arithmetic=Arithmetic(rounding=rounding)
+    )
+    stream = net.stream()
+    stream._executor._re[:, ::16] = state  # type: ignore[attr-defined]
+    stream._executor._peaks[:] = abs(state)  # type: ignore[attr-defined]
+    stream.step(np.zeros(64, int))
+
+    def shifted(v: int) -> int:
+        floor, rest = divmod(v, 2**p)
+        if rounding is Rounding.FLOOR:
+            return floor
+        if rounding is Rounding.TOWARD_ZERO:
+            return floor + (v < 0 and rest > 0)
+        return floor + (2 * rest > 2**p or (2 * rest == 2**p and floor % 2 == 1))
+
+    expected = [shifted(int(m) * state) for m in mantissas]
+    assert stream.state[0][:, 0, 0].tolist() == expected
+
+
+def test_float_equals_the_reference_to_rounding() -> None:
+    rng = np.random.default_rng(1)
+    for readout in Readout:
+        net = random_network(rng, n_layers=3, d_model=7, d_state=5, readout=readout)
+        x = rng.normal(size=(3, 40, 2))
+        ours, expected = run(net, x, n_threads=2), run(net, x, backend="reference")
+        np.testing.assert_allclose(ours.outputs, expected.outputs, rtol=1e-11, atol=1e-11)
+        for now, then in zip(ours.state, expected.state, strict=True):
+            np.testing.assert_allclose(now, then, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("backend", ["compiled", "reference"])
+@pytest.mark.parametrize("readout", Readout)
+def test_an_overflow_that_raises_leaves_the_stream_as_it_was(
+    backend: str, readout: Readout
+) -> None:
+    layer = FixedS4D([[[4000, 0]]], [[[4096, 0]]], [[[40, 0]]])
+    rules = Arithmetic(overflow=Overflow.RAISE)
+    net = FixedNetwork((layer,), readout, arithmetic=rules)
+    stream, twin = (net.stream(backend=backend) for _ in "ab")  # type: ignore[arg-type]
+    for each in (stream, twin):
+        each.run(np.full((3, 1), 100))
+    with pytest.raises(FixedPointOverflow, match="state"):
+        stream.run(np.full((9, 1), 2**16))
+    np.testing.assert_array_equal(stream.state, twin.state)
+    np.testing.assert_array_equal(stream.step([5]), twin.step([5]))
+
+
+def test_a_stream_is_as_fast_and_as_right_whatever_array_its_tokens_come_in() -> None:
+    net = random_fixed_network(np.random.default_rng(2), d_input=2)
+    x = np.random.default_rng(3).integers(-3000, 3000, (40, 2))
+    expected = run(net, x, backend="reference").outputs
+    frozen = x.copy()
+    frozen.flags.writeable = False
+    for same in (x.astype(np.int16), np.asfortranarray(x), frozen, x[::-1][::-1], x.tolist()):
+        np.testing.assert_array_equal(run(net, same).outputs, expected)
+    assert len(advance.signatures) <= 2  # float32 and float64: nothing was compiled anew
+
+
+def test_streams_on_several_python_threads_do_not_disturb_each_other() -> None:
+    rng = np.random.default_rng(4)
+    net = random_fixed_network(rng, d_model=20, d_state=16)
+    x = rng.integers(-3000, 3000, (8, 200, 2))
+    expected = run(net, x, backend="reference").outputs
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(lambda sequence: net.stream().run(sequence), x))
+    np.testing.assert_array_equal(results, expected)
+
+
+def test_the_rounding_mode_of_the_thread_is_left_as_it_was() -> None:
+    net = random_fixed_network(np.random.default_rng(6))
+    third = np.float64(1) / np.float64(3)
+    net.run(np.full((5, 2), 999))
+    assert np.float64(1) / np.float64(3) == third
+    assert np.float32(2) / np.float32(3) == np.float32(0.6666667)  # rounded up, not cut off
+
+
+def test_threads_are_made_anew_in_a_process_that_was_forked() -> None:
+    net = random_fixed_network(np.random.default_rng(7), d_model=8, d_state=8)
+    x = np.random.default_rng(8).integers(-3000, 3000, (4, 30, 2))
+    stream = net.stream(batch=(4,), n_threads=2)
+    expected = stream.run(x)
+    stream.reset()
+    assert threading.active_count() >= 2
+    child = os.fork()
+    if child == 0:  # no test framework from here on
+        os._exit(0 if np.array_equal(stream.run(x), expected) else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+@pytest.mark.parametrize("n_threads", [0, 1.5, "two"])
+def test_threads_are_counted_in_positive_integers(n_threads: object) -> None:
+    net = random_fixed_network(np.random.default_rng(9))
+    with pytest.raises(ValueError, match="n_threads must be an integer of at least 1"):
+        net.run([[1, 1]], n_threads=n_threads)  # type: ignore[arg-type]
+
+
+def test_an_unknown_backend_and_a_probed_compiled_one_are_refused() -> None:
+    net = random_fixed_network(np.random.default_rng(10))
+    with pytest.raises(ValueError, match="backend must be 'compiled' or 'reference', got 'gpu'"):
+        net.run([[1, 1]], backend="gpu")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="probe"):
+        run(net, [[1, 1]], backend="compiled", probe=print)
+
+
+def test_the_first_call_says_what_it_waits_for_and_the_next_process_need_not_wait(
+    tmp_path: Path,
+) -> None:
+    code = (
+        "import numpy as np, lava_ssm as ssm\n"
+        "from lava_ssm.network import FixedLinear, FixedNetwork\n"
+        "net = FixedNetwork((FixedLinear([[64]]),))\n"
+        "assert net.run([[3]]).tolist() == [[1]]\n"
+    )
+    said = []
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        said.append(done.stderr)
+    assert "compiling the engine" in said[0]
+    assert "compiling" not in said[1]
+
+
+def test_code_on_disk_is_not_used_when_any_source_of_the_kernels_has_changed() -> None:
+    from lava_ssm.engine.compiled import compiling
+
+    assert advance._cache._cache_file._source_stamp == compiling._sources()  # type: ignore[attr-defined]
+    assert len(compiling._sources()) == 64
+
+
+def test_wide_networks_are_exact_too() -> None:
+    """Several vectors a channel, several groups of channels a layer, 16-bit parameters."""
+    rng = np.random.default_rng(11)
+    layers = []
+    for _ in range(2):
+        radius = rng.uniform(0.5, 0.9999, (40, 64))
+        a = radius * np.exp(1j * rng.uniform(-np.pi, np.pi, radius.shape))
+        parts = np.trunc(np.stack([a.real, a.imag], -1) * 2**15).astype(int)
+        b, c = rng.integers(-(2**13), 2**13, (2, 40, 64, 2))
+        layers += [FixedS4D(parts, b, c, 15, 4), ReLU(), random_fixed_linear(rng, 40, 40)]
+    net = FixedNetwork(tuple(layers), Readout.EVERY_TOKEN)
+    x = rng.integers(-(2**14), 2**14, (150, 40))
+    ours, expected = run(net, x), run(net, x, backend="reference")
+    np.testing.assert_array_equal(ours.outputs, expected.outputs)
+    assert ours.overflows == expected.overflows
