@@ -1,11 +1,11 @@
-"""Prepared neurons equal the reference, in doubles and where doubles do not suffice."""
+"""Populations of neurons, as Lava's models step them, equal the reference."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lava_ssm.engine.neurons import DoubleNeurons, ReferenceNeurons, Relays, neurons
+from lava_ssm.engine.compiled import Relays, RunningSum, StateNeurons
 from lava_ssm.engine.overflows import Tally
 from lava_ssm.engine.reference import fixed
 from lava_ssm.network import FixedS4D
@@ -43,28 +43,45 @@ def test_prepared_neurons_equal_the_reference(
     rng = np.random.default_rng(seed)
     layer = random_layer(rng, param_bits, per_channel)
     rules = Arithmetic(rounding, overflow, state_bits)
-    prepared = neurons(layer, rules)
-    assert isinstance(prepared, DoubleNeurons) is (param_bits + state_bits <= 50)
+    prepared = StateNeurons(layer, rules)
     low, high = -(2 ** (state_bits - 1)), 2 ** (state_bits - 1) - 1
     x = rng.choice([low, high, 0, -1, *rng.integers(low, high, 6)], (3, 4, 2))
-    flat = np.moveaxis(x, -1, 0).reshape(2, -1)
+    re, im = (x[..., i].astype(np.int32).ravel() for i in (0, 1))
     counted, expected = Tally(), Tally()
     for _ in range(4):
         u = rng.integers(-(2**size), 2**size, (3, 4))
         x, wanted = fixed.s4d_neurons(layer, rules, x, u, expected)
-        flat, out = prepared.step(flat, u.ravel(), counted)
-        np.testing.assert_array_equal(flat, np.moveaxis(x, -1, 0).reshape(2, -1))
-        np.testing.assert_array_equal(out, wanted.ravel())
+        out = prepared.step(re, im, u.astype(np.int32).ravel(), counted)
+        np.testing.assert_array_equal(np.stack([re, im], -1).reshape(3, 4, 2), x)
+        np.testing.assert_array_equal(out, wanted.astype(np.int32).ravel())
     assert counted == expected
 
 
-@pytest.mark.parametrize("kind", [DoubleNeurons, ReferenceNeurons])
-def test_prepared_neurons_raise_as_the_reference_does(kind: type) -> None:
+def test_state_neurons_raise_as_the_reference_does_and_keep_their_state() -> None:
     layer = FixedS4D([[[4000, 0]]], [[[4096, 0]]], [[[1, 0]]])
-    prepared = kind(layer, Arithmetic(overflow=Overflow.RAISE))
-    state = np.array([[8_000_000], [0]])
+    prepared = StateNeurons(layer, Arithmetic(overflow=Overflow.RAISE))
+    re, im = np.array([8_000_000], np.int32), np.zeros(1, np.int32)
     with pytest.raises(FixedPointOverflow, match="state"):
-        prepared.step(state, np.array([100_000]), Tally())
+        prepared.step(re, im, np.array([100_000], np.int32), Tally())
+    assert (re[0], im[0]) == (8_000_000, 0)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    sums=st.lists(st.integers(-(2**31), 2**31 - 1), min_size=3, max_size=3),
+    messages=st.lists(st.integers(-(2**31), 2**31 - 1), min_size=3, max_size=3),
+    overflow=st.sampled_from([Overflow.WRAP, Overflow.SATURATE]),
+)
+def test_running_sums_equal_the_reference(
+    sums: list[int], messages: list[int], overflow: Overflow
+) -> None:
+    rules = Arithmetic(overflow=overflow)
+    total, y = np.array(sums, np.int32), np.array(messages, np.int32)
+    counted, expected = Tally(), Tally()
+    RunningSum(rules).step(total, y, counted)
+    wanted = fixed.running_sum(np.array(sums), np.array(messages), rules, expected)
+    assert total.tolist() == wanted.tolist()
+    assert counted == expected
 
 
 @settings(max_examples=100, deadline=None)

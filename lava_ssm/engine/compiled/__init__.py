@@ -1,5 +1,6 @@
 """The reference restated in machine code, for speed; the same integers."""
 
 from lava_ssm.engine.compiled.executor import CompiledFixed, CompiledFloat
+from lava_ssm.engine.compiled.population import Relays, RunningSum, StateNeurons
 
-__all__ = ["CompiledFixed", "CompiledFloat"]
+__all__ = ["CompiledFixed", "CompiledFloat", "Relays", "RunningSum", "StateNeurons"]

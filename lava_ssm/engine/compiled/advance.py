@@ -100,4 +100,4 @@ def stage(
         y, n_tokens, kept, rules, counts,
     )  # fmt: skip
     for t in range(n_tokens):
-        messages(y, t, d_output, rules, relu, counts)
+        messages(y[t], d_output, rules, relu, counts)

@@ -22,6 +22,7 @@ import numpy as np
 
 from lava_ssm.engine.compiled.compiling import compiled
 from lava_ssm.engine.compiled.cpu import from_magnitude, magnitude
+from lava_ssm.engine.compiled.synapses import greatest
 from lava_ssm.engine.compiled.vectors import step_states
 from lava_ssm.engine.compiled.words import INPUT, STATE, SYNAPSE, WRAP, shifted, word
 from lava_ssm.numerics import SYNAPSE_BITS
@@ -73,7 +74,7 @@ def layer(
     """
     if n_tokens == 1:
         whole = of_channels + d_model
-        most = _most(u, 0, d_model)
+        most = greatest(u[0], d_model)
         drive = numbers[whole, B_NORM] * most
         safe = ROOT2 * peak + drive + ROUNDING_ERROR <= numbers[whole, X_LIMIT]
         if safe and most <= numbers[whole, U_LIMIT]:
@@ -102,15 +103,6 @@ def layer(
                 peak = max(peak, reached)
         peak = max(peak, reached)
     return peak
-
-
-@compiled
-def _most(u, t, size):
-    """Greatest magnitude of a message."""
-    low, high = np.int32(0), np.int32(0)
-    for i in range(size):
-        low, high = min(low, u[t, i]), max(high, u[t, i])
-    return max(-np.int64(low), np.int64(high))
 
 
 @compiled
@@ -161,41 +153,53 @@ def _tried(
 def _exact(
     parameters, first, size, d_state, numbers, c, re, im, x, h, u, y, n_tokens, rules, counts
 ):
-    """In integers; give the greatest magnitude of a state after the last token."""
-    mode, overflow, bits = rules[0], rules[1], rules[2]
+    """Step a channel in integers; give the greatest magnitude of a state after the last token."""
     p, s = np.int64(numbers[c, PARAM_EXPONENT]), np.int64(numbers[c, STATE_EXPONENT])
-    one = 2.0**p
     for t in range(n_tokens):
         total = np.int64(0)
         for n in range(d_state):
-            at = first + n
-            a_re, a_im = _mantissa(parameters, at, one), _mantissa(parameters, at + size, one)
-            at += 2 * size
-            b_re, b_im = _mantissa(parameters, at, one), _mantissa(parameters, at + size, one)
-            at += 2 * size
-            c_re, c_im = _mantissa(parameters, at, one), _mantissa(parameters, at + size, one)
-            x_re, x_im = np.int64(re[x + n]), np.int64(im[x + n])
-            v = word(np.int64(u[t, h]) << s, bits, overflow, counts, INPUT)
-            new_re = (
-                shifted(a_re * x_re, p, mode)
-                - shifted(a_im * x_im, p, mode)
-                + shifted(b_re * v, p, mode)
-            )
-            new_im = (
-                shifted(a_re * x_im, p, mode)
-                + shifted(a_im * x_re, p, mode)
-                + shifted(b_im * v, p, mode)
-            )
-            new_re = word(new_re, bits, overflow, counts, STATE)
-            new_im = word(new_im, bits, overflow, counts, STATE)
+            new_re, new_im, out = exact_state(
+                parameters, first + n, size, p, s, np.int64(re[x + n]), np.int64(im[x + n]),
+                np.int64(u[t, h]), rules, counts,
+            )  # fmt: skip
             re[x + n], im[x + n] = new_re, new_im
-            out = shifted(c_re * new_re, p, mode) - shifted(c_im * new_im, p, mode)
-            total += shifted(2 * out, s, mode)
+            total += out
         y[t, h] = word(total, SYNAPSE_BITS, WRAP, counts, SYNAPSE)
     peak = 0.0
     for n in range(d_state):
         peak = max(peak, max(abs(np.float64(re[x + n])), abs(np.float64(im[x + n]))))
     return peak
+
+
+@compiled
+def exact_state(parameters, at, size, p, s, x_re, x_im, u, rules, counts):
+    """Step one state in 64-bit integers; give its new parts and what is sent.
+
+    Parameters
+    ----------
+    parameters
+        Reals: at `at` and each `size` further on: re and im of a, b, c, times 2**-p.
+    x_re, x_im, u
+        int64.
+    """
+    mode, overflow, bits = rules[0], rules[1], rules[2]
+    one = 2.0**p
+    a_re, a_im = _mantissa(parameters, at, one), _mantissa(parameters, at + size, one)
+    at += 2 * size
+    b_re, b_im = _mantissa(parameters, at, one), _mantissa(parameters, at + size, one)
+    at += 2 * size
+    c_re, c_im = _mantissa(parameters, at, one), _mantissa(parameters, at + size, one)
+    v = word(u << s, bits, overflow, counts, INPUT)
+    new_re = (
+        shifted(a_re * x_re, p, mode) - shifted(a_im * x_im, p, mode) + shifted(b_re * v, p, mode)
+    )
+    new_im = (
+        shifted(a_re * x_im, p, mode) + shifted(a_im * x_re, p, mode) + shifted(b_im * v, p, mode)
+    )
+    new_re = word(new_re, bits, overflow, counts, STATE)
+    new_im = word(new_im, bits, overflow, counts, STATE)
+    out = 2 * (shifted(c_re * new_re, p, mode) - shifted(c_im * new_im, p, mode))
+    return new_re, new_im, shifted(out, s, mode)
 
 
 @compiled

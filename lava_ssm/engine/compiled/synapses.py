@@ -39,14 +39,12 @@ def linear(
         See `neurons.channel` and `messages`.
     """
     for t in range(n_tokens):
-        most = 0
-        for j in range(d_input):
-            most = max(most, abs(np.int64(u[t, j])))
+        most = greatest(u[t], d_input)
         if common >= 0 and most * most_gain < 1 << (SYNAPSE_BITS - 1):
             _sums(weights, first, d_input, d_output, u, y, t)
             for i in range(d_output):
                 y[t, i] >>= np.int32(shifts[of_shifts + i])
-            messages(y, t, d_output, rules, relu, counts)
+            messages(y[t], d_output, rules, relu, counts)
         else:
             for i in range(d_output):
                 total = np.int64(0)
@@ -96,8 +94,17 @@ def twice(u):
 
 
 @compiled
-def messages(y, t, size, rules, relu, counts):
-    """What neurons send on of int32 sums y[t, :size], in place.
+def greatest(u, size):
+    """Greatest magnitude of int32 u[:size]."""
+    low, high = np.int32(0), np.int32(0)
+    for i in range(size):
+        low, high = min(low, u[i]), max(high, u[i])
+    return max(-np.int64(low), np.int64(high))
+
+
+@compiled
+def messages(y, size, rules, relu, counts):
+    """What neurons send on of int32 sums y[:size], in place.
 
     Rectified if `relu`, and brought to a message's bits.
     """
@@ -105,12 +112,12 @@ def messages(y, t, size, rules, relu, counts):
     low, high = np.int32(0), np.int32(0)
     if relu:
         for i in range(size):
-            y[t, i] = max(y[t, i], np.int32(0))
+            y[i] = max(y[i], np.int32(0))
     for i in range(size):
-        low, high = min(low, y[t, i]), max(high, y[t, i])
+        low, high = min(low, y[i]), max(high, y[i])
     if low < -half or high >= half:
         for i in range(size):
-            y[t, i] = message(np.int64(y[t, i]), rules, relu, counts)
+            y[i] = message(np.int64(y[i]), rules, relu, counts)
 
 
 @compiled

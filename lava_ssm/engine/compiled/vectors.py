@@ -4,7 +4,8 @@ LLVM would vectorise the same loop by itself, but look at each channel whether i
 which takes longer than the arithmetic of 32 states.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 from llvmlite import ir
@@ -79,19 +80,19 @@ class _Arrays:
     def __init__(self, context: Any, builder: Any, lanes: int, real: Any) -> None:
         self.context, self.builder = context, builder
         self.vector = ir.VectorType(real, lanes)
-        self.align = 4 if isinstance(real, ir.FloatType) else 8
 
     def data(self, kind: Any, array: Any) -> Any:
         return self.context.make_array(kind)(self.context, self.builder, array).data
 
-    def _at(self, data: Any, place: Any) -> Any:
-        return self.builder.bitcast(self.builder.gep(data, [place]), self.vector.as_pointer())
+    def _at(self, data: Any, place: Any, vector: Any) -> Any:
+        return self.builder.bitcast(self.builder.gep(data, [place]), vector.as_pointer())
 
     def load(self, data: Any, place: Any) -> Vector:
-        return Vector(self.builder, self.builder.load(self._at(data, place), align=self.align))
+        return Vector(self.builder, self.builder.load(self._at(data, place, self.vector), align=4))
 
     def store(self, vector: Vector, data: Any, place: Any) -> None:
-        self.builder.store(vector.value, self._at(data, place), align=self.align)
+        kind = vector.value.type
+        self.builder.store(vector.value, self._at(data, place, kind), align=4)
 
     def spread(self, scalar: Any) -> Vector:
         """The same number in all lanes."""
@@ -99,6 +100,46 @@ class _Arrays:
         one = b.insert_element(undefined, scalar, ir.Constant(_INT32, 0))
         lanes = ir.Constant(ir.VectorType(_INT32, self.vector.count), [0] * self.vector.count)
         return Vector(b, b.shuffle_vector(one, undefined, lanes))
+
+
+class _Loop:
+    """A loop over states, a vector at a time, that keeps the greatest magnitude it sees."""
+
+    def __init__(self, context: Any, builder: Any, real: Any) -> None:
+        self.builder = builder
+        self.lanes = 512 // real.bitwidth
+        self.arrays = _Arrays(context, builder, self.lanes, context.get_value_type(real))
+        self._words = ir.VectorType(ir.IntType(real.bitwidth), self.lanes)
+        self._mask = ir.Constant(self._words, [2 ** (real.bitwidth - 1) - 1] * self.lanes)
+        self._peak = cgutils.alloca_once(builder, self._words)
+        builder.store(ir.Constant(self._words, [0] * self.lanes), self._peak)
+
+    @contextmanager
+    def over(self, size: Any) -> Iterator[Any]:
+        """Go over 0, lanes, 2 lanes, ... below `size`."""
+        zero, step = ir.Constant(size.type, 0), ir.Constant(size.type, self.lanes)
+        with cgutils.for_range_slice(self.builder, zero, size, step, size.type) as (n, _):
+            yield n
+
+    def parts(self, data: Any, at: Any, size: Any) -> tuple[Complex, Complex, Complex]:
+        """Load a, b, c, whose parts lie `size` apart."""
+        loaded = []
+        for _part in range(6):
+            loaded.append(self.arrays.load(data, at))
+            at = self.builder.add(at, size)
+        return loaded[0:2], loaded[2:4], loaded[4:6]
+
+    def see(self, new: Complex) -> None:
+        """Take note of new states."""
+        b = self.builder
+        for part in new:
+            magnitude = b.and_(b.bitcast(part.value, self._words), self._mask)
+            b.store(_call(b, "llvm.smax", b.load(self._peak), magnitude), self._peak)
+
+    def peak(self) -> Any:
+        """Give the bits of the greatest magnitude seen."""
+        b, word = self.builder, self._words.element
+        return _call(b, "llvm.vector.reduce.smax", b.load(self._peak), result=word)
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -130,42 +171,76 @@ def step_states(
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         parameters_, first_, size_, v_, down_, re_, im_, x_ = args
-        arrays = _Arrays(context, builder, 512 // real.bitwidth, context.get_value_type(real))
-        lanes = arrays.vector.count
-        words = ir.VectorType(ir.IntType(real.bitwidth), lanes)
-        sums = ir.VectorType(_INT32, lanes)
-        mask = ir.Constant(words, [2 ** (real.bitwidth - 1) - 1] * lanes)
+        loop = _Loop(context, builder, real)
+        load, store = loop.arrays.load, loop.arrays.store
         p, s_re, s_im = (
-            arrays.data(kind, value)
+            loop.arrays.data(kind, value)
             for kind, value in ((parameters, parameters_), (re, re_), (im, im_))
         )
-        v_all, down_all = arrays.spread(v_), arrays.spread(down_)
-        peak = cgutils.alloca_once(builder, words)
+        v_all, down_all = loop.arrays.spread(v_), loop.arrays.spread(down_)
+        sums = ir.VectorType(_INT32, loop.lanes)
         total = cgutils.alloca_once(builder, sums)
-        builder.store(ir.Constant(words, [0] * lanes), peak)
-        builder.store(ir.Constant(sums, [0] * lanes), total)
-        zero, step = ir.Constant(size_.type, 0), ir.Constant(size_.type, lanes)
-        with cgutils.for_range_slice(builder, zero, size_, step, size_.type) as (n, _):
-            parts, at = [], builder.add(first_, n)
-            for _part in range(6):
-                parts.append(arrays.load(p, at))
-                at = builder.add(at, size_)
+        builder.store(ir.Constant(sums, [0] * loop.lanes), total)
+        with loop.over(size_) as n:
+            parts = loop.parts(p, builder.add(first_, n), size_)
             here = builder.add(x_, n)
-            state = arrays.load(s_re, here), arrays.load(s_im, here)
-            a, b, c = parts[0:2], parts[2:4], parts[4:6]
-            (new_re, new_im), out = neuron(a, b, c, state, v_all, down_all)
-            arrays.store(new_re, s_re, here)
-            arrays.store(new_im, s_im, here)
-            for new in (new_re, new_im):
-                magnitude = builder.and_(builder.bitcast(new.value, words), mask)
-                builder.store(_call(builder, "llvm.smax", builder.load(peak), magnitude), peak)
-            builder.store(builder.add(builder.load(total), out.to_int32()), total)
-        add, most = "llvm.vector.reduce.add", "llvm.vector.reduce.smax"
-        both = [
-            _call(builder, add, builder.load(total), result=_INT32),
-            _call(builder, most, builder.load(peak), result=words.element),
-        ]
-        return context.make_tuple(builder, result, both)
+            state = load(s_re, here), load(s_im, here)
+            new, sent = neuron(*parts, state, v_all, down_all)
+            store(new[0], s_re, here)
+            store(new[1], s_im, here)
+            loop.see(new)
+            builder.store(builder.add(builder.load(total), sent.to_int32()), total)
+        summed = _call(builder, "llvm.vector.reduce.add", builder.load(total), result=_INT32)
+        return context.make_tuple(builder, result, [summed, loop.peak()])
 
     wide = types.intp
     return result(parameters, wide, wide, real, real, re, im, wide), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def step_each(
+    typingctx: Any, parameters: Any, size: Any, v: Any, down: Any, re: Any, im: Any, out: Any
+) -> Any:
+    """Step states that each have an input and an output of their own.
+
+    Parameters
+    ----------
+    parameters
+        `size` each of re and im of a, b, c; `size` is a multiple of `program.LANES`.
+    v, down
+        Reals, (size,), see `neuron`.
+    re, im
+        Reals, (size,): states; updated.
+    out
+        int32, (size,): what each sends; written.
+
+    Returns
+    -------
+    int
+        The bits of the greatest magnitude of a new state, see `cpu.magnitude`.
+    """
+    real = parameters.dtype
+    bits = types.Integer.from_bitwidth(real.bitwidth, True)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        loop = _Loop(context, builder, real)
+        size_ = args[1]
+        p, v_, down_, re_, im_, out_ = (
+            loop.arrays.data(kind, value)
+            for kind, value in zip(
+                (parameters, v, down, re, im, out), (args[0], *args[2:]), strict=True
+            )
+        )
+        load, store = loop.arrays.load, loop.arrays.store
+        with loop.over(size_) as n:
+            parts = loop.parts(p, n, size_)
+            state = load(re_, n), load(im_, n)
+            new, sent = neuron(*parts, state, load(v_, n), load(down_, n))
+            store(new[0], re_, n)
+            store(new[1], im_, n)
+            loop.see(new)
+            store(Vector(builder, sent.to_int32()), out_, n)
+        return loop.peak()
+
+    wide = types.intp
+    return bits(parameters, wide, v, down, re, im, out), generate

@@ -1,12 +1,14 @@
 """How the readout of a mean over time behaves, in floating and in fixed point."""
 
+from typing import Any
+
 import numpy as np
 from lava.magma.core.decorator import implements, requires, tag
 from lava.magma.core.model.py.type import LavaPyType
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
-from lava_ssm.engine.reference import fixed
+from lava_ssm.engine.compiled import RunningSum
 from lava_ssm.proc.neuron import FIXED, FLOATING
 from lava_ssm.proc.readout.process import Readout
 from lava_ssm.proc.relay.models import AbstractRelayModelFixed, AbstractRelayModelFloat
@@ -20,15 +22,17 @@ class PyReadoutModelFixed(AbstractRelayModelFixed):
 
     total: np.ndarray = LavaPyType(np.ndarray, np.int32)
 
+    def __init__(self, proc_params: Any) -> None:
+        super().__init__(proc_params)
+        self.sums = RunningSum(proc_params["arithmetic"])
+
     def reset(self) -> None:
         """Begin a new sum."""
         self.total[:] = 0
 
     def fire(self, u: np.ndarray) -> np.ndarray:
         """Add a token's message."""
-        rules = self.proc_params["arithmetic"]
-        total = self.total.astype(np.int64)
-        self.total[:] = fixed.running_sum(total, super().fire(u), rules, self.tally)
+        self.sums.step(self.total, super().fire(u), self.tally)
         return self.total
 
 

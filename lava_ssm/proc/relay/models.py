@@ -7,7 +7,7 @@ from lava.magma.core.decorator import implements, requires, tag
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
-from lava_ssm.engine.neurons import Relays
+from lava_ssm.engine.compiled import Relays
 from lava_ssm.engine.reference import floating
 from lava_ssm.proc.neuron import (
     FIXED,

@@ -8,7 +8,7 @@ from lava.magma.core.model.py.type import LavaPyType
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
-from lava_ssm.engine.neurons import neurons
+from lava_ssm.engine.compiled import StateNeurons
 from lava_ssm.engine.reference import floating
 from lava_ssm.proc.neuron import (
     FIXED,
@@ -40,14 +40,11 @@ class PyS4DModelFixed(AbstractS4DModel, AbstractFixedNeuronModel):
 
     def __init__(self, proc_params: Any) -> None:
         super().__init__(proc_params)
-        self.neurons = neurons(proc_params["layer"], proc_params["arithmetic"])
+        self.neurons = StateNeurons(proc_params["layer"], proc_params["arithmetic"])
 
     def fire(self, u: np.ndarray) -> np.ndarray:
         """One step of the recurrence; outputs are sent as 32-bit words."""
-        state, out = self.neurons.step((self.state_re, self.state_im), u, self.tally)
-        self.state_re[:], self.state_im[:] = state
-        # wrapped here or in the sum that follows: the sum is the same, modulo 2**32
-        return out.astype(np.int64).astype(np.int32)
+        return self.neurons.step(self.state_re, self.state_im, u, self.tally)
 
 
 @implements(proc=S4D, protocol=LoihiProtocol)

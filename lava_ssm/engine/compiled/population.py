@@ -1,0 +1,275 @@
+"""Neurons of a graph, a population at a time: what Lava's models step.
+
+Unlike in `advance` every state has an input and an output of its own, and state is kept in 32-bit
+integers, which can be read and set from outside between steps.
+"""
+
+# mypy: disable-error-code="no-untyped-def"
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numba
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lava_ssm.engine.compiled.compiling import kernel, ready
+from lava_ssm.engine.compiled.cpu import (
+    from_magnitude,
+    rounding_mode,
+    set_rounding_mode,
+    to_int32,
+)
+from lava_ssm.engine.compiled.neurons import (
+    PARAM_EXPONENT,
+    STATE_EXPONENT,
+    U_LIMIT,
+    UP,
+    DOWN,
+    X_LIMIT,
+    exact_state,
+)
+from lava_ssm.engine.compiled.program import (
+    channel_numbers,
+    float_type,
+    padded,
+    rule_numbers,
+)
+from lava_ssm.engine.compiled.synapses import greatest, messages
+from lava_ssm.engine.compiled.vectors import step_each
+from lava_ssm.engine.compiled.words import OVERFLOWED, SUM, word
+from lava_ssm.engine.overflows import Tally
+from lava_ssm.engine.reference import fixed
+from lava_ssm.network import FixedS4D
+from lava_ssm.numerics import SYNAPSE_BITS, Arithmetic, Overflow
+
+Words: TypeAlias = NDArray[np.int32]
+
+
+class StateNeurons:
+    """The state neurons of a layer, without the sum over states.
+
+    Parameters
+    ----------
+    layer, rules
+        As of `reference.fixed.s4d_neurons`.
+    """
+
+    def __init__(self, layer: FixedS4D, rules: Arithmetic) -> None:
+        self._layer, self._rules = layer, rules
+        n = layer.d_model * layer.d_state
+        size, real = padded(n), float_type(rules, layer.param_bits)
+
+        def spread(values: NDArray[Any], kind: Any) -> NDArray[Any]:
+            """From one a channel to one a neuron."""
+            each = np.zeros(size, kind)
+            each[:n] = np.repeat(values, layer.d_state)
+            return each
+
+        numbers = channel_numbers(layer, rules, real)
+        channels, whole = numbers[:-1], numbers[-1]
+        p, s = (spread(channels[:, i], np.int64) for i in (PARAM_EXPONENT, STATE_EXPONENT))
+        values = np.concatenate([layer.a, layer.b, layer.c], axis=-1).reshape(n, 6)
+        parameters = np.zeros((6, size), real)
+        parameters[:, :n] = values.T * np.exp2(-p[:n])
+        self._counts = np.zeros(len(OVERFLOWED), np.int64)
+        self._bound = (
+            parameters.ravel(),
+            *(spread(channels[:, i], real) for i in (UP, DOWN)),
+            np.stack([p, s]),
+            whole[[U_LIMIT, X_LIMIT]],
+            rule_numbers(rules),
+            np.zeros((3, size), real),
+            np.zeros(size, np.int32),
+            self._counts,
+        )
+        _compile(step_neurons, self._bound, 4)
+
+    def step(self, re: Words, im: Words, u: Words, tally: Tally) -> Words:
+        """One time step.
+
+        Parameters
+        ----------
+        re, im
+            State, int32, (d_model * d_state,) each; updated.
+        u
+            Input mantissas, int32, of the same shape.
+
+        Returns
+        -------
+        ndarray
+            What each neuron sends, int32, of the same shape: the low 32 bits. (Wrapped here or in
+            the synapse that sums, the sum is the same, modulo 2^32.)
+
+        Raises
+        ------
+        FixedPointOverflow
+            A word overflows, and the rules say RAISE. The state is as before.
+        """
+        out = np.empty_like(u)
+
+        def again() -> None:
+            shape = (self._layer.d_model, self._layer.d_state)
+            state = np.stack([re, im], axis=-1).astype(np.int64).reshape(*shape, 2)
+            wide = u.astype(np.int64).reshape(shape)
+            fixed.s4d_neurons(self._layer, self._rules, state, wide, Tally())
+
+        state = (re, im) if self._rules.overflow is not Overflow.RAISE else (re.copy(), im.copy())
+        step_neurons(*self._bound, *state, _own(u), out)
+        _collect(self._counts, tally, self._rules, again)
+        if state[0] is not re:
+            re[:], im[:] = state
+        return out
+
+
+class Relays:
+    """Neurons between synapses: they shift, rectify and send what `reference.fixed.message` says.
+
+    Parameters
+    ----------
+    relu
+        Whether to rectify.
+    amount
+        Bits to shift to the right, rounding down, one or one a neuron.
+    rules
+        Width and rule of overflow of messages.
+    """
+
+    def __init__(self, relu: bool, amount: ArrayLike, rules: Arithmetic) -> None:
+        self._relu, self._rules = bool(relu), rules
+        limited = np.minimum(np.atleast_1d(amount), SYNAPSE_BITS - 1)  # floor: no more is left
+        self._counts = np.zeros(len(OVERFLOWED), np.int64)
+        self._bound = (limited.astype(np.int32), self._relu, rule_numbers(rules), self._counts)
+        _compile(relay, self._bound, 2)
+
+    def step(self, u: Words, tally: Tally) -> Words:
+        """Give the messages of 32-bit sums `u`."""
+        y = np.empty_like(u)
+        relay(*self._bound, _own(u), y)
+        _collect(
+            self._counts,
+            tally,
+            self._rules,
+            lambda: fixed.message(
+                u.astype(np.int64) >> self._bound[0], self._relu, self._rules, Tally()
+            ),
+        )
+        return y
+
+
+class RunningSum:
+    """The neurons of a mean readout: `reference.fixed.running_sum`."""
+
+    def __init__(self, rules: Arithmetic) -> None:
+        self._rules = rules
+        self._counts = np.zeros(len(OVERFLOWED), np.int64)
+        self._bound = (rule_numbers(rules), self._counts)
+        _compile(add, self._bound, 2)
+
+    def step(self, total: Words, y: Words, tally: Tally) -> None:
+        """Add `y` to `total`, which is updated."""
+        before = total.copy()
+        add(*self._bound, total, y)
+
+        def again() -> None:
+            total[:] = before
+            wide = before.astype(np.int64)
+            fixed.running_sum(wide, y.astype(np.int64), self._rules, Tally())
+
+        _collect(self._counts, tally, self._rules, again)
+
+
+def _own(u: Words) -> Words:
+    """An array of the one kind that the kernels were compiled for."""
+    return u if u.flags.c_contiguous and u.flags.writeable else u.copy()
+
+
+def _compile(outer: Any, bound: tuple[Any, ...], n_words: int) -> None:
+    words = [numba.typeof(np.zeros(1, np.int32))] * n_words
+    ready(outer, (*(numba.typeof(a) for a in bound), *words))
+
+
+def _collect(
+    counts: NDArray[np.int64], tally: Tally, rules: Arithmetic, again: Callable[[], Any]
+) -> None:
+    """Hand counts on; under RAISE let the reference say, once more, what overflowed."""
+    if not counts.any():
+        return
+    for what, n in zip(OVERFLOWED, counts, strict=True):
+        if n:
+            tally[what] += int(n)
+    counts[:] = 0
+    if rules.overflow is Overflow.RAISE:
+        again()
+
+
+@kernel
+def step_neurons(
+    parameters, up, down, exponents, limits, rules, reals, sent, counts, re, im, u, out
+):  # fmt: skip
+    """One step of a population.
+
+    Parameters
+    ----------
+    parameters
+        Reals, (6 * size,): re and im of a, b, c, times 2**-param_exponent; padded.
+    up, down
+        Reals, (size,): 2**state_exponent, 2**(1 - state_exponent).
+    exponents
+        int64, (2, size): of parameters, of states.
+    limits
+        float64: greatest |u| and |x'| of floats, see `program.channel_numbers`.
+    rules, counts
+        See `neurons.layer`.
+    reals, sent
+        (3, size) and int32 (size,): to write on; zero in the padding.
+    re, im, u, out
+        int32, (n,).
+    """
+    before = rounding_mode()
+    set_rounding_mode(np.int32(rules[0]))
+    n, size = re.size, up.size
+    half = 1 << (rules[2] - 1)
+    largest = max(greatest(re, n), greatest(im, n))
+    within = largest <= half and greatest(u, n) <= limits[0]
+    if within:
+        real = parameters.dtype.type
+        for i in range(n):
+            reals[0, i] = real(u[i]) * up[i]
+            reals[1, i] = real(re[i])
+            reals[2, i] = real(im[i])
+        bits = step_each(parameters, size, reals[0], down, reals[1], reals[2], sent)
+        within = from_magnitude(bits) <= limits[1]
+    if within:
+        for i in range(n):
+            re[i] = to_int32(reals[1, i])
+            im[i] = to_int32(reals[2, i])
+            out[i] = sent[i]
+    else:
+        for i in range(n):
+            new_re, new_im, each = exact_state(
+                parameters, i, size, exponents[0, i], exponents[1, i], np.int64(re[i]),
+                np.int64(im[i]), np.int64(u[i]), rules, counts,
+            )  # fmt: skip
+            re[i], im[i], out[i] = new_re, new_im, each
+    set_rounding_mode(before)
+
+
+@kernel
+def relay(amount, relu, rules, counts, u, y):
+    """`messages(u >> amount)`; amount int32, one or (n,); u, y int32, (n,)."""
+    if amount.size == 1:
+        for i in range(u.size):
+            y[i] = u[i] >> amount[0]
+    else:
+        for i in range(u.size):
+            y[i] = u[i] >> amount[i]
+    messages(y, y.size, rules, relu, counts)
+
+
+@kernel
+def add(rules, counts, total, y):
+    """total + y in 32 bits, both int32, (n,)."""
+    for i in range(total.size):
+        sum_ = np.int64(total[i]) + np.int64(y[i])
+        total[i] = word(sum_, SYNAPSE_BITS, rules[1], counts, SUM)
