@@ -14,6 +14,12 @@ class Executor(Protocol):
     def reset(self) -> None:
         """Set the state to that before a sample's first token."""
 
+    def mantissas(self, token: Any) -> NDArray[Any] | None:
+        """Give a token (*batch, d_input) as `advance` takes it, if that is quickly done.
+
+        None where `as_tokens` is to do it, or to say what is wrong.
+        """
+
     def advance(self, tokens: NDArray[Any]) -> NDArray[Any]:
         """Run tokens (*batch, time, d_input) on from the state; outputs (*batch, time, d_output).
 
@@ -23,6 +29,9 @@ class Executor(Protocol):
     @property
     def states(self) -> Sequence[NDArray[Any]]:
         """A copy of the state of each S4D layer, (*batch, d_model, d_state, 2)."""
+
+    def set_states(self, states: Sequence[NDArray[Any]]) -> None:
+        """Set the state of each S4D layer to integers of its word, or reals, of that shape."""
 
     @property
     def tallies(self) -> Sequence[Tally]:

@@ -14,6 +14,7 @@ from lava_ssm.engine.executor import Executor
 from lava_ssm.engine.overflows import Overflows
 from lava_ssm.engine.tokens import as_tokens
 from lava_ssm.network import FixedNetwork, Network
+from lava_ssm.numerics import integers, overflowing, reals, word_range
 
 Backend: TypeAlias = Literal["compiled", "reference"]
 
@@ -66,18 +67,49 @@ class Stream:
         self.batch = tuple(batch)
         self.reset_every = reset_every
         self._executor = _executor(network, self.batch, backend, n_threads, probe)
+        self._last = 0, 0  # tokens of the sample before the last call, tokens of the last call
         self.reset()
 
     def reset(self) -> None:
         """Begin a new sample: the state is zero again. Overflows stay counted."""
         self.n_tokens = 0
-        self._counts = np.zeros(0, np.int64)
         self._executor.reset()
 
     @property
     def state(self) -> tuple[NDArray[Any], ...]:
-        """A copy of the state of each S4D layer, (*batch, d_model, d_state, 2): re, im."""
+        """State of each S4D layer, (*batch, d_model, d_state, 2): re, im; a copy, may be set.
+
+        Raises
+        ------
+        TypeError
+            What it is set to are not real numbers, or, of a fixed network, not integers.
+        ValueError
+            Another number or shape of arrays, values that are not finite, or mantissas beyond the
+            state's word.
+        """
         return tuple(self._executor.states)
+
+    @state.setter
+    def state(self, given: Sequence[ArrayLike]) -> None:
+        network = self.network
+        wanted = [x.shape for x in self._executor.states]
+        if len(given) != len(wanted):
+            raise ValueError(f"state must have {len(wanted)} arrays, one a layer, got {len(given)}")
+        checked = []
+        for i, (x, shape) in enumerate(zip(given, wanted, strict=True)):
+            name = f"state[{i}]"
+            bits = network.arithmetic.state_bits if isinstance(network, FixedNetwork) else None
+            values = reals(x, name) if bits is None else integers(x, name)
+            if values.shape != shape:
+                raise ValueError(f"{name} must have shape {shape}, got {values.shape}")
+            if bits is not None and overflowing(values, bits).any():
+                low, high = word_range(bits)
+                raise ValueError(
+                    f"{name}: mantissas must lie in [{low}, {high}] ({bits} bits), "
+                    f"got {values.min()} to {values.max()}"
+                )
+            checked.append(values)
+        self._executor.set_states(checked)
 
     @property
     def overflows(self) -> Overflows:
@@ -94,7 +126,9 @@ class Stream:
         ValueError
             A token of another shape, not finite, or beyond the input format.
         """
-        u = self._checked(token, "token", ())
+        u = self._executor.mantissas(token)
+        if u is None:
+            u = self._checked(token, "token", ())
         return self._advance(u[..., np.newaxis, :])[..., 0, :]
 
     def run(self, tokens: ArrayLike) -> NDArray[Any]:
@@ -116,11 +150,14 @@ class Stream:
             Outputs of another shape than that call's.
         """
         values = np.asarray(outputs)
-        whole = (*self.batch, len(self._counts), self.network.d_output)
-        if values.shape == whole:
-            return self.network.to_float(values, self._counts)
-        if len(self._counts) == 1 and values.shape == (*self.batch, self.network.d_output):
-            return self.network.to_float(values, self._counts[0])
+        first, n = self._last
+        numbers = first + np.arange(n)  # of each token in its sample, from 0
+        if self.reset_every is not None:
+            numbers %= self.reset_every
+        if values.shape == (*self.batch, n, self.network.d_output):
+            return self.network.to_float(values, numbers + 1)
+        if n == 1 and values.shape == (*self.batch, self.network.d_output):
+            return self.network.to_float(values, numbers[0] + 1)
         raise ValueError(f"outputs must be those of the last call, got shape {values.shape}")
 
     def _run(self, tokens: ArrayLike, name: str) -> NDArray[Any]:
@@ -134,23 +171,22 @@ class Stream:
         return as_tokens(self.network, given, name)
 
     def _advance(self, u: NDArray[Any]) -> NDArray[Any]:
-        pieces = []
-        counts = [np.zeros(0, np.int64)]
+        n = u.shape[-2]
+        self._last = self.n_tokens, n
+        if self.reset_every is None:
+            outputs = self._executor.advance(u)
+            self.n_tokens += n
+            return outputs
+        pieces = [np.zeros((*self.batch, 0, self.network.d_output), u.dtype)]
         start = 0
-        while start < u.shape[-2]:
-            stop = u.shape[-2]
-            if self.reset_every is not None:
-                if self.n_tokens == self.reset_every:
-                    self.reset()
-                stop = min(stop, start + self.reset_every - self.n_tokens)
+        while start < n:
+            if self.n_tokens == self.reset_every:
+                self.reset()
+            stop = min(n, start + self.reset_every - self.n_tokens)
             pieces.append(self._executor.advance(u[..., start:stop, :]))
-            counts.append(self.n_tokens + np.arange(1, stop - start + 1))
             self.n_tokens += stop - start
             start = stop
-        self._counts = np.concatenate(counts)  # of each output, its token's number in the sample
-        if not pieces:
-            return np.zeros((*self.batch, 0, self.network.d_output), u.dtype)
-        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=-2)
+        return pieces[1] if len(pieces) == 2 else np.concatenate(pieces, axis=-2)
 
 
 def _executor(

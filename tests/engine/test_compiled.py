@@ -14,9 +14,7 @@ from hypothesis import strategies as st
 from numpy.random import Generator
 
 from lava_ssm.engine import Stream, run
-from lava_ssm.engine.compiled import CompiledFixed
 from lava_ssm.engine.compiled.advance import advance
-from lava_ssm.engine.reference import State
 from lava_ssm.network import FixedLinear, FixedNetwork, FixedS4D, Readout, ReLU
 from lava_ssm.numerics import Arithmetic, FixedPointOverflow, Overflow, Rounding
 from tests.networks import random_fixed_linear, random_fixed_network, random_network
@@ -144,20 +142,9 @@ def test_a_step_from_any_state_is_exact(
     highest = int(2.0 ** rng.uniform(0, min(state_bits, 24) - 1 - s))
     u = rng.integers(-highest, highest, (n_tokens, 20))
     ours, reference = net.stream(), net.stream(backend="reference")
-    set_state(ours, state)
-    reference._executor.state = State((state,), None)  # type: ignore[attr-defined]
+    ours.state = reference.state = (state,)
     np.testing.assert_array_equal(ours.run(u), reference.run(u))
     assert_equal_streams(ours, reference)
-
-
-def set_state(stream: Stream, state: np.ndarray) -> None:
-    """Give the only layer of a compiled stream a state, (d_model, d_state, 2)."""
-    executor = stream._executor
-    assert isinstance(executor, CompiledFixed)
-    d_model, d_state, _ = state.shape
-    for x, part in ((executor._re, state[..., 0]), (executor._im, state[..., 1])):
-        x.reshape(d_model, -1)[:, :d_state] = part
-    executor._peaks[:] = np.abs(state).max()
 
 
 @pytest.mark.parametrize("rounding", Rounding)
@@ -173,7 +160,7 @@ def test_products_at_the_extremes_are_exact(rounding: Rounding, state: int) -> N
         (FixedS4D(a, zero, zero, p, 0),), arithmetic=Arithmetic(rounding=rounding)
     )
     stream = net.stream()
-    set_state(stream, np.broadcast_to([state, 0], (64, 1, 2)))
+    stream.state = (np.broadcast_to([state, 0], (64, 1, 2)),)
     stream.step(np.zeros(64, int))
 
     def shifted(v: int) -> int:
@@ -195,7 +182,7 @@ def test_an_input_whose_product_floats_cannot_hold_is_exact() -> None:
     a = np.broadcast_to([2896, -2896], (n, 1, 2))
     layer = FixedS4D(a, np.broadcast_to([b, 0], (n, 1, 2)), np.zeros((n, 1, 2), int), 12, 0)
     stream = FixedNetwork((layer,)).stream()
-    set_state(stream, np.broadcast_to([x, x], (n, 1, 2)))
+    stream.state = (np.broadcast_to([x, x], (n, 1, 2)),)
     stream.step(v)
     expected = [2 * (2896 * x // 4096) - (-b * int(each)) // 4096 for each in v]
     assert stream.state[0][:, 0, 0].tolist() == expected

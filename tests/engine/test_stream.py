@@ -1,5 +1,7 @@
 """However a sequence is cut, the outputs are the same."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -187,3 +189,54 @@ def test_a_batch_is_a_shape_and_a_class_needs_a_token() -> None:
         net.stream(batch=5)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="without tokens"):
         net.predict(np.zeros((0, 2)))
+
+
+@pytest.mark.parametrize("backend", ["compiled", "reference"])
+def test_a_stream_goes_on_from_a_state_it_is_given(backend: str) -> None:
+    rng = np.random.default_rng(16)
+    for net in (random_fixed_network(rng, per_channel=True), random_network(rng)):
+        x = rng.integers(-3000, 3000, (12, 2))
+        whole = net.run(x, backend=backend)
+        first, second = (net.stream(backend=backend) for _ in "ab")
+        first.run(x[:5])
+        second.state = first.state
+        np.testing.assert_array_equal(second.run(x[5:]), whole[5:])
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "text"),
+    [
+        (lambda x: x[:1], ValueError, "state must have 2 arrays, one a layer, got 1"),
+        (lambda x: [x[0], x[1][:1]], ValueError, r"state\[1\] must have shape \(6, 3, 2\)"),
+        (lambda x: [x[0], x[1] + 2**23], ValueError, r"state\[1\]: mantissas must lie in"),
+        (lambda x: [x[0], x[1] + 0.5], TypeError, "integers"),
+    ],
+)
+def test_a_state_that_does_not_fit_is_refused(
+    change: Any, error: type[Exception], text: str
+) -> None:
+    stream = random_fixed_network(np.random.default_rng(17)).stream()
+    before = stream.state
+    with pytest.raises(error, match=text):
+        stream.state = change(before)
+    np.testing.assert_array_equal(stream.state, before)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    values=st.lists(st.floats(-40000, 40000) | st.integers(-9000, 9000), min_size=2, max_size=2),
+    e=st.integers(-8, 30),
+)
+def test_single_tokens_are_rounded_and_refused_as_sequences_are(
+    values: list[float], e: int
+) -> None:
+    net = random_fixed_network(np.random.default_rng(18))
+    net = FixedNetwork(net.layers, net.readout, e)
+    token = np.array(values)
+    try:
+        expected = net.run(token[np.newaxis], backend="reference")[0]
+    except ValueError as refused:
+        with pytest.raises(ValueError, match=str(refused)[2:20].split("[")[0]):
+            net.stream().step(token)
+        return
+    np.testing.assert_array_equal(net.stream().step(token), expected)

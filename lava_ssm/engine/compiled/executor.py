@@ -22,6 +22,7 @@ from lava_ssm.engine.compiled.program import (
     STATES,
     program,
 )
+from lava_ssm.engine.compiled.tokens import Tokens
 from lava_ssm.engine.compiled.words import OVERFLOWED, SYNAPSE
 from lava_ssm.engine.overflows import Tally
 from lava_ssm.engine.reference import Reference, State
@@ -79,13 +80,13 @@ class _Compiled:
         if not (tokens.flags.c_contiguous and tokens.flags.writeable):
             tokens = tokens.copy()  # else Numba would compile anew
         *batch, n_tokens, d_input = tokens.shape
-        rows = tokens.reshape(-1, n_tokens, d_input)
+        rows = tokens.reshape(len(self._re), n_tokens, d_input)
         outputs = np.empty((len(rows), n_tokens, self._network.d_output), self._totals.dtype)
         if len(bound) == 1:
             kernel(*bound[0], rows, outputs)
         else:
             self._threads.run(lambda i, part: kernel(*bound[i], rows[part], outputs[part]))
-        return outputs.reshape(*batch, n_tokens, self._network.d_output)
+        return outputs.reshape(*batch, n_tokens, outputs.shape[-1])
 
     def _ready(self, kernel: Any, bound: tuple[Any, ...]) -> None:
         kind = numba.typeof(np.zeros((1, 1, 1), self._totals.dtype))
@@ -114,6 +115,7 @@ class CompiledFixed(_Compiled):
         self._raises = network.arithmetic.overflow is Overflow.RAISE
         self._bind(1)
         self._ready(advance, self._bound[0])
+        self._tokens = Tokens(network.input_format, (*batch, network.d_input))
 
     def _bind(self, block: int) -> None:
         """Put the kernel's arguments together, one tuple a thread."""
@@ -133,6 +135,10 @@ class CompiledFixed(_Compiled):
         for x in (self._re, self._im, self._peaks, self._totals):
             x[...] = 0
 
+    def mantissas(self, token: Any) -> NDArray[np.int64] | None:
+        """See `Executor`."""
+        return self._tokens.mantissas(token)
+
     def advance(self, tokens: NDArray[np.int64]) -> NDArray[np.int64]:
         """See `Executor`."""
         if self._signals.shape[2] < min(tokens.shape[-2], BLOCK):
@@ -151,7 +157,7 @@ class CompiledFixed(_Compiled):
     def _raise(self, tokens: NDArray[np.int64]) -> None:
         """Let the reference say what overflows, and by how much."""
         layers = tuple(
-            None if row[IS_LINEAR] else self._state(row).astype(np.int64)
+            None if row[IS_LINEAR] else self._state(row)
             for row in self._program.stages
         )
         total = self._totals.reshape(*self._batch, -1)
@@ -161,19 +167,34 @@ class CompiledFixed(_Compiled):
         reference.advance(tokens)
         raise AssertionError("the kernel overflows where the reference does not")
 
-    def _state(self, row: NDArray[np.int64]) -> NDArray[Any]:
-        """State of a stage, (*batch, d_model, d_state, 2)."""
+    def _parts(self, row: NDArray[np.int64]) -> list[NDArray[Any]]:
+        """Views of a stage's state, real and imaginary, (rows, d_model, padded) each."""
         d_model, size = row[D_OUTPUT], row[PADDED]
         places = slice(row[STATES], row[STATES] + d_model * size)
-        parts = [x[:, places].reshape(-1, d_model, size) for x in (self._re, self._im)]
-        both = np.stack(parts, axis=-1)[..., : row[D_STATE], :]
-        return both.reshape(*self._batch, *both.shape[1:])
+        return [x[:, places].reshape(-1, d_model, size) for x in (self._re, self._im)]
+
+    def _state(self, row: NDArray[np.int64]) -> NDArray[np.int64]:
+        """State of a stage, (*batch, d_model, d_state, 2)."""
+        both = np.stack(self._parts(row), axis=-1)[..., : row[D_STATE], :]
+        return both.reshape(*self._batch, *both.shape[1:]).astype(np.int64)
 
     @property
     def states(self) -> Sequence[NDArray[np.int64]]:
         """See `Executor`."""
         stages = self._program.stages
-        return tuple(self._state(row).astype(np.int64) for row in stages if not row[IS_LINEAR])
+        return tuple(self._state(row) for row in stages if not row[IS_LINEAR])
+
+    def set_states(self, states: Sequence[NDArray[Any]]) -> None:
+        """See `Executor`."""
+        given = iter(states)
+        for i, row in enumerate(self._program.stages):
+            if row[IS_LINEAR]:
+                continue
+            values = next(given)  # (*batch, d_model, d_state, 2)
+            rows = values.reshape(len(self._re), row[D_OUTPUT], row[D_STATE], 2)
+            for x, part in zip(self._parts(row), (rows[..., 0], rows[..., 1]), strict=True):
+                x[..., : row[D_STATE]] = part
+            self._peaks[:, i] = np.abs(rows).max(axis=(1, 2, 3), initial=0)
 
     @property
     def tallies(self) -> Sequence[Tally]:
@@ -205,6 +226,17 @@ class CompiledFloat(_Compiled):
         """See `Executor`."""
         for x in (self._re, self._im, self._totals):
             x[...] = 0
+
+    def mantissas(self, token: Any) -> NDArray[np.float64] | None:
+        """See `Executor`."""
+        return None
+
+    def set_states(self, states: Sequence[NDArray[Any]]) -> None:
+        """See `Executor`."""
+        flat = [x.reshape(len(self._re), -1, 2) for x in states]
+        if flat:
+            both = np.concatenate(flat, axis=1)
+            self._re[...], self._im[...] = both[..., 0], both[..., 1]
 
     def advance(self, tokens: NDArray[np.float64]) -> NDArray[np.float64]:
         """See `Executor`."""

@@ -93,7 +93,7 @@ def program(network: FixedNetwork) -> Program:
         channels=np.concatenate(channels),
         weights=np.concatenate(weights),
         shifts=np.concatenate(shifts),
-        rules=rule_numbers(rules, network.readout),
+        rules=np.append(rule_numbers(rules), network.readout is Readout.MEAN_OVER_TIME),
         n_states=n_states,
         width=int(table[:, D_INPUT : D_OUTPUT + 1].max()),
     )
@@ -155,15 +155,7 @@ def channel_numbers(layer: FixedS4D, rules: Arithmetic, real: type) -> NDArray[n
     return np.concatenate([numbers, whole])
 
 
-def rule_numbers(rules: Arithmetic, readout: Readout = Readout.EVERY_TOKEN) -> NDArray[np.int64]:
+def rule_numbers(rules: Arithmetic) -> NDArray[np.int64]:
     """Lay the rules of arithmetic out."""
-    return np.array(
-        [
-            ROUNDING_MODE[rules.rounding],
-            OVERFLOW[rules.overflow],
-            rules.state_bits,
-            rules.message_bits,
-            readout is Readout.MEAN_OVER_TIME,
-        ],
-        np.int64,
-    )
+    modes = [ROUNDING_MODE[rules.rounding], OVERFLOW[rules.overflow]]
+    return np.array([*modes, rules.state_bits, rules.message_bits], np.int64)

@@ -7,7 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from lava_ssm.engine.overflows import Tally
-from lava_ssm.engine.reference.sequence import Probe, advance, see_nothing, zero_state
+from lava_ssm.engine.reference.sequence import Probe, State, advance, see_nothing, zero_state
 from lava_ssm.network import FixedNetwork, Network
 
 
@@ -36,6 +36,10 @@ class Reference:
         """See `Executor`."""
         self.state = zero_state(self._network, self._batch)
 
+    def mantissas(self, token: Any) -> NDArray[Any] | None:
+        """See `Executor`."""
+        return None
+
     def advance(self, tokens: NDArray[Any]) -> NDArray[Any]:
         """See `Executor`."""
         outputs, self.state = advance(
@@ -47,6 +51,12 @@ class Reference:
     def states(self) -> Sequence[NDArray[Any]]:
         """See `Executor`."""
         return tuple(x.copy() for x in self.state.layers if x is not None)
+
+    def set_states(self, states: Sequence[NDArray[Any]]) -> None:
+        """See `Executor`."""
+        given = iter(states)
+        layers = tuple(None if x is None else next(given).copy() for x in self.state.layers)
+        self.state = State(layers, self.state.total)
 
     @property
     def tallies(self) -> Sequence[Tally]:
