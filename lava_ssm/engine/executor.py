@@ -14,10 +14,11 @@ class Executor(Protocol):
     def reset(self) -> None:
         """Set the state to that before a sample's first token."""
 
-    def mantissas(self, token: Any) -> NDArray[Any] | None:
-        """Give a token (*batch, d_input) as `advance` takes it, if that is quickly done.
+    def step(self, token: Any) -> NDArray[Any] | None:
+        """Take one token (*batch, d_input), where that is quickly done: output (*batch, d_output).
 
-        None where `as_tokens` is to do it, or to say what is wrong.
+        None, and nothing done, where `as_tokens` is to bring it to `advance`'s form, or to say what
+        is wrong.
         """
 
     def advance(self, tokens: NDArray[Any]) -> NDArray[Any]:

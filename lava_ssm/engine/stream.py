@@ -126,9 +126,13 @@ class Stream:
         ValueError
             A token of another shape, not finite, or beyond the input format.
         """
-        u = self._executor.mantissas(token)
-        if u is None:
-            u = self._checked(token, "token", ())
+        if self.n_tokens != self.reset_every:
+            outputs = self._executor.step(token)
+            if outputs is not None:
+                self._last = self.n_tokens, 1
+                self.n_tokens += 1
+                return outputs
+        u = self._checked(token, "token", ())
         return self._advance(u[..., np.newaxis, :])[..., 0, :]
 
     def run(self, tokens: ArrayLike) -> NDArray[Any]:

@@ -116,6 +116,8 @@ class CompiledFixed(_Compiled):
         self._bind(1)
         self._ready(advance, self._bound[0])
         self._tokens = Tokens(network.input_format, (*batch, network.d_input))
+        self._step_shape = len(self._re), 1, network.d_output
+        self._output_shape = *batch, network.d_output
 
     def _bind(self, block: int) -> None:
         """Put the kernel's arguments together, one tuple a thread."""
@@ -135,9 +137,14 @@ class CompiledFixed(_Compiled):
         for x in (self._re, self._im, self._peaks, self._totals):
             x[...] = 0
 
-    def mantissas(self, token: Any) -> NDArray[np.int64] | None:
+    def step(self, token: Any) -> NDArray[np.int64] | None:
         """See `Executor`."""
-        return self._tokens.mantissas(token)
+        u = None if self._raises or len(self._bound) > 1 else self._tokens.mantissas(token)
+        if u is None:
+            return None
+        outputs = np.empty(self._step_shape, np.int64)
+        advance(*self._bound[0], u.reshape(len(self._re), 1, -1), outputs)
+        return outputs.reshape(self._output_shape)
 
     def advance(self, tokens: NDArray[np.int64]) -> NDArray[np.int64]:
         """See `Executor`."""
@@ -227,7 +234,7 @@ class CompiledFloat(_Compiled):
         for x in (self._re, self._im, self._totals):
             x[...] = 0
 
-    def mantissas(self, token: Any) -> NDArray[np.float64] | None:
+    def step(self, token: Any) -> NDArray[np.float64] | None:
         """See `Executor`."""
         return None
 

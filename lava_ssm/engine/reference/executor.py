@@ -36,7 +36,7 @@ class Reference:
         """See `Executor`."""
         self.state = zero_state(self._network, self._batch)
 
-    def mantissas(self, token: Any) -> NDArray[Any] | None:
+    def step(self, token: Any) -> NDArray[Any] | None:
         """See `Executor`."""
         return None
 
