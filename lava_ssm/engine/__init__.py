@@ -1,6 +1,7 @@
 """Runs network descriptions without Lava: whole sequences, batches, single tokens."""
 
 from lava_ssm.engine.overflows import Overflows, OverflowWarning, warn_of_overflows
+from lava_ssm.engine.states import checked_state
 from lava_ssm.engine.stream import Backend, Run, Stream, run
 from lava_ssm.engine.tokens import as_tokens
 
@@ -11,6 +12,7 @@ __all__ = [
     "Run",
     "Stream",
     "as_tokens",
+    "checked_state",
     "run",
     "warn_of_overflows",
 ]

@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from lava_ssm.engine import reference
 from lava_ssm.engine.executor import Executor
 from lava_ssm.engine.overflows import Overflows
+from lava_ssm.engine.states import checked_state
 from lava_ssm.engine.tokens import as_tokens
 from lava_ssm.network import FixedNetwork, Network
-from lava_ssm.numerics import integers, overflowing, reals, word_range
 
 Backend: TypeAlias = Literal["compiled", "reference"]
 
@@ -95,20 +95,11 @@ class Stream:
         wanted = [x.shape for x in self._executor.states]
         if len(given) != len(wanted):
             raise ValueError(f"state must have {len(wanted)} arrays, one a layer, got {len(given)}")
-        checked = []
-        for i, (x, shape) in enumerate(zip(given, wanted, strict=True)):
-            name = f"state[{i}]"
-            bits = network.arithmetic.state_bits if isinstance(network, FixedNetwork) else None
-            values = reals(x, name) if bits is None else integers(x, name)
-            if values.shape != shape:
-                raise ValueError(f"{name} must have shape {shape}, got {values.shape}")
-            if bits is not None and overflowing(values, bits).any():
-                low, high = word_range(bits)
-                raise ValueError(
-                    f"{name}: mantissas must lie in [{low}, {high}] ({bits} bits), "
-                    f"got {values.min()} to {values.max()}"
-                )
-            checked.append(values)
+        bits = network.arithmetic.state_bits if isinstance(network, FixedNetwork) else None
+        checked = [
+            checked_state(x, shape, bits, f"state[{i}]")
+            for i, (x, shape) in enumerate(zip(given, wanted, strict=True))
+        ]
         self._executor.set_states(checked)
 
     @property

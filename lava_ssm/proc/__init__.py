@@ -5,10 +5,24 @@ Using this room makes Lava's stock runtime safe (`lava_ssm.runtime`, `docs/runti
 
 # First: it guards the import of Lava.
 import lava_ssm.runtime  # noqa: F401  # isort: skip
+from lava_ssm.proc.fused.process import FusedSSMNetwork
+from lava_ssm.proc.io.sink import Sink, sink
+from lava_ssm.proc.io.source import Source, source
 from lava_ssm.proc.network.process import SSMNetwork
 from lava_ssm.proc.readout.process import Readout
 from lava_ssm.proc.relay.process import Relay
-from lava_ssm.proc.run import run, source
+from lava_ssm.proc.run import run
 from lava_ssm.proc.s4d.process import S4D
 
-__all__ = ["S4D", "Readout", "Relay", "SSMNetwork", "run", "source"]
+__all__ = [
+    "S4D",
+    "FusedSSMNetwork",
+    "Readout",
+    "Relay",
+    "SSMNetwork",
+    "Sink",
+    "Source",
+    "run",
+    "sink",
+    "source",
+]

@@ -153,12 +153,12 @@ def test_products_at_the_extremes_are_exact(rounding: Rounding, state: int) -> N
     """Each product of the largest parameters and states, against Python's own integers."""
     rng = np.random.default_rng(5)
     p = 15
-    mantissas = np.array([2**15 - 1, -(2**15) + 1, 23169, -23169, 1, -1, *rng.integers(-9e3, 9e3, 58)])
+    mantissas = np.array(
+        [2**15 - 1, -(2**15) + 1, 23169, -23169, 1, -1, *rng.integers(-9e3, 9e3, 58)]
+    )
     a = np.stack([mantissas, np.zeros(64, int)], axis=-1)[:, np.newaxis]  # 64 channels, one state
     zero = np.zeros((64, 1, 2), int)
-    net = FixedNetwork(
-        (FixedS4D(a, zero, zero, p, 0),), arithmetic=Arithmetic(rounding=rounding)
-    )
+    net = FixedNetwork((FixedS4D(a, zero, zero, p, 0),), arithmetic=Arithmetic(rounding=rounding))
     stream = net.stream()
     stream.state = (np.broadcast_to([state, 0], (64, 1, 2)),)
     stream.step(np.zeros(64, int))

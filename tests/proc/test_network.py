@@ -68,6 +68,19 @@ def test_synapse_shifts_left_and_right_and_wraps_as_the_reference(output_exponen
     np.testing.assert_array_equal(graph_run(net, x), run(net, x).outputs)
 
 
+@pytest.mark.parametrize("readout", Readout)
+@pytest.mark.parametrize("period", [1, 3])
+def test_fused_network_equals_the_graph_of_synapses_and_neurons(
+    readout: Readout, period: int
+) -> None:
+    rng = np.random.default_rng(period)
+    net = random_fixed_network(rng, readout=readout, per_channel=True)
+    x = rng.integers(-3000, 3000, (3, 10, 2))
+    np.testing.assert_array_equal(
+        graph_run(net, x, period, ssm.proc.FusedSSMNetwork), graph_run(net, x, period)
+    )
+
+
 def test_a_network_of_one_s4d_layer_sums_over_its_states() -> None:
     rng = np.random.default_rng(0)
     net = FixedNetwork((random_fixed_s4d(rng, 3, 5),))
@@ -83,15 +96,22 @@ def test_float_graph_equals_the_float_reference(readout: Readout) -> None:
     np.testing.assert_allclose(graph_run(net, x), net.run(x), rtol=1e-12, atol=1e-12)
 
 
+KINDS = pytest.mark.parametrize("kind", [ssm.proc.SSMNetwork, ssm.proc.FusedSSMNetwork])
+
+
+@KINDS
 @pytest.mark.parametrize("period", [1, 4])
-def test_outputs_come_at_the_steps_that_are_named_and_zero_at_all_others(period: int) -> None:
+def test_outputs_come_at_the_steps_that_are_named_and_zero_at_all_others(
+    kind: type[ssm.proc.SSMNetwork], period: int
+) -> None:
     rng = np.random.default_rng(0)
     fixed = random_fixed_network(rng, n_layers=1)
-    net = ssm.proc.SSMNetwork(fixed, period=period)
+    net = kind(fixed, period=period)
     assert net.latency == 1 + 3 + 1
     x = rng.integers(1000, 3000, (6, 2))
     steps = net.steps_for(6) + 3 * period - 1
-    sent = record(ssm.proc.source(x, net), net, steps, "fixed_pt")  # (d_output, steps)
+    source = ssm.proc.source(x, net, drain=net.latency + 3 * period)
+    sent = record(source, net, steps, "fixed_pt")  # (d_output, steps)
     assert net.steps_for(6) == net.step_of(5) == 1 + 5 * period + net.latency
     expected = np.zeros_like(sent)
     padded = np.concatenate([x, np.zeros((2, 2), int)])  # the source is at its end
@@ -101,22 +121,26 @@ def test_outputs_come_at_the_steps_that_are_named_and_zero_at_all_others(period:
     np.testing.assert_array_equal(net.outputs(sent, 6), fixed.run(x))
 
 
-def test_input_off_turn_is_ignored() -> None:
+@KINDS
+def test_input_off_turn_is_ignored(kind: type[ssm.proc.SSMNetwork]) -> None:
     rng = np.random.default_rng(0)
     fixed = random_fixed_network(rng, n_layers=1)
     x = rng.integers(-3000, 3000, (5, 2))
-    net = ssm.proc.SSMNetwork(fixed, period=3)
+    net = kind(fixed, period=3)
     noisy = rng.integers(-3000, 3000, (2, net.steps_for(5)))
     noisy[:, 0:13:3] = x.T
     sent = record(Source(data=noisy), net, net.steps_for(5), "fixed_pt")
     np.testing.assert_array_equal(net.outputs(sent, 5), fixed.run(x))
 
 
-def test_a_buffer_with_one_column_a_step_is_as_good_a_source() -> None:
+@KINDS
+def test_a_buffer_with_one_column_a_step_is_as_good_a_source(
+    kind: type[ssm.proc.SSMNetwork],
+) -> None:
     rng = np.random.default_rng(0)
     fixed = random_fixed_network(rng, n_layers=1)
     x = rng.integers(-3000, 3000, (8, 2))
-    net = ssm.proc.SSMNetwork(fixed)
+    net = kind(fixed)
     sent = record(Source(data=x.T), net, net.steps_for(8), "fixed_pt")
     np.testing.assert_array_equal(net.outputs(sent, 8), fixed.run(x))
 
@@ -197,18 +221,20 @@ def test_two_graphs_of_one_network_are_independent() -> None:
     np.testing.assert_array_equal(np.stack([first, second]), fixed.run(x))
 
 
+@KINDS
 @pytest.mark.parametrize(("period", "reset_every"), [(1, None), (1, 4), (3, None), (4, 2)])
-def test_two_networks_in_series(period: int, reset_every: int | None) -> None:
+def test_two_networks_in_series(
+    kind: type[ssm.proc.SSMNetwork], period: int, reset_every: int | None
+) -> None:
     rng = np.random.default_rng(0)
     first = random_fixed_network(rng, n_layers=1, d_output=3)
     second = random_fixed_network(rng, n_layers=1, d_input=3)
     x = rng.integers(-3000, 3000, (8, 2))
     ahead = ssm.proc.SSMNetwork(first, period=period, reset_every=reset_every)
-    behind = ssm.proc.SSMNetwork(
-        second, period=period, offset=ahead.latency, reset_every=reset_every
-    )
+    behind = kind(second, period=period, offset=ahead.latency, reset_every=reset_every)
     steps = behind.steps_for(8)
-    source, sink = ssm.proc.source(x, ahead), Sink(shape=(4,), buffer=steps)
+    drain = ahead.latency + behind.latency
+    source, sink = ssm.proc.source(x, ahead, drain), Sink(shape=(4,), buffer=steps)
     source.s_out.connect(ahead.a_in)
     ahead.s_out.connect(behind.a_in)
     behind.s_out.connect(sink.a_in)
@@ -219,19 +245,23 @@ def test_two_networks_in_series(period: int, reset_every: int | None) -> None:
     np.testing.assert_array_equal(found, run(second, between, reset_every).outputs)
 
 
-def test_a_source_waits_for_a_network_that_starts_late() -> None:
+@KINDS
+def test_a_source_waits_for_a_network_that_starts_late(kind: type[ssm.proc.SSMNetwork]) -> None:
     rng = np.random.default_rng(0)
     fixed = random_fixed_network(rng, n_layers=1)
     x = rng.integers(-3000, 3000, (6, 2))
-    net = ssm.proc.SSMNetwork(fixed, period=2, offset=3, reset_every=3)
+    net = kind(fixed, period=2, offset=3, reset_every=3)
     assert net.step_of(0) == 1 + 3 + net.latency
     sent = record(ssm.proc.source(x, net), net, net.steps_for(6), "fixed_pt")
     np.testing.assert_array_equal(net.outputs(sent, 6), run(fixed, x, 3).outputs)
 
 
+@KINDS
 @pytest.mark.parametrize("tag", ["floating_pt", "fixed", None])
-def test_a_tag_that_cannot_run_the_network_is_refused_before_the_runtime(tag: str | None) -> None:
-    net = ssm.proc.SSMNetwork(random_fixed_network(np.random.default_rng(0)))
+def test_a_tag_that_cannot_run_the_network_is_refused_before_the_runtime(
+    kind: type[ssm.proc.SSMNetwork], tag: str | None
+) -> None:
+    net = kind(random_fixed_network(np.random.default_rng(0)))
     with pytest.raises(ValueError, match="select_tag must be 'fixed_pt' for a FixedNetwork, got"):
         net.run(condition=RunSteps(1), run_cfg=Loihi2SimCfg(select_tag=tag))
     assert net.runtime is None
@@ -265,15 +295,16 @@ def test_bad_tokens_never_reach_a_graph(x: np.ndarray, error: type[Exception], t
         ssm.proc.source(x, net)
 
 
-def test_bad_schedules_and_counts_are_named() -> None:
+@KINDS
+def test_bad_schedules_and_counts_are_named(kind: type[ssm.proc.SSMNetwork]) -> None:
     fixed = random_fixed_network(np.random.default_rng(0))
     with pytest.raises(ValueError, match="period must be an integer of at least 1, got 0"):
-        ssm.proc.SSMNetwork(fixed, period=0)
+        kind(fixed, period=0)
     with pytest.raises(ValueError, match="reset_every must be an integer of at least 1"):
-        ssm.proc.SSMNetwork(fixed, reset_every=2.5)
+        kind(fixed, reset_every=2.5)
     with pytest.raises(TypeError, match="network must be a Network or a FixedNetwork"):
-        ssm.proc.SSMNetwork(fixed.layers[0])
-    net = ssm.proc.SSMNetwork(fixed)
+        kind(fixed.layers[0])
+    net = kind(fixed)
     with pytest.raises(ValueError, match="n_tokens"):
         net.steps_for(0)
     with pytest.raises(ValueError, match="token must be"):

@@ -29,7 +29,7 @@ def compiled_float(function: F) -> F:
     return inner
 
 
-def kernel(function: F) -> F:
+def kernel(function: Callable[..., Any]) -> Any:
     """Compile with Numba, to be called from Python: runs without the interpreter's lock.
 
     The machine code is kept on disk (beside the module, or in the user's cache folder where that
@@ -39,8 +39,7 @@ def kernel(function: F) -> F:
     # Numba would take old code from disk although a function that the kernel calls has changed in
     # another file: it looks at the kernel's own file alone.
     outer._cache._cache_file._source_stamp = _sources()
-    result: F = outer
-    return result
+    return outer
 
 
 def ready(outer: Any, signature: tuple[Any, ...]) -> None:

@@ -18,7 +18,7 @@ HAS_ROUNDING_MODE = platform.machine().lower() in {"x86_64", "amd64", "aarch64",
 """Whether LLVM can set the rounding mode of this CPU."""
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def rounding_mode(typingctx: Any) -> Any:
     """Give the CPU's rounding mode, of this thread."""
 
@@ -29,7 +29,7 @@ def rounding_mode(typingctx: Any) -> Any:
     return types.int32(), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def set_rounding_mode(typingctx: Any, mode: Any) -> Any:
     """Set the CPU's rounding mode, of this thread; no memory access moves across this."""
 
@@ -44,7 +44,7 @@ def set_rounding_mode(typingctx: Any, mode: Any) -> Any:
     return types.void(types.int32), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def rounded(typingctx: Any, x: Any) -> Any:
     """Round a float to an integer, as the CPU's rounding mode says; still a float."""
 
@@ -54,7 +54,7 @@ def rounded(typingctx: Any, x: Any) -> Any:
     return x(x), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def to_int32(typingctx: Any, x: Any) -> Any:
     """Give a float that is an integer as one, 32 bits."""
 
@@ -64,7 +64,7 @@ def to_int32(typingctx: Any, x: Any) -> Any:
     return types.int32(x), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def magnitude(typingctx: Any, x: Any) -> Any:
     """Bits of |x| as an integer: ordered as |x| is, and unlike floats cheap to compare."""
 
@@ -76,7 +76,7 @@ def magnitude(typingctx: Any, x: Any) -> Any:
     return types.Integer.from_bitwidth(x.bitwidth, True)(x), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def from_magnitude(typingctx: Any, bits: Any) -> Any:
     """Give back the float that `magnitude` was taken of, without its sign."""
     real = types.float32 if bits.bitwidth == 32 else types.float64

@@ -1,5 +1,6 @@
 """The compiled kernels as executors of streams."""
 
+import itertools
 import math
 import os
 from collections import Counter
@@ -44,7 +45,7 @@ class Threads:
     def __init__(self, n_rows: int, n_threads: int) -> None:
         n = min(n_rows, n_threads)
         cuts = [round(n_rows * i / n) for i in range(n + 1)] if n else [0]
-        self.ranges = [slice(i, j) for i, j in zip(cuts, cuts[1:], strict=False)]
+        self.ranges = [slice(i, j) for i, j in itertools.pairwise(cuts)]
         self._pool: ThreadPoolExecutor | None = None
         self._process = 0
 
@@ -123,7 +124,7 @@ class CompiledFixed(_Compiled):
         """Put the kernel's arguments together, one tuple a thread."""
         p = self._program
         self._signals = np.zeros((self._n_threads, 2, block, p.width), np.int32)
-        self._bound = [
+        self._bound: list[tuple[Any, ...]] = [
             (
                 *(p.stages, p.parameters, p.channels, p.weights, p.shifts, p.rules),
                 *(x[rows] for x in (self._re, self._im, self._peaks, self._totals)),
@@ -163,10 +164,7 @@ class CompiledFixed(_Compiled):
 
     def _raise(self, tokens: NDArray[np.int64]) -> None:
         """Let the reference say what overflows, and by how much."""
-        layers = tuple(
-            None if row[IS_LINEAR] else self._state(row)
-            for row in self._program.stages
-        )
+        layers = tuple(None if row[IS_LINEAR] else self._state(row) for row in self._program.stages)
         total = self._totals.reshape(*self._batch, -1)
         sums = self._network.readout is Readout.MEAN_OVER_TIME
         reference = Reference(self._network, self._batch)
@@ -256,7 +254,8 @@ class CompiledFloat(_Compiled):
         cuts = np.cumsum([layer.a.size for layer in layers])[:-1]
         both = np.split(np.stack([self._re, self._im], axis=-1), cuts, axis=1)
         return tuple(
-            x.reshape(*self._batch, *layer.a.shape, 2) for x, layer in zip(both, layers)
+            x.reshape(*self._batch, *layer.a.shape, 2)
+            for x, layer in zip(both, layers, strict=True)
         )
 
     @property

@@ -21,11 +21,11 @@ from lava_ssm.engine.compiled.cpu import (
     to_int32,
 )
 from lava_ssm.engine.compiled.neurons import (
+    DOWN,
     PARAM_EXPONENT,
     STATE_EXPONENT,
     U_LIMIT,
     UP,
-    DOWN,
     X_LIMIT,
     exact_state,
 )
@@ -70,10 +70,10 @@ class StateNeurons:
         channels, whole = numbers[:-1], numbers[-1]
         p, s = (spread(channels[:, i], np.int64) for i in (PARAM_EXPONENT, STATE_EXPONENT))
         values = np.concatenate([layer.a, layer.b, layer.c], axis=-1).reshape(n, 6)
-        parameters = np.zeros((6, size), real)
+        parameters: NDArray[Any] = np.zeros((6, size), real)
         parameters[:, :n] = values.T * np.exp2(-p[:n])
         self._counts = np.zeros(len(OVERFLOWED), np.int64)
-        self._bound = (
+        self._bound: tuple[Any, ...] = (
             parameters.ravel(),
             *(spread(channels[:, i], real) for i in (UP, DOWN)),
             np.stack([p, s]),
@@ -269,7 +269,7 @@ def relay(amount, relu, rules, counts, u, y):
 
 @kernel
 def add(rules, counts, total, y):
-    """total + y in 32 bits, both int32, (n,)."""
+    """Total + y in 32 bits, both int32, (n,)."""
     for i in range(total.size):
         sum_ = np.int64(total[i]) + np.int64(y[i])
         total[i] = word(sum_, SYNAPSE_BITS, rules[1], counts, SUM)

@@ -34,7 +34,8 @@ class Program:
     parameters
         float32 or float64: of each S4D stage (d_model, 6, padded), times 2**-param_exponent.
     channels
-        float64, (..., neurons.N_COLUMNS): of each S4D stage its channels, then the stage as a whole.
+        float64, (..., neurons.N_COLUMNS): of each S4D stage its channels, then the
+        stage as a whole.
     weights
         int8: of each linear stage its mantissas, (d_input, d_output).
     shifts
@@ -62,7 +63,8 @@ def program(network: FixedNetwork) -> Program:
     rules = network.arithmetic
     real = real_type(network)
     table = np.zeros((len(network.stages), N_STAGE_COLUMNS), np.int64)
-    parameters, channels = [np.zeros(0, real)], [np.zeros((0, neurons.N_COLUMNS))]
+    parameters: list[NDArray[Any]] = [np.zeros(0, real)]
+    channels = [np.zeros((0, neurons.N_COLUMNS))]
     weights, shifts = [np.zeros(0, np.int8)], [np.zeros(0, np.int64)]
     n_parameters = n_states = n_channels = n_weights = n_shifts = 0
     for i, (row, stage) in enumerate(zip(table, network.stages, strict=True)):
@@ -121,7 +123,7 @@ def scaled(layer: FixedS4D, real: type) -> NDArray[Any]:
     """Give a, b, c times 2**-param_exponent, (d_model, 6, padded): exact in `real`."""
     p = np.broadcast_to(layer.param_exponent, layer.d_model)
     values = np.concatenate([layer.a, layer.b, layer.c], axis=-1)  # (d_model, d_state, 6)
-    rows = np.zeros((layer.d_model, 6, padded(layer.d_state)), real)
+    rows: NDArray[Any] = np.zeros((layer.d_model, 6, padded(layer.d_state)), real)
     rows[..., : layer.d_state] = np.moveaxis(values, -1, 1) * np.exp2(-p)[:, np.newaxis, np.newaxis]
     return rows
 

@@ -142,7 +142,7 @@ class _Loop:
         return _call(b, "llvm.vector.reduce.smax", b.load(self._peak), result=word)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def step_states(
     typingctx: Any, parameters: Any, first: Any, size: Any, v: Any, down: Any, re: Any, im: Any,
     x: Any,
@@ -167,7 +167,7 @@ def step_states(
     """
     real = parameters.dtype
     bits = types.Integer.from_bitwidth(real.bitwidth, True)
-    result = types.Tuple((types.int32, bits))
+    result = types.Tuple((types.int32, bits))  # type: ignore[attr-defined]
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         parameters_, first_, size_, v_, down_, re_, im_, x_ = args
@@ -197,7 +197,7 @@ def step_states(
     return result(parameters, wide, wide, real, real, re, im, wide), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def step_each(
     typingctx: Any, parameters: Any, size: Any, v: Any, down: Any, re: Any, im: Any, out: Any
 ) -> Any:

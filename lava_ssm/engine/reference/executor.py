@@ -42,9 +42,7 @@ class Reference:
 
     def advance(self, tokens: NDArray[Any]) -> NDArray[Any]:
         """See `Executor`."""
-        outputs, self.state = advance(
-            self._network, self.state, tokens, self._tallies, self._probe
-        )
+        outputs, self.state = advance(self._network, self.state, tokens, self._tallies, self._probe)
         return outputs
 
     @property

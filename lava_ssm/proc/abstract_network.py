@@ -1,0 +1,135 @@
+"""What both Processes of a network have in common: ports, schedule, tag."""
+
+from typing import Any
+
+import numpy as np
+from lava.magma.core.process.ports.ports import InPort, OutPort
+from lava.magma.core.process.process import AbstractProcess
+from numpy.typing import ArrayLike, NDArray
+
+from lava_ssm.network import FixedNetwork, Network
+from lava_ssm.proc.neuron import FIXED, FLOATING
+from lava_ssm.proc.schedule import Schedule
+
+
+class AbstractNetwork(AbstractProcess):
+    """A network that takes tokens and gives outputs at the steps that its schedule names.
+
+    Parameters
+    ----------
+    network, period, offset, reset_every
+        See `SSMNetwork`.
+    batch
+        Shape that `a_in` and `s_out` have before the width of a token.
+    """
+
+    _runtime = None  # Lava's `__del__` asks for it, also of a Process whose checks failed
+
+    def __init__(
+        self,
+        network: Network | FixedNetwork,
+        period: int,
+        offset: int,
+        reset_every: int | None,
+        batch: tuple[int, ...],
+        name: str | None,
+        **params: Any,
+    ) -> None:
+        if not isinstance(network, Network | FixedNetwork):
+            raise TypeError(
+                f"network must be a Network or a FixedNetwork, got {type(network).__name__}"
+            )
+        self._entry = Schedule(period, offset, reset_every)
+        self._exit = Schedule(period, offset + network.latency, reset_every)
+        super().__init__(
+            network=network,
+            period=period,
+            offset=offset,
+            reset_every=reset_every,
+            batch=batch,
+            entry=self._entry,
+            exit=self._exit,
+            name=name,
+            **params,
+        )
+        self.network = network
+        self.a_in = InPort(shape=(*batch, network.d_input))
+        self.s_out = OutPort(shape=(*batch, network.d_output))
+
+    @property
+    def tag(self) -> str:
+        """The tag that runs this network: `fixed_pt` or `floating_pt`."""
+        return FIXED if isinstance(self.network, FixedNetwork) else FLOATING
+
+    @property
+    def latency(self) -> int:
+        """Time steps from a token's entry to its output."""
+        return self.network.latency
+
+    @property
+    def offset(self) -> int:
+        """Time steps before the first token enters."""
+        return self._entry.offset
+
+    @property
+    def period(self) -> int:
+        """Time steps from one token's entry to the next one's."""
+        return self._entry.period
+
+    @property
+    def reset_every(self) -> int | None:
+        """Tokens of a sample, or None."""
+        return self._entry.reset_every
+
+    def step_of(self, token: int) -> int:
+        """Time step, from 1, at which `s_out` carries the output of a token, from 0."""
+        return self._exit.step_of(_count(token, 0, "token"))
+
+    def steps_for(self, n_tokens: int) -> int:
+        """Time steps to run for the outputs of the first `n_tokens` tokens."""
+        return self._exit.step_of(_count(n_tokens, 1, "n_tokens") - 1)
+
+    def outputs(self, recorded: ArrayLike, n_tokens: int) -> NDArray[Any]:
+        """Pick the tokens' outputs out of what a sink or Monitor recorded of `s_out`.
+
+        Parameters
+        ----------
+        recorded
+            One column a time step from step 1 on, as in Lava's sink: the shape of `s_out`, steps.
+
+        Returns
+        -------
+        ndarray
+            (n_tokens, d_output), behind the batch if there is one; int64 of a fixed network.
+
+        Raises
+        ------
+        ValueError
+            Fewer steps were recorded than these tokens need.
+        """
+        columns = np.asarray(recorded)
+        steps = self.steps_for(n_tokens)
+        if columns.ndim < 2 or columns.shape[:-1] != self.s_out.shape:
+            wanted = ", ".join(map(str, self.s_out.shape))
+            raise ValueError(f"recorded must have shape ({wanted}, steps), got {columns.shape}")
+        if columns.shape[-1] < steps:
+            raise ValueError(
+                f"n_tokens: {n_tokens} tokens need {steps} steps, {columns.shape[-1]} were recorded"
+            )
+        first = self.step_of(0) - 1
+        picked = np.moveaxis(columns[..., first : steps : self.period], -1, -2)
+        return picked.astype(np.int64) if self.tag == FIXED else picked
+
+    def compile(self, run_cfg: Any, compile_config: Any = None) -> Any:
+        """Compile the graph; refuses a run configuration whose tag cannot run this network."""
+        chosen = getattr(run_cfg, "select_tag", self.tag)
+        if chosen != self.tag:
+            kind = type(self.network).__name__
+            raise ValueError(f"select_tag must be {self.tag!r} for a {kind}, got {chosen!r}")
+        return super().compile(run_cfg, compile_config)
+
+
+def _count(value: int, least: int, name: str) -> int:
+    if not isinstance(value, int | np.integer) or value < least:
+        raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}")
+    return int(value)

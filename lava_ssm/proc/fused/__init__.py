@@ -1,0 +1,1 @@
+"""A whole network as one Process, the compiled engine inside."""

@@ -1,0 +1,139 @@
+"""A whole network as one Lava Process that is not a graph inside."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from lava.magma.core.process.variable import Var
+from numpy.typing import ArrayLike, NDArray
+
+from lava_ssm.engine import checked_state
+from lava_ssm.network import S4D, FixedNetwork, FixedS4D, Network, Stage
+from lava_ssm.proc.abstract_network import AbstractNetwork
+
+
+@dataclass(frozen=True)
+class FusedState:
+    """The state of an S4D layer: a part of the Process's Var `state`.
+
+    Parameters
+    ----------
+    var
+        The Var, (*batch, states of all layers, 2).
+    first
+        The layer's first state.
+    shape
+        (*batch, d_model, d_state).
+    bits
+        Width of a mantissa in a fixed network, None in a float one.
+    """
+
+    var: Var
+    first: int
+    shape: tuple[int, ...]
+    bits: int | None
+
+    @property
+    def _place(self) -> tuple[Any, ...]:
+        d_model, d_state = self.shape[-2:]
+        return ..., slice(self.first, self.first + d_model * d_state), slice(None)
+
+    def get(self) -> NDArray[Any]:
+        """Read the state, (*batch, d_model, d_state, 2): real, imaginary."""
+        part = self.var.get()[self._place].reshape(*self.shape, 2)
+        return part.astype(np.float64 if self.bits is None else np.int64)
+
+    def set(self, state: ArrayLike) -> None:
+        """Write the state, of that shape, between two runs of the graph.
+
+        Raises
+        ------
+        TypeError, ValueError
+            See `lava_ssm.engine.checked_state`.
+        """
+        x = checked_state(state, (*self.shape, 2), self.bits)
+        whole = self.var.get()
+        whole[self._place] = x.reshape(*self.shape[:-2], -1, 2)
+        self.var.set(whole)
+
+
+@dataclass(frozen=True)
+class FusedLayer:
+    """What can be read of an S4D layer while its Process exists.
+
+    Parameters
+    ----------
+    state
+        The state as one array.
+    """
+
+    state: FusedState
+
+
+class FusedSSMNetwork(AbstractNetwork):
+    """A network on Lava as one Process: ports, steps and integers of `SSMNetwork`.
+
+    Inside works the compiled engine, so that a token takes a hundredth of the time. What happens
+    between layers cannot be probed, nor taken elsewhere: that is what `SSMNetwork` is for.
+
+    Parameters
+    ----------
+    network, period, offset, reset_every
+        See `SSMNetwork`.
+    batch_size
+        Streams that run side by side: the ports' first axis. None: one, without that axis.
+    n_threads
+        Threads that the streams are shared out among; the results do not depend on it. None: one
+        for each core.
+
+    Attributes
+    ----------
+    a_in, s_out
+        Ports of shape (d_input,) and (d_output,), with a batch (batch_size, ...): messages,
+        mantissas in fixed point. The output is zero on steps that carry no token's output.
+    state
+        Var, (states of all layers, 2), with a batch (batch_size, ...): real, imaginary.
+    layers
+        For each S4D layer, in order, its part of it: `layers[0].state.get()`. A token is in all
+        layers by the end of the step in which it enters.
+    latency
+        Steps from a token's entry to its output.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Not a network, or a period, reset_every, batch_size or n_threads that is not a positive
+        integer.
+    """
+
+    def __init__(
+        self,
+        network: Network | FixedNetwork,
+        period: int = 1,
+        offset: int = 0,
+        reset_every: int | None = None,
+        batch_size: int | None = None,
+        n_threads: int | None = None,
+        name: str | None = None,
+    ) -> None:
+        for what, value in (("batch_size", batch_size), ("n_threads", n_threads)):
+            if value is not None and not (isinstance(value, int | np.integer) and value >= 1):
+                raise ValueError(f"{what} must be an integer of at least 1, got {value!r}")
+        batch = () if batch_size is None else (int(batch_size),)
+        super().__init__(network, period, offset, reset_every, batch, name, n_threads=n_threads)
+        stages: tuple[Stage[Any], ...] = network.stages
+        layers = [s.layer for s in stages if isinstance(s.layer, S4D | FixedS4D)]
+        sizes = [layer.d_model * layer.d_state for layer in layers]
+        self.state = Var(shape=(*batch, max(1, sum(sizes)), 2), init=0)
+        bits = network.arithmetic.state_bits if isinstance(network, FixedNetwork) else None
+        self.layers = tuple(
+            FusedLayer(
+                FusedState(self.state, sum(sizes[:i]), (*batch, la.d_model, la.d_state), bits)
+            )
+            for i, la in enumerate(layers)
+        )
+        self.overflows = Var(shape=(1,), init=0)
+
+    def count_overflows(self) -> int:
+        """Integers that left their words so far, those of synapses among them."""
+        return int(self.overflows.get()[0])

@@ -1,0 +1,1 @@
+"""Tokens into a graph, and outputs out of it."""

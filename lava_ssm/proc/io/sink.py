@@ -1,0 +1,141 @@
+"""Collecting a graph's outputs."""
+
+import contextlib
+from typing import Any
+
+import numpy as np
+from lava.magma.core.decorator import implements, requires, tag
+from lava.magma.core.model.py.model import PyLoihiProcessModel
+from lava.magma.core.model.py.ports import PyInPort
+from lava.magma.core.model.py.type import LavaPyType
+from lava.magma.core.process.ports.ports import InPort
+from lava.magma.core.process.process import AbstractProcess
+from lava.magma.core.process.variable import Var
+from lava.magma.core.resources import CPU
+from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
+from numpy.typing import NDArray
+
+from lava_ssm.proc.abstract_network import AbstractNetwork
+from lava_ssm.proc.neuron import FIXED, FLOATING
+from lava_ssm.proc.schedule import Schedule
+from lava_ssm.runtime import GraphStopped
+
+
+class Sink(AbstractProcess):
+    """Keeps the outputs of a network's tokens, and nothing of the steps between.
+
+    Made by `lava_ssm.proc.sink`.
+
+    Parameters
+    ----------
+    shape
+        Of an output, with the batch.
+    capacity
+        Outputs that it holds.
+    schedule
+        The steps at which outputs come.
+    tag
+        `fixed_pt` or `floating_pt`.
+
+    Attributes
+    ----------
+    a_in
+        Port of that shape.
+    """
+
+    _runtime = None  # Lava's `__del__` asks for it, also of a Process whose checks failed
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        capacity: int,
+        schedule: Schedule,
+        tag: str,
+        name: str | None = None,
+    ) -> None:
+        if not isinstance(capacity, int | np.integer) or capacity < 1:
+            raise ValueError(f"n_tokens must be an integer of at least 1, got {capacity!r}")
+        super().__init__(schedule=schedule, capacity=capacity, name=name)
+        self._is_fixed = tag == FIXED
+        self.a_in = InPort(shape=shape)
+        self.data = Var(shape=(int(capacity), *shape), init=0)
+        self.count = Var(shape=(1,), init=0)
+
+    def take(self) -> NDArray[Any]:
+        """Take out the outputs that have come since the last call, between runs.
+
+        Returns
+        -------
+        ndarray
+            (tokens, d_output), with a batch (batch_size, tokens, d_output); int64 of a fixed
+            network.
+        """
+        n = int(self.count.get()[0])
+        taken = np.moveaxis(self.data.get()[:n], 0, -2)
+        with contextlib.suppress(GraphStopped):  # of a graph that failed all can be taken again
+            self.count.set(np.zeros(1))
+        return taken.astype(np.int64) if self._is_fixed else taken
+
+
+class AbstractSinkModel(PyLoihiProcessModel):
+    """Writes down the output that a step carries, if it is a token's."""
+
+    def __init__(self, proc_params: Any) -> None:
+        super().__init__(proc_params)
+        self.schedule: Schedule = proc_params["schedule"]
+        self.capacity: int = proc_params["capacity"]
+
+    def run_spk(self) -> None:
+        """One time step."""
+        output = self.a_in.recv()
+        if self.schedule.token_at(self.time_step) is None:
+            return
+        n = int(self.count[0])
+        if n == self.capacity:
+            raise RuntimeError(
+                f"the sink is full: it holds {n} tokens; take() them between runs, or make it "
+                "with a larger n_tokens"
+            )
+        self.data[n] = output
+        self.count[0] = n + 1
+
+
+@implements(proc=Sink, protocol=LoihiProtocol)
+@requires(CPU)
+@tag(FIXED)
+class PySinkModelFixed(AbstractSinkModel):
+    """Mantissas, in 32-bit words."""
+
+    a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
+    data: np.ndarray = LavaPyType(np.ndarray, np.int32)
+    count: np.ndarray = LavaPyType(np.ndarray, np.int64)
+
+
+@implements(proc=Sink, protocol=LoihiProtocol)
+@requires(CPU)
+@tag(FLOATING)
+class PySinkModelFloat(AbstractSinkModel):
+    """Values."""
+
+    a_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, float)
+    data: np.ndarray = LavaPyType(np.ndarray, float)
+    count: np.ndarray = LavaPyType(np.ndarray, np.int64)
+
+
+def sink(net: AbstractNetwork, n_tokens: int) -> Sink:
+    """Make a Process that collects the outputs of `net`.
+
+    Parameters
+    ----------
+    net
+        The graph; connect with `net.s_out.connect(collected.a_in)`.
+    n_tokens
+        Outputs that it can hold until `take` is called. One more makes `run` raise a RuntimeError.
+
+    Raises
+    ------
+    ValueError
+        `n_tokens` is not a positive integer.
+    """
+    schedule = Schedule(net.period, net.offset + net.latency, net.reset_every)
+    return Sink(net.s_out.shape, n_tokens, schedule, net.tag)

@@ -1,0 +1,31 @@
+"""Vars whose value is kept elsewhere in the model."""
+
+from typing import Any
+
+import numpy as np
+from lava.magma.core.model.py.type import LavaPyType
+
+
+class LiveVar(LavaPyType):
+    """The type of a Var that a model's method fetches each time that it is read.
+
+    Lava reads a Var as an attribute of the model. What the engine holds in another form, and
+    changes at each token, would have to be copied there at each token.
+
+    Parameters
+    ----------
+    d_type
+        As of `LavaPyType`.
+    fetch
+        Name of the model's method that gives the value, an array.
+    """
+
+    def __init__(self, d_type: type, fetch: str) -> None:
+        super().__init__(np.ndarray, d_type)
+        self.fetch = fetch
+
+    def __get__(self, model: Any, owner: type | None = None) -> Any:
+        return self if model is None else getattr(model, self.fetch)()
+
+    def __set__(self, model: Any, value: Any) -> None:
+        raise AttributeError("a live Var is set through the array that was read")
