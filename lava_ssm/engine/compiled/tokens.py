@@ -46,7 +46,7 @@ class Tokens:
 @kernel
 def within(values, low, high):
     """Whether all integers lie in a range."""
-    for i in range(values.size):  # noqa: SIM110: kernels have no generators
+    for i in range(values.size):  # noqa: SIM110
         if not low <= values[i] <= high:
             return False
     return True
