@@ -16,7 +16,18 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_ROOMS = ("cli", "compress", "data", "engine", "network", "nn", "numerics", "proc", "runtime")
+_ROOMS = (
+    "cli",
+    "compress",
+    "data",
+    "engine",
+    "loihi2",
+    "network",
+    "nn",
+    "numerics",
+    "proc",
+    "runtime",
+)
 
 
 def load(path: str | PathLike[str]) -> "Network | FixedNetwork":

@@ -3,9 +3,13 @@
 import typer
 
 from lava_ssm.cli.demo import demo
+from lava_ssm.cli.estimate import estimate_network
+from lava_ssm.cli.map import map_network
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 app.command()(demo)
+app.command("map")(map_network)
+app.command("estimate")(estimate_network)
 
 
 @app.callback()

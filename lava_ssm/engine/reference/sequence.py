@@ -22,7 +22,8 @@ from lava_ssm.network import (
 Array: TypeAlias = NDArray[Any]
 Probe: TypeAlias = Callable[[int, str, Array], None]
 """Called with a stage's number, what is seen, and the values: `state` (*batch, d_model, d_state, 2)
-token by token, `sum` (the synapses' output) and `message` (*batch, time, d_output) at once."""
+and `out` (what each state's neuron sends, *batch, d_model, d_state) token by token, `sum` (the
+synapses' output) and `message` (*batch, time, d_output) at once."""
 
 
 def see_nothing(stage: int, what: str, values: Array) -> None:
@@ -98,6 +99,7 @@ def _advance_fixed(
             ) -> tuple[Array, Array]:
                 x, out = fixed.s4d_neurons(layer, rules, x, u_t[..., np.newaxis], tally)
                 probe(i, "state", x)
+                probe(i, "out", out)
                 return x, fixed.reduce_states(out, tally)
 
             x, y = _over_time(step, x, u)
@@ -127,6 +129,7 @@ def _advance_float(network: Network, state: State, u: Array, probe: Probe) -> tu
             def step(x: Array, u_t: Array, i: int = i, layer: S4D = layer) -> tuple[Array, Array]:
                 x, out = floating.s4d_neurons(layer, x, u_t[..., np.newaxis])
                 probe(i, "state", x)
+                probe(i, "out", out)
                 return x, out.sum(axis=-1)
 
             x, y = _over_time(step, x, u)

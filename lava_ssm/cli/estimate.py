@@ -1,0 +1,59 @@
+"""`lava-ssm estimate`: modelled time and energy of a network on Loihi 2."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from rich.console import Console
+
+from lava_ssm.cli import placement
+from lava_ssm.loihi2.counting import count
+from lava_ssm.loihi2.describe import describe
+from lava_ssm.loihi2.performance import SCHEDULES, estimate
+
+
+def estimate_network(
+    network: placement.NetworkFile,
+    tokens: Annotated[
+        Path | None,
+        typer.Option(
+            help="NumPy file (.npy) of tokens (..., time, d_input), on which operations are "
+            "counted. Without it every message is taken to be sent: an upper bound."
+        ),
+    ] = None,
+    system: placement.SystemName = "oheo-gulch",
+    strategy: placement.StrategyName = "pack",
+    neurons_per_core: placement.NeuronsPerCore = None,
+    cores_per_layer: placement.CoresPerLayer = None,
+    receiver: placement.Receiver = False,
+    json: placement.JsonFile = None,
+) -> None:
+    """Model latency, throughput and energy on Loihi 2, in both schedules. Nothing is measured."""
+    console = Console()
+    with placement.told_plainly():
+        net = placement.read(network)
+        if tokens is None:
+            description = describe(net, name=network.stem)
+        else:
+            with console.status("counting operations"):
+                description = count(net, _tokens(tokens), name=network.stem)
+        mapping = placement.place(
+            description, system, strategy, neurons_per_core, cores_per_layer, receiver
+        )
+        results = [estimate(description, mapping, schedule) for schedule in SCHEDULES]
+        for result in results:
+            console.print(result)
+        if tokens is None:
+            console.print("Every message is taken to be sent: give --tokens to count real ones.")
+        if json is not None:
+            placement.write_json({r.schedule: r.to_json() for r in results}, json)
+
+
+def _tokens(path: Path) -> np.ndarray[Any, Any]:
+    if not path.is_file():
+        raise FileNotFoundError(f"--tokens: no file {str(path)!r}")
+    try:
+        return np.asarray(np.load(path, allow_pickle=False))
+    except (ValueError, EOFError) as error:
+        raise ValueError(f"--tokens: {str(path)!r} is no .npy file of numbers: {error}") from error

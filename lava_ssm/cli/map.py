@@ -1,0 +1,38 @@
+"""`lava-ssm map`: a network on the neurocores of Loihi 2."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from lava_ssm.cli import placement
+from lava_ssm.loihi2.describe import describe
+
+
+def map_network(
+    network: placement.NetworkFile,
+    system: placement.SystemName = "oheo-gulch",
+    strategy: placement.StrategyName = "pack",
+    neurons_per_core: placement.NeuronsPerCore = None,
+    cores_per_layer: placement.CoresPerLayer = None,
+    receiver: placement.Receiver = False,
+    figure: Annotated[
+        Path | None, typer.Option(help="Draw the chips' cores, coloured by layer, to this file.")
+    ] = None,
+    json: placement.JsonFile = None,
+) -> None:
+    """Place a network on the neurocores of Loihi 2 and print what each layer takes (a model)."""
+    from lava_ssm.loihi2.figure import draw_chips
+
+    with placement.told_plainly():
+        description = describe(placement.read(network), name=network.stem)
+        mapping = placement.place(
+            description, system, strategy, neurons_per_core, cores_per_layer, receiver
+        )
+        Console().print(mapping)
+        if json is not None:
+            placement.write_json(mapping.to_json(), json)
+        if figure is not None:
+            draw_chips(mapping, figure)
+            typer.echo(f"Figure: {figure}")

@@ -1,0 +1,68 @@
+"""What `lava-ssm map` and `lava-ssm estimate` have in common: options, the file, errors."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import typer
+
+from lava_ssm.loihi2.description import Description
+from lava_ssm.loihi2.mapping import Mapping, Strategy, map
+from lava_ssm.network import FixedNetwork, Network, load
+
+NetworkFile = Annotated[Path, typer.Argument(help="File of a network, float or fixed.")]
+SystemName = Annotated[
+    str, typer.Option("--system", help="oheo-gulch, kapoho-point, alia-point or hala-point.")
+]
+StrategyName = Annotated[str, typer.Option("--strategy", help="pack or spread.")]
+NeuronsPerCore = Annotated[int | None, typer.Option(help="With pack: neurons of a core, at most.")]
+CoresPerLayer = Annotated[
+    int | None, typer.Option(help="With spread: target of a layer of several populations.")
+]
+Receiver = Annotated[
+    bool, typer.Option("--receiver", help="Place an on-chip receiver of the outputs too.")
+]
+JsonFile = Annotated[
+    Path | None, typer.Option("--json", help="Write the numbers to this file as well.")
+]
+
+
+@contextmanager
+def told_plainly() -> Iterator[None]:
+    """Turn the errors of bad input into a line on standard error, and exit code 2."""
+    try:
+        yield
+    except (OSError, TypeError, ValueError) as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(2) from error
+
+
+def read(path: Path) -> Network | FixedNetwork:
+    """Read a network's file."""
+    return load(path)
+
+
+def place(
+    description: Description,
+    system: str,
+    strategy: str,
+    neurons_per_core: int | None,
+    cores_per_layer: int | None,
+    receiver: bool,
+) -> Mapping:
+    """Map with the options of the command line."""
+    return map(
+        description, system, cast(Strategy, strategy), neurons_per_core, cores_per_layer, receiver
+    )
+
+
+def write_json(content: Any, path: Path) -> None:
+    """Write a JSON file: complete, or not at all."""
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"--json: no folder {os.fspath(path.parent)!r}")
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(json.dumps(content, indent=2) + "\n")
+    part.replace(path)

@@ -1,0 +1,88 @@
+"""Loihi 2: core mapping, a model of time and energy, and the lowering to a graph for the chip.
+
+Mapping and model need no Lava; `lower` and `emulate` do. What the model gives is modelled, never
+measured; `validate` shows how far it can be believed.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from lava_ssm.loihi2.calibration import Validation, calibrate, validate
+from lava_ssm.loihi2.constants import CONSTANTS, Constant, Constants
+from lava_ssm.loihi2.counting import count
+from lava_ssm.loihi2.describe import Builder, describe
+from lava_ssm.loihi2.description import (
+    Connectivity,
+    Description,
+    Neuron,
+    Population,
+    Synapses,
+)
+from lava_ssm.loihi2.figure import draw_chips
+from lava_ssm.loihi2.limits import LIMITS, Limits
+from lava_ssm.loihi2.mapping import Core, Mapping, MappingError, map
+from lava_ssm.loihi2.performance import Estimate, Interval, estimate
+from lava_ssm.loihi2.published import PUBLISHED, Published, ns4d, s5
+from lava_ssm.loihi2.system import SYSTEMS, System
+
+if TYPE_CHECKING:
+    from lava_ssm.loihi2.lowering.emulation import Emulation, emulate
+    from lava_ssm.loihi2.lowering.graph import Lowered, LoweringError, lower
+    from lava_ssm.loihi2.lowering.hardware import HardwareUnavailableError, is_available
+
+_LAZY = {
+    "Emulation": "emulation",
+    "HardwareUnavailableError": "hardware",
+    "Lowered": "graph",
+    "LoweringError": "graph",
+    "emulate": "emulation",
+    "is_available": "hardware",
+    "lower": "graph",
+}
+
+__all__ = [
+    "CONSTANTS",
+    "LIMITS",
+    "PUBLISHED",
+    "SYSTEMS",
+    "Builder",
+    "Connectivity",
+    "Constant",
+    "Constants",
+    "Core",
+    "Description",
+    "Emulation",
+    "Estimate",
+    "HardwareUnavailableError",
+    "Interval",
+    "Limits",
+    "Lowered",
+    "LoweringError",
+    "Mapping",
+    "MappingError",
+    "Neuron",
+    "Population",
+    "Published",
+    "Synapses",
+    "System",
+    "Validation",
+    "calibrate",
+    "count",
+    "describe",
+    "draw_chips",
+    "emulate",
+    "estimate",
+    "is_available",
+    "lower",
+    "map",
+    "ns4d",
+    "s5",
+    "validate",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # what imports Lava is loaded when it is used
+    if name in _LAZY:
+        return getattr(importlib.import_module(f"lava_ssm.loihi2.lowering.{_LAZY[name]}"), name)
+    raise AttributeError(f"module 'lava_ssm.loihi2' has no attribute '{name}'")

@@ -1,0 +1,69 @@
+"""Operations counted on real token streams."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lava_ssm import engine
+from lava_ssm.loihi2.describe import describe
+from lava_ssm.loihi2.description import Description
+from lava_ssm.network import FixedNetwork, Network
+
+
+def count(network: Network | FixedNetwork, x: ArrayLike, name: str = "") -> Description:
+    """Describe a network with the messages that real tokens cause.
+
+    The network runs on the tokens in the reference engine; every value that a neuron would send
+    is looked at, and only those that are not zero count. Of a fixed network these are the chip's
+    own integers; a float network seldom has zeros but behind a ReLU, and its states never.
+
+    Parameters
+    ----------
+    x
+        Tokens (..., time, d_input), each sequence from the zero state.
+    name
+        For tables.
+
+    Raises
+    ------
+    ValueError
+        A wrong shape, no token, or values out of range (see `engine.run`).
+    """
+    if not isinstance(network, Network | FixedNetwork):
+        raise TypeError(
+            f"network must be a Network or a FixedNetwork, got {type(network).__name__}"
+        )
+    tokens = engine.as_tokens(network, x)
+    if tokens.ndim < 2 or tokens.size == 0:
+        raise ValueError(
+            f"x must have shape (..., time, {network.d_input}) and not be empty, got {tokens.shape}"
+        )
+    sent = _Sent()
+    sent.see(None, tokens)
+    engine.run(network, tokens, probe=sent)
+    return describe(network, name).with_activity(sent.activity())
+
+
+class _Sent:
+    """A probe that counts, neuron by neuron, how many messages are sent."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str | None, NDArray[np.int64]] = {}
+        self._tokens: dict[str | None, int] = {}
+
+    def __call__(self, stage: int, what: str, values: NDArray[Any]) -> None:
+        if what == "message":
+            self.see(f"stage{stage}.neurons", values)
+        elif what == "out":  # (*batch, d_model, d_state), a token at a time
+            self.see(f"stage{stage}.states", values.reshape(*values.shape[:-2], -1))
+
+    def see(self, source: str | None, values: NDArray[Any]) -> None:
+        """Count values (..., n_neurons) that are not zero."""
+        flat = values.reshape(-1, values.shape[-1])
+        self._counts[source] = self._counts.get(source, 0) + np.count_nonzero(flat, axis=0)
+        self._tokens[source] = self._tokens.get(source, 0) + len(flat)
+
+    def activity(self) -> dict[str | None, NDArray[np.float64]]:
+        """Share of tokens at which each neuron sent, by source."""
+        return {source: n / self._tokens[source] for source, n in self._counts.items()}

@@ -1,0 +1,147 @@
+"""The description of a network, derived from its layers."""
+
+from functools import singledispatchmethod
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from lava_ssm.loihi2.description import (
+    Connectivity,
+    Description,
+    Neuron,
+    Population,
+    Synapses,
+)
+from lava_ssm.network import S4D, FixedLinear, FixedNetwork, FixedS4D, Linear, Network
+
+STORED_DENSE = 0.8
+"""From this share of weights that are not zero on, storing the zeros too takes fewer bits."""
+
+
+def describe(network: Network | FixedNetwork | Description, name: str = "") -> Description:
+    """Describe a network to the chip.
+
+    Every message is taken to be sent; `count` puts in what real tokens cause.
+
+    Parameters
+    ----------
+    network
+        Float or fixed: the description is the same but for weights that quantisation made zero.
+        A description is given back.
+    name
+        For tables; default: the network's class.
+
+    Raises
+    ------
+    TypeError
+        Not a network, or one with a layer that has no description yet.
+    """
+    if isinstance(network, Description):
+        return network
+    if not isinstance(network, Network | FixedNetwork):
+        raise TypeError(
+            f"network must be a Network, a FixedNetwork or a Description, got "
+            f"{type(network).__name__}"
+        )
+    builder = Builder(network.d_input)
+    stages: tuple[Any, ...] = network.stages
+    for i, stage in enumerate(stages):
+        if isinstance(stage.layer, Linear | FixedLinear):
+            after_linear = i > 0 and isinstance(stages[i - 1].layer, Linear | FixedLinear)
+            if builder.n_layers and after_linear and i == len(stages) - 1:
+                builder.label = "decoder"
+        else:
+            builder.begin_layer()
+        builder.add(stage.layer, i)
+    return builder.built(name or type(network).__name__)
+
+
+class Builder:
+    """Builds a description along the way of a token.
+
+    `add` knows each kind of layer; one with branches names the sources of its synapses itself.
+
+    Attributes
+    ----------
+    tip
+        Name of the last population, None at the input: what the next layer receives from.
+    width
+        How many neurons that has.
+    step
+        Its time steps from the token's entry.
+    label
+        Of the layer that is being built.
+    """
+
+    def __init__(self, d_input: int) -> None:
+        self.d_input = d_input
+        self.tip: str | None = None
+        self.width = d_input
+        self.step = 0
+        self.label = "encoder"
+        self.n_layers = 0
+        self._populations: list[Population] = []
+        self._synapses: list[Synapses] = []
+
+    def begin_layer(self) -> None:
+        """Call what follows the next layer."""
+        self.label = f"layer {self.n_layers}"
+        self.n_layers += 1
+
+    def population(self, name: str, kind: Neuron, n_neurons: int, delay: int = 1) -> str:
+        """Add neurons `delay` steps behind the tip; they are the new tip."""
+        self.step += delay
+        self._populations.append(Population(name, self.label, kind, n_neurons, self.step))
+        self.tip, self.width = name, n_neurons
+        return name
+
+    def synapses(
+        self,
+        source: str | None,
+        target: str,
+        connectivity: Connectivity,
+        fan_out: ArrayLike,
+        activity: ArrayLike = 1.0,
+    ) -> None:
+        """Add synapses, with so many for each input."""
+        fan, active = np.asarray(fan_out, float), np.asarray(activity, float)
+        self._synapses.append(Synapses(source, target, connectivity, fan, active))
+
+    @singledispatchmethod
+    def add(self, layer: object, i: int) -> None:
+        """Add stage number `i`: its synapses and the neurons behind them."""
+        raise TypeError(f"stage {i}: a {type(layer).__name__} has no description for the chip yet")
+
+    @add.register(Linear)
+    @add.register(FixedLinear)
+    def _add_linear(self, layer: Linear | FixedLinear, i: int) -> None:
+        source = self.tip
+        target = self.population(f"stage{i}.neurons", Neuron.RELAY, layer.d_output)
+        there = layer.weights != 0
+        if there.mean() >= STORED_DENSE:
+            fan_out = np.full(layer.d_input, layer.d_output)
+            self.synapses(source, target, Connectivity.DENSE, fan_out)
+        else:
+            self.synapses(source, target, Connectivity.SPARSE, there.sum(axis=0))
+
+    @add.register(S4D)
+    @add.register(FixedS4D)
+    def _add_s4d(self, layer: S4D | FixedS4D, i: int) -> None:
+        size, source = layer.d_model * layer.d_state, self.tip
+        kind = Neuron.COMPLEX_STATE if _is_complex(layer) else Neuron.REAL_STATE
+        states = self.population(f"stage{i}.states", kind, size)
+        fan_out = np.full(layer.d_model, layer.d_state)
+        self.synapses(source, states, Connectivity.BLOCK, fan_out)
+        sums = self.population(f"stage{i}.neurons", Neuron.RELAY, layer.d_model)
+        self.synapses(states, sums, Connectivity.BLOCK, np.ones(size))
+
+    def built(self, name: str) -> Description:
+        """Give the description."""
+        return Description(name, self.d_input, tuple(self._populations), tuple(self._synapses))
+
+
+def _is_complex(layer: S4D | FixedS4D) -> bool:
+    if isinstance(layer, S4D):
+        return any(np.iscomplex(v).any() for v in (layer.a, layer.b, layer.c))
+    return any(v[..., 1].any() for v in (layer.a, layer.b, layer.c))

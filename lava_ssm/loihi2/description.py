@@ -1,0 +1,263 @@
+"""What of a network matters to the chip: populations of neurons, and synapses between them.
+
+Mapping and model know nothing of layers. `describe` derives a description from a network,
+`published` builds those of the papers from their widths; a new kind of layer adds only its own
+derivation.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import Enum
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from lava_ssm.numerics import RealArray, reals
+
+
+class Neuron(Enum):
+    """What a population's neurons compute."""
+
+    RELAY = "relay"
+    """Passes a sum on, rectified or not: relays, ReLU, delay lines, readouts."""
+    REAL_STATE = "real state"
+    """A diagonal state whose parameters are real."""
+    COMPLEX_STATE = "complex state"
+    GATE = "gate"
+    """A product of two inputs, one of them through a sigmoid, with a residual."""
+
+
+class Connectivity(Enum):
+    """How synapses are laid out, which decides how many bits one takes and who hears whom."""
+
+    DENSE = "dense"
+    """Every input to every neuron, zeros stored."""
+    SPARSE = "sparse"
+    """Only weights that are not zero, spread over all neurons."""
+    BLOCK = "block"
+    """Ones: every input to its own block of neurons, or each block to its own neuron."""
+
+
+@dataclass(frozen=True)
+class Population:
+    """Neurons of one kind that work at the same time.
+
+    Parameters
+    ----------
+    name
+        Unique in its description.
+    layer
+        What it belongs to, for tables and pictures: `encoder`, `layer 0`, ..., `decoder`.
+    kind
+        What its neurons compute.
+    n_neurons
+        How many, at least 1.
+    step
+        Time steps from a token's entry to these neurons, at least 1.
+
+    Raises
+    ------
+    ValueError
+        Too few neurons, or no step of delay.
+    """
+
+    name: str
+    layer: str
+    kind: Neuron
+    n_neurons: int
+    step: int
+
+    def __post_init__(self) -> None:
+        for what, value in (("n_neurons", self.n_neurons), ("step", self.step)):
+            if not isinstance(value, int | np.integer) or value < 1:
+                raise ValueError(
+                    f"{what} of {self.name!r} must be an integer of at least 1, got {value!r}"
+                )
+        object.__setattr__(self, "kind", Neuron(self.kind))
+
+
+@dataclass(frozen=True, eq=False)
+class Synapses:
+    """Connections from one population, or from the input, to another population.
+
+    Parameters
+    ----------
+    source, target
+        Names of populations; source None: the network's input.
+    connectivity
+        How they are laid out.
+    fan_out
+        Synapses of each input, (n_in,), at least 0; not whole where only the mean is known.
+    activity
+        Share of the tokens at which each input sends a message, (n_in,), in [0, 1]; one number
+        for all. A zero is not sent.
+
+    Raises
+    ------
+    ValueError
+        Shapes that differ, or values out of range.
+    """
+
+    source: str | None
+    target: str
+    connectivity: Connectivity
+    fan_out: RealArray
+    activity: RealArray
+
+    def __post_init__(self) -> None:
+        fan_out = reals(self.fan_out, "fan_out")
+        activity = reals(self.activity, "activity")
+        if fan_out.ndim != 1 or fan_out.size == 0 or (fan_out < 0).any():
+            raise ValueError(
+                f"fan_out of {self.name!r} must have shape (n_in,) and values of at least 0, got "
+                f"shape {fan_out.shape}"
+            )
+        if activity.shape not in ((), fan_out.shape) or ((activity < 0) | (activity > 1)).any():
+            raise ValueError(
+                f"activity of {self.name!r} must be one number or have shape {fan_out.shape}, all "
+                f"in [0, 1]; got shape {activity.shape}"
+            )
+        object.__setattr__(self, "connectivity", Connectivity(self.connectivity))
+        object.__setattr__(self, "fan_out", fan_out)
+        object.__setattr__(self, "activity", np.broadcast_to(activity, fan_out.shape))
+
+    @property
+    def name(self) -> str:
+        """Source and target."""
+        return f"{self.source or 'input'} -> {self.target}"
+
+    @property
+    def n_in(self) -> int:
+        """Number of inputs."""
+        return int(self.fan_out.size)
+
+    @property
+    def n_synapses(self) -> float:
+        """Number of synapses."""
+        return float(self.fan_out.sum())
+
+    @property
+    def messages(self) -> float:
+        """Messages of a token."""
+        return float(self.activity.sum())
+
+    @property
+    def operations(self) -> float:
+        """Synaptic operations of a token: the synapses of every input that sends."""
+        return float((self.activity * self.fan_out).sum())
+
+
+@dataclass(frozen=True)
+class Description:
+    """A network as the chip sees it.
+
+    Parameters
+    ----------
+    name
+        For tables.
+    d_input
+        Width of an input token.
+    populations
+        In the order of their steps.
+    synapses
+        Between them.
+
+    Raises
+    ------
+    ValueError
+        A name given twice or unknown, a population without input, or synapses that do not take
+        at least one step.
+    """
+
+    name: str
+    d_input: int
+    populations: tuple[Population, ...]
+    synapses: tuple[Synapses, ...]
+
+    def __post_init__(self) -> None:
+        names = [p.name for p in self.populations]
+        if not names or len(set(names)) != len(names):
+            raise ValueError(f"populations must have names, all different; got {names}")
+        fed = {s.target for s in self.synapses}
+        for s in self.synapses:
+            if s.target not in names or (s.source is not None and s.source not in names):
+                raise ValueError(f"synapses {s.name!r}: no such population; there are {names}")
+            if s.source is not None and self[s.source].step >= self[s.target].step:
+                raise ValueError(f"synapses {s.name!r}: the target's step must come later")
+        missing = [n for n in names if n not in fed]
+        if missing:
+            raise ValueError(f"populations without input: {missing}")
+
+    def __getitem__(self, name: str) -> Population:
+        return next(p for p in self.populations if p.name == name)
+
+    def inputs_of(self, name: str) -> tuple[Synapses, ...]:
+        """Give the synapses onto a population."""
+        return tuple(s for s in self.synapses if s.target == name)
+
+    def outputs_of(self, name: str) -> tuple[Synapses, ...]:
+        """Give the synapses from a population."""
+        return tuple(s for s in self.synapses if s.source == name)
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Labels of layers, in order."""
+        return tuple(dict.fromkeys(p.layer for p in self.populations))
+
+    @property
+    def latency(self) -> int:
+        """Time steps from a token's entry to its output."""
+        return max(p.step for p in self.populations)
+
+    @property
+    def n_synapses(self) -> float:
+        """All synapses."""
+        return sum(s.n_synapses for s in self.synapses)
+
+    @property
+    def operations(self) -> float:
+        """Synaptic operations of a token."""
+        return sum(s.operations for s in self.synapses)
+
+    @property
+    def messages(self) -> float:
+        """Messages of a token."""
+        return sum(s.messages for s in self.synapses)
+
+    @property
+    def updates(self) -> int:
+        """Neuron updates of a token: every neuron once."""
+        return sum(p.n_neurons for p in self.populations)
+
+    def with_activity(self, activity: Mapping[str | None, ArrayLike]) -> "Description":
+        """Give the same network with other activities.
+
+        Parameters
+        ----------
+        activity
+            By source (None: the input): share of tokens at which each neuron sends. Sources that
+            are not named keep theirs.
+        """
+        changed = (
+            replace(s, activity=np.asarray(activity[s.source])) if s.source in activity else s
+            for s in self.synapses
+        )
+        return replace(self, synapses=tuple(changed))
+
+    def with_receiver(self) -> "Description":
+        """Add an on-chip receiver of the outputs: a relay for each, on a core of its own.
+
+        The published deployments had one, to read results without the host in the way.
+        """
+        last = max(self.populations, key=lambda p: p.step)
+        receiver = Population(
+            "receiver", "receiver", Neuron.RELAY, last.n_neurons, step=last.step + 1
+        )
+        ones = Synapses(
+            last.name, "receiver", Connectivity.BLOCK, np.ones(last.n_neurons), np.ones(())
+        )
+        return replace(
+            self,
+            populations=(*self.populations, receiver),
+            synapses=(*self.synapses, ones),
+        )

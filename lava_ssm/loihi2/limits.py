@@ -1,0 +1,72 @@
+"""What a neurocore holds, and what a neuron and a synapse take of it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from lava_ssm.loihi2.description import Connectivity, Neuron
+
+WORD_BITS = 64
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits of a neurocore's tables, and costs in them.
+
+    The limits and the units of a neuron are those of compiler tables printed in public notebooks.
+    The costs of a synapse and the sharing of synaptic memory are **fitted** to the percentages in
+    those tables, which they reproduce: no document states them. All can be set.
+
+    Parameters
+    ----------
+    neurons
+        Neurons of a core, at most (vendor).
+    neuron_units
+        Units of neuron memory (compiler tables).
+    units_relay, units_real_state, units_complex_state, units_gate
+        Units a neuron takes (compiler tables; of a gate: assumed).
+    axons, synapse_words, axon_map
+        Entries of the three tables, at most (compiler tables). A word has 64 bits.
+    synaptic_words
+        Axons and synapse words together, at most: they share 128 KB (fitted).
+    bits_dense, bits_sparse, bits_block
+        Bits a synapse takes: with zeros stored; of a sparse matrix, its index included; of ones
+        in blocks (fitted). A list begins with a new word for each axon and core.
+
+    Raises
+    ------
+    ValueError
+        One of them is below 1.
+    """
+
+    neurons: int = 8192
+    neuron_units: int = 4095
+    units_relay: int = 1
+    units_real_state: int = 2
+    units_complex_state: int = 3
+    units_gate: int = 3
+    axons: int = 16_000
+    synapse_words: int = 16_000
+    axon_map: int = 16_000
+    synaptic_words: int = 16_000
+    bits_dense: float = 16.0
+    bits_sparse: float = 20.0
+    bits_block: float = 14.0
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not isinstance(value, int | float) or not value >= 1:
+                raise ValueError(f"{name} must be a number of at least 1, got {value!r}")
+
+    def units(self, kind: Neuron) -> int:
+        """Units of neuron memory that such a neuron takes."""
+        units: Any = getattr(self, f"units_{kind.name.lower()}")
+        return int(units)
+
+    def bits(self, connectivity: Connectivity) -> float:
+        """Bits that such a synapse takes."""
+        bits: Any = getattr(self, f"bits_{connectivity.name.lower()}")
+        return float(bits)
+
+
+LIMITS = Limits()
+"""Of the public tables."""

@@ -1,0 +1,311 @@
+"""The graph of a fixed network in Processes that Intel's lava-loihi implements."""
+
+from dataclasses import dataclass
+from io import StringIO
+from typing import Any
+
+import numpy as np
+from lava.magma.core.process.process import AbstractProcess
+from lava.magma.core.run_conditions import RunSteps
+from lava.proc.io.sink import RingBuffer as Sink
+from lava.proc.io.source import RingBuffer as Source
+from numpy.typing import ArrayLike, NDArray
+from rich.console import Console
+from rich.table import Table
+from scipy.sparse import csr_matrix, identity, kron
+
+from lava_ssm.engine import as_tokens
+from lava_ssm.loihi2.lowering import hardware
+from lava_ssm.loihi2.lowering.parts import MESSAGE_BITS, STATE_EXPONENT, ChipParts, Parts
+from lava_ssm.network import FixedLinear, FixedNetwork, FixedS4D, Readout, Stage
+from lava_ssm.numerics import Rounding
+
+
+class LoweringError(ValueError):
+    """A network that the chip's neurons do not compute as it is, and why."""
+
+
+class Graph:
+    """A network's Processes, connected, from the synapses that take a token to the last neurons.
+
+    Parameters
+    ----------
+    network
+        Fixed.
+    parts
+        What to make them of.
+
+    Attributes
+    ----------
+    processes
+        By name, in the order in which a token passes them.
+    entries
+        In-ports that take a token: several where rows of the first matrix differ in their shift.
+    s_out
+        Out-port of the outputs.
+    """
+
+    def __init__(self, network: FixedNetwork, parts: Parts) -> None:
+        self.network = network
+        self.processes: dict[str, AbstractProcess] = {}
+        self.entries: tuple[Any, ...] = ()
+        self.s_out: Any = None
+        self._parts = parts
+        for i, stage in enumerate(network.stages):
+            if isinstance(stage.layer, FixedS4D):
+                synapses = self._s4d(i, stage.layer)
+            else:
+                synapses = self._linear(i, stage.layer)
+            self._neurons(i, stage, synapses)
+
+    def _linear(self, i: int, layer: FixedLinear) -> list[AbstractProcess]:
+        """One matrix for each shift to the right that rows have; they add up in the neurons."""
+        shifts = np.broadcast_to(layer.shift(self.network.exponents[i]), layer.d_output)
+        doubled = 2 * layer.weights  # a mixed-sign weight is even: 2 m for the mantissa m
+        each = np.unique(shifts)
+        if len(each) == 1:
+            name = f"stage{i}_synapse"
+            made = [self._add(name, self._parts.dense(doubled, -int(each[0]), name))]
+        else:
+            made = []
+            for amount in each:
+                name = f"stage{i}_synapse_shift{amount}"
+                rows = csr_matrix(np.where((shifts == amount)[:, np.newaxis], doubled, 0))
+                made.append(self._add(name, self._parts.sparse(rows, -int(amount), name)))
+        self._receive(made)
+        return made
+
+    def _s4d(self, i: int, layer: FixedS4D) -> list[AbstractProcess]:
+        # each channel to all of its states: (d_model * d_state, d_model)
+        expansion = csr_matrix(
+            kron(identity(layer.d_model), np.ones((layer.d_state, 1))), dtype=np.int32
+        )
+        name = f"stage{i}_expansion"
+        first = self._add(name, self._parts.ones(expansion, STATE_EXPONENT, name))
+        self._receive([first])
+        states = self._add(f"stage{i}_states", self._parts.states(layer, f"stage{i}_states"))
+        first.out_ports.a_out.connect(states.in_ports.a_in)
+        name = f"stage{i}_reduction"
+        last = self._add(name, self._parts.reduction(csr_matrix(expansion.T), name))
+        states.out_ports.s_out.connect(last.in_ports.s_in)
+        return [last]
+
+    def _neurons(self, i: int, stage: Stage[Any], synapses: list[AbstractProcess]) -> None:
+        name = f"stage{i}_neurons"
+        neurons = self._add(name, self._parts.relay(stage.layer.d_output, stage.relu, name))
+        for synapse in synapses:
+            synapse.out_ports.a_out.connect(neurons.in_ports.a_in)
+        self.s_out = neurons.out_ports.s_out
+
+    def _receive(self, synapses: list[AbstractProcess]) -> None:
+        ports = tuple(synapse.in_ports.s_in for synapse in synapses)
+        if self.s_out is None:
+            self.entries = ports
+        else:
+            for port in ports:
+                self.s_out.connect(port)
+
+    def _add(self, name: str, process: AbstractProcess) -> AbstractProcess:
+        self.processes[name] = process
+        return process
+
+
+@dataclass(frozen=True, eq=False)
+class Lowered:
+    """A fixed network as a graph for a chip; prints as a table.
+
+    Parameters
+    ----------
+    network
+        The fixed network.
+    graph
+        Its Processes: stock `Dense`, `Sparse`, `S4d`, `GradedVec` and `GradedReluVec`.
+    """
+
+    network: FixedNetwork
+    graph: Graph
+
+    @property
+    def processes(self) -> dict[str, AbstractProcess]:
+        """Processes by name, in the order in which a token passes them."""
+        return self.graph.processes
+
+    @property
+    def latency(self) -> int:
+        """Time steps from a token's entry to its output; a token enters each step."""
+        return self.network.latency
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Give what there is, Process by Process, as data."""
+        return [_row(name, process) for name, process in self.processes.items()]
+
+    def run(self, x: ArrayLike, run_cfg: Any = None) -> NDArray[np.int64]:
+        """Run tokens on a chip. **Never tried**: no public Loihi 2 was there to try it on.
+
+        Parameters
+        ----------
+        x
+            Tokens of one sample, (time, d_input): floats are values, integers mantissas.
+        run_cfg
+            A run configuration; None: `Loihi2HwCfg` that refuses to fall back to the CPU.
+
+        Returns
+        -------
+        ndarray
+            What the network emits at each token, (time, d_output), int64.
+
+        Raises
+        ------
+        HardwareUnavailableError
+            lava-loihi or a board is missing: says which, and how access is obtained.
+        ValueError
+            A wrong shape, or values beyond the input format.
+        """
+        tokens = sample(self.network, x)
+        hardware.check()
+        into, out_of = _adapters(self.network.d_input, self.network.d_output)
+        steps = len(tokens) + self.latency
+        columns = np.zeros((self.network.d_input, steps), np.int32)
+        columns[:, : len(tokens)] = tokens.T
+        source = Source(data=columns)
+        sink = Sink(shape=(self.network.d_output,), buffer=steps)
+        source.s_out.connect(into.inp)
+        for port in self.graph.entries:
+            into.out.connect(port)
+        self.graph.s_out.connect(out_of.inp)
+        out_of.out.connect(sink.a_in)
+        try:
+            source.run(condition=RunSteps(steps), run_cfg=run_cfg or hardware.chip_only())
+            received = sink.data.get()
+        finally:
+            source.stop()
+        words = (received.astype(np.int32) << 8) >> 8  # 24 bits, their sign to be carried on
+        return emitted(self.network, words[:, self.latency :].T.astype(np.int64))
+
+    def __rich__(self) -> Table:
+        table = Table(
+            title=f"For Loihi 2: {len(self.processes)} Processes, latency {self.latency} steps",
+            title_justify="left",
+        )
+        table.add_column("name")
+        table.add_column("Process")
+        table.add_column("shape")
+        table.add_column("parameters")
+        for row in self.rows():
+            row = dict(row)
+            heading = [row.pop(key) for key in ("name", "process", "shape")]
+            table.add_row(*map(str, heading), ", ".join(f"{k}={v}" for k, v in row.items()))
+        return table
+
+    def __str__(self) -> str:
+        text = StringIO()
+        Console(file=text, width=120, force_jupyter=False, color_system=None).print(self)
+        return text.getvalue()
+
+
+def lower(fixed: FixedNetwork) -> Lowered:
+    """Build the graph of a fixed network for a chip; nothing runs.
+
+    Linear layers become `Dense` with the weights 2 m, mixed signs, and one `weight_exp`; where
+    rows differ in their shift, one `Sparse` for each shift, adding up in the same neurons. An S4D
+    becomes a `Sparse` of ones with `weight_exp` 6 (the chip's `u << 6`), `S4d` with
+    `s4_exp` = param_exponent and parameters that times 2^s4_exp are the mantissas exactly, and a
+    `Sparse` of ones. Neurons between are `GradedVec` or, rectifying, `GradedReluVec`.
+
+    Raises
+    ------
+    TypeError
+        Not a fixed network, or a layer that lava-loihi has no public Process for.
+    LoweringError
+        The chip's neurons would compute something else: another rounding, word or shift, or
+        exponents that differ from channel to channel of an S4D.
+    """
+    if not isinstance(fixed, FixedNetwork):
+        raise TypeError(f"fixed must be a FixedNetwork, got {type(fixed).__name__}")
+    _check_rules(fixed)
+    for i, stage in enumerate(fixed.stages):
+        if isinstance(stage.layer, FixedS4D):
+            _check_s4d(i, stage.layer)
+        elif not isinstance(stage.layer, FixedLinear):
+            raise TypeError(
+                f"stage {i}: no public Process of lava-loihi computes a "
+                f"{type(stage.layer).__name__}"
+            )
+    return Lowered(fixed, Graph(fixed, ChipParts()))
+
+
+def sample(network: FixedNetwork, x: ArrayLike) -> NDArray[np.int64]:
+    """Check the tokens (time, d_input) of one sample, and bring them to mantissas."""
+    tokens: NDArray[np.int64] = as_tokens(network, x)
+    if tokens.ndim != 2 or 0 in tokens.shape:
+        raise ValueError(f"x must have shape (time, {network.d_input}), got shape {tokens.shape}")
+    return tokens
+
+
+def emitted(network: FixedNetwork, outputs: NDArray[Any]) -> NDArray[Any]:
+    """Apply the readout to the outputs (time, d_output): a running sum is taken on the host."""
+    if network.readout is Readout.MEAN_OVER_TIME:
+        return np.asarray(np.cumsum(outputs, axis=0))
+    return outputs
+
+
+def _check_rules(fixed: FixedNetwork) -> None:
+    rules = fixed.arithmetic
+    if rules.rounding is not Rounding.TOWARD_ZERO:
+        raise LoweringError(
+            f"arithmetic: the chip's S4d rounds TOWARD_ZERO, this network {rules.rounding.name}"
+        )
+    for name in ("state_bits", "message_bits"):
+        if getattr(rules, name) != MESSAGE_BITS:
+            raise LoweringError(
+                f"arithmetic: the chip's {name} are {MESSAGE_BITS}, this network's "
+                f"{getattr(rules, name)}"
+            )
+
+
+def _check_s4d(i: int, layer: FixedS4D) -> None:
+    for name in ("param_exponent", "state_exponent"):
+        values = np.unique(getattr(layer, name))
+        if len(values) > 1:
+            raise LoweringError(
+                f"stage {i}: the chip's S4d has one {name} for all neurons, this layer has "
+                f"{values.tolist()}"
+            )
+    if np.max(layer.state_exponent) != STATE_EXPONENT:
+        raise LoweringError(
+            f"stage {i}: the chip's S4d shifts by {STATE_EXPONENT}, this layer's state_exponent is "
+            f"{int(np.max(layer.state_exponent))}"
+        )
+    if layer.param_bits > 16:
+        raise LoweringError(
+            f"stage {i}: the chip's S4d has 16 bits for a, b, c; this layer's param_bits are "
+            f"{layer.param_bits}"
+        )
+
+
+def _adapters(d_input: int, d_output: int) -> tuple[Any, Any]:
+    from lava.proc.embedded_io.spike import NxToPyAdapter, PyToNxAdapter  # of lava-loihi
+
+    return (
+        PyToNxAdapter(shape=(d_input,), num_message_bits=MESSAGE_BITS),
+        NxToPyAdapter(shape=(d_output,), num_message_bits=MESSAGE_BITS),
+    )
+
+
+def _row(name: str, process: AbstractProcess) -> dict[str, Any]:
+    row: dict[str, Any] = {"name": name, "process": type(process).__name__}
+    params = process.proc_params
+    if params.get("weight_exp") is not None:
+        weights = process.vars.weights.init
+        row["shape"] = weights.shape
+        row["weight_exp"] = params["weight_exp"]
+        row["sign_mode"] = params["sign_mode"].name
+        row["num_message_bits"] = params["num_message_bits"]
+        row["synapses"] = int(getattr(weights, "nnz", np.size(weights)))
+        return row
+    shape: Any = process.s_out.shape
+    row["shape"] = shape
+    for key in ("s4_exp", "inp_exp", "vth"):
+        if hasattr(process, key):
+            row[key] = int(np.max(getattr(process, key).init))
+    return row

@@ -1,0 +1,86 @@
+"""Whether there is a chip, and what is missing where there is none."""
+
+import importlib
+import importlib.util
+from typing import Any
+
+ACCESS = (
+    "lava-loihi, Intel's closed extension of Lava, and Loihi 2 systems are given to members of the "
+    "Intel Neuromorphic Research Community (INRC): apply at https://intel-ncl.atlassian.net/wiki/"
+    "spaces/INRC. `ssm.loihi2.emulate(lowered)` runs the same graph on this CPU, and "
+    "`ssm.loihi2.estimate` models its time and energy"
+)
+
+
+class HardwareUnavailableError(RuntimeError):
+    """A chip was asked for, and there is none: says what is missing and how to get it."""
+
+
+def missing() -> str | None:
+    """Say what is missing to run on a chip; None if nothing is."""
+    if importlib.util.find_spec("lava") is None:
+        return "Lava (lava-nc) is not installed"
+    loihi = importlib.import_module("lava.utils.loihi")
+    if not loihi.is_installed():
+        return "lava-loihi is not installed: lava.utils.loihi2_profiler cannot be imported"
+    if loihi.host is None:
+        return (
+            "no Loihi 2 board was chosen: call lava.utils.loihi.use_slurm_host(...) or "
+            "use_ethernet_host(...) first"
+        )
+    return None
+
+
+def is_available() -> bool:
+    """Whether lava-loihi is installed and a board was chosen.
+
+    Chosen means that `lava.utils.loihi.use_slurm_host` or `use_ethernet_host` has been called;
+    whether the board answers only a run can tell.
+    """
+    return missing() is None
+
+
+def check() -> None:
+    """Refuse to go on without a chip.
+
+    `Loihi2HwCfg` without lava-loihi would fail obscurely, or run on the CPU in silence.
+
+    Raises
+    ------
+    HardwareUnavailableError
+        See its text.
+    """
+    reason = missing()
+    if reason is not None:
+        raise HardwareUnavailableError(f"no Loihi 2 to run on: {reason}. {ACCESS}.")
+
+
+def chip_only(**options: Any) -> Any:
+    """Make a `Loihi2HwCfg` that never falls back to the CPU for a Process of a lowered graph.
+
+    Parameters
+    ----------
+    options
+        Of `Loihi2HwCfg`.
+
+    Raises
+    ------
+    HardwareUnavailableError
+        From the compiler: a synapse or neuron has no model for a neurocore.
+    """
+    from lava.magma.core.model.py.model import AbstractPyProcessModel
+    from lava.magma.core.run_configs import Loihi2HwCfg
+
+    from lava_ssm.loihi2.lowering.parts import ON_CHIP
+
+    class ChipOnly(Loihi2HwCfg):
+        def select(self, proc: Any, proc_models: list[Any]) -> Any:
+            chosen = super().select(proc, proc_models)
+            if isinstance(proc, ON_CHIP) and issubclass(chosen, AbstractPyProcessModel):
+                raise HardwareUnavailableError(
+                    f"{type(proc).__name__} {proc.name!r} would run on the CPU: lava-loihi offers "
+                    f"no model of it for a neurocore (found {chosen.__name__})"
+                )
+            return chosen
+
+    return ChipOnly(**options)

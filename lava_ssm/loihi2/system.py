@@ -1,0 +1,54 @@
+"""Systems with Loihi 2 chips."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class System:
+    """A board or a rack.
+
+    Parameters
+    ----------
+    name
+        As it is called.
+    n_chips
+        How many Loihi 2 it has.
+    cores_per_chip
+        Neurocores that Lava can use; a chip has 128.
+    """
+
+    name: str
+    n_chips: int
+    cores_per_chip: int = 120
+
+    @property
+    def n_cores(self) -> int:
+        """All cores."""
+        return self.n_chips * self.cores_per_chip
+
+
+SYSTEMS = {
+    s.name: s
+    for s in (
+        System("oheo-gulch", 1),
+        System("kapoho-point", 8),
+        System("alia-point", 128),
+        System("hala-point", 1152),
+    )
+}
+"""By name (vendor's figures)."""
+
+
+def find_system(system: "str | System") -> System:
+    """Give the system of that name.
+
+    Raises
+    ------
+    ValueError
+        There is none.
+    """
+    if isinstance(system, System):
+        return system
+    if system not in SYSTEMS:
+        raise ValueError(f"system must be one of {', '.join(SYSTEMS)}, got {system!r}")
+    return SYSTEMS[system]
