@@ -6,6 +6,7 @@ from io import StringIO
 from typing import Any, Literal
 
 import numpy as np
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -132,24 +133,26 @@ class Mapping:
     def __rich__(self) -> Table:
         table = Table(
             title=f"{self.description.name} on {self.system.name}: {self.n_cores} of "
-            f"{self.system.n_cores} cores, {self.strategy}",
+            f"{self.system.n_cores:,} cores, {self.strategy}",
             title_justify="left",
             caption="model; shares are those of a population's fullest core",
+            box=box.SIMPLE,
+            pad_edge=False,
         )
-        table.add_column("layer")
-        table.add_column("population")
-        for heading in ("neurons", "AxonIn", "Groups", "Neurons", "Synapses", "AxonMap", "Total"):
-            table.add_column(heading, justify="right")
-        table.add_column("cores", justify="right")
+        table.add_column("layer", no_wrap=True)
+        headings = ("neurons", "AxonIn", "Neuron", "Synapse", "AxonMap", "Total", "cores")
+        for heading in headings:
+            table.add_column(heading, justify="right", no_wrap=True)
+        before = None
         for row in self.rows():
-            shares = ("axons", "groups", "neurons", "synapses", "axon_map", "total")
+            shares = ("axons", "neurons", "synapses", "axon_map", "total")
             table.add_row(
-                row["layer"],
-                row["population"],
-                f"{row['n_neurons']:,} {row['kind']}",
+                row["layer"] if row["layer"] != before else "",
+                f"{row['n_neurons']:,} {row['kind'].removesuffix(' state')}",
                 *(f"{row[key]:.2%}" for key in shares),
                 str(row["cores"]),
             )
+            before = row["layer"]
         return table
 
     def __str__(self) -> str:
@@ -172,9 +175,12 @@ def map(  # the verb of the field, called `ssm.loihi2.map`
     Every population has cores of its own; one that does not fit a core is cut.
 
     - `pack`: as the compiler of the public tables does: into as many equal pieces as it takes,
-      each one neuron smaller than it could be, so that the remainder often takes one core more.
+      each one neuron smaller than it could be, so that the remainder often takes one core more;
+      every core lists all inputs of its population. Where those are too many, block connections
+      are made as separate Processes, each with inputs of its own.
     - `spread`: layers of several populations get a target number of cores, shared out in the
-      proportion of what `pack` needs; the neurons of a population are divided evenly.
+      proportion of what `pack` needs; the neurons of a population are divided evenly, block
+      connections made as separate Processes.
 
     Parameters
     ----------
@@ -209,40 +215,53 @@ def map(  # the verb of the field, called `ssm.loihi2.map`
         if cores_per_layer is not None:
             raise ValueError("cores_per_layer is for strategy 'spread'")
         most = _checked_bound(neurons_per_core)
-        sizes = {p.name: _packed(described, p, limits, most) for p in described.populations}
+        cuts = {p.name: _packed(described, p, limits, most) for p in described.populations}
         how = "pack" if most is None else f"pack, at most {most} neurons a core"
     elif strategy == "spread":
         if neurons_per_core is not None:
             raise ValueError("neurons_per_core is for strategy 'pack'")
         if cores_per_layer is None:
             raise ValueError("cores_per_layer: strategy 'spread' needs a target number of cores")
-        sizes = _spread(described, cores_per_layer, limits)
+        cuts = _spread(described, cores_per_layer, limits)
         how = f"spread, {cores_per_layer} cores a layer"
     else:
         raise ValueError(f"strategy must be 'pack' or 'spread', got {strategy!r}")
-    pieces = [(p, n) for p in described.populations for n in sizes[p.name]]
+    pieces = [
+        (p, tables(described, p, size, limits, cuts[p.name].own_inputs))
+        for p in described.populations
+        for size in cuts[p.name].sizes
+    ]
     _check_fits(described, len(pieces), target)
     cores = tuple(
-        Core(*divmod(i, target.cores_per_chip), p.name, p.layer, tables(described, p, n, limits))
-        for i, (p, n) in enumerate(pieces)
+        Core(*divmod(i, target.cores_per_chip), p.name, p.layer, entries)
+        for i, (p, entries) in enumerate(pieces)
     )
     return Mapping(described, target, how, limits, cores)
 
 
+@dataclass(frozen=True)
+class _Cut:
+    """A population's neurons on each of its cores, and whether a core lists only its inputs."""
+
+    sizes: tuple[int, ...]
+    own_inputs: bool = False
+
+
 def _packed(
     description: Description, population: Population, limits: Limits, most: int | None
-) -> list[int]:
+) -> _Cut:
     total = population.n_neurons
-    for n_parts in range(1, total + 1):
-        size = total if n_parts == 1 else max(1, total // n_parts - 1)
-        if most is not None and size > most:
-            continue
-        excess = tables(description, population, size, limits).excess(limits)
-        if excess is None:
-            full, rest = divmod(total, size)
-            return [size] * full + ([rest] if rest else [])
-        if size == 1:
-            break
+    for own_inputs in (False, True):
+        for n_parts in range(1, total + 1):
+            size = total if n_parts == 1 else max(1, total // n_parts - 1)
+            if most is not None and size > most:
+                continue
+            excess = tables(description, population, size, limits, own_inputs).excess(limits)
+            if excess is None:
+                full, rest = divmod(total, size)
+                return _Cut((size,) * full + ((rest,) if rest else ()), own_inputs)
+            if size == 1:
+                break
     raise MappingError(
         f"{description.name}: population {population.name!r} does not fit however it is cut: one "
         f"of its neurons needs {excess} in a core"
@@ -251,21 +270,22 @@ def _packed(
 
 def _spread(
     description: Description, target: int | MappingOf[str, int], limits: Limits
-) -> dict[str, list[int]]:
-    packed = {p.name: _packed(description, p, limits, None) for p in description.populations}
-    counts = {name: len(sizes) for name, sizes in packed.items()}
-    least = {p.name: _least(description, p, limits) for p in description.populations}
+) -> dict[str, _Cut]:
+    populations = description.populations
+    counts = {p.name: len(_packed(description, p, limits, None).sizes) for p in populations}
+    least = {p.name: _least(description, p, limits) for p in populations}
     for layer in _spread_layers(description, target):
-        names = [p.name for p in description.populations if p.layer == layer]
+        names = [p.name for p in populations if p.layer == layer]
         wanted = target if isinstance(target, int | np.integer) else target[layer]
         counts |= _shared_out(
             layer, int(wanted), {n: counts[n] for n in names}, {n: least[n] for n in names}
         )
-    sizes = {}
-    for p in description.populations:
+    cuts = {}
+    for p in populations:
         n = min(counts[p.name], p.n_neurons)
-        sizes[p.name] = [p.n_neurons // n + (i < p.n_neurons % n) for i in range(n)]
-    return sizes
+        sizes = tuple(p.n_neurons // n + (i < p.n_neurons % n) for i in range(n))
+        cuts[p.name] = _Cut(sizes, own_inputs=True)
+    return cuts
 
 
 def _spread_layers(description: Description, target: int | MappingOf[str, int]) -> tuple[str, ...]:
@@ -293,7 +313,7 @@ def _least(description: Description, population: Population, limits: Limits) -> 
     """Fewest cores on which a population fits, evenly divided."""
     for n in range(1, population.n_neurons + 1):
         size = -(-population.n_neurons // n)
-        if tables(description, population, size, limits).excess(limits) is None:
+        if tables(description, population, size, limits, True).excess(limits) is None:
             return n
     raise AssertionError("packed already, so it fits")
 

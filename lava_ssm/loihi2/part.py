@@ -20,7 +20,7 @@ class Tables:
     neuron_units
         Of neuron memory.
     axons
-        Inputs that it listens to: every one of its population's, as the compiler's tables show.
+        Inputs that it lists.
     synapse_words
         Words of synapses.
     axon_map
@@ -54,18 +54,36 @@ class Tables:
 
 
 def tables(
-    description: Description, population: Population, neurons: int, limits: Limits
+    description: Description,
+    population: Population,
+    neurons: int,
+    limits: Limits,
+    own_inputs: bool = False,
 ) -> Tables:
-    """Give what `neurons` neurons of a population take."""
+    """Give what `neurons` neurons of a population take.
+
+    Parameters
+    ----------
+    own_inputs
+        Whether block connections are made as separate Processes, so that a core lists only the
+        inputs of its own blocks. The compiler lists all inputs of a Process on each of its cores.
+    """
     share = neurons / population.n_neurons
     inputs = description.inputs_of(population.name)
     return Tables(
         neurons=neurons,
         neuron_units=neurons * limits.units(population.kind),
-        axons=sum(int(np.count_nonzero(s.fan_out)) for s in inputs),
+        axons=sum(_axons(s, share if own_inputs else 1.0) for s in inputs),
         synapse_words=sum(_words(s, share, limits) for s in inputs),
         axon_map=neurons,
     )
+
+
+def _axons(synapses: Synapses, share: float) -> int:
+    used = int(np.count_nonzero(synapses.fan_out))
+    if synapses.connectivity is Connectivity.BLOCK:
+        return int(np.ceil(share * used - 1e-9))
+    return used
 
 
 def _words(synapses: Synapses, share: float, limits: Limits) -> int:
