@@ -36,6 +36,15 @@ steps = np.stack([stream.step(x[:, t]) for t in range(20)], axis=1)
 assert (steps == logits).all()
 assert ssm.numerics.Format(24, 6).max > 0
 print(ssm.compress.report(network, fixed, x))
+counted = ssm.loihi2.count(fixed, x)
+print(ssm.loihi2.estimate(counted, ssm.loihi2.map(counted)))
+assert not ssm.loihi2.is_available()
+try:
+    ssm.loihi2.lower(fixed)
+except ImportError as error:
+    assert "is blocked" in str(error)
+else:
+    raise SystemExit("lower needs Lava")
 try:
     ssm.proc
 except ImportError as error:

@@ -255,10 +255,11 @@ class Validation:
     rows: tuple[Comparison, ...]
     constants: dict[str, Constants]
 
-    @property
-    def predicted(self) -> tuple[Comparison, ...]:
-        """Rows of a paper, by constants that were fitted on the other paper alone."""
-        return tuple(r for r in self.rows if r.role == "predicted" and r.calibrated_on != "nothing")
+    def of(self, calibrated_on: str, network: str) -> tuple[Comparison, ...]:
+        """Give the rows of a network, by the constants fitted on something."""
+        return tuple(
+            r for r in self.rows if (r.calibrated_on, r.network) == (calibrated_on, network)
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Everything as plain data."""

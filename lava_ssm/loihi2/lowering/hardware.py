@@ -1,7 +1,6 @@
 """Whether there is a chip, and what is missing where there is none."""
 
 import importlib
-import importlib.util
 from typing import Any
 
 ACCESS = (
@@ -18,9 +17,10 @@ class HardwareUnavailableError(RuntimeError):
 
 def missing() -> str | None:
     """Say what is missing to run on a chip; None if nothing is."""
-    if importlib.util.find_spec("lava") is None:
+    try:
+        loihi = importlib.import_module("lava.utils.loihi")
+    except ImportError:
         return "Lava (lava-nc) is not installed"
-    loihi = importlib.import_module("lava.utils.loihi")
     if not loihi.is_installed():
         return "lava-loihi is not installed: lava.utils.loihi2_profiler cannot be imported"
     if loihi.host is None:
