@@ -8,9 +8,6 @@ import typer
 from rich.console import Console
 
 from lava_ssm.cli import placement
-from lava_ssm.loihi2.counting import count
-from lava_ssm.loihi2.describe import describe
-from lava_ssm.loihi2.performance import SCHEDULES, estimate
 
 
 def estimate_network(
@@ -30,6 +27,10 @@ def estimate_network(
     json: placement.JsonFile = None,
 ) -> None:
     """Model latency, throughput and energy on Loihi 2, in both schedules. Nothing is measured."""
+    from lava_ssm.loihi2.counting import count
+    from lava_ssm.loihi2.describe import describe
+    from lava_ssm.loihi2.performance import SCHEDULES, estimate
+
     console = Console()
     with placement.told_plainly():
         net = placement.read(network)

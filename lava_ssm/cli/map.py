@@ -7,7 +7,6 @@ import typer
 from rich.console import Console
 
 from lava_ssm.cli import placement
-from lava_ssm.loihi2.describe import describe
 
 
 def map_network(
@@ -23,6 +22,7 @@ def map_network(
     json: placement.JsonFile = None,
 ) -> None:
     """Place a network on the neurocores of Loihi 2 and print what each layer takes (a model)."""
+    from lava_ssm.loihi2.describe import describe
     from lava_ssm.loihi2.figure import draw_chips
 
     with placement.told_plainly():

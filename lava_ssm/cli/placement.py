@@ -5,13 +5,15 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from lava_ssm.loihi2.description import Description
-from lava_ssm.loihi2.mapping import Mapping, Strategy, map
 from lava_ssm.network import FixedNetwork, Network, load
+
+if TYPE_CHECKING:
+    from lava_ssm.loihi2.description import Description
+    from lava_ssm.loihi2.mapping import Mapping, Strategy
 
 NetworkFile = Annotated[Path, typer.Argument(help="File of a network, float or fixed.")]
 SystemName = Annotated[
@@ -46,17 +48,18 @@ def read(path: Path) -> Network | FixedNetwork:
 
 
 def place(
-    description: Description,
+    description: "Description",
     system: str,
     strategy: str,
     neurons_per_core: int | None,
     cores_per_layer: int | None,
     receiver: bool,
-) -> Mapping:
+) -> "Mapping":
     """Map with the options of the command line."""
-    return map(
-        description, system, cast(Strategy, strategy), neurons_per_core, cores_per_layer, receiver
-    )
+    from lava_ssm.loihi2.mapping import map
+
+    how = cast("Strategy", strategy)  # checked there
+    return map(description, system, how, neurons_per_core, cores_per_layer, receiver)
 
 
 def write_json(content: Any, path: Path) -> None:

@@ -7,7 +7,6 @@ measured; `validate` shows how far it can be believed.
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from lava_ssm.loihi2.calibration import Validation, calibrate, validate
 from lava_ssm.loihi2.constants import CONSTANTS, Constant, Constants
 from lava_ssm.loihi2.counting import count
 from lava_ssm.loihi2.describe import Builder, describe
@@ -18,7 +17,6 @@ from lava_ssm.loihi2.description import (
     Population,
     Synapses,
 )
-from lava_ssm.loihi2.figure import draw_chips
 from lava_ssm.loihi2.limits import LIMITS, Limits
 from lava_ssm.loihi2.mapping import Core, Mapping, MappingError, map
 from lava_ssm.loihi2.performance import Estimate, Interval, estimate
@@ -26,18 +24,24 @@ from lava_ssm.loihi2.published import PUBLISHED, Published, ns4d, s5
 from lava_ssm.loihi2.system import SYSTEMS, System
 
 if TYPE_CHECKING:
+    from lava_ssm.loihi2.calibration import Validation, calibrate, validate
+    from lava_ssm.loihi2.figure import draw_chips
     from lava_ssm.loihi2.lowering.emulation import Emulation, emulate
     from lava_ssm.loihi2.lowering.graph import Lowered, LoweringError, lower
     from lava_ssm.loihi2.lowering.hardware import HardwareUnavailableError, is_available
 
 _LAZY = {
-    "Emulation": "emulation",
-    "HardwareUnavailableError": "hardware",
-    "Lowered": "graph",
-    "LoweringError": "graph",
-    "emulate": "emulation",
-    "is_available": "hardware",
-    "lower": "graph",
+    "Emulation": "lowering.emulation",
+    "HardwareUnavailableError": "lowering.hardware",
+    "Lowered": "lowering.graph",
+    "LoweringError": "lowering.graph",
+    "Validation": "calibration",
+    "calibrate": "calibration",
+    "draw_chips": "figure",
+    "emulate": "lowering.emulation",
+    "is_available": "lowering.hardware",
+    "lower": "lowering.graph",
+    "validate": "calibration",
 }
 
 __all__ = [
@@ -82,7 +86,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # what imports Lava is loaded when it is used
+    # what imports Lava, SciPy's optimisers or matplotlib is loaded when it is used
     if name in _LAZY:
-        return getattr(importlib.import_module(f"lava_ssm.loihi2.lowering.{_LAZY[name]}"), name)
+        return getattr(importlib.import_module(f"lava_ssm.loihi2.{_LAZY[name]}"), name)
     raise AttributeError(f"module 'lava_ssm.loihi2' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -347,13 +347,30 @@ def implied_static_power(paper: Paper) -> float:
     return (falling.energy - pipelined.energy / n) / (falling.latency - pipelined.latency / n)
 
 
-def validate(constants: Constants = CONSTANTS) -> Validation:
+def validate(
+    constants: Constants = CONSTANTS, deployments: Sequence[Deployment] | None = None
+) -> Validation:
     """Fit on each paper alone, predict the other, and the one-layer notebooks with each fit.
 
     First of all, with nothing fitted, the public constants as they are. Last, a fit on the S5
     without its pipelined energy, which contradicts its other row (see `implied_static_power`).
+
+    Parameters
+    ----------
+    constants
+        To start from.
+    deployments
+        One of each paper; None: `ns4d_deployment()` and `s5_deployment()`.
+
+    Raises
+    ------
+    ValueError
+        Not one deployment of each paper.
     """
-    deployments = {d.paper: d for d in (ns4d_deployment(), s5_deployment())}
+    given = (ns4d_deployment(), s5_deployment()) if deployments is None else deployments
+    by_paper = {d.paper: d for d in given}
+    if set(by_paper) != set(PAPERS) or len(given) != len(PAPERS):
+        raise ValueError(f"deployments must be one of each of {PAPERS}")
     but_energy = tuple(q for q in QUANTITIES if (q.schedule, q.what) != ("pipelined", "energy"))
     fits: dict[str, tuple[Paper | None, tuple[Quantity, ...]]] = {
         "nothing": (None, ()),
@@ -366,8 +383,8 @@ def validate(constants: Constants = CONSTANTS) -> Validation:
     for calibrated_on, (paper, quantities) in fits.items():
         used = constants
         if paper is not None:
-            used = fitted[calibrated_on] = calibrate([deployments[paper]], constants, quantities)
-        for d in deployments.values():
+            used = fitted[calibrated_on] = calibrate([by_paper[paper]], constants, quantities)
+        for d in by_paper.values():
             for q in QUANTITIES:
                 role: Role = "predicted"
                 if paper is None:

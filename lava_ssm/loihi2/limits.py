@@ -28,6 +28,8 @@ class Limits:
         Entries of the three tables, at most (compiler tables). A word has 64 bits.
     synaptic_words
         Axons and synapse words together, at most: they share 128 KB (fitted).
+    memory_words
+        Of all tables together, to which the printed totals refer (fitted).
     bits_dense, bits_sparse, bits_block
         Bits a synapse takes: with zeros stored; of a sparse matrix, its index included; of ones
         in blocks (fitted). A list begins with a new word for each axon and core.
@@ -48,6 +50,7 @@ class Limits:
     synapse_words: int = 16_000
     axon_map: int = 16_000
     synaptic_words: int = 16_000
+    memory_words: int = 20_000
     bits_dense: float = 16.0
     bits_sparse: float = 20.0
     bits_block: float = 14.0

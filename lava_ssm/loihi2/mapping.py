@@ -97,8 +97,6 @@ class Mapping:
         `total` of the core's memory.
         """
         limits, rows = self.limits, []
-        # all tables share a memory of 20,000 words, to which the printed totals refer
-        memory = 1.25 * limits.synaptic_words
         for p in self.description.populations:
             fullest = max((c.tables for c in self.cores if c.population == p.name), key=_total)
             rows.append(
@@ -112,7 +110,7 @@ class Mapping:
                     "neurons": fullest.neuron_units / limits.neuron_units,
                     "synapses": fullest.synapse_words / limits.synapse_words,
                     "axon_map": fullest.axon_map / limits.axon_map,
-                    "total": fullest.total / memory,
+                    "total": fullest.total / limits.memory_words,
                     "cores": self.cores_of[p.name],
                 }
             )

@@ -42,6 +42,7 @@ class Tables:
             ("synapse words", self.synapse_words, limits.synapse_words),
             ("axon map entries", self.axon_map, limits.axon_map),
             ("axons and synapse words", self.axons + self.synapse_words, limits.synaptic_words),
+            ("words of all tables", self.total, limits.memory_words),
         ):
             if used > most:
                 return f"{used:,} {what}, of at most {most:,}"
