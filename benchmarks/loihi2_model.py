@@ -67,7 +67,7 @@ def counted() -> loihi2.Description:
     x = data.digits().test.x[:8]  # (samples, 64 tokens, 1)
     network = nn.export(nn.NS4D(1, 128, 64, 4, 10, readout="mean"))
     fixed = compress.quantize(network, x)
-    return loihi2.count(fixed, x, name="n-S4D large, not trained, sDigits")
+    return loihi2.count(fixed, x, name="n-S4D large, not trained, sDigits", progress=True)
 
 
 def table_of(title: str, headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
@@ -138,8 +138,7 @@ def main() -> None:
     headings = ("k", *(q.name for q in QUANTITIES))
     CONSOLE.print(table_of("Error of the S5's rows by its width, fitted on n-S4D", headings, rows))
 
-    with CONSOLE.status("counting operations"):
-        network = counted()
+    network = counted()
     mapping = loihi2.map(network, strategy="spread", cores_per_layer=27, receiver=True)
     estimates = {
         schedule: loihi2.estimate(network, mapping, schedule, validation.constants["n-S4D"])

@@ -37,8 +37,7 @@ def estimate_network(
         if tokens is None:
             description = describe(net, name=network.stem)
         else:
-            with console.status("counting operations"):
-                description = count(net, _tokens(tokens), name=network.stem)
+            description = count(net, _tokens(tokens), name=network.stem, progress=True)
         mapping = placement.place(
             description, system, strategy, neurons_per_core, cores_per_layer, receiver
         )

@@ -4,14 +4,20 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from rich.progress import track
 
 from lava_ssm import engine
 from lava_ssm.loihi2.describe import describe
 from lava_ssm.loihi2.description import Description
 from lava_ssm.network import FixedNetwork, Network
 
+_AT_ONCE = 64
+"""Tokens between two looks at the progress; also bounds the memory that their messages take."""
 
-def count(network: Network | FixedNetwork, x: ArrayLike, name: str = "") -> Description:
+
+def count(
+    network: Network | FixedNetwork, x: ArrayLike, name: str = "", progress: bool = False
+) -> Description:
     """Describe a network with the messages that real tokens cause.
 
     The network runs on the tokens in the reference engine; every value that a neuron would send
@@ -24,6 +30,8 @@ def count(network: Network | FixedNetwork, x: ArrayLike, name: str = "") -> Desc
         Tokens (..., time, d_input), each sequence from the zero state.
     name
         For tables.
+    progress
+        Whether to show a progress bar.
 
     Raises
     ------
@@ -41,7 +49,10 @@ def count(network: Network | FixedNetwork, x: ArrayLike, name: str = "") -> Desc
         )
     sent = _Sent()
     sent.see(None, tokens)
-    engine.run(network, tokens, probe=sent)
+    stream = engine.Stream(network, tokens.shape[:-2], probe=sent)
+    starts = range(0, tokens.shape[-2], _AT_ONCE)
+    for start in track(starts, "counting operations", disable=not progress, transient=True):
+        stream.run(tokens[..., start : start + _AT_ONCE, :])
     return describe(network, name).with_activity(sent.activity())
 
 

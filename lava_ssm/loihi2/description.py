@@ -118,8 +118,10 @@ class Synapses:
                 f"in [0, 1]; got shape {activity.shape}"
             )
         object.__setattr__(self, "connectivity", Connectivity(self.connectivity))
-        object.__setattr__(self, "fan_out", fan_out)
-        object.__setattr__(self, "activity", np.broadcast_to(activity, fan_out.shape))
+        for name, values in (("fan_out", fan_out), ("activity", activity)):
+            copy = np.broadcast_to(values, fan_out.shape).copy()
+            copy.flags.writeable = False
+            object.__setattr__(self, name, copy)
 
     @property
     def name(self) -> str:

@@ -1,16 +1,106 @@
 """The lowered graph: its parameters, its emulation, and what happens without a chip."""
 
+from typing import Any
+
 import numpy as np
 import pytest
+from lava.magma.core.decorator import implements, requires, tag
+from lava.magma.core.model.py.model import PyLoihiProcessModel
+from lava.magma.core.model.py.ports import PyInPort, PyOutPort
+from lava.magma.core.model.py.type import LavaPyType
+from lava.magma.core.resources import CPU
+from lava.magma.core.run_conditions import RunSteps
+from lava.magma.core.run_configs import Loihi2SimCfg
+from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from lava.proc.dense.models import PyDenseModelFloat
 from lava.proc.dense.process import Dense
+from lava.proc.io.sink import RingBuffer as Sink
+from lava.proc.io.source import RingBuffer as Source
 from lava.proc.s4d.process import S4d
 
-from lava_ssm import loihi2
+from lava_ssm import loihi2, runtime
 from lava_ssm.loihi2.lowering import hardware
 from lava_ssm.network import FixedLinear, FixedNetwork, FixedS4D, Readout, ReLU
 from lava_ssm.numerics import Arithmetic, Overflow, Rounding
 from tests.networks import random_fixed_linear, random_fixed_network, random_fixed_s4d
+
+
+@implements(proc=S4d, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class ChipS4d(PyLoihiProcessModel):
+    """The published arithmetic of the chip's neuron, in Python's integers.
+
+    x' = tz(a x, 12) + tz(b v, 12), out = tz(2 (...), 6); v has been shifted by 6 on its way in.
+    """
+
+    a_in = LavaPyType(PyInPort.VEC_DENSE, np.int32)
+    s_out = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
+    s4_exp: np.ndarray = LavaPyType(np.ndarray, np.int32)
+    inp_exp: np.ndarray = LavaPyType(np.ndarray, np.int32)
+    s4_state: np.ndarray = LavaPyType(np.ndarray, complex)
+    a: np.ndarray = LavaPyType(np.ndarray, complex)
+    b: np.ndarray = LavaPyType(np.ndarray, complex)
+    c: np.ndarray = LavaPyType(np.ndarray, complex)
+
+    def __init__(self, proc_params: Any) -> None:
+        super().__init__(proc_params)
+        exp = proc_params["s4_exp"]
+        self.mantissas = [
+            [(int(v.real * 2**exp), int(v.imag * 2**exp)) for v in proc_params[name]]
+            for name in ("a", "b", "c")
+        ]
+        self.exps = exp, proc_params["inp_exp"]
+        self.x = [(0, 0) for _ in proc_params["a"]]
+
+    def run_spk(self) -> None:
+        p, s = self.exps
+
+        def tz(v: int, n: int) -> int:
+            return (abs(v) >> n) * (1 if v >= 0 else -1)
+
+        sent = []
+        for k, v in enumerate(self.a_in.recv().tolist()):
+            (a, ai), (b, bi), (c, ci) = (m[k] for m in self.mantissas)
+            x, xi = self.x[k]
+            new = tz(a * x, p) - tz(ai * xi, p) + tz(b * v, p)
+            new_i = tz(a * xi, p) + tz(ai * x, p) + tz(bi * v, p)
+            self.x[k] = x, xi = new, new_i
+            sent.append(tz(2 * (tz(c * x, p) - tz(ci * xi, p)), s))
+        self.s_out.send(np.array(sent))
+
+
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_the_graph_for_the_chip_computes_the_networks_integers(per_channel: bool) -> None:
+    # upstream's fixed-point models of synapses and relays, and the arithmetic above for S4d
+    rng = np.random.default_rng(11)
+    layers = (
+        random_fixed_linear(rng, 3, 5, per_channel),
+        random_fixed_s4d(rng, 5, 2),
+        ReLU(),
+        random_fixed_linear(rng, 5, 5, per_channel),
+        ReLU(),
+        random_fixed_s4d(rng, 5, 2),
+        random_fixed_linear(rng, 5, 4, per_channel),
+    )
+    fixed = FixedNetwork(layers, input_exponent=8)
+    x = rng.integers(-4000, 4000, (25, 3))
+    lowered = loihi2.lower(fixed)
+    steps = len(x) + lowered.latency
+    columns = np.zeros((3, steps), int)
+    columns[:, : len(x)] = x.T
+    source, sink = Source(data=columns), Sink(shape=(4,), buffer=steps)
+    for port in lowered.graph.entries:
+        source.s_out.connect(port)
+    lowered.graph.s_out.connect(sink.a_in)
+    run_cfg = Loihi2SimCfg(select_tag="fixed_pt", exception_proc_model_map={S4d: ChipS4d})
+    with runtime.in_process():
+        source.run(RunSteps(steps), run_cfg)
+    sent = sink.data.get()[:, lowered.latency :].T
+    source.stop()
+    wanted = fixed.run(x, backend="reference")
+    assert np.count_nonzero(wanted) > wanted.size / 2
+    np.testing.assert_array_equal(sent, wanted)
 
 
 @pytest.mark.parametrize("readout", list(Readout))

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from matplotlib import image
 
 from lava_ssm import loihi2
@@ -111,18 +113,28 @@ def test_states_with_imaginary_parts_take_three_units_and_real_ones_two() -> Non
     assert (states.neurons, states.neuron_units) == (20, 40)
 
 
-def test_every_neuron_is_placed_once_and_no_core_is_overfull() -> None:
-    limits = loihi2.LIMITS
-    for description in (loihi2.ns4d(256, 64, 3), loihi2.s5(576, 384), loihi2.ns4d(512, 64, 1)):
-        for options in ({}, {"strategy": "spread", "cores_per_layer": 100}):
-            mapping = loihi2.map(description, "alia-point", **options)
-            for p in description.populations:
-                cores = [c.tables for c in mapping.cores if c.population == p.name]
-                assert sum(t.neurons for t in cores) == p.n_neurons
-                assert all(t.excess(limits) is None for t in cores)
-            places = [(c.chip, c.number) for c in mapping.cores]
-            assert len(set(places)) == len(places)
-            assert max(number for _, number in places) < 120
+@settings(max_examples=40, deadline=None)
+@given(
+    d_model=st.integers(1, 700),
+    d_state=st.integers(1, 80),
+    n_layers=st.integers(1, 4),
+    cores=st.none() | st.integers(60, 200),
+    sparse=st.booleans(),
+)
+def test_every_neuron_is_placed_once_and_no_core_is_overfull(
+    d_model: int, d_state: int, n_layers: int, cores: int | None, sparse: bool
+) -> None:
+    build = loihi2.s5 if sparse else loihi2.ns4d
+    description = build(d_model, d_state, n_layers)
+    options = {} if cores is None else {"strategy": "spread", "cores_per_layer": cores}
+    mapping = loihi2.map(description, "alia-point", **options)
+    for p in description.populations:
+        entries = [c.tables for c in mapping.cores if c.population == p.name]
+        assert sum(t.neurons for t in entries) == p.n_neurons
+        assert all(t.excess(loihi2.LIMITS) is None for t in entries)
+    places = [(c.chip, c.number) for c in mapping.cores]
+    assert len(set(places)) == len(places)
+    assert max(number for _, number in places) < 120
 
 
 def test_neurons_per_core_bounds_a_pack() -> None:

@@ -163,6 +163,7 @@ class Lowered:
         """
         tokens = sample(self.network, x)
         hardware.check()
+        graph = Graph(self.network, ChipParts())  # Lava runs a graph's Processes but once
         into, out_of = _adapters(self.network.d_input, self.network.d_output)
         steps = len(tokens) + self.latency
         columns = np.zeros((self.network.d_input, steps), np.int32)
@@ -170,9 +171,9 @@ class Lowered:
         source = Source(data=columns)
         sink = Sink(shape=(self.network.d_output,), buffer=steps)
         source.s_out.connect(into.inp)
-        for port in self.graph.entries:
+        for port in graph.entries:
             into.out.connect(port)
-        self.graph.s_out.connect(out_of.inp)
+        graph.s_out.connect(out_of.inp)
         out_of.out.connect(sink.a_in)
         try:
             source.run(condition=RunSteps(steps), run_cfg=run_cfg or hardware.chip_only())
