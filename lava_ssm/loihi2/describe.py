@@ -15,6 +15,8 @@ from lava_ssm.loihi2.description import (
 )
 from lava_ssm.network import S4D, FixedLinear, FixedNetwork, FixedS4D, Linear, Network
 
+_WITH_STATES = (S4D, FixedS4D)
+"""Layers with which a new one of the network's layers begins: those before are the encoder."""
 STORED_DENSE = 0.8
 """From this share of weights that are not zero on, storing the zeros too takes fewer bits."""
 
@@ -47,12 +49,10 @@ def describe(network: Network | FixedNetwork | Description, name: str = "") -> D
     builder = Builder(network.d_input)
     stages: tuple[Any, ...] = network.stages
     for i, stage in enumerate(stages):
-        if isinstance(stage.layer, Linear | FixedLinear):
-            after_linear = i > 0 and isinstance(stages[i - 1].layer, Linear | FixedLinear)
-            if builder.n_layers and after_linear and i == len(stages) - 1:
-                builder.label = "decoder"
-        else:
+        if isinstance(stage.layer, _WITH_STATES):
             builder.begin_layer()
+        elif 0 < i == len(stages) - 1 and not isinstance(stages[i - 1].layer, _WITH_STATES):
+            builder.label = "decoder" if builder.n_layers else builder.label
         builder.add(stage.layer, i)
     return builder.built(name or type(network).__name__)
 
@@ -82,6 +82,7 @@ class Builder:
         self.label = "encoder"
         self.n_layers = 0
         self._populations: list[Population] = []
+        self._steps: dict[str | None, int] = {None: 0}
         self._synapses: list[Synapses] = []
 
     def begin_layer(self) -> None:
@@ -89,12 +90,33 @@ class Builder:
         self.label = f"layer {self.n_layers}"
         self.n_layers += 1
 
-    def population(self, name: str, kind: Neuron, n_neurons: int, delay: int = 1) -> str:
-        """Add neurons `delay` steps behind the tip; they are the new tip."""
-        self.step += delay
-        self._populations.append(Population(name, self.label, kind, n_neurons, self.step))
+    def population(self, name: str, kind: Neuron, n_neurons: int) -> str:
+        """Add neurons a step behind the tip; they are the new tip."""
+        self.step += 1
+        self._put(Population(name, self.label, kind, n_neurons, self.step))
         self.tip, self.width = name, n_neurons
         return name
+
+    def delayed(self, source: str | None, width: int, steps: int) -> str | None:
+        """Give a source whose messages come `steps` steps later: a chain of relays, shared.
+
+        For what goes around layers, such as a residual path. Relays belong to the layer that is
+        being built.
+        """
+        first = source or "input"
+        for k in range(1, steps + 1):
+            name = f"{first}, {k} later"
+            if name not in self._steps:
+                step = self._steps[source] + 1
+                repeated = source or "input"
+                self._put(Population(name, self.label, Neuron.RELAY, width, step, repeated))
+                self.synapses(source, name, Connectivity.BLOCK, np.ones(width))
+            source = name
+        return source
+
+    def _put(self, population: Population) -> None:
+        self._populations.append(population)
+        self._steps[population.name] = population.step
 
     def synapses(
         self,

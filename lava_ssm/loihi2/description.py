@@ -54,6 +54,8 @@ class Population:
         How many, at least 1.
     step
         Time steps from a token's entry to these neurons, at least 1.
+    repeats
+        Of a delay line: whose messages it repeats a step later, a population's name or `input`.
 
     Raises
     ------
@@ -66,6 +68,7 @@ class Population:
     kind: Neuron
     n_neurons: int
     step: int
+    repeats: str | None = None
 
     def __post_init__(self) -> None:
         for what, value in (("n_neurons", self.n_neurons), ("step", self.step)):
@@ -237,14 +240,21 @@ class Description:
         Parameters
         ----------
         activity
-            By source (None: the input): share of tokens at which each neuron sends. Sources that
-            are not named keep theirs.
+            By source (None: the input): share of tokens at which each neuron sends. Delay lines
+            send what they repeat. Sources that are not named keep theirs.
         """
-        changed = (
-            replace(s, activity=np.asarray(activity[s.source])) if s.source in activity else s
-            for s in self.synapses
-        )
+        changed = []
+        for s in self.synapses:
+            origin = self._origin(s.source)
+            new = activity.get(origin)
+            changed.append(s if new is None else replace(s, activity=np.asarray(new)))
         return replace(self, synapses=tuple(changed))
+
+    def _origin(self, source: str | None) -> str | None:
+        """Of a delay line, the source whose messages it repeats; of others, themselves."""
+        while source is not None and (repeated := self[source].repeats) is not None:
+            source = None if repeated == "input" else repeated
+        return source
 
     def with_receiver(self) -> "Description":
         """Add an on-chip receiver of the outputs: a relay for each, on a core of its own.

@@ -184,28 +184,27 @@ def s5(
     ones = np.ones(d_model)
     _dense(builder, "encoder", d_input, d_model, sparse, density, 1.0)
     for i in range(n_blocks):
-        label = f"block {i}"
-        builder.label = label
-        block_input = builder.tip
-        states = builder.population(f"{label} states", Neuron.COMPLEX_STATE, d_state)
-        builder.synapses(
-            block_input, states, sparse, np.full(d_model, 2 * d_state * density), activity
-        )
-        first = builder.population(f"{label} input, 1 later", Neuron.RELAY, d_model, delay=0)
-        builder.synapses(block_input, first, Connectivity.BLOCK, ones, activity)
-        y = builder.population(f"{label} y", Neuron.RELAY, d_model)
+        builder.label = f"block {i}"
+        entered = builder.tip
+        states = builder.population(f"{builder.label} states", Neuron.COMPLEX_STATE, d_state)
+        fan_out = np.full(d_model, 2 * d_state * density)  # real and imaginary parts
+        builder.synapses(entered, states, sparse, fan_out, activity)
+        y = builder.population(f"{builder.label} y", Neuron.RELAY, d_model)
         # a state that sends does so with both its parts
         builder.synapses(states, y, sparse, np.full(2 * d_state, d_model * density), activity)
-        builder.synapses(first, y, Connectivity.BLOCK, density * ones, activity)  # D
-        second = builder.population(f"{label} input, 2 later", Neuron.RELAY, d_model, delay=0)
-        builder.synapses(first, second, Connectivity.BLOCK, ones, activity)
-        gate = builder.population(f"{label} gate", Neuron.GATE, d_model)
+        later = builder.delayed(entered, d_model, 1)
+        builder.synapses(later, y, Connectivity.BLOCK, density * ones)  # D
+        gate = builder.population(f"{builder.label} gate", Neuron.GATE, d_model)
         builder.synapses(y, gate, sparse, np.full(d_model, d_model * density), activity)
         builder.synapses(y, gate, Connectivity.BLOCK, ones, activity)
-        builder.synapses(second, gate, Connectivity.BLOCK, ones, activity)
+        later = builder.delayed(entered, d_model, 2)
+        builder.synapses(later, gate, Connectivity.BLOCK, ones)  # the residual path
     builder.label = "decoder"
     _dense(builder, "decoder", d_model, d_output, sparse, density, activity)
-    return builder.built(name or f"S5, H={d_model}, P={d_state}, {n_blocks} blocks")
+    description = builder.built(name or f"S5, H={d_model}, P={d_state}, {n_blocks} blocks")
+    # delay lines send what they repeat
+    everywhere: dict[str | None, float] = {p.name: activity for p in description.populations}
+    return description.with_activity(everywhere)
 
 
 def s5_of_scale(scale: float, activity: float = 0.5) -> Description:

@@ -186,3 +186,25 @@ def test_every_constant_says_where_it_is_from_and_every_result_that_it_is_a_mode
     result = loihi2.estimate(two_populations())
     assert "modelled, not measured" in " ".join(str(result).split())
     assert result.to_json()["kind"] == "model"
+
+
+def test_delay_lines_send_what_they_repeat() -> None:
+    builder = loihi2.Builder(4)
+    first = builder.population("first", Neuron.RELAY, 4)
+    builder.synapses(None, first, Connectivity.DENSE, np.full(4, 4))
+    second = builder.population("second", Neuron.RELAY, 4)
+    builder.synapses(first, second, Connectivity.DENSE, np.full(4, 4))
+    last = builder.population("last", Neuron.RELAY, 4)
+    builder.synapses(second, last, Connectivity.DENSE, np.full(4, 4))
+    builder.synapses(builder.delayed(None, 4, 2), last, Connectivity.BLOCK, np.ones(4))
+    builder.synapses(builder.delayed(first, 4, 1), last, Connectivity.BLOCK, np.ones(4))
+    net = builder.built("with paths around")
+    assert net["input, 2 later"].step == net["first, 1 later"].step == 2
+    assert net.latency == 3
+    share = np.array([0.0, 0.25, 0.5, 1.0])
+    counted = net.with_activity({None: share, "first": 0.5})
+    by_name = {s.name: s.activity for s in counted.synapses}
+    for name in ("input -> input, 1 later", "input, 2 later -> last"):
+        np.testing.assert_array_equal(by_name[name], share)
+    np.testing.assert_array_equal(by_name["first, 1 later -> last"], 0.5)
+    np.testing.assert_array_equal(by_name["second -> last"], 1.0)
