@@ -98,7 +98,7 @@ def test_the_graph_for_the_chip_computes_the_networks_integers(per_channel: bool
         source.run(RunSteps(steps), run_cfg)
     sent = sink.data.get()[:, lowered.latency :].T
     source.stop()
-    wanted = fixed.run(x, backend="reference")
+    wanted = fixed.run(x)
     assert np.count_nonzero(wanted) > wanted.size / 2
     np.testing.assert_array_equal(sent, wanted)
 
