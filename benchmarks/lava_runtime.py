@@ -11,30 +11,31 @@ import argparse
 import contextlib
 import gc
 import json
-import platform
 import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import matplotlib
 import numpy as np
 import psutil
+import torch
 from graphs.chain import chain
 from lava.magma.core.run_conditions import RunSteps
 from lava.magma.core.run_configs import Loihi2SimCfg
 from lava.proc.dense.process import Dense
 from lava.proc.io.sink import RingBuffer as Sink
 from lava.proc.lif.process import LIF
+from machine import machine
+from networks import fixed_network
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from lava_ssm import compress, nn, runtime
+from lava_ssm import runtime
 from lava_ssm.proc import SSMNetwork, source
 
 RESULTS = Path(__file__).parent / "results"
@@ -112,13 +113,9 @@ def layers_graph(tag: str, recurrent: bool) -> Graph:
 
 def s4d_graph(d_model: int, d_state: int, n_steps: int) -> Graph:
     """The expanded n-S4D network, untrained, in fixed point: a token a time step."""
-    import torch
-
     torch.set_num_threads(1)  # plain Lava forks this process
-    torch.manual_seed(0)
     x = np.random.default_rng(1).uniform(size=(n_steps, 1))
-    model = nn.NS4D(1, d_model, d_state, 4, 10, readout="every")
-    network = compress.quantize(nn.export(model), x[:200])
+    network = fixed_network(d_model, d_state, "every")
     net = SSMNetwork(network)
     tokens = source(x, net)
     sink = Sink(shape=(10,), buffer=n_steps)
@@ -220,23 +217,6 @@ def measure_vars(rounds: int) -> dict[str, dict[str, float]]:
         processes[0].stop()
         results[name] = {what: statistics.median(values) for what, values in times.items()}
     return results
-
-
-def machine() -> dict[str, str]:
-    """Describe where this was measured."""
-    model = platform.processor() or platform.machine()
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                model = line.split(":", 1)[1].strip()
-                break
-    return {
-        "processor": f"{model}, {psutil.cpu_count()} cores",
-        "system": f"{platform.system()} {platform.release()}",
-        "python": platform.python_version(),
-        "numpy": version("numpy"),
-        "lava-nc": version("lava-nc"),
-    }
 
 
 def show(speeds: list[Speed], rest: dict[str, Any]) -> None:
@@ -357,7 +337,7 @@ def main() -> None:
             rest[key] = measure()
             progress.advance(task)
     show(speeds, rest)
-    where = machine()
+    where = machine("numpy", "lava-nc")
     options.output.mkdir(parents=True, exist_ok=True)
     report = {"machine": where, "speed": [asdict(speed) for speed in speeds], **rest}
     path = options.output / "lava_runtime.json"

@@ -133,6 +133,7 @@ class FusedSSMNetwork(AbstractNetwork):
             for i, la in enumerate(layers)
         )
         self.overflows = Var(shape=(1,), init=0)
+        network.stream()  # loads the kernels here, before processes that need them are forked
 
     def count_overflows(self) -> int:
         """Integers that left their words so far, those of synapses among them."""

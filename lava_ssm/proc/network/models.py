@@ -14,6 +14,7 @@ from lava.utils.weightutils import SignMode
 from scipy.sparse import csr_matrix, identity, kron
 
 from lava_ssm import network
+from lava_ssm.engine.compiled import Relays, RunningSum, StateNeurons
 from lava_ssm.engine.reference.fixed import split_shift
 from lava_ssm.network import FixedLinear, FixedNetwork, FixedS4D, Linear
 from lava_ssm.numerics import CHIP
@@ -47,6 +48,8 @@ class _Graph:
         net = proc.network
         self.rules = net.arithmetic if isinstance(net, FixedNetwork) else CHIP
         stages: tuple[network.Stage[Any], ...] = net.stages
+        if isinstance(net, FixedNetwork):
+            self._load_kernels(net)
         for i, stage in enumerate(stages):
             rest: Any = 0
             if isinstance(stage.layer, Linear | FixedLinear):
@@ -65,6 +68,15 @@ class _Graph:
             )
             self._neurons(f"stage{i}_neurons", neurons)
         self.tip.connect(proc.out_ports.s_out)
+
+    @staticmethod
+    def _load_kernels(net: FixedNetwork) -> None:
+        """Load the neurons' kernels here, before processes that need them are forked."""
+        Relays(False, 0, net.arithmetic)
+        RunningSum(net.arithmetic)
+        for stage in net.stages:
+            if isinstance(stage.layer, FixedS4D):
+                StateNeurons(stage.layer, net.arithmetic)
 
     def _turn(self) -> dict[str, Any]:
         return {

@@ -1,0 +1,335 @@
+"""How fast the compiled engine runs tokens, sequences and batches, beside its peers.
+
+    python benchmarks/engine.py          about four minutes
+    python benchmarks/engine.py --quick  about one
+
+The peers are steps of the same networks in PyTorch (eager, float32) and NumPy (complex64), and
+the reference. Rounds of all alternate; the table shows medians, on one core unless it says
+otherwise. Writes `results/engine.json` and `results/engine.png`.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import torch
+from machine import alternate, machine, ratio
+from networks import SIZES, fixed_network, float_network
+from rich.console import Console
+from rich.table import Table
+
+from lava_ssm.engine import Stream, run
+from lava_ssm.network import S4D, FixedNetwork, FixedS4D, Network
+
+RESULTS = Path(__file__).parent / "results"
+WANTED_US = {"small": 12.0, "large": 45.0}
+WANTED_RATIO = {"small": 5.0, "large": 2.5}
+CHIP_US = 66.0
+"""Published: a token of the large network on Loihi 2, fall-through, 111 cores."""
+
+Step = Callable[[], object]
+
+
+def torch_step(network: Network) -> Step:
+    """A token in PyTorch, float32, state carried."""
+    layers: list[tuple[Any, ...]] = []
+    for stage in network.stages:
+        layer = stage.layer
+        if isinstance(layer, S4D):
+            a, b, c = (torch.tensor(v, dtype=torch.complex64) for v in (layer.a, layer.b, layer.c))
+            layers.append((a, b, c, torch.zeros_like(a), stage.relu))
+        else:
+            layers.append((torch.tensor(layer.weights, dtype=torch.float32), stage.relu))
+    token = torch.full((1,), 0.5)
+
+    @torch.no_grad()
+    def step() -> torch.Tensor:
+        u = token
+        for i, (*parts, relu) in enumerate(layers):
+            if len(parts) == 1:
+                u = parts[0] @ u
+            else:
+                a, b, c, x = parts
+                x = a * x + b * u[:, None]
+                layers[i] = (a, b, c, x, relu)
+                u = 2 * (c * x).sum(-1).real
+            if relu:
+                u = torch.relu(u)
+        return u
+
+    return step
+
+
+def numpy_step(network: Network) -> Step:
+    """The same in NumPy, complex64."""
+    layers: list[tuple[Any, ...]] = []
+    for stage in network.stages:
+        layer = stage.layer
+        if isinstance(layer, S4D):
+            a, b, c = (v.astype(np.complex64) for v in (layer.a, layer.b, layer.c))
+            layers.append((a, b, c, np.zeros_like(a), stage.relu))
+        else:
+            layers.append((layer.weights.astype(np.float32), stage.relu))
+    token = np.full(1, 0.5, np.float32)
+
+    def step() -> np.ndarray:
+        u = token
+        for parts in layers:
+            *arrays, relu = parts
+            if len(arrays) == 1:
+                u = arrays[0] @ u
+            else:
+                a, b, c, x = arrays
+                x *= a
+                x += b * u[:, np.newaxis]
+                u = 2 * (c * x).sum(-1).real
+            if relu:
+                u = np.maximum(u, 0)
+        return u
+
+    return step
+
+
+def measure_tokens(rounds: int) -> dict[str, dict[str, Any]]:
+    """Microseconds a token, streaming; and how many times as fast as the peers."""
+    results = {}
+    for size, (d_model, d_state) in SIZES.items():
+        fixed, network = fixed_network(d_model, d_state), float_network(d_model, d_state)
+        mantissa, value = np.array([100]), np.array([0.5])
+        streams = {"fixed": fixed.stream(), "float input": fixed.stream(), "float": network.stream()}
+        read = fixed.stream(backend="reference")
+        things: dict[str, Step] = {
+            "fixed point": lambda s=streams["fixed"], m=mantissa: s.step(m),
+            "fixed point, token a float": lambda s=streams["float input"], v=value: s.step(v),
+            "floating point (float64)": lambda s=streams["float"], v=value: s.step(v),
+            "PyTorch eager, float32": torch_step(network),
+            "NumPy, complex64": numpy_step(network),
+            "reference, fixed point": lambda s=read, m=mantissa: s.step(m),
+        }
+        repeats = {name: 3 if "reference" in name else 300 for name in things}
+        seconds = alternate(things, rounds, repeats)
+        results[size] = {
+            "us": {name: 1e6 * statistics.median(s) for name, s in seconds.items()},
+            "times as fast": {
+                name: ratio(s, seconds["fixed point"]) for name, s in seconds.items()
+            },
+            "limits": limits(fixed),
+        }
+    return results
+
+
+def limits(network: FixedNetwork) -> dict[str, float]:
+    """What bounds a token: the bytes that it touches, and the arithmetic of the states.
+
+    The arithmetic is measured where nothing else counts: one layer whose states and parameters
+    stay in the first cache. The bandwidth is that of a copy of as many bytes as a token touches.
+    """
+    layers = [s.layer for s in network.stages if isinstance(s.layer, FixedS4D)]
+    n_states = sum(layer.d_model * layer.d_state for layer in layers)
+    touched = 24 * n_states + 16 * n_states  # six float32 parameters; two read, two written
+    data = np.zeros(touched // 8, np.float32)  # a copy reads and writes
+    target = np.empty_like(data)
+    first = layers[0]
+    small = FixedS4D(
+        *(v[:8] for v in (first.a, first.b, first.c)),
+        *(np.broadcast_to(e, first.d_model)[:8] for e in (first.param_exponent, first.state_exponent)),
+        first.param_bits,
+    )
+    alone = FixedNetwork((small,), input_exponent=10).stream()
+    tokens = np.full((2000, 8), 100)
+    seconds = alternate(
+        {"copy": lambda: np.copyto(target, data), "states": lambda: alone.run(tokens)}, 7, 5
+    )
+    per_state = statistics.median(seconds["states"]) / 2000 / (8 * layers[0].d_state)
+    return {
+        "states": n_states,
+        "kB touched": touched / 1e3,
+        "us for a copy of as many bytes": 1e6 * statistics.median(seconds["copy"]),
+        "us for the states alone, in cache": 1e6 * per_state * n_states,
+    }
+
+
+def measure_sequences(n_sequences: int, n_threads: int) -> dict[str, float]:
+    """Many sequences of 784 tokens through the small network, bit for bit."""
+    network = fixed_network(*SIZES["small"])
+    x = np.random.default_rng(0).integers(0, 1 << 10, (n_sequences, 784, 1))
+    network.run(x[:4])
+    before = time.perf_counter()
+    outputs = network.run(x, n_threads=n_threads)
+    seconds = time.perf_counter() - before
+    some = [0, n_sequences // 2, n_sequences - 1]
+    expected = run(network, x[some, :60], backend="reference").outputs
+    equal = bool(np.array_equal(outputs[some, :60], expected))
+    tokens = n_sequences * 784
+    return {"sequences": n_sequences, "threads": n_threads, "seconds": seconds,
+            "million tokens a second": tokens / seconds / 1e6, "equal to the reference": equal}
+
+
+def measure_scaling(rounds: int) -> dict[str, list[dict[str, float]]]:
+    """Microseconds a token against states, tokens, batch and threads."""
+    found: dict[str, list[dict[str, float]]] = {"states": [], "tokens": [], "batch": []}
+    for d_model, d_state in ((32, 16), (32, 32), (64, 32), (64, 64), (128, 64), (128, 128), (256, 128)):
+        stream, token = fixed_network(d_model, d_state).stream(), np.array([100])
+        seconds = alternate({"": lambda s=stream, t=token: s.step(t)}, rounds, 200)[""]
+        found["states"].append(
+            {"states": 4 * d_model * d_state, "us a token": 1e6 * statistics.median(seconds)}
+        )
+    network = fixed_network(*SIZES["small"])
+    for n in (1, 10, 100, 1000, 10_000):
+        stream, x = network.stream(), np.full((n, 1), 100)
+        seconds = alternate({"": lambda s=stream, x=x: s.run(x)}, min(rounds, 5), 1 + 1000 // n)[""]
+        found["tokens"].append({"tokens": n, "ms": 1e3 * statistics.median(seconds)})
+    for n_threads in (1, 2):
+        for batch in (1, 4, 16, 64, 256):
+            stream = Stream(network, (batch,), n_threads=n_threads)
+            x = np.full((batch, 20, 1), 100)
+            seconds = alternate({"": lambda s=stream, x=x: s.run(x)}, min(rounds, 5), 3)[""]
+            rate = batch * 20 / statistics.median(seconds)
+            found["batch"].append({"batch": batch, "threads": n_threads, "tokens a second": rate})
+    return found
+
+
+MEMORY = """
+import sys, numpy as np
+from pathlib import Path
+from lava_ssm import load
+network, n = load(sys.argv[1]), int(sys.argv[2])
+stream = network.stream()
+piece = np.full((1000, 1), 100)
+for _ in range(n // 1000):
+    stream.run(piece)
+# not getrusage: a child starts with the peak of its parent there
+status = Path("/proc/self/status").read_text()
+print(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")))
+"""
+
+
+def measure_memory(folder: Path) -> dict[str, float]:
+    """Peak memory of streams of two lengths, MB, each in a Python of its own (Linux)."""
+    if not Path("/proc/self/status").exists():
+        return {}
+    path = folder / "memory.h5"
+    fixed_network(*SIZES["small"]).save(path)
+    found = {}
+    for n in (100_000, 1_000_000):
+        done = subprocess.run(
+            [sys.executable, "-c", MEMORY, str(path), str(n)],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        found[f"{n} tokens"] = int(done.stdout) / 1024
+    path.unlink()
+    return found
+
+
+def show(report: dict[str, Any]) -> None:
+    """Print what was measured beside what is wanted."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=110)
+    for size, found in report["tokens"].items():
+        d_model, d_state = SIZES[size]
+        table = Table(title=f"a token of n-S4D {size} ({d_model}, {d_state}), one core")
+        for heading in ("", "µs", "of fixed point's time", "wanted"):
+            table.add_column(heading, justify="left" if not heading else "right")
+        for name, us in found["us"].items():
+            wanted = ""
+            if name == "fixed point":
+                wanted = f"≤ {WANTED_US[size]:g} µs"
+            elif name.startswith("PyTorch"):
+                wanted = f"≥ {WANTED_RATIO[size]:g}x"
+            table.add_row(name, f"{us:,.1f}", f"{found['times as fast'][name]:,.1f}x", wanted)
+        if size == "large":
+            table.add_row("Loihi 2, fall-through (published)", f"{CHIP_US:g}", "", "")
+        console.print(table)
+        console.print(", ".join(f"{name}: {value:,.1f}" for name, value in found["limits"].items()))
+    for one in report["sequences"]:
+        console.print(
+            f"{one['sequences']:,} sequences of 784 tokens, small, {one['threads']} threads: "
+            f"{one['seconds']:.1f} s ({one['million tokens a second']:.2f} million tokens a second), "
+            f"{'equal to' if one['equal to the reference'] else 'DIFFERENT FROM'} the reference"
+        )
+    for length, mb in report["memory_mb"].items():
+        console.print(f"peak memory of a stream of {length}: {mb:.1f} MB")
+
+
+def draw(report: dict[str, Any], path: Path) -> None:
+    """Draw tokens beside peers, and the cost against size, length, batch and threads."""
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(2, 2, figsize=(11, 7.5), layout="constrained")
+    axis = axes[0, 0]
+    names = [n for n in report["tokens"]["small"]["us"] if n != "fixed point, token a float"]
+    rows = np.arange(len(names))
+    for shift, size in ((-0.2, "small"), (0.2, "large")):
+        us = [report["tokens"][size]["us"][name] for name in names]
+        bars = axis.barh(rows + shift, us, 0.38, label=f"n-S4D {size}")
+        axis.bar_label(bars, fmt="{:,.1f}", padding=3, fontsize=8)
+    axis.axvline(CHIP_US, color="C3", linewidth=1, label="large on Loihi 2 (published)")
+    axis.set(xscale="log", xlabel="µs a token, one core", yticks=rows, yticklabels=names)
+    axis.set_xlim(1, 6 * max(report["tokens"]["large"]["us"].values()))
+    axis.invert_yaxis()
+    axis.legend(fontsize=8, loc="lower right")
+    axis = axes[0, 1]
+    points = report["scaling"]["states"]
+    states = np.array([p["states"] for p in points])
+    axis.loglog(states, [p["us a token"] for p in points], "o-", label="measured")
+    largest = points[-1]["us a token"]
+    axis.loglog(states, largest * states / states[-1], "--", color="0.6", label="linear")
+    axis.set(xlabel="states (d_model x d_state x 4 layers)", ylabel="µs a token")
+    axis.legend(fontsize=8)
+    axis = axes[1, 0]
+    points = report["scaling"]["tokens"]
+    tokens = np.array([p["tokens"] for p in points])
+    axis.loglog(tokens, [p["ms"] for p in points], "o-", label="measured (small)")
+    axis.loglog(tokens, points[-1]["ms"] * tokens / tokens[-1], "--", color="0.6", label="linear")
+    axis.set(xlabel="tokens of a sequence", ylabel="ms")
+    axis.legend(fontsize=8)
+    axis = axes[1, 1]
+    for n_threads in (1, 2):
+        points = [p for p in report["scaling"]["batch"] if p["threads"] == n_threads]
+        rate = [p["tokens a second"] / 1e3 for p in points]
+        axis.plot([p["batch"] for p in points], rate, "o-", label=f"{n_threads} thread(s)")
+    axis.set(xscale="log", xlabel="batch", ylabel="thousand tokens a second (small)")
+    axis.set_ylim(bottom=0)
+    axis.legend(fontsize=8)
+    figure.suptitle(f"The compiled engine, fixed point   ({report['machine']['processor']})")
+    figure.savefig(path, dpi=150)
+    pyplot.close(figure)
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="fewer rounds, for a first look")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="folder of the results")
+    options = parser.parse_args()
+    options.output.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(1)
+    rounds = 5 if options.quick else 15
+    n_sequences = 1000 if options.quick else 10_000
+    report = {
+        "machine": machine("numpy", "numba", "torch"),
+        "tokens": measure_tokens(rounds),
+        "sequences": [measure_sequences(n_sequences, n) for n in sorted({1, os.cpu_count() or 1})],
+        "scaling": measure_scaling(rounds),
+        "memory_mb": measure_memory(options.output),
+    }
+    show(report)
+    path = options.output / "engine.json"
+    path.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+    draw(report, options.output / "engine.png")
+    print(f"written: {path} and engine.png beside it")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""Where a benchmark ran, and rounds in which the things compared take turns."""
+
+import contextlib
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+import psutil
+
+
+def machine(*packages: str) -> dict[str, str]:
+    """Describe the machine, and the versions of packages."""
+    model = platform.processor() or platform.machine()
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                model = line.split(":", 1)[1].strip()
+                break
+    return {
+        "processor": f"{model}, {psutil.cpu_count()} cores",
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        **{package: version(package) for package in packages},
+    }
+
+
+def alternate(
+    things: Mapping[str, Callable[[], object]], rounds: int, repeats: Mapping[str, int] | int = 1
+) -> dict[str, list[float]]:
+    """Seconds that a call of each takes, of each round one; the things take turns.
+
+    Parameters
+    ----------
+    things
+        Called once before, to warm up.
+    repeats
+        Calls in a row of which the median counts.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in things}
+    for thing in things.values():
+        thing()
+    for _ in range(rounds):
+        for name, thing in things.items():
+            times = []
+            for _ in range(repeats if isinstance(repeats, int) else repeats[name]):
+                before = time.perf_counter()
+                thing()
+                times.append(time.perf_counter() - before)
+            seconds[name].append(statistics.median(times))
+    return seconds
+
+
+def ratio(slow: list[float], fast: list[float]) -> float:
+    """How many times as fast, the median over rounds."""
+    return statistics.median(one / other for one, other in zip(slow, fast, strict=True))
