@@ -105,7 +105,11 @@ def measure_tokens(rounds: int) -> dict[str, dict[str, Any]]:
     for size, (d_model, d_state) in SIZES.items():
         fixed, network = fixed_network(d_model, d_state), float_network(d_model, d_state)
         mantissa, value = np.array([100]), np.array([0.5])
-        streams = {"fixed": fixed.stream(), "float input": fixed.stream(), "float": network.stream()}
+        streams = {
+            "fixed": fixed.stream(),
+            "float input": fixed.stream(),
+            "float": network.stream(),
+        }
         read = fixed.stream(backend="reference")
         things: dict[str, Step] = {
             "fixed point": lambda s=streams["fixed"], m=mantissa: s.step(m),
@@ -141,7 +145,10 @@ def limits(network: FixedNetwork) -> dict[str, float]:
     first = layers[0]
     small = FixedS4D(
         *(v[:8] for v in (first.a, first.b, first.c)),
-        *(np.broadcast_to(e, first.d_model)[:8] for e in (first.param_exponent, first.state_exponent)),
+        *(
+            np.broadcast_to(e, first.d_model)[:8]
+            for e in (first.param_exponent, first.state_exponent)
+        ),
         first.param_bits,
     )
     alone = FixedNetwork((small,), input_exponent=10).stream()
@@ -170,14 +177,27 @@ def measure_sequences(n_sequences: int, n_threads: int) -> dict[str, float]:
     expected = run(network, x[some, :60], backend="reference").outputs
     equal = bool(np.array_equal(outputs[some, :60], expected))
     tokens = n_sequences * 784
-    return {"sequences": n_sequences, "threads": n_threads, "seconds": seconds,
-            "million tokens a second": tokens / seconds / 1e6, "equal to the reference": equal}
+    return {
+        "sequences": n_sequences,
+        "threads": n_threads,
+        "seconds": seconds,
+        "million tokens a second": tokens / seconds / 1e6,
+        "equal to the reference": equal,
+    }
 
 
 def measure_scaling(rounds: int) -> dict[str, list[dict[str, float]]]:
     """Microseconds a token against states, tokens, batch and threads."""
     found: dict[str, list[dict[str, float]]] = {"states": [], "tokens": [], "batch": []}
-    for d_model, d_state in ((32, 16), (32, 32), (64, 32), (64, 64), (128, 64), (128, 128), (256, 128)):
+    for d_model, d_state in (
+        (32, 16),
+        (32, 32),
+        (64, 32),
+        (64, 64),
+        (128, 64),
+        (128, 128),
+        (256, 128),
+    ):
         stream, token = fixed_network(d_model, d_state).stream(), np.array([100])
         seconds = alternate({"": lambda s=stream, t=token: s.step(t)}, rounds, 200)[""]
         found["states"].append(

@@ -219,9 +219,7 @@ def measure_outputs() -> dict[str, float]:
         tokens.s_out.connect(net.a_in)
         net.s_out.connect(collected.a_in)
         with where():
-            net.run(
-                condition=RunSteps(net.steps_for(1000)), run_cfg=Loihi2SimCfg(select_tag=FIXED)
-            )
+            net.run(condition=RunSteps(net.steps_for(1000)), run_cfg=Loihi2SimCfg(select_tag=FIXED))
         before = time.perf_counter()
         taken = collected.take()
         found[name] = time.perf_counter() - before

@@ -2,5 +2,6 @@
 
 from lava_ssm.engine.compiled.executor import CompiledFixed, CompiledFloat
 from lava_ssm.engine.compiled.population import Relays, RunningSum, StateNeurons
+from lava_ssm.engine.compiled.tokens import Tokens
 
-__all__ = ["CompiledFixed", "CompiledFloat", "Relays", "RunningSum", "StateNeurons"]
+__all__ = ["CompiledFixed", "CompiledFloat", "Relays", "RunningSum", "StateNeurons", "Tokens"]

@@ -1,6 +1,5 @@
 """Feeding tokens to a graph."""
 
-import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -16,6 +15,7 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from numpy.typing import ArrayLike
 
 from lava_ssm.engine import as_tokens
+from lava_ssm.engine.compiled import Tokens
 from lava_ssm.network import FixedNetwork, Network
 from lava_ssm.proc.abstract_network import AbstractNetwork
 from lava_ssm.proc.neuron import FIXED, FLOATING
@@ -176,8 +176,12 @@ def _tokens(given: np.ndarray, net: AbstractNetwork) -> np.ndarray:
 def _checked(
     x: Iterator[ArrayLike], network: Network | FixedNetwork, shape: tuple[int, ...]
 ) -> Iterator[np.ndarray]:
-    for i, token in zip(itertools.count(), x):
-        name = f"token {i} of the source"
-        if np.shape(token) != shape:
-            raise ValueError(f"{name} must have shape {shape}, got shape {np.shape(token)}")
-        yield as_tokens(network, token, name)
+    quick = Tokens(network.input_format, shape) if isinstance(network, FixedNetwork) else None
+    for i, token in enumerate(x):
+        mantissas = quick.mantissas(token) if quick else None
+        if mantissas is None:
+            name = f"token {i} of the source"
+            if np.shape(token) != shape:
+                raise ValueError(f"{name} must have shape {shape}, got shape {np.shape(token)}")
+            mantissas = as_tokens(network, token, name)
+        yield mantissas
