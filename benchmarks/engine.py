@@ -274,7 +274,7 @@ def show(report: dict[str, Any]) -> None:
     for one in report["sequences"]:
         console.print(
             f"{one['sequences']:,} sequences of 784 tokens, small, {one['threads']} threads: "
-            f"{one['seconds']:.1f} s ({one['million tokens a second']:.2f} million tokens a second), "
+            f"{one['seconds']:.1f} s ({one['million tokens a second']:.2f} million a second), "
             f"{'equal to' if one['equal to the reference'] else 'DIFFERENT FROM'} the reference"
         )
     for length, mb in report["memory_mb"].items():

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lava_ssm.network import FixedNetwork, Network
 from lava_ssm.proc.neuron import FIXED, FLOATING
-from lava_ssm.proc.schedule import Schedule
+from lava_ssm.proc.schedule import Schedule, ScheduleName, period_of
 
 
 class AbstractNetwork(AbstractProcess):
@@ -17,7 +17,7 @@ class AbstractNetwork(AbstractProcess):
 
     Parameters
     ----------
-    network, period, offset, reset_every
+    network, schedule, period, offset, reset_every
         See `SSMNetwork`.
     batch
         Shape that `a_in` and `s_out` have before the width of a token.
@@ -28,7 +28,8 @@ class AbstractNetwork(AbstractProcess):
     def __init__(
         self,
         network: Network | FixedNetwork,
-        period: int,
+        schedule: ScheduleName | None,
+        period: int | None,
         offset: int,
         reset_every: int | None,
         batch: tuple[int, ...],
@@ -39,6 +40,7 @@ class AbstractNetwork(AbstractProcess):
             raise TypeError(
                 f"network must be a Network or a FixedNetwork, got {type(network).__name__}"
             )
+        period = period_of(schedule, period, network.latency)
         self._entry = Schedule(period, offset, reset_every)
         self._exit = Schedule(period, offset + network.latency, reset_every)
         super().__init__(

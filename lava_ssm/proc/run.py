@@ -13,12 +13,14 @@ from lava_ssm.proc.fused.process import FusedSSMNetwork
 from lava_ssm.proc.io.sink import sink
 from lava_ssm.proc.io.source import source
 from lava_ssm.proc.network.process import SSMNetwork
+from lava_ssm.proc.schedule import ScheduleName
 
 
 def run(
     network: Network | FixedNetwork,
     x: ArrayLike,
-    period: int = 1,
+    schedule: ScheduleName | None = None,
+    period: int | None = None,
     fused: bool = False,
     run_cfg: Any = None,
     progress: bool = False,
@@ -29,7 +31,7 @@ def run(
     ----------
     x
         (..., time, d_input). For a fixed network floats are values and integers mantissas.
-    period
+    schedule, period
         See `SSMNetwork`.
     fused
         Whether the graph is one `FusedSSMNetwork`, or the network's synapses and neurons.
@@ -58,7 +60,7 @@ def run(
     samples = tokens.reshape(-1, time, network.d_input)
     n_tokens = len(samples) * time
     kind = FusedSSMNetwork if fused else SSMNetwork
-    net: AbstractNetwork = kind(network, period=period, reset_every=time)
+    net: AbstractNetwork = kind(network, schedule=schedule, period=period, reset_every=time)
     tokens_in, collected = source(samples, net), sink(net, n_tokens)
     tokens_in.s_out.connect(net.a_in)
     net.s_out.connect(collected.a_in)

@@ -1,8 +1,37 @@
 """When a neuron has its turn: tokens are not time steps."""
 
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 import numpy as np
+
+ScheduleName: TypeAlias = Literal["pipelined", "fall_through"]
+
+
+def period_of(schedule: ScheduleName | None, period: int | None, latency: int) -> int:
+    """Steps between tokens: of a named schedule, or as given.
+
+    Parameters
+    ----------
+    schedule
+        "pipelined": a token enters each step, every layer works on another one. "fall_through": the
+        next token enters when the last one has left, `latency + 1` steps later. None: as `period`
+        says.
+    period
+        None: as `schedule` says, pipelined if neither is given.
+
+    Raises
+    ------
+    ValueError
+        An unknown schedule, or both are given.
+    """
+    if schedule is None:
+        return 1 if period is None else period
+    if period is not None:
+        raise ValueError(f"schedule, period: give one of them, got {schedule!r} and {period!r}")
+    if schedule not in ("pipelined", "fall_through"):
+        raise ValueError(f"schedule must be 'pipelined' or 'fall_through', got {schedule!r}")
+    return 1 if schedule == "pipelined" else latency + 1
 
 
 @dataclass(frozen=True)

@@ -296,6 +296,24 @@ def test_bad_tokens_never_reach_a_graph(x: np.ndarray, error: type[Exception], t
 
 
 @KINDS
+def test_schedules_are_periods_by_name(kind: type[ssm.proc.SSMNetwork]) -> None:
+    fixed = random_fixed_network(np.random.default_rng(0), n_layers=2)
+    x = np.random.default_rng(1).integers(-3000, 3000, (2, 5, 2))
+    for schedule, period in (("pipelined", 1), ("fall_through", 1 + 2 * 3 + 1 + 1), (None, 1)):
+        net = kind(fixed, schedule=schedule)
+        assert net.period == period
+        assert net.step_of(3) == 1 + 3 * period + net.latency
+        fused = kind is ssm.proc.FusedSSMNetwork
+        np.testing.assert_array_equal(
+            ssm.proc.run(fixed, x, schedule=schedule, fused=fused), fixed.run(x)
+        )
+    with pytest.raises(ValueError, match="schedule must be 'pipelined' or 'fall_through', got 'x'"):
+        kind(fixed, schedule="x")
+    with pytest.raises(ValueError, match="give one of them, got 'pipelined' and 2"):
+        kind(fixed, schedule="pipelined", period=2)
+
+
+@KINDS
 def test_bad_schedules_and_counts_are_named(kind: type[ssm.proc.SSMNetwork]) -> None:
     fixed = random_fixed_network(np.random.default_rng(0))
     with pytest.raises(ValueError, match="period must be an integer of at least 1, got 0"):

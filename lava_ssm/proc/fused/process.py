@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from lava_ssm.engine import checked_state
 from lava_ssm.network import S4D, FixedNetwork, FixedS4D, Network, Stage
 from lava_ssm.proc.abstract_network import AbstractNetwork
+from lava_ssm.proc.schedule import ScheduleName
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class FusedSSMNetwork(AbstractNetwork):
 
     Parameters
     ----------
-    network, period, offset, reset_every
+    network, schedule, period, offset, reset_every
         See `SSMNetwork`.
     batch_size
         Streams that run side by side: the ports' first axis. None: one, without that axis.
@@ -102,14 +103,15 @@ class FusedSSMNetwork(AbstractNetwork):
     Raises
     ------
     TypeError, ValueError
-        Not a network, or a period, reset_every, batch_size or n_threads that is not a positive
-        integer.
+        Not a network, a period, reset_every, batch_size or n_threads that is not a positive
+        integer, an unknown schedule, or a schedule and a period.
     """
 
     def __init__(
         self,
         network: Network | FixedNetwork,
-        period: int = 1,
+        schedule: ScheduleName | None = None,
+        period: int | None = None,
         offset: int = 0,
         reset_every: int | None = None,
         batch_size: int | None = None,
@@ -120,7 +122,9 @@ class FusedSSMNetwork(AbstractNetwork):
             if value is not None and not (isinstance(value, int | np.integer) and value >= 1):
                 raise ValueError(f"{what} must be an integer of at least 1, got {value!r}")
         batch = () if batch_size is None else (int(batch_size),)
-        super().__init__(network, period, offset, reset_every, batch, name, n_threads=n_threads)
+        super().__init__(
+            network, schedule, period, offset, reset_every, batch, name, n_threads=n_threads
+        )
         stages: tuple[Stage[Any], ...] = network.stages
         layers = [s.layer for s in stages if isinstance(s.layer, S4D | FixedS4D)]
         sizes = [layer.d_model * layer.d_state for layer in layers]

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from lava_ssm.engine import checked_state
 from lava_ssm.network import S4D, FixedNetwork, FixedS4D, Network, Stage
 from lava_ssm.proc.abstract_network import AbstractNetwork
+from lava_ssm.proc.schedule import ScheduleName
 
 
 @dataclass(frozen=True)
@@ -78,9 +79,11 @@ class SSMNetwork(AbstractNetwork):
     ----------
     network
         A fixed network runs under the tag `fixed_pt`, a float one under `floating_pt`.
+    schedule
+        "pipelined", the default: a token enters each step, and every layer works on another one.
+        "fall_through": a token enters when the one before it has left.
     period
-        Time steps from one token's entry to the next one's. 1, the default, is the pipelined
-        schedule: a token enters each step and every layer works on another one.
+        Instead of a schedule, time steps from one token's entry to the next one's.
     offset
         Time steps before the first token enters: behind another network, that one's
         `offset + latency`.
@@ -101,18 +104,20 @@ class SSMNetwork(AbstractNetwork):
     Raises
     ------
     TypeError, ValueError
-        Not a network, or a period or reset_every that is not a positive integer.
+        Not a network, a period or reset_every that is not a positive integer, an unknown schedule,
+        or a schedule and a period.
     """
 
     def __init__(
         self,
         network: Network | FixedNetwork,
-        period: int = 1,
+        schedule: ScheduleName | None = None,
+        period: int | None = None,
         offset: int = 0,
         reset_every: int | None = None,
         name: str | None = None,
     ) -> None:
-        super().__init__(network, period, offset, reset_every, batch=(), name=name)
+        super().__init__(network, schedule, period, offset, reset_every, batch=(), name=name)
         stages: tuple[Stage[Any], ...] = network.stages
         self.layers = tuple(
             self._layer_vars(i, stage.layer)
