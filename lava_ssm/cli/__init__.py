@@ -2,6 +2,7 @@
 
 import typer
 
+from lava_ssm.cli.bench import bench
 from lava_ssm.cli.demo import demo
 from lava_ssm.cli.estimate import estimate_network
 from lava_ssm.cli.map import map_network
@@ -10,6 +11,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 app.command()(demo)
 app.command("map")(map_network)
 app.command("estimate")(estimate_network)
+app.add_typer(bench, name="bench")
 
 
 @app.callback()

@@ -1,9 +1,8 @@
 """`lava-ssm estimate`: modelled time and energy of a network on Loihi 2."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import numpy as np
 import typer
 from rich.console import Console
 
@@ -37,7 +36,9 @@ def estimate_network(
         if tokens is None:
             description = describe(net, name=network.stem)
         else:
-            description = count(net, _tokens(tokens), name=network.stem, progress=True)
+            description = count(
+                net, placement.read_tokens(tokens), name=network.stem, progress=True
+            )
         mapping = placement.place(
             description, system, strategy, neurons_per_core, cores_per_layer, receiver
         )
@@ -48,12 +49,3 @@ def estimate_network(
             console.print("Every message is taken to be sent: give --tokens to count real ones.")
         if json is not None:
             placement.write_json({r.schedule: r.to_json() for r in results}, json)
-
-
-def _tokens(path: Path) -> np.ndarray[Any, Any]:
-    if not path.is_file():
-        raise FileNotFoundError(f"--tokens: no file {str(path)!r}")
-    try:
-        return np.asarray(np.load(path, allow_pickle=False))
-    except (ValueError, EOFError) as error:
-        raise ValueError(f"--tokens: {str(path)!r} is no .npy file of numbers: {error}") from error

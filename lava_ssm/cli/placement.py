@@ -1,4 +1,4 @@
-"""What `lava-ssm map` and `lava-ssm estimate` have in common: options, the file, errors."""
+"""What `lava-ssm map`, `estimate` and `bench` have in common: options, the file, errors."""
 
 import json
 import os
@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
+import numpy as np
 import typer
 
 from lava_ssm.network import FixedNetwork, Network, load
@@ -45,6 +46,16 @@ def told_plainly() -> Iterator[None]:
 def read(path: Path) -> Network | FixedNetwork:
     """Read a network's file."""
     return load(path)
+
+
+def read_tokens(path: Path) -> np.ndarray[Any, Any]:
+    """Read `--tokens`, a .npy file."""
+    if not path.is_file():
+        raise FileNotFoundError(f"--tokens: no file {str(path)!r}")
+    try:
+        return np.asarray(np.load(path, allow_pickle=False))
+    except (ValueError, EOFError) as error:
+        raise ValueError(f"--tokens: {str(path)!r} is no .npy file of numbers: {error}") from error
 
 
 def place(

@@ -20,7 +20,7 @@ from lava_ssm.loihi2.description import (
 from lava_ssm.loihi2.limits import LIMITS, Limits
 from lava_ssm.loihi2.mapping import Core, Mapping, MappingError, map
 from lava_ssm.loihi2.performance import Estimate, Interval, estimate
-from lava_ssm.loihi2.published import PUBLISHED, Published, ns4d, s5
+from lava_ssm.loihi2.published import PUBLISHED, TOKENS, Published, ns4d, s5
 from lava_ssm.loihi2.system import SYSTEMS, System
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ __all__ = [
     "LIMITS",
     "PUBLISHED",
     "SYSTEMS",
+    "TOKENS",
     "Builder",
     "Connectivity",
     "Constant",

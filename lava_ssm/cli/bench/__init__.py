@@ -1,0 +1,16 @@
+"""`lava-ssm bench`: benchmarks of a user's own networks."""
+
+import typer
+
+from lava_ssm.cli.bench.fall_through_vs_pipelined import fall_through_vs_pipelined
+
+bench = typer.Typer(no_args_is_help=True, help=__doc__)
+bench.command()(fall_through_vs_pipelined)
+
+
+@bench.callback()
+def _commands() -> None:
+    """Benchmarks of a network: on this CPU, modelled, and beside published figures."""
+
+
+__all__ = ["bench"]
