@@ -1,12 +1,19 @@
 """The n-S4D model: S4D layers made for a neuromorphic chip."""
 
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from lava_ssm.network import Readout
 from lava_ssm.nn.s4d import S4D, Discretized, check_width, size
+
+SIZES: dict[str, dict[str, Any]] = {
+    "ns4d-tiny": {"d_model": 32, "d_state": 16, "n_layers": 4},
+    "ns4d-small": {"d_model": 64, "d_state": 32, "n_layers": 4},
+    "ns4d-large": {"d_model": 128, "d_state": 64, "n_layers": 4},
+}
+"""Small and large are the published sizes, of 67 and 265 thousand parameters."""
 
 
 class NS4D(nn.Module):
@@ -89,14 +96,32 @@ class NS4D(nn.Module):
             (..., d_output), or, reading out every token, (..., time, d_output).
         """
         check_width(x, self.d_input, "x")
-        y = self.layers(x)  # (..., time, d_output)
+        if x.ndim < 2 or x.shape[-2] < 1:
+            raise ValueError(f"x must have shape (..., time, {self.d_input}), got {tuple(x.shape)}")
+        y = self._channels_first(x.reshape(-1, *x.shape[-2:]).permute(2, 0, 1))
+        y = y.permute(1, 2, 0).reshape(*x.shape[:-1], self.d_output)  # (..., time, d_output)
         match self.readout:
             case Readout.LAST_TOKEN:
                 return y[..., -1, :]
             case Readout.MEAN_OVER_TIME:
-                return y.mean(-2)
+                return y.mean(-2, dtype=torch.promote_types(y.dtype, torch.float32))
             case Readout.EVERY_TOKEN:
                 return y
+
+    def _channels_first(self, y: Tensor) -> Tensor:
+        """Pass y (channels, batch, time) through the layers: no layer has to turn it round."""
+        for layer in self.layers:
+            match layer:
+                case nn.Linear(bias=None):
+                    mixed = layer.weight @ y.reshape(len(y), -1)
+                    y = mixed.view(-1, *y.shape[1:])
+                case S4D():
+                    y = layer.convolve(y)
+                case nn.ReLU():
+                    y = layer(y)
+                case _:
+                    y = layer(y.permute(1, 2, 0)).permute(2, 0, 1)
+        return y
 
     @torch.no_grad()
     def recurrent(self, x: Tensor) -> Tensor:

@@ -1,0 +1,68 @@
+"""Convolution by chunks, beside SciPy's."""
+
+import numpy as np
+import pytest
+import scipy.signal
+import torch
+
+from lava_ssm.nn.convolution import chunk_size, convolve
+
+
+def system(dtype: torch.dtype = torch.complex128) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    decay, phase, re, im = torch.rand(4, 3, 5, generator=generator, dtype=torch.float64)
+    return torch.complex(-0.2 * decay, 3 * phase).to(dtype), torch.complex(re, im).to(dtype)
+
+
+def expected(u: np.ndarray, log_a: np.ndarray, w: np.ndarray) -> np.ndarray:
+    time = u.shape[-1]
+    k = (w[..., np.newaxis] * np.exp(log_a[..., np.newaxis] * np.arange(time))).real.sum(1)
+    return scipy.signal.fftconvolve(u, k[:, np.newaxis], axes=-1)[..., :time]
+
+
+# one chunk; the longest; primes, which must be filled up; several chunks
+@pytest.mark.parametrize("time", [1, 7, 112, 113, 131, 192, 784, 1024])
+def test_convolution_equals_scipys(time: int) -> None:
+    log_a, w = system()
+    u = torch.randn(3, 2, time, dtype=torch.float64)
+    found = convolve(u, log_a, w)
+    assert found.is_contiguous()
+    np.testing.assert_allclose(found, expected(u.numpy(), log_a.numpy(), w.numpy()), atol=1e-10)
+
+
+@pytest.mark.parametrize("time", [5, 113, 130])
+def test_gradients_are_right_in_one_chunk_and_across_several(time: int) -> None:
+    log_a, w = (v[:1, :2].clone().requires_grad_() for v in system())
+    u = torch.randn(1, 2, time, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(convolve, (u, log_a, w))
+
+
+def test_gradients_in_single_precision_keep_their_digits() -> None:
+    log_a, w = system()
+    u = torch.randn(3, 2, 784, dtype=torch.float64)
+    wanted = torch.randn(3, 2, 784, dtype=torch.float64)
+    found = []
+    for real, kind in ((torch.float64, torch.complex128), (torch.float32, torch.complex64)):
+        inputs = [u.to(real), log_a.to(kind), w.to(kind)]
+        inputs = [v.clone().requires_grad_() for v in inputs]
+        (convolve(*inputs) * wanted.to(real)).sum().backward()
+        found.append([v.grad for v in inputs])
+    for exact, single in zip(*found, strict=True):
+        assert float((exact - single).abs().max() / exact.abs().max()) < 1e-4
+
+
+def test_products_of_half_precision_stay_near() -> None:
+    log_a, w = system(torch.complex64)
+    u = torch.randn(3, 2, 784)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = convolve(u, log_a, w)
+    exact = convolve(u, log_a, w)
+    assert found.dtype is torch.bfloat16
+    assert float((found - exact).norm() / exact.norm()) < 0.01
+
+
+@pytest.mark.parametrize(
+    ("time", "size"), [(1, 1), (112, 112), (784, 56), (1024, 64), (1031, 64), (4096, 64)]
+)
+def test_chunks_divide_the_time_where_they_can(time: int, size: int) -> None:
+    assert chunk_size(time) == size
