@@ -1,6 +1,23 @@
 """Data sets as streams of tokens."""
 
+from lava_ssm.data.cifar import cifar
 from lava_ssm.data.digits import digits
+from lava_ssm.data.mnist import mnist
+from lava_ssm.data.order import bit_reversal, seeded
+from lava_ssm.data.source import DataDamagedError, DataNotFoundError
 from lava_ssm.data.split import Split, TokenData
+from lava_ssm.data.tasks import TASKS, load
 
-__all__ = ["Split", "TokenData", "digits"]
+__all__ = [
+    "TASKS",
+    "DataDamagedError",
+    "DataNotFoundError",
+    "Split",
+    "TokenData",
+    "bit_reversal",
+    "cifar",
+    "digits",
+    "load",
+    "mnist",
+    "seeded",
+]

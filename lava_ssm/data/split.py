@@ -24,6 +24,10 @@ class Split:
     def __len__(self) -> int:
         return len(self.x)
 
+    def first(self, n: int | None) -> "Split":
+        """Give the first n samples; all of them, if None."""
+        return Split(self.x[:n], self.y[:n])
+
 
 @dataclass(frozen=True)
 class TokenData:
@@ -36,10 +40,21 @@ class TokenData:
     train, test
         Its two parts.
     image_shape
-        Shape of the image that a sequence is, row by row.
+        Shape of the image that a sequence is.
+    order
+        Pixel (row by row) that is token 0, 1, ..., int64, (time,); None: row by row.
+    n_classes
+        How many classes there are.
     """
 
     name: str
     train: Split
     test: Split
     image_shape: tuple[int, int]
+    order: NDArray[np.int64] | None = None
+    n_classes: int = 10
+
+    @property
+    def d_input(self) -> int:
+        """Width of a token."""
+        return self.train.x.shape[-1]

@@ -1,0 +1,75 @@
+"""MNIST, pixel by pixel."""
+
+import gzip
+import os
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lava_ssm.data.source import DataDamagedError, check, folder, not_found
+from lava_ssm.data.split import Split, TokenData
+
+# of the uncompressed IDX files
+_SHA256 = {
+    "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+}
+_HOW = (
+    "Its four IDX files, gzipped or not, may lie there, in `mnist/` or in `MNIST/raw/`, where "
+    "`torchvision.datasets.MNIST(folder, download=True)` puts them."
+)
+
+
+def mnist(
+    path: str | os.PathLike[str] | None = None,
+    order: NDArray[np.int64] | None = None,
+    name: str = "sMNIST",
+) -> TokenData:
+    """Give MNIST as sequences of 784 pixels in [0, 1], (samples, 784, 1).
+
+    Parameters
+    ----------
+    path
+        Folder, see `lava_ssm.data.load`.
+    order
+        Of the pixels, (784,); None: row by row.
+    name
+        Of the data set in that order.
+
+    Raises
+    ------
+    DataNotFoundError
+        A file is missing; the message says how to get it.
+    DataDamagedError
+        A file's content is not that of MNIST.
+    """
+    where = folder(path)
+    parts = []
+    for part in ("train", "t10k"):
+        images = _idx(where, f"{part}-images-idx3-ubyte", 16)
+        labels = _idx(where, f"{part}-labels-idx1-ubyte", 8)
+        x = images.reshape(-1, 784, 1)
+        x = x if order is None else x[:, order]
+        parts.append(Split(x.astype(np.float32) / 255, labels.astype(np.int64)))
+    return TokenData(name, parts[0], parts[1], (28, 28), order)
+
+
+def _idx(where: Path, name: str, header: int) -> NDArray[np.uint8]:
+    """Bytes of an IDX file behind its header."""
+    for place in (where, where / "mnist", where / "MNIST" / "raw"):
+        plain, packed = place / name, place / f"{name}.gz"
+        if plain.is_file():
+            content, found = plain.read_bytes(), plain
+        elif packed.is_file():
+            try:
+                content, found = gzip.decompress(packed.read_bytes()), packed
+            except (OSError, EOFError) as error:
+                raise DataDamagedError(f"{packed}: not a whole gzip file: {error}") from error
+        else:
+            continue
+        check(content, _SHA256[name], str(found))
+        return np.frombuffer(content, np.uint8, offset=header)
+    raise not_found(f"MNIST ({name})", where, _HOW)

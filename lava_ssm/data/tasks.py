@@ -1,0 +1,47 @@
+"""Data sets by name."""
+
+import os
+from collections.abc import Callable
+
+from lava_ssm.data.cifar import cifar
+from lava_ssm.data.digits import digits
+from lava_ssm.data.mnist import mnist
+from lava_ssm.data.order import bit_reversal, seeded
+from lava_ssm.data.split import TokenData
+
+TASKS: dict[str, Callable[[str | os.PathLike[str] | None], TokenData]] = {
+    "sdigits": lambda path: digits(),
+    "smnist": mnist,
+    "psmnist": lambda path: mnist(path, bit_reversal(784), "psMNIST"),
+    "psmnist-92916": lambda path: mnist(path, seeded(784), "psMNIST (92916)"),
+    "scifar": cifar,
+    "scifar-grey": lambda path: cifar(path, grey=True),
+}
+"""Each takes the folder of data sets."""
+
+
+def load(task: str, path: str | os.PathLike[str] | None = None) -> TokenData:
+    """Give a data set as token streams.
+
+    Parameters
+    ----------
+    task
+        "sdigits" (comes with scikit-learn), "smnist", "psmnist" (pixels in the bit-reversed order
+        of the S4 code), "psmnist-92916" (in that of NumPy's `RandomState(92916)`), "scifar" (RGB)
+        or "scifar-grey".
+    path
+        Folder with the data sets' files; None: that of the environment variable LAVA_SSM_DATA, or
+        else `data` in the present folder.
+
+    Raises
+    ------
+    ValueError
+        No such task.
+    DataNotFoundError
+        The files are not there; the message says how to get them.
+    DataDamagedError
+        A file's checksum is wrong.
+    """
+    if task not in TASKS:
+        raise ValueError(f"task must be one of {', '.join(TASKS)}; got {task!r}")
+    return TASKS[task](path)

