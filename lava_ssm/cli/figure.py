@@ -49,3 +49,21 @@ def draw_stream(fixed: FixedNetwork, data: TokenData, path: Path) -> None:
     part = path.with_suffix(".part.png")
     figure.savefig(part, dpi=120)
     part.replace(path)
+
+
+def draw_curves(log: list[dict[str, float]], path: Path) -> None:
+    """Draw how a training went: loss and errors of each epoch."""
+    epochs = [line["epoch"] for line in log]
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    loss, errors = figure.subplots(1, 2)
+    for key, label, style in (("", "training", "0.6"), ("kept_", "kept aside", "black")):
+        loss.plot(epochs, [line[f"{key}loss"] for line in log], "o-", color=style, label=label)
+        wrong = [100 * (1 - line[f"{key}accuracy"]) for line in log]
+        errors.plot(epochs, wrong, "o-", color=style, label=label)
+    loss.set(xlabel="epoch", ylabel="cross entropy", yscale="log")
+    errors.set(xlabel="epoch", ylabel="wrongly classified (%)", yscale="log")
+    loss.legend(frameon=False)
+    for plot in (loss, errors):
+        plot.grid(which="both", color="0.92")
+        plot.xaxis.get_major_locator().set_params(integer=True)
+    figure.savefig(path, dpi=120)

@@ -1,0 +1,329 @@
+"""A training in its run folder.
+
+config.json     what was asked for
+checkpoint.pt   all that is needed to go on
+best.pt         parameters of the best network so far
+log.csv         an epoch a line; curves.png shows it
+network.h5      the best network, once the training is complete; result.json, what it gave
+start.h5        of fine-tuning: the fixed network that it began with
+"""
+
+import csv
+import json
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.model_selection import train_test_split
+
+from lava_ssm import compress, data, nn
+from lava_ssm.cli import files
+from lava_ssm.cli.figure import draw_curves
+from lava_ssm.compress import FixedModel
+from lava_ssm.network import FixedNetwork, Network
+from lava_ssm.network import file as network_file
+
+
+class RunError(Exception):
+    """A run folder that cannot be used as asked."""
+
+
+def start_worker() -> nn.Worker:
+    """Join the other processes, if torchrun started several."""
+    count = int(os.environ.get("WORLD_SIZE", "1"))
+    if count == 1:
+        return nn.Worker()
+    torch.distributed.init_process_group("gloo")
+    return nn.Worker(torch.distributed.get_rank(), count)
+
+
+class Run:
+    """A training, its data, and what is written about it.
+
+    Parameters
+    ----------
+    folder
+        The run folder; made.
+    config
+        What was asked for: plain data, compared when a training goes on.
+    path
+        Folder of data sets.
+    resume
+        Whether to go on with the checkpoint in the folder.
+    worker
+        Which of several processes this is; the first one alone writes.
+
+    Raises
+    ------
+    RunError
+        There is a training in the folder already and `resume` is False; or there is none to go on
+        with, one with another configuration, or a damaged one.
+    """
+
+    command = ""
+
+    def __init__(
+        self,
+        folder: Path,
+        config: dict[str, Any],
+        path: Path | None,
+        resume: bool,
+        worker: nn.Worker,
+    ) -> None:
+        self.folder, self.config, self.worker = folder, config, worker
+        checkpoint = folder / "checkpoint.pt"
+        state = _read(checkpoint, config) if resume else None
+        if not resume and checkpoint.exists():
+            raise RunError(
+                f"{folder} holds a training already: --resume goes on with it; or choose another "
+                "folder by --out"
+            )
+        recipe = nn.Recipe(**config["recipe"])
+        self.data = data.load(config["task"], path)
+        if len(self.data.train) == 0:
+            raise RunError(f"{config['task']}: no samples")
+        train, kept = _split(self.data.train.first(config["limit"]))
+        self.kept = torch.from_numpy(kept.x), torch.from_numpy(kept.y)
+        torch.manual_seed(recipe.seed)
+        bare = build(config, self.data)
+        self.model: nn.NS4D | FixedModel = bare
+        if "finetune" in config:
+            self.model = self._to_finetune(bare, config["finetune"], resume)
+        model: torch.nn.Module = self.model
+        if worker.count > 1:
+            model = torch.nn.parallel.DistributedDataParallel(model)
+        wobble = config["wobble"]
+        order = None if self.data.order is None else self.data.order.tolist()
+        self.training = nn.Training(
+            model,
+            torch.from_numpy(train.x),
+            torch.from_numpy(train.y),
+            recipe,
+            nn.Wobble(self.data.image_shape, order, **wobble) if any(wobble.values()) else None,
+            worker,
+        )
+        self.log: list[dict[str, float]] = []
+        self.best: dict[str, float] = {"accuracy": -1.0, "loss": np.inf, "epoch": 0}
+        self._before = {"wall": 0.0, "cpu": 0.0}
+        if state is not None:
+            self.training.restore(state["training"])
+            self.log, self.best, self._before = state["log"], state["best"], state["seconds"]
+        self._start = {"wall": time.time(), "cpu": time.process_time()}
+        if worker.rank == 0:
+            folder.mkdir(parents=True, exist_ok=True)
+            text = json.dumps(config, indent=1)
+            files.write(folder / "config.json", lambda part: part.write_text(text))
+
+    def _to_finetune(self, model: nn.NS4D, given: dict[str, Any], resume: bool) -> FixedModel:
+        """Give the fixed model of a trained one."""
+        load_best(model, Path(given["run"]))
+        start = self.folder / "start.h5"
+        if resume and start.is_file():
+            fixed = network_file.load(start)
+            assert isinstance(fixed, FixedNetwork)
+        else:
+            formats = compress.PAPER if given["formats"] == "paper" else compress.Formats()
+            seen = self.data.train.x[: given["calibration"]]
+            fixed = compress.quantize(nn.export(model), seen, formats)
+            if self.worker.rank == 0:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                fixed.save(start)
+        return FixedModel(model, fixed, given["scales"], n_threads=torch.get_num_threads())
+
+    def describe(self) -> str:
+        """What is about to be done."""
+        training = self.training
+        tokens = self.data.train.x.shape[1]
+        return (
+            f"{self.data.name}: {len(training.x)} samples of {tokens} tokens to train, "
+            f"{len(self.kept[0])} kept aside, {len(self.data.test)} to test; "
+            f"{sum(p.numel() for p in self.model.parameters()):,} parameters; "
+            f"step {training.step} of {training.steps}"
+        )
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Time spent, as it passed and of the processor, in all sittings."""
+        now = {"wall": time.time(), "cpu": time.process_time()}
+        return {key: self._before[key] + now[key] - self._start[key] for key in now}
+
+    def end_epoch(self) -> str:
+        """Measure the network on what was kept aside, keep the best one, write the log."""
+        if self.worker.rank > 0:
+            return ""
+        epoch = self.training.history[-1]
+        if isinstance(self.model, FixedModel):
+            self.model.overflows = 0
+        accuracy, loss = nn.evaluate(self.model, *self.kept)
+        overflows = getattr(self.model, "overflows", 0)
+        warning = f"; {overflows} overflows in what was kept aside" if overflows else ""
+        self.log.append(
+            {
+                "epoch": epoch.number,
+                "loss": epoch.loss,
+                "accuracy": epoch.accuracy,
+                "kept_loss": loss,
+                "kept_accuracy": accuracy,
+                "core_seconds": self.seconds["cpu"],
+            }
+        )
+        if (accuracy, -loss) >= (self.best["accuracy"], -self.best["loss"]):
+            self.best = {"accuracy": accuracy, "loss": loss, "epoch": epoch.number}
+            files.write(
+                self.folder / "best.pt", lambda part: torch.save(self.model.state_dict(), part)
+            )
+        self.checkpoint()
+        files.write(self.folder / "log.csv", self._write_log)
+        files.write(self.folder / "curves.png", lambda part: draw_curves(self.log, part))
+        minutes = self.seconds["cpu"] / 60
+        return (
+            f"epoch {epoch.number}: loss {epoch.loss:.4f}, accuracy {epoch.accuracy:.2%}; kept "
+            f"aside: loss {loss:.4f}, accuracy {accuracy:.2%}; {minutes:.1f} core minutes{warning}"
+        )
+
+    def checkpoint(self) -> None:
+        """Write all that is needed to go on."""
+        if self.worker.rank > 0:
+            return
+        state = {
+            "config": self.config,
+            "training": self.training.state(),
+            "log": self.log,
+            "best": self.best,
+            "seconds": self.seconds,
+        }
+        files.write(self.folder / "checkpoint.pt", lambda part: torch.save(state, part))
+
+    def finish(self) -> dict[str, Any]:
+        """Measure the best network on the test set and export it."""
+        self.model.load_state_dict(torch.load(self.folder / "best.pt", weights_only=True))
+        test = self.data.test
+        accuracy = nn.accuracy(self.model, torch.from_numpy(test.x), torch.from_numpy(test.y))
+        seconds = self.seconds
+        result = {
+            "test_accuracy": accuracy,
+            "test_samples": len(test),
+            "best": self.best,
+            "cpu_hours": seconds["cpu"] / 3600,
+            "wall_hours": seconds["wall"] / 3600,
+            "threads": torch.get_num_threads(),
+            "workers": self.worker.count,
+            "command": self.command,
+        }
+        network: Network | FixedNetwork
+        if isinstance(self.model, FixedModel):
+            network = self.model.network()
+        else:
+            network = nn.export(self.model)
+        made_by = {
+            "data": self.data.name,
+            "command": self.command,
+            "config": json.dumps(self.config),
+        }
+        network = replace(network, made_by={**network.made_by, **made_by})
+        network.save(self.folder / "network.h5")
+        text = json.dumps(result, indent=1)
+        files.write(self.folder / "result.json", lambda part: part.write_text(text))
+        return result
+
+    def _write_log(self, path: Path) -> None:
+        with path.open("w", newline="") as file:
+            table = csv.DictWriter(file, list(self.log[0]))
+            table.writeheader()
+            table.writerows(self.log)
+
+
+def load_best(model: nn.NS4D, folder: Path) -> None:
+    """Give a model the best parameters of a run of the same model.
+
+    Raises
+    ------
+    RunError
+        There are none, or they are of another model, or damaged.
+    """
+    path = folder / "best.pt"
+    if not path.is_file():
+        raise RunError(f"{folder} holds no trained network (no best.pt)")
+    try:
+        model.load_state_dict(torch.load(path, weights_only=True))
+    except Exception as error:
+        raise RunError(f"{path} is of another model, or damaged: {error}") from error
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """What was asked for in a run folder.
+
+    Raises
+    ------
+    RunError
+        It is none.
+    """
+    try:
+        return dict(json.loads((folder / "config.json").read_text()))
+    except (OSError, ValueError) as error:
+        raise RunError(f"{folder} is no run folder: {error}") from error
+
+
+def build(config: dict[str, Any], of: data.TokenData) -> nn.NS4D:
+    """Make the network that a configuration asks for."""
+    # steps such that the slowest and the fastest states see a sequence alike, whatever its length
+    longest = of.train.x.shape[1]
+    dt_min, dt_max = config["dt"]
+    short = longest < 256
+    return nn.NS4D(
+        d_input=of.d_input,
+        d_output=of.n_classes,
+        readout=config["readout"],
+        init=config["init"],
+        dt_min=dt_min if dt_min is not None else 1e-2 if short else 1e-3,
+        dt_max=dt_max if dt_max is not None else 0.5 if short else 0.1,
+        **nn.SIZES[config["model"]],
+    )
+
+
+def _split(samples: data.Split) -> tuple[data.Split, data.Split]:
+    """What to train with, and what is kept aside; always the same."""
+    kept = max(10, min(2000, len(samples) // 20))
+    rest, aside = train_test_split(
+        np.arange(len(samples)), test_size=kept, stratify=samples.y, random_state=0
+    )
+    return tuple(data.Split(samples.x[part], samples.y[part]) for part in (rest, aside))  # type: ignore[return-value]
+
+
+def _read(checkpoint: Path, config: dict[str, Any]) -> dict[str, Any]:
+    if not checkpoint.is_file():
+        raise RunError(f"--resume: there is no {checkpoint}")
+    try:
+        state = torch.load(checkpoint, weights_only=True)
+        before = state["config"]
+    except Exception as error:
+        raise RunError(
+            f"{checkpoint} is no checkpoint, or cut short ({type(error).__name__}: {error}); "
+            "remove it to begin anew"
+        ) from error
+    differing = [
+        f"{key}: {old!r} there, {new!r} now"
+        for key, (old, new) in _pairs(before, config).items()
+        if old != new
+    ]
+    if differing:
+        raise RunError(
+            f"--resume: {checkpoint} is of a training with other settings ({'; '.join(differing)})"
+        )
+    return dict(state)
+
+
+def _pairs(a: dict[str, Any], b: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Values of both, by the names of what is nested."""
+    found = {}
+    for key in {**a, **b}:
+        one, other = a.get(key), b.get(key)
+        if isinstance(one, dict) and isinstance(other, dict):
+            found.update({f"{key}.{k}": pair for k, pair in _pairs(one, other).items()})
+        else:
+            found[key] = one, other
+    return found

@@ -1,0 +1,162 @@
+"""`lava-ssm train`: a float network, in a run folder that can be left and taken up again."""
+
+import shlex
+import sys
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+
+class Task(str, Enum):
+    """A data set of `lava_ssm.data`."""
+
+    SDIGITS = "sdigits"
+    SMNIST = "smnist"
+    PSMNIST = "psmnist"
+    PSMNIST_92916 = "psmnist-92916"
+    SCIFAR = "scifar"
+    SCIFAR_GREY = "scifar-grey"
+
+
+class Size(str, Enum):
+    """A size of `lava_ssm.nn.SIZES`."""
+
+    TINY = "ns4d-tiny"
+    SMALL = "ns4d-small"
+    LARGE = "ns4d-large"
+
+
+def train(
+    task: Annotated[Task, typer.Argument(help="The data set.")],
+    model: Annotated[Size, typer.Option(help="Size of the network.")] = Size.SMALL,
+    out: Annotated[
+        Path | None, typer.Option(help="Run folder; without it runs/TASK-MODEL.")
+    ] = None,
+    resume: Annotated[bool, typer.Option(help="Go on with what is in the run folder.")] = False,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of data sets; without it LAVA_SSM_DATA, or ./data.")
+    ] = None,
+    readout: Annotated[str, typer.Option(help="mean (over time) or last (token).")] = "mean",
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the samples.")] = 10,
+    batch_size: Annotated[int, typer.Option(min=1, help="Samples a step.")] = 50,
+    lr: Annotated[float, typer.Option(help="Peak learning rate of linear maps and c.")] = 5e-3,
+    ssm_lr: Annotated[float, typer.Option(help="Peak learning rate of dt, A and B.")] = 2e-3,
+    weight_decay: Annotated[float, typer.Option(help="Of what learns with lr.")] = 1e-2,
+    label_smoothing: Annotated[float, typer.Option(help="In [0, 1].")] = 0.1,
+    warm_up: Annotated[float, typer.Option(help="Share of steps with a rising rate.")] = 0.3,
+    precision: Annotated[
+        str, typer.Option(help="float32, or bfloat16 for the factors of matrix products.")
+    ] = "float32",
+    init: Annotated[str, typer.Option(help="lin, legs or real.")] = "lin",
+    dt_min: Annotated[float | None, typer.Option(help="Smallest step; by length of data.")] = None,
+    dt_max: Annotated[float | None, typer.Option(help="Largest step; by length of data.")] = None,
+    turn: Annotated[float, typer.Option(help="Turn images by up to so many degrees.")] = 0.0,
+    scale: Annotated[float, typer.Option(help="Change their size by up to this share.")] = 0.0,
+    shift: Annotated[float, typer.Option(help="Shift them by up to so many pixels.")] = 0.0,
+    seed: Annotated[int, typer.Option(help="Of weights, order and augmentation.")] = 0,
+    limit: Annotated[int | None, typer.Option(min=20, help="Use so many samples only.")] = None,
+    checkpoint_every: Annotated[
+        float, typer.Option(min=0, help="Seconds between checkpoints.")
+    ] = 60.0,
+) -> None:
+    """Train an n-S4D; several processes share each step under torchrun.
+
+    A twentieth of the training samples, 2000 at most, is kept aside: the network that classifies
+    those best is what is kept, and measured on the test set at the end.
+    """
+    config: dict[str, Any] = {
+        "task": task.value,
+        "model": model.value,
+        "readout": readout,
+        "init": init,
+        "dt": [dt_min, dt_max],
+        "wobble": {"turn": turn, "scale": scale, "shift": shift},
+        "limit": limit,
+        "recipe": {
+            "epochs": epochs,
+            "batch_size": batch_size,
+            "lr": lr,
+            "ssm_lr": ssm_lr,
+            "weight_decay": weight_decay,
+            "label_smoothing": label_smoothing,
+            "warm_up": warm_up,
+            "precision": precision,
+            "seed": seed,
+        },
+    }
+    folder = out or Path("runs") / f"{task.value}-{model.value}"
+    carry_out(folder, config, data, resume, checkpoint_every)
+
+
+def carry_out(
+    folder: Path, config: dict[str, Any], data: Path | None, resume: bool, checkpoint_every: float
+) -> None:
+    """Train as `config` says, from beginning or checkpoint to end."""
+    from lava_ssm.cli.run import Run, RunError, start_worker
+
+    console = Console()
+    worker = start_worker()
+    try:
+        run = Run(folder, config, data, resume, worker)
+    except (RunError, ValueError, FileNotFoundError) as error:
+        console.print(str(error), style="red", soft_wrap=True, markup=False)
+        raise typer.Exit(2) from None
+    run.command = shlex.join(["lava-ssm", *sys.argv[1:]])
+    if worker.rank == 0:
+        console.print(run.describe())
+    _work(run, checkpoint_every, console)
+    if worker.rank == 0:
+        result = run.finish()
+        console.print(
+            f"Test accuracy {result['test_accuracy']:.2%} on {result['test_samples']} samples, "
+            f"after {result['cpu_hours']:.2f} core hours. {folder}/network.h5, curves.png, log.csv"
+        )
+
+
+def _work(run: Any, checkpoint_every: float, console: Console) -> None:
+    import time
+
+    training = run.training
+    columns = (
+        TextColumn("epoch {task.fields[epoch]}"),
+        BarColumn(),
+        TextColumn("loss {task.fields[loss]:.4f}, accuracy {task.fields[accuracy]:.2%}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    silent = run.worker.rank > 0
+    with Progress(*columns, console=console, disable=silent) as progress:
+        task = progress.add_task(
+            "",
+            total=training.steps,
+            completed=training.step,
+            epoch="",
+            loss=float("nan"),
+            accuracy=0.0,
+        )
+        saved = time.monotonic()
+        try:
+            while training.step < training.steps:
+                now = training.advance()
+                progress.update(
+                    task,
+                    advance=1,
+                    epoch=f"{now.number}/{training.recipe.epochs}",
+                    loss=now.loss,
+                    accuracy=now.accuracy,
+                )
+                if training.step % training.steps_an_epoch == 0:
+                    line = run.end_epoch()
+                    if not silent:
+                        console.print(line)
+                elif time.monotonic() - saved >= checkpoint_every:
+                    run.checkpoint()
+                    saved = time.monotonic()
+        except KeyboardInterrupt:
+            run.checkpoint()
+            console.print(f"Left after step {training.step}; --resume goes on from there.")
+            raise typer.Exit(130) from None

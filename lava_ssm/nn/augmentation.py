@@ -1,0 +1,61 @@
+"""Images moved a little, as sequences of their pixels."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+class Wobble:
+    """Turn, scale and shift each image at random; what comes in from outside is zero.
+
+    Parameters
+    ----------
+    image_shape
+        Height and width.
+    order
+        Pixel (row by row) that is token 0, 1, ...; None: row by row.
+    turn
+        Largest angle, in degrees.
+    scale
+        Largest change of size, as a share.
+    shift
+        Largest shift along each axis, in pixels.
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int],
+        order: Sequence[int] | None = None,
+        turn: float = 0.0,
+        scale: float = 0.0,
+        shift: float = 0.0,
+    ) -> None:
+        self.image_shape = image_shape
+        self.turn, self.scale, self.shift = turn, scale, shift
+        self.order = None if order is None else torch.as_tensor(order)
+        self.place = None if self.order is None else self.order.argsort()
+
+    def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """Images of x (batch, time, channels), moved; same shape."""
+        batch, _, channels = x.shape
+        height, width = self.image_shape
+        rows = x if self.place is None else x[:, self.place]
+        images = rows.transpose(1, 2).reshape(batch, channels, height, width)
+        angle, size, down, right = 2 * torch.rand(4, batch, generator=generator) - 1
+        angle = angle * math.radians(self.turn)
+        size = 1 + size * self.scale
+        # where in the old image, whose axes go from -1 to 1, a pixel of the new one comes from
+        cos, sin = angle.cos() / size, angle.sin() / size
+        back = torch.stack(
+            [
+                torch.stack([cos, -sin * height / width, 2 * self.shift * right / width], -1),
+                torch.stack([sin * width / height, cos, 2 * self.shift * down / height], -1),
+            ],
+            dim=1,
+        )  # (batch, 2, 3)
+        grid = torch.nn.functional.affine_grid(back, list(images.shape), align_corners=False)
+        moved = torch.nn.functional.grid_sample(images, grid, align_corners=False)
+        rows = moved.reshape(batch, channels, -1).transpose(1, 2)
+        return rows if self.order is None else rows[:, self.order]

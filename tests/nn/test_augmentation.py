@@ -1,0 +1,50 @@
+"""Images that move."""
+
+import numpy as np
+import scipy.ndimage
+import torch
+
+from lava_ssm.data import digits
+from lava_ssm.nn import Wobble
+
+
+def sequences() -> torch.Tensor:
+    return torch.from_numpy(digits().test.x[:6])
+
+
+def generator() -> torch.Generator:
+    return torch.Generator().manual_seed(3)
+
+
+def test_without_movement_an_image_stays_what_it_is() -> None:
+    x = sequences()
+    torch.testing.assert_close(Wobble((8, 8))(x, generator()), x)
+
+
+def test_a_shift_is_the_one_of_scipy() -> None:
+    x = sequences()
+    moved = Wobble((8, 8), shift=2.5)(x, generator()).reshape(6, 8, 8)
+    _, _, down, right = 2 * torch.rand(4, 6, generator=generator()) - 1
+    for image, result, dy, dx in zip(x.reshape(6, 8, 8), moved, down, right, strict=True):
+        wide = np.pad(image, 4)
+        wanted = scipy.ndimage.shift(wide, (-2.5 * float(dy), -2.5 * float(dx)), order=1)
+        np.testing.assert_allclose(result, wanted[4:-4, 4:-4], atol=1e-5)
+
+
+def test_turning_turns_all_the_way() -> None:
+    x = sequences()
+    wobble = Wobble((8, 8), turn=90)
+    angles = (2 * torch.rand(4, 6, generator=generator()) - 1)[0] * 90
+    moved = wobble(x, generator()).reshape(6, 8, 8)
+    for image, result, angle in zip(x.reshape(6, 8, 8), moved, angles, strict=True):
+        wide = np.pad(image, 4)
+        wanted = scipy.ndimage.rotate(wide, float(angle), reshape=False, order=1)
+        np.testing.assert_allclose(result, wanted[4:-4, 4:-4], atol=1e-4)
+
+
+def test_pixels_in_another_order_move_as_images_do() -> None:
+    x = sequences()
+    order = np.random.default_rng(0).permutation(64)
+    plain = Wobble((8, 8), turn=20, scale=0.2, shift=1)
+    shuffled = Wobble((8, 8), order.tolist(), turn=20, scale=0.2, shift=1)
+    torch.testing.assert_close(shuffled(x[:, order], generator()), plain(x, generator())[:, order])
