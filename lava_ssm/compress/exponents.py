@@ -4,7 +4,8 @@ An S4D layer hands its input's exponent on, so exponents are chosen segment by s
 is the edges from one linear layer to the next. Edge i enters stage i; the last is the output.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,7 +19,14 @@ from lava_ssm.compress.ranges import (
 )
 from lava_ssm.network import FixedLinear, Readout, Stage
 from lava_ssm.network.fixed_network import FixedLayer
-from lava_ssm.numerics import SYNAPSE_BITS, Arithmetic, RealArray, fitting_exponent, word_range
+from lava_ssm.numerics import (
+    SYNAPSE_BITS,
+    Arithmetic,
+    IntArray,
+    RealArray,
+    fitting_exponent,
+    word_range,
+)
 
 _SPARE = 2
 """One spare bit: what calibration data reach, twice over, still fits."""
@@ -31,42 +39,149 @@ def _segments(layers: Sequence[FixedLayer]) -> list[range]:
     return [range(a, b) for a, b in zip(starts, ends, strict=True)]
 
 
-def calibrated(
-    stages: Sequence[Stage[FixedLayer]], seen: Observed, readout: Readout, rules: Arithmetic
-) -> list[int]:
-    """Exponent of each edge: the largest that leaves all that was seen a spare bit."""
+_SPARE_OF_A_CHANNEL = 4
+"""Two spare bits: the peaks of a channel are less certain than those of a whole layer."""
+_COMMON_STATE_EXPONENT = 6
+"""The chip's neuron takes its input times 64; where each channel has its own, a first guess."""
+_LARGEST_STATE_EXPONENT = 16
+
+
+@dataclass(frozen=True)
+class Room:
+    """What calibration data leave room for, a spare bit apart, edge by edge.
+
+    Parameters
+    ----------
+    edges
+        Largest exponent at which the messages of each edge, what a linear layer sums of them,
+        and at the network's end the running sum fit their words.
+    states
+        For each stage with states: for each channel the largest sum of its input's exponent and
+        its state exponent at which inputs and states fit the state's word, (d_model,); else None.
+    """
+
+    edges: tuple[int, ...]
+    states: tuple[IntArray | None, ...]
+
+    def state_exponents(self, stage: int, edge_exponent: int) -> IntArray:
+        """For each channel of a stage with states, all bits that are left, (d_model,)."""
+        room = self.states[stage]
+        assert room is not None
+        return np.clip(room - edge_exponent, 0, _LARGEST_STATE_EXPONENT)
+
+
+def room(
+    stages: Sequence[Stage[FixedLayer]],
+    seen: Observed,
+    readout: Readout,
+    rules: Arithmetic,
+    by_channel: bool,
+) -> Room:
+    """See how far exponents may go; those of states with two spare bits, if chosen by channel."""
+    edges: list[int] = []
+    states: list[IntArray | None] = []
     layers = [stage.layer for stage in stages]
-    exponents: list[int] = []
-    for segment in _segments(layers):
-        # (largest value, largest integer it may become): value * 2**e * spare <= integer
-        room: list[tuple[float, int]] = []
-        for edge in segment:
-            message = seen.input if edge == 0 else float(seen.sums(edge - 1).max())
-            room.append((message, limit(rules.message_bits)))
-            if edge == len(layers):
-                if readout is Readout.MEAN_OVER_TIME:
-                    room.append((seen.total, limit(SYNAPSE_BITS)))
+    for edge in range(len(layers) + 1):
+        message = seen.input if edge == 0 else float(seen.sums(edge - 1).max())
+        fits = [_fit(message, rules.message_bits)]
+        if edge == len(layers):
+            if readout is Readout.MEAN_OVER_TIME:
+                fits.append(_fit(seen.total, SYNAPSE_BITS))
+        elif isinstance(layer := layers[edge], FixedLinear):
+            fits.append(_fit(float((seen.sums(edge) * sum_scale(layer)).max()), SYNAPSE_BITS))
+            states.append(None)
+        else:
+            u = np.full(layer.d_model, seen.input) if edge == 0 else seen.messages(edge - 1)
+            peaks = np.maximum(u, seen.state(edge))
+            spare = _SPARE_OF_A_CHANNEL if by_channel else _SPARE
+            states.append(np.array([_fit(peak, rules.state_bits, spare) for peak in peaks]))
+        edges.append(min(fits))
+    return Room(tuple(edges), tuple(states))
+
+
+def _fit(peak: float, bits: int, spare: int = _SPARE) -> int:
+    """Largest exponent at which so many times a peak fits its word."""
+    return int(np.floor(np.log2(limit(bits) / (spare * peak)))) if peak > 0 else _ANY
+
+
+_ANY = 1000
+"""Of a channel that is always zero."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Exponent of each segment's messages, and the range in which others may be tried."""
+
+    segments: tuple[range, ...]
+    chosen: tuple[int, ...]
+    highest: tuple[int, ...]
+
+    @property
+    def edges(self) -> list[int]:
+        """Exponent of each edge."""
+        pairs = zip(self.chosen, self.segments, strict=True)
+        return [e for e, segment in pairs for _ in segment]
+
+    def moved(self, segment: int, by: int) -> "Choice":
+        """Give the same, with another exponent for one segment."""
+        chosen = list(self.chosen)
+        chosen[segment] += by
+        return replace(self, chosen=tuple(chosen))
+
+
+def calibrated(
+    stages: Sequence[Stage[FixedLayer]], space: Room, state_exponent: int | None
+) -> Choice:
+    """Largest exponents that leave all that was seen a spare bit.
+
+    Parameters
+    ----------
+    state_exponent
+        Of all states; None: each channel takes what is left, and about 6 are asked for.
+    """
+    layers = [stage.layer for stage in stages]
+    segments = _segments(layers)
+    chosen: list[int] = []
+    highest: list[int] = []
+    for segment in segments:
+        top = [space.edges[edge] for edge in segment]
+        states = [space.states[edge] for edge in segment if edge < len(layers)]
+        inside = [int(room.min()) for room in states if room is not None]
+        before = [] if segment.start == 0 else [chosen[-1]]
+        finest = [e + _finest(layers, segment) for e in before]
+        asked = _COMMON_STATE_EXPONENT if state_exponent is None else state_exponent
+        least = 0 if state_exponent is None else state_exponent
+        e = min([*top, *finest, *(bits - asked for bits in inside)])
+        chosen.append(0 if e >= _ANY - _LARGEST_STATE_EXPONENT else e)
+        highest.append(max(chosen[-1], min([*top, *(bits - least for bits in inside)])))
+    return Choice(tuple(segments), tuple(chosen), tuple(highest))
+
+
+def least_error(choice: Choice, error: Callable[[Choice], float]) -> Choice:
+    """Try exponents around those chosen, segment by segment; keep those with the least error.
+
+    A step must take off a fiftieth of the squared error, so that chance decides nothing.
+    """
+    best = error(choice)
+    for segment, highest in enumerate(choice.highest):
+        for direction in (1, -1):
+            moved = False
+            while direction < 0 or choice.chosen[segment] < highest:
+                trial = choice.moved(segment, direction)
+                found = error(trial)
+                if not found < 0.98 * best:
+                    break
+                choice, best, moved = trial, found, True
+            if moved:
                 break
-            layer = layers[edge]
-            if isinstance(layer, FixedLinear):
-                sums = seen.sums(edge) * sum_scale(layer)
-                room.append((float(sums.max()), limit(SYNAPSE_BITS)))
-            else:
-                inside = max(message, seen.state(edge)) * 2.0 ** int(np.max(layer.state_exponent))
-                room.append((inside, limit(rules.state_bits)))
-        fits = [int(np.floor(np.log2(top / (_SPARE * peak)))) for peak, top in room if peak > 0]
-        finest = _finest(layers, segment, exponents)
-        exponents += [min([*fits, *finest], default=0)] * len(segment)
-    return exponents
+    return choice
 
 
-def _finest(layers: Sequence[FixedLayer], segment: range, exponents: Sequence[int]) -> list[int]:
-    """Exponent beyond which a segment's linear layer would only append zeros to its sums."""
-    if segment.start == 0:
-        return []
+def _finest(layers: Sequence[FixedLayer], segment: range) -> int:
+    """Bits beyond its input's exponent at which a linear layer only appends zeros to its sums."""
     before = layers[segment.start - 1]
     assert isinstance(before, FixedLinear)
-    return [exponents[-1] + int(np.min(before.exponent)) + 1]
+    return int(np.min(before.exponent)) + 1
 
 
 def certified(
@@ -90,7 +205,7 @@ def certified(
             before, behind = stages[segment.start - 1], sums
             assert isinstance(before.layer, FixedLinear)
             assert behind is not None
-            (highest,) = _finest(layers, segment, exponents)
+            highest = exponents[-1] + _finest(layers, segment)
             for e in range(highest, highest - 64, -1):
                 amount = np.asarray(before.layer.exponent) + exponents[-1] + 1 - e
                 message = behind.shifted(amount)

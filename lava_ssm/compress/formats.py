@@ -10,7 +10,7 @@ from lava_ssm.numerics import Rounding
 
 @dataclass(frozen=True)
 class Formats:
-    """Formats of the parameters.
+    """Formats of the parameters, and how they are chosen.
 
     Parameters
     ----------
@@ -20,7 +20,8 @@ class Formats:
     param_bits
         Width of a mantissa of a, b, c.
     state_exponent
-        Fraction bits that a state has beyond its input.
+        Fraction bits that a state has beyond its input: an integer in [0, 31], or "auto": for
+        each channel as many as fit the state's word.
     per_channel
         Whether each output channel of a linear layer has its own weight exponent.
     balance
@@ -28,29 +29,47 @@ class Formats:
         computes the same, and neither b nor c is left with few significant bits.
     rounding
         Of the parameters to their mantissas; NEAREST or TOWARD_ZERO.
+    compensate
+        Whether weights are rounded with regard to each other, so that the layer's output on the
+        calibration data changes least, instead of each on its own.
+    search
+        Whether to try exponents of messages around those that the ranges suggest, and keep those
+        with the least error of the network's output on the calibration data.
     """
 
-    param_exponent: int | Literal["auto"] = 12
+    param_exponent: int | Literal["auto"] = "auto"
     param_bits: int = 16
-    state_exponent: int = 6
+    state_exponent: int | Literal["auto"] = "auto"
     per_channel: bool = True
     balance: bool = True
     rounding: Rounding = Rounding.NEAREST
+    compensate: bool = True
+    search: bool = True
 
     def __post_init__(self) -> None:
-        given = self.param_exponent
-        if given != "auto" and not (isinstance(given, int | np.integer) and 0 <= given <= 31):
-            raise ValueError(f"param_exponent must be 'auto' or lie in [0, 31], got {given!r}")
-        for name, low, high in (("param_bits", 2, 24), ("state_exponent", 0, 31)):
-            bits = getattr(self, name)
-            if not (isinstance(bits, int | np.integer) and low <= bits <= high):
-                raise ValueError(f"{name} must be an integer in [{low}, {high}], got {bits!r}")
+        for name in ("param_exponent", "state_exponent"):
+            given = getattr(self, name)
+            if given != "auto" and not (isinstance(given, int | np.integer) and 0 <= given <= 31):
+                raise ValueError(f"{name} must be 'auto' or lie in [0, 31], got {given!r}")
+        bits = self.param_bits
+        if not (isinstance(bits, int | np.integer) and 2 <= bits <= 24):
+            raise ValueError(f"param_bits must be an integer in [2, 24], got {bits!r}")
         if self.rounding not in (Rounding.NEAREST, Rounding.TOWARD_ZERO):
             raise ValueError(
                 f"rounding must be Rounding.NEAREST or TOWARD_ZERO, got {self.rounding!r}"
             )
+        if self.compensate and self.rounding is not Rounding.NEAREST:
+            raise ValueError("compensate: needs Rounding.NEAREST")
 
 
-PAPER = Formats(per_channel=False, balance=False, rounding=Rounding.TOWARD_ZERO)
-"""As published for n-S4D (arXiv 2409.15022): 12 fraction bits, truncated; 8-bit weights with one
-exponent a matrix."""
+PAPER = Formats(
+    param_exponent=12,
+    state_exponent=6,
+    per_channel=False,
+    balance=False,
+    rounding=Rounding.TOWARD_ZERO,
+    compensate=False,
+    search=False,
+)
+"""As published for n-S4D (arXiv 2409.15022): 12 fraction bits, truncated; states with 6 bits beyond
+their input; 8-bit weights with one exponent a matrix."""

@@ -5,9 +5,10 @@ import itertools
 import numpy as np
 
 from lava_ssm.compress.formats import Formats
+from lava_ssm.compress.weights import compensated
 from lava_ssm.network import S4D, FixedLinear, FixedS4D, Linear
 from lava_ssm.network.linear import WEIGHT_BITS
-from lava_ssm.numerics import IntArray, fitting_exponent, quantize, round_real
+from lava_ssm.numerics import IntArray, RealArray, Rounding, fitting_exponent, quantize, round_real
 
 
 def balanced(layer: S4D) -> S4D:
@@ -23,7 +24,7 @@ def balanced(layer: S4D) -> S4D:
 
 
 def fixed_s4d(layer: S4D, formats: Formats, name: str) -> FixedS4D:
-    """Quantise an S4D layer.
+    """Quantise an S4D layer; a state exponent yet to be chosen is 0.
 
     Raises
     ------
@@ -54,22 +55,22 @@ def fixed_s4d(layer: S4D, formats: Formats, name: str) -> FixedS4D:
     )
     exponent = p if formats.param_exponent == "auto" else int(formats.param_exponent)
     return FixedS4D(
-        a=_stable(parts["a"], p, formats),
+        a=stable(parts["a"], p, formats.rounding),
         b=b,
         c=c,
         param_exponent=exponent,
-        state_exponent=formats.state_exponent,
+        state_exponent=0 if formats.state_exponent == "auto" else formats.state_exponent,
         param_bits=bits,
     )
 
 
-def _stable(a: np.ndarray, p: IntArray, formats: Formats) -> IntArray:
+def stable(a: np.ndarray, p: IntArray, rounding: Rounding) -> IntArray:
     """Round a (d_model, d_state, 2) to the nearest grid point with |a| < 1.
 
     Truncation toward zero always gives one, so one of the four points around a is stable.
     """
     scaled = np.ldexp(a, p[:, None, None].astype(np.int32))
-    rounded = round_real(scaled, formats.rounding)
+    rounded = round_real(scaled, rounding)
     one = np.exp2(2.0 * p)[:, None]
     unstable = (rounded.astype(float) ** 2).sum(-1) >= one
     best = np.full(unstable.shape, np.inf)
@@ -82,12 +83,21 @@ def _stable(a: np.ndarray, p: IntArray, formats: Formats) -> IntArray:
     return rounded
 
 
-def fixed_linear(layer: Linear, formats: Formats) -> FixedLinear:
-    """Quantise a linear layer, output exponent yet to be chosen."""
+def fixed_linear(layer: Linear, formats: Formats, gram: RealArray | None = None) -> FixedLinear:
+    """Quantise a linear layer, output exponent yet to be chosen.
+
+    Parameters
+    ----------
+    gram
+        Sum of u u^T over its inputs u on calibration data, (d_input, d_input), where weights are
+        rounded with regard to each other.
+    """
     size = np.abs(layer.weights)
     exponent = fitting_exponent(
         size.max(axis=1) if formats.per_channel else size.max(), WEIGHT_BITS
     )
+    if formats.compensate and gram is not None:
+        return FixedLinear(compensated(layer.weights, WEIGHT_BITS, exponent, gram), exponent)
     mantissas = quantize(
         layer.weights, WEIGHT_BITS, np.reshape(exponent, (-1, 1)), formats.rounding, name="weights"
     )

@@ -7,12 +7,21 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lava_ssm import engine
-from lava_ssm.compress.exponents import calibrated, certified
+from lava_ssm.compress.exponents import Choice, calibrated, certified, least_error, room
 from lava_ssm.compress.formats import Formats
 from lava_ssm.compress.parameters import balanced, fixed_linear, fixed_s4d
 from lava_ssm.compress.ranges import Observed
-from lava_ssm.network import S4D, FixedLinear, FixedNetwork, FixedS4D, Linear, Network, ReLU
-from lava_ssm.numerics import CHIP, Arithmetic
+from lava_ssm.network import (
+    S4D,
+    FixedLinear,
+    FixedNetwork,
+    FixedS4D,
+    Linear,
+    Network,
+    Readout,
+    ReLU,
+)
+from lava_ssm.numerics import CHIP, Arithmetic, RealArray
 
 
 def quantize(
@@ -76,38 +85,133 @@ def quantize(
     if not isinstance(arithmetic, Arithmetic):
         raise TypeError(f"arithmetic must be an Arithmetic, got {arithmetic!r}")
 
-    layers = [_fixed(layer, formats, f"layers[{i}]") for i, layer in enumerate(network.layers)]
-    values = Network(
-        tuple(la if isinstance(la, ReLU) else la.dequantize() for la in layers), network.readout
-    )
-    # the rules of choice need the fixed layers in stages, their exponents yet to come
-    stages = FixedNetwork(tuple(layers), network.readout).stages
-    input_bits: int | None = None
-    if bound == "calibrated":
-        exponents = calibrated(stages, Observed(values, x), network.readout, arithmetic)
-    else:
-        exponents, input_bits = certified(stages, x, network.readout, arithmetic)
-
-    stage = iter(exponents[1:])
-    final: list[FixedS4D | FixedLinear | ReLU] = []
-    for layer in layers:
-        if isinstance(layer, ReLU):
-            final.append(layer)
-            continue
-        e = next(stage)
-        is_linear = isinstance(layer, FixedLinear)
-        final.append(replace(layer, output_exponent=e) if is_linear else layer)
+    if formats.balance:
+        balanced_layers = (balanced(la) if isinstance(la, S4D) else la for la in network.layers)
+        network = replace(network, layers=tuple(balanced_layers))
+    task = _Task(network, x, formats, arithmetic)
+    fixed = task.calibrated() if bound == "calibrated" else task.certified()
     made_by = {**network.made_by, "quantize": f"{formats}, bound={bound!r}"}
-    return FixedNetwork(
-        tuple(final), network.readout, exponents[0], input_bits, arithmetic, made_by
-    )
+    return replace(fixed, made_by=made_by)
 
 
-def _fixed(layer: S4D | Linear | ReLU, formats: Formats, name: str) -> Any:
-    match layer:
-        case S4D():
-            return fixed_s4d(balanced(layer) if formats.balance else layer, formats, name)
-        case Linear():
-            return fixed_linear(layer, formats)
-        case _:
-            return layer
+_SEARCHED = 16
+"""Calibration sequences on which exponents are tried."""
+
+
+class _Task:
+    """A network whose parameters are quantised, and the search for its exponents."""
+
+    def __init__(
+        self, network: Network, x: RealArray, formats: Formats, arithmetic: Arithmetic
+    ) -> None:
+        self.network, self.x, self.formats, self.arithmetic = network, x, formats, arithmetic
+        grams = _grams(network, x) if formats.compensate else {}
+        stage = -1
+        self.layers: list[FixedS4D | FixedLinear | ReLU] = []
+        for i, layer in enumerate(network.layers):
+            match layer:
+                case S4D():
+                    stage += 1
+                    self.layers.append(fixed_s4d(layer, formats, f"layers[{i}]"))
+                case Linear():
+                    stage += 1
+                    self.layers.append(fixed_linear(layer, formats, grams.get(stage)))
+                case ReLU():
+                    self.layers.append(layer)
+        # the rules of choice need the fixed layers in stages, their exponents yet to come
+        self.stages = FixedNetwork(tuple(self.layers), network.readout).stages
+        some = x.reshape(-1, *x.shape[-2:])[:_SEARCHED]
+        self.some, self.wanted = some, self._result(network, engine.run(network, some).outputs)
+
+    def calibrated(self) -> FixedNetwork:
+        """Exponents by what the calibration data cause."""
+        values = Network(
+            tuple(la if isinstance(la, ReLU) else la.dequantize() for la in self.layers),
+            self.network.readout,
+        )
+        seen = Observed(values, self.x)
+        given = self.formats.state_exponent
+        by_channel = given == "auto"
+        space = room(self.stages, seen, self.network.readout, self.arithmetic, by_channel)
+        choice = calibrated(self.stages, space, None if given == "auto" else given)
+
+        def build(choice: Choice) -> FixedNetwork:
+            edges = choice.edges
+            states = [
+                space.state_exponents(i, edges[i]) if by_channel and has is not None else given
+                for i, has in enumerate(space.states)
+            ]
+            return self._assembled(edges, states, None)
+
+        if self.formats.search:
+            choice = least_error(choice, lambda choice: self._error(build(choice)))
+        return build(choice)
+
+    def certified(self) -> FixedNetwork:
+        """Exponents that no input can make overflow."""
+        given = self.formats.state_exponent
+        found, problem = [], None
+        for s in (8, 6, 4, 2, 0) if given == "auto" else (given,):
+            states = [s] * len(self.stages)
+            stages = self._assembled([0] * (len(states) + 1), states, 2).stages
+            try:
+                edges, bits = certified(stages, self.x, self.network.readout, self.arithmetic)
+            except ValueError as error:
+                problem = error
+            else:
+                found.append(self._assembled(edges, states, bits))
+        if not found:
+            assert problem is not None
+            raise problem
+        return min(found, key=self._error) if len(found) > 1 else found[0]
+
+    def _assembled(
+        self, edges: list[int], states: list[Any], input_bits: int | None
+    ) -> FixedNetwork:
+        final: list[FixedS4D | FixedLinear | ReLU] = []
+        stage = 0
+        for layer in self.layers:
+            match layer:
+                case FixedLinear():
+                    final.append(replace(layer, output_exponent=edges[stage + 1]))
+                    stage += 1
+                case FixedS4D():
+                    final.append(replace(layer, state_exponent=_one(states[stage])))
+                    stage += 1
+                case ReLU():
+                    final.append(layer)
+        readout = self.network.readout
+        return FixedNetwork(tuple(final), readout, edges[0], input_bits, self.arithmetic)
+
+    def _error(self, fixed: FixedNetwork) -> float:
+        """Squared error of what the network gives; infinite if anything overflows."""
+        done = engine.run(fixed, self.some)
+        if done.overflows.total:
+            return np.inf
+        return float(((self._result(fixed, done.outputs) - self.wanted) ** 2).sum())
+
+    def _result(self, network: Network | FixedNetwork, outputs: Any) -> RealArray:
+        values = network.to_float(outputs)
+        return values if network.readout is Readout.EVERY_TOKEN else values[..., -1, :]
+
+
+def _one(exponents: Any) -> Any:
+    """One integer, where all channels have the same."""
+    return int(np.min(exponents)) if np.ptp(exponents) == 0 else exponents
+
+
+def _grams(network: Network, x: RealArray) -> dict[int, RealArray]:
+    """Sum of u u^T over the inputs u of each stage."""
+    grams = {0: _gram(x)}
+
+    def see(stage: int, what: str, values: np.ndarray) -> None:
+        if what == "message":
+            grams[stage + 1] = _gram(values)
+
+    engine.run(network, x, probe=see)
+    return grams
+
+
+def _gram(u: RealArray) -> RealArray:
+    rows = u.reshape(-1, u.shape[-1])
+    return rows.T @ rows

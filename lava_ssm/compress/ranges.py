@@ -39,16 +39,19 @@ class Observed:
         self.total = float(np.abs(outputs).max())
 
     def _see(self, stage: int, what: str, values: np.ndarray) -> None:
-        if what == "state":
-            peak = np.abs(values).max(keepdims=True)
-        else:
-            peak = np.abs(values).max(axis=tuple(range(values.ndim - 1)))
+        channels = -3 if what == "state" else -1
+        others = tuple(i for i in range(values.ndim) if i != values.ndim + channels)
+        peak = np.abs(values).max(axis=others)
         before = self._peaks.get((stage, what))
         self._peaks[stage, what] = peak if before is None else np.maximum(peak, before)
 
-    def state(self, stage: int) -> float:
-        """Of the real and imaginary parts of a stage's states."""
-        return float(self._peaks[stage, "state"].max())
+    def state(self, stage: int) -> RealArray:
+        """Of the real and imaginary parts of the states of each channel, (d_model,)."""
+        return self._peaks[stage, "state"]
+
+    def messages(self, stage: int) -> RealArray:
+        """Of what a stage's neurons send, for each channel, (d_output,)."""
+        return self._peaks[stage, "message"]
 
     def sums(self, stage: int) -> RealArray:
         """Of what a stage's synapses accumulate for each channel, (d_output,)."""

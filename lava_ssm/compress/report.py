@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from io import StringIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +13,9 @@ from lava_ssm import engine
 from lava_ssm.network import S4D, FixedNetwork, FixedS4D, Network
 from lava_ssm.network.linear import WEIGHT_BITS
 from lava_ssm.numerics import SYNAPSE_BITS, dequantize, word_range
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,33 @@ class Report:
                 t.name, str(t.bits), exponent, f"{100 * t.used:.1f} %", sqnr, str(t.overflows)
             )
         return table
+
+    def plot(self) -> "Figure":
+        """Draw where accuracy is lost: messages' SQNR along the network, bits used, overflows."""
+        from matplotlib import pyplot
+
+        messages = [t for t in self.tensors if t.name.endswith(("message", "input", "output"))]
+        names = [t.name.removesuffix(" message") for t in messages]
+        height = 1.2 + 0.32 * len(self.tensors)
+        figure, (noise, used) = pyplot.subplots(1, 2, figsize=(9, height), layout="constrained")
+        sqnr = [np.nan if t.sqnr is None else min(t.sqnr, 120) for t in messages]
+        noise.plot(sqnr, range(len(names)), "o-", color="black")
+        noise.set(yticks=range(len(names)), yticklabels=names)
+        noise.set(xlabel="SQNR of messages (dB)", title="signal above quantisation noise")
+        places = range(len(self.tensors))
+        taken = [t.bits + np.log2(max(t.used, 2.0**-t.bits)) for t in self.tensors]
+        used.barh(places, [t.bits for t in self.tensors], color="0.9", label="bits of the word")
+        used.barh(places, taken, color="0.45", label="bits used")
+        for place, t in enumerate(self.tensors):
+            if t.overflows:
+                used.text(t.bits, place, f" {t.overflows} overflows", va="center", color="crimson")
+        used.set(yticks=places, yticklabels=[t.name for t in self.tensors], xlabel="bits")
+        used.legend(frameon=False, fontsize=8, loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
+        for axes in (noise, used):
+            axes.invert_yaxis()
+            axes.grid(axis="x", color="0.92")
+            axes.set_axisbelow(True)
+        return figure
 
     def __str__(self) -> str:
         text = StringIO()

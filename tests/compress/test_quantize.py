@@ -1,14 +1,19 @@
 """Quantisation: nearest mantissas, no overflow, and what cannot be met is said."""
 
+import itertools
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib import pyplot
 
 from lava_ssm import quantize
 from lava_ssm.compress import PAPER, Formats, report
 from lava_ssm.compress.parameters import balanced, fixed_linear, fixed_s4d
 from lava_ssm.compress.ranges import response_sums
+from lava_ssm.compress.weights import compensated
 from lava_ssm.engine import run
 from lava_ssm.network import (
     S4D,
@@ -33,7 +38,7 @@ def random_s4d(rng: np.random.Generator, d_model: int = 5, d_state: int = 4) -> 
 
 def test_mantissas_are_the_nearest() -> None:
     layer = random_s4d(np.random.default_rng(0))
-    fixed = fixed_s4d(layer, Formats(), "layer").dequantize()
+    fixed = fixed_s4d(layer, Formats(param_exponent=12), "layer").dequantize()
     for name in "abc":
         error = getattr(fixed, name) - getattr(layer, name)
         assert max(np.abs(error.real).max(), np.abs(error.imag).max()) <= 2**-13
@@ -75,7 +80,9 @@ def test_auto_uses_all_bits_of_each_channel() -> None:
 def test_parameters_that_need_more_bits_are_named() -> None:
     layer = random_s4d(np.random.default_rng(0))
     with pytest.raises(ValueError, match=r"param_exponent: L\.c reaches .*at most \d+ for it, not"):
-        fixed_s4d(S4D(layer.a, layer.b, 100 * layer.c), Formats(balance=False), "L")
+        fixed_s4d(
+            S4D(layer.a, layer.b, 100 * layer.c), Formats(param_exponent=12, balance=False), "L"
+        )
 
 
 def test_balancing_changes_no_output() -> None:
@@ -249,12 +256,124 @@ def test_bad_requests_are_refused() -> None:
     for wrong in (Rounding.FLOOR, "nearest"):
         with pytest.raises(ValueError, match="NEAREST or TOWARD_ZERO"):
             Formats(rounding=wrong)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="compensate: needs"):
+        Formats(rounding=Rounding.TOWARD_ZERO)
+    with pytest.raises(ValueError, match="state_exponent must be 'auto' or lie"):
+        Formats(state_exponent=-1)
     with pytest.raises(ValueError, match="param_bits must be an integer"):
         Formats(param_bits=8.5)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="formats must be a Formats"):
         quantize(net, x, "paper")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="arithmetic must be an Arithmetic"):
         quantize(net, x, arithmetic="chip")  # type: ignore[arg-type]
+
+
+def correlated(rng: np.random.Generator, n: int = 400, channels: int = 12) -> np.ndarray:
+    """Inputs of a layer as rectified messages are: few directions, all of one sign."""
+    mixed = rng.normal(size=(n, 4)) @ rng.normal(size=(4, channels))
+    return np.maximum(mixed + 0.1 * rng.normal(size=(n, channels)), 0)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**32), bits=st.integers(3, 8))
+def test_weights_rounded_together_are_never_worse(seed: int, bits: int) -> None:
+    together, alone = errors_of_rounding(np.random.default_rng(seed), bits)
+    assert (together <= alone * (1 + 1e-9)).all()
+
+
+def test_weights_rounded_together_are_better_where_inputs_are_alike() -> None:
+    errors = [errors_of_rounding(np.random.default_rng(seed), 8) for seed in range(20)]
+    together, alone = np.sum(errors, axis=(0, 2))
+    assert together < 0.3 * alone
+
+
+def errors_of_rounding(rng: np.random.Generator, bits: int) -> tuple[np.ndarray, np.ndarray]:
+    """Squared output error of each row, rounded together and each weight on its own."""
+    u, weights = correlated(rng), rng.normal(size=(6, 12))
+    exponent = np.full(6, bits - 4)
+    scale = 2.0 ** exponent[:, np.newaxis]
+    together = compensated(weights / 4, bits, exponent, u.T @ u)
+    alone = np.clip(np.rint(weights / 4 * scale), -(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+    off = [m / scale - weights / 4 for m in (together, alone)]
+    errors = [((o @ u.T) ** 2).sum(axis=1) for o in off]
+    return errors[0], errors[1]
+
+
+def test_three_weights_rounded_together_are_the_best_of_all_roundings() -> None:
+    # inputs that are nearly equal: what one weight is rounded up, another makes up for
+    rng = np.random.default_rng(3)
+    u = rng.normal(size=(200, 1)) + 0.05 * rng.normal(size=(200, 3))
+    weights = np.array([[0.4, 0.4, 0.4]])
+    found = compensated(weights, 8, np.zeros(1, int), u.T @ u)
+    all_of_them = [np.array(m) for m in itertools.product((0, 1), repeat=3)]
+    errors = [(((m - weights) @ u.T) ** 2).sum() for m in all_of_them]
+    assert (((found - weights) @ u.T) ** 2).sum() == pytest.approx(min(errors))
+    assert found.sum() == 1  # rounded alone, all would be zero
+
+
+def test_a_layer_that_heard_nothing_is_rounded_to_the_nearest() -> None:
+    weights = np.random.default_rng(0).normal(size=(3, 4))
+    found = compensated(weights, 8, np.full(3, 4), np.zeros((4, 4)))
+    np.testing.assert_array_equal(found, np.rint(weights * 16))
+
+
+def error_of(fixed: FixedNetwork, network: Network, x: np.ndarray) -> float:
+    wanted = network.to_float(network.run(x))[:, -1]
+    return float(((fixed.to_float(fixed.run(x))[:, -1] - wanted) ** 2).sum())
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_searched_exponents_are_no_worse_on_what_they_were_chosen_by(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    net = random_network(rng, readout=Readout.LAST_TOKEN)
+    x = rng.normal(size=(16, 30, 2))
+    plain, searched = (quantize(net, x, Formats(search=given)) for given in (False, True))
+    assert error_of(searched, net, x) <= error_of(plain, net, x)
+
+
+def test_each_channel_takes_the_state_bits_that_are_left_to_it() -> None:
+    rng = np.random.default_rng(0)
+    one = np.ones((3, 1))
+    gain = np.array([[1.0], [0.1], [0.01]])
+    net = Network((Linear(gain * np.ones((3, 2))), S4D(0.5 * one, one, one), ReLU()))
+    x = np.abs(rng.normal(size=(8, 20, 2)))
+    fixed = quantize(net, x, Formats(search=False))
+    layer = fixed.layers[1]
+    assert isinstance(layer, FixedS4D)
+    first, second, third = np.asarray(layer.state_exponent)
+    assert first < second < third
+    result = run(fixed, 1.9 * x)
+    assert result.overflows.stages[1][1]["state"] == result.overflows.stages[1][1]["input"] == 0
+
+
+def test_a_certificate_chooses_its_state_exponent() -> None:
+    rng = np.random.default_rng(0)
+    net = random_network(rng, n_layers=1, d_model=4, d_state=2)
+    x = rng.uniform(-1, 1, (3, 30, 2))
+    chosen = quantize(net, x, bound="certified")
+    errors = []
+    for s in (8, 6, 4, 2, 0):
+        given = quantize(net, x, Formats(state_exponent=s), bound="certified")
+        wanted = net.to_float(net.run(x))
+        errors.append(((given.to_float(given.run(x)) - wanted) ** 2).sum())
+        if given.layers == chosen.layers:
+            found = errors[-1]
+    assert found == min(errors)
+
+
+def test_report_draws_where_accuracy_is_lost(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    net = random_network(rng, n_layers=1)
+    x = rng.normal(size=(4, 25, 2))
+    made = report(net, quantize(net, x), x)
+    figure = made.plot()
+    signal, bits = figure.axes
+    names = [label.get_text() for label in signal.get_yticklabels()]
+    assert names == ["input", "0 Linear", "1 S4D", "2 Linear", "3 Linear", "output"]
+    assert len(bits.patches) == 2 * len(made.tensors)
+    figure.savefig(tmp_path / "report.png")
+    assert (tmp_path / "report.png").stat().st_size > 10_000
+    pyplot.close(figure)
 
 
 def test_report_measures_every_tensor() -> None:

@@ -1,0 +1,60 @@
+"""Rounding weights with regard to each other."""
+
+import numpy as np
+
+from lava_ssm.numerics import IntArray, RealArray, quantize, word_range
+
+
+def compensated(
+    weights: RealArray, bits: int, exponent: IntArray, gram: RealArray, name: str = "weights"
+) -> IntArray:
+    """Mantissas of a matrix whose output, on the data of `gram`, is near that of the real one.
+
+    Column by column: what a column's rounding changes in the output, the columns not yet rounded
+    make up for as well as they can, by least squares. (Frantar, Ashkboos, Hoefler, Alistarh,
+    "GPTQ", ICLR 2023, section 3; columns in the order of their inputs' energy.) A row for which
+    this comes out worse than rounding each weight on its own keeps the latter.
+
+    Parameters
+    ----------
+    weights
+        W, (d_output, d_input).
+    bits
+        Width of a mantissa.
+    exponent
+        Of each row, (d_output,), or one for all.
+    gram
+        Sum over the data of u u^T for the inputs u, (d_input, d_input).
+    name
+        What the weights are, for the text of an error.
+
+    Returns
+    -------
+    ndarray
+        int64, the shape of `weights`.
+    """
+    power = np.broadcast_to(np.reshape(exponent, (-1, 1)), (len(weights), 1))
+    nearest = quantize(weights, bits, power, name=name)
+    energy = np.diag(gram)
+    if not energy.any():  # the layer heard nothing
+        return nearest
+    damping = 1e-3 * energy.mean() + 1e-9 * energy.max()
+    order = np.argsort(-energy)
+    inverse = np.linalg.inv(gram[np.ix_(order, order)] + damping * np.eye(len(gram)))
+    factor = np.linalg.cholesky((inverse + inverse.T) / 2).T  # upper: inverse = factor^T factor
+    wanted = np.ldexp(weights, power.astype(np.int32))[:, order]
+    left, found = wanted.copy(), np.empty_like(wanted)
+    for j in range(len(order)):
+        found[:, j] = np.clip(np.rint(left[:, j]), *word_range(bits))
+        off = (left[:, j] - found[:, j]) / factor[j, j]
+        left[:, j:] -= off[:, np.newaxis] * factor[j, j:]
+    joint = np.empty_like(nearest)
+    joint[:, order] = found.astype(np.int64)
+    better = _error(joint, weights, power, gram) < _error(nearest, weights, power, gram)
+    return np.where(better[:, np.newaxis], joint, nearest)
+
+
+def _error(mantissas: IntArray, weights: RealArray, power: IntArray, gram: RealArray) -> RealArray:
+    """Squared error of each row's output, in units of its mantissas."""
+    off = mantissas - np.ldexp(weights, power.astype(np.int32))
+    return np.einsum("oi,ij,oj->o", off, gram, off)
