@@ -1,0 +1,80 @@
+"""`lava-ssm finetune`: a trained network goes on learning, in the integers of the chip."""
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from lava_ssm.cli.train import carry_out
+
+
+class Preset(str, Enum):
+    """Which formats the network gets."""
+
+    BEST = "best"
+    PAPER = "paper"
+
+
+def finetune(
+    run: Annotated[Path, typer.Argument(help="Run folder of `lava-ssm train`.")],
+    out: Annotated[Path | None, typer.Option(help="Run folder; without it RUN-fixed.")] = None,
+    resume: Annotated[bool, typer.Option(help="Go on with what is in the run folder.")] = False,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of data sets; without it LAVA_SSM_DATA, or ./data.")
+    ] = None,
+    formats: Annotated[
+        Preset, typer.Option(help="The best that fit, or those of the paper.")
+    ] = Preset.BEST,
+    calibration: Annotated[
+        int, typer.Option(min=1, help="Training samples by which exponents are chosen.")
+    ] = 128,
+    fit_scales: Annotated[
+        bool, typer.Option(help="Let exponents of weights follow the weights.")
+    ] = False,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the samples.")] = 1,
+    batch_size: Annotated[int, typer.Option(min=1, help="Samples a step.")] = 50,
+    lr: Annotated[float, typer.Option(help="Peak learning rate of linear maps and c.")] = 3e-4,
+    ssm_lr: Annotated[float, typer.Option(help="Peak learning rate of dt, A and B.")] = 1e-4,
+    weight_decay: Annotated[float, typer.Option(help="Of what learns with lr.")] = 1e-2,
+    precision: Annotated[
+        str, typer.Option(help="Of the backward pass: float32 or bfloat16.")
+    ] = "float32",
+    seed: Annotated[int, typer.Option(help="Of order and augmentation.")] = 1,
+    limit: Annotated[int | None, typer.Option(min=20, help="Use so many samples only.")] = None,
+    checkpoint_every: Annotated[
+        float, typer.Option(min=0, help="Seconds between checkpoints.")
+    ] = 60.0,
+) -> None:
+    """Quantise a trained n-S4D and train it on: forward as the chip computes, to the last integer.
+
+    Data, readout, augmentation and label smoothing are those of the run. The result is a fixed
+    network, `network.h5`; the one that training began with is `start.h5`.
+    """
+    from lava_ssm.cli.run import RunError, read_config
+
+    try:
+        config = read_config(run)
+    except RunError as error:
+        Console().print(str(error), style="red", soft_wrap=True, markup=False)
+        raise typer.Exit(2) from None
+    config["limit"] = limit
+    config["recipe"] = {
+        **config["recipe"],
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "lr": lr,
+        "ssm_lr": ssm_lr,
+        "weight_decay": weight_decay,
+        "precision": precision,
+        "seed": seed,
+    }
+    config["finetune"] = {
+        "run": str(run),
+        "formats": formats.value,
+        "calibration": calibration,
+        "scales": "fitted" if fit_scales else "frozen",
+    }
+    folder = out or run.with_name(f"{run.name}-fixed")
+    carry_out(folder, config, data, resume, checkpoint_every)
