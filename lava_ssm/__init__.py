@@ -27,21 +27,33 @@ _ROOMS = (
     "numerics",
     "proc",
     "runtime",
+    "zoo",
 )
 
 
 def load(path: str | PathLike[str]) -> "Network | FixedNetwork":
-    """Read a network, float or fixed, from the file that `save` wrote.
+    """Read a network, float or fixed, from the file that `save` wrote, or from the zoo by name.
+
+    Parameters
+    ----------
+    path
+        A file; or, where there is no such file, a name such as "ns4d-smnist" (the fixed network) or
+        "ns4d-smnist-float", see `lava_ssm.zoo`.
 
     Raises
     ------
     FileNotFoundError
-        There is no such file.
+        There is neither such a file nor such a network in the zoo.
     lava_ssm.network.NetworkFileError
         The file is cut short, of another program, or of a newer format.
     """
-    from lava_ssm import network
+    from pathlib import Path
 
+    from lava_ssm import network, zoo
+
+    name = isinstance(path, str) and Path(path).name == path and not Path(path).suffix
+    if name and not Path(path).exists():
+        return zoo.load(str(path))
     return network.load(path)
 
 

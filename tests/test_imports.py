@@ -21,13 +21,17 @@ ALLOWED = {
     "data": set(),
     "loihi2": {"engine", "network", "numerics"},
     "loihi2.lowering": {"engine", "loihi2", "network", "numerics", "proc", "runtime"},
+    "zoo": {"network"},
 }
 # A part of a room with arrows of its own; its room's face loads it when it is used.
 PARTS = {"loihi2.lowering"}
 # `Network.run` and `.stream` hand over to the engine inside the method.
 EXCEPTIONS = {("network/any_network.py", "engine")}
 # Packages that only these rooms may import: all others work without them.
-HEAVY = {"torch": {"nn", "data"}, "lava": {"loihi2.lowering", "proc", "runtime"}}
+HEAVY = {
+    "torch": {"nn", "compress", "data"},
+    "lava": {"loihi2.lowering", "proc", "runtime"},
+}
 FREE = {"cli", "__init__"}  # the command line and the face of the package may import all
 
 

@@ -5,10 +5,16 @@ import typer
 from lava_ssm.cli.bench import bench
 from lava_ssm.cli.demo import demo
 from lava_ssm.cli.estimate import estimate_network
+from lava_ssm.cli.evaluate import evaluate
+from lava_ssm.cli.finetune import finetune
 from lava_ssm.cli.map import map_network
+from lava_ssm.cli.train import train
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 app.command()(demo)
+app.command()(train)
+app.command()(finetune)
+app.command()(evaluate)
 app.command("map")(map_network)
 app.command("estimate")(estimate_network)
 app.add_typer(bench, name="bench")

@@ -1,0 +1,46 @@
+"""The networks of the zoo are what their cards say."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import lava_ssm
+from lava_ssm import data, zoo
+from lava_ssm.network import FixedNetwork, Network
+from lava_ssm.zoo.networks import FOLDER
+
+
+@pytest.mark.parametrize("name", zoo.NAMES)
+def test_files_are_those_of_the_card(name: str) -> None:
+    card = zoo.card(name)
+    assert set(card.sha256) == {f"{name}.h5", f"{name}-float.h5"}
+    for file, digest in card.sha256.items():
+        assert hashlib.sha256((FOLDER / file).read_bytes()).hexdigest() == digest
+    assert isinstance(lava_ssm.load(name), FixedNetwork)
+    network = lava_ssm.load(f"{name}-float")
+    assert isinstance(network, Network)
+    assert network.stages[0].layer.d_input == 1
+    assert f"{card.accuracy['float']:.2%}" in str(card)
+    assert {"float", "paper", "ptq"} <= set(card.accuracy)
+
+
+def test_digits_score_what_the_card_says() -> None:
+    card, test = zoo.card("ns4d-sdigits"), data.digits().test
+    fixed, network = lava_ssm.load("ns4d-sdigits"), lava_ssm.load("ns4d-sdigits-float")
+    best = list(card.accuracy)[-1]
+    assert np.mean(fixed.predict(test.x) == test.y) == pytest.approx(card.accuracy[best])
+    assert np.mean(network.predict(test.x) == test.y) == pytest.approx(card.accuracy["float"])
+
+
+def test_a_file_goes_before_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    lava_ssm.load("ns4d-sdigits-float").save("ns4d-sdigits")
+    assert isinstance(lava_ssm.load("ns4d-sdigits"), Network)
+
+
+def test_unknown_names_are_answered_with_those_there_are() -> None:
+    for ask in (lava_ssm.load, zoo.load, zoo.card):
+        with pytest.raises(FileNotFoundError, match="ns4d-sdigits"):
+            ask("ns4d-imagenet")
