@@ -1,0 +1,161 @@
+"""A training step on the CPU: our S4D beside the plain one, float and fixed.
+
+python benchmarks/training.py            # about two minutes; --quick for a first look
+
+The plain S4D is what https://github.com/state-spaces/s4 does without its CUDA kernels, restated
+from the paper's equations: the kernel by the full Vandermonde matrix of all powers of all states,
+the convolution by FFT (Gu, Gupta, Goel, Ré, NeurIPS 2022, section 3.3).
+"""
+
+import argparse
+import json
+import math
+import multiprocessing
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor, nn
+
+from lava_ssm.compress import FixedModel, Formats, quantize
+from lava_ssm.nn import NS4D, S4D, Recipe, Training, export
+
+RESULTS = Path(__file__).parent / "results" / "training.json"
+BATCH, CHANNELS, STATES, TOKENS = 64, 64, 32, 784
+
+
+class PlainS4D(nn.Module):
+    """K_t = 2 Re(sum_n C_n B_n (exp(dt A_n) - 1) / A_n exp(t dt A_n)), y = K * u + D u."""
+
+    def __init__(self, d_model: int, d_state: int) -> None:
+        super().__init__()
+        log_dt = torch.rand(d_model) * math.log(100) + math.log(1e-3)
+        self.log_dt = nn.Parameter(log_dt)
+        self.log_a_re = nn.Parameter(torch.full((d_model, d_state), math.log(0.5)))
+        self.a_im = nn.Parameter(math.pi * torch.arange(d_state).float().repeat(d_model, 1))
+        self.c = nn.Parameter(torch.randn(d_model, d_state, 2) / math.sqrt(2))
+        self.d = nn.Parameter(torch.randn(d_model))
+
+    def forward(self, u: Tensor) -> Tensor:
+        """Convolve u (batch, d_model, time), as that module has it; same shape."""
+        time_ = u.shape[-1]
+        a = torch.complex(-self.log_a_re.exp(), self.a_im)
+        dt_a = a * self.log_dt.exp()[:, None]
+        powers = torch.exp(dt_a[..., None] * torch.arange(time_))  # (d_model, d_state, time)
+        c = torch.view_as_complex(self.c) * (torch.exp(dt_a) - 1) / a
+        k = 2 * torch.einsum("hn,hnl->hl", c, powers).real
+        k_f = torch.fft.rfft(k, n=2 * time_)
+        y = torch.fft.irfft(torch.fft.rfft(u, n=2 * time_) * k_f, n=2 * time_)[..., :time_]
+        return y + u * self.d[:, None]
+
+
+def layer_step(name: str) -> Callable[[], None]:
+    """A step of one layer, forward and backward, in its own layout."""
+    torch.manual_seed(0)
+    if name == "plain S4D":
+        layer: nn.Module = PlainS4D(CHANNELS, STATES)
+        u = torch.randn(BATCH, CHANNELS, TOKENS, requires_grad=True)
+    else:
+        layer = S4D(CHANNELS, STATES)
+        u = torch.randn(BATCH, TOKENS, CHANNELS, requires_grad=True)
+    kind = torch.bfloat16 if name.endswith("bfloat16") else torch.float32
+
+    def step() -> None:
+        layer.zero_grad()
+        u.grad = None
+        with torch.autocast("cpu", kind, enabled=kind is torch.bfloat16):
+            y = layer(u)
+        y.float().square().mean().backward()
+
+    return step
+
+
+def model_step(name: str) -> Callable[[], None]:
+    """A whole training step of the small n-S4D with 50 samples, optimizer included."""
+    torch.manual_seed(0)
+    model = NS4D(1, 64, 32, 4, 10, readout="mean")
+    x, y = torch.rand(50, TOKENS, 1), torch.arange(50) % 10
+    precision = "bfloat16" if name.endswith("bfloat16") else "float32"
+    chosen: nn.Module = model
+    if name.startswith("fixed"):
+        fixed = quantize(export(model), x[:4].numpy(), Formats(search=False, compensate=False))
+        chosen = FixedModel(model, fixed, n_threads=torch.get_num_threads())
+    training = Training(chosen, x, y, Recipe(epochs=10_000, precision=precision))  # type: ignore[arg-type]
+
+    def step() -> None:
+        training.advance()
+
+    return step
+
+
+LAYERS = ("plain S4D", "S4D", "S4D, bfloat16")
+MODELS = ("float", "float, bfloat16", "fixed forward", "fixed forward, backward bfloat16")
+
+
+def _peak(make: Callable[[str], Callable[[], None]], name: str) -> float:
+    """MB that steps take at most beyond what the program has without them."""
+    torch.set_num_threads(1)
+    before = _kilobytes("VmRSS")
+    step = make(name)
+    for _ in range(2):
+        step()
+    return (_kilobytes("VmHWM") - before) / 1024
+
+
+def _kilobytes(what: str) -> int:
+    """What Linux says about this process: resident now (VmRSS), or at most so far (VmHWM)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(what))
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--threads", type=int, default=1)
+    given = parser.parse_args()
+    rounds = 3 if given.quick else 15
+    torch.set_num_threads(given.threads)
+    console = Console()
+    results: dict[str, object] = {
+        "machine": platform.processor() or platform.machine(),
+        "torch": torch.__version__,
+        "threads": given.threads,
+        "rounds": rounds,
+    }
+    for title, make, names in (
+        (f"layer: batch {BATCH}, {CHANNELS} channels, {TOKENS} tokens", layer_step, LAYERS),
+        ("small n-S4D: batch 50, 784 tokens, with optimizer", model_step, MODELS),
+    ):
+        steps = {name: make(name) for name in names}
+        times: dict[str, list[float]] = {name: [] for name in names}
+        for step in steps.values():
+            step()
+        for _ in range(rounds):  # in turns: the machine's speed drifts
+            for name, step in steps.items():
+                start = time.perf_counter()
+                step()
+                times[name].append(time.perf_counter() - start)
+        medians = {name: 1e3 * statistics.median(values) for name, values in times.items()}
+        table = Table("", "ms a step", "ratio", "peak MB", title=title, title_justify="left")
+        first = medians[names[0]]
+        rows = {}
+        for name in names:
+            with multiprocessing.get_context("spawn").Pool(1) as pool:
+                megabytes = pool.apply(_peak, (make, name))
+            ratio = first / medians[name] if make is layer_step else medians[name] / first
+            table.add_row(name, f"{medians[name]:.0f}", f"{ratio:.2f}", f"{megabytes:.0f}")
+            rows[name] = {"ms": medians[name], "ratio": ratio, "peak_mb": megabytes}
+        console.print(table)
+        results[title] = rows
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
