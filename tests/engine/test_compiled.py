@@ -15,7 +15,15 @@ from numpy.random import Generator
 
 from lava_ssm.engine import Stream, run
 from lava_ssm.engine.compiled.advance import advance
-from lava_ssm.network import FixedLinear, FixedNetwork, FixedS4D, Readout, ReLU
+from lava_ssm.network import (
+    FixedLinear,
+    FixedNetwork,
+    FixedS4D,
+    Linear,
+    Network,
+    Readout,
+    ReLU,
+)
 from lava_ssm.numerics import Arithmetic, FixedPointOverflow, Overflow, Rounding
 from tests.networks import random_fixed_linear, random_fixed_network, random_network
 
@@ -198,6 +206,28 @@ def test_float_equals_the_reference_to_rounding() -> None:
         np.testing.assert_allclose(ours.outputs, expected.outputs, rtol=1e-11, atol=1e-11)
         for now, then in zip(ours.state, expected.state, strict=True):
             np.testing.assert_allclose(now, then, rtol=1e-11, atol=1e-11)
+
+
+def test_networks_without_a_state_run() -> None:
+    net = Network((Linear([[1.0, 2.0]]), ReLU()))
+    np.testing.assert_array_equal(net.run([[3, 4], [-3, 1]]), [[11], [0]])
+    fixed = FixedNetwork((FixedLinear([[64, 127]]),))
+    np.testing.assert_array_equal(fixed.run([[128, 0], [0, 128]]), [[64], [127]])
+    for stream in (net.stream(), fixed.stream()):
+        stream.state = ()
+        assert stream.state == ()
+
+
+@pytest.mark.parametrize("batch", [(0,), (2, 0)])
+@pytest.mark.parametrize("is_fixed", [True, False])
+def test_a_batch_of_none_is_as_good_as_any(batch: tuple[int, ...], is_fixed: bool) -> None:
+    fixed = random_fixed_network(np.random.default_rng(12))
+    net = fixed if is_fixed else fixed.dequantize()
+    stream = net.stream(batch=batch)
+    assert stream.step(np.zeros((*batch, 2), int if is_fixed else float)).shape == (*batch, 4)
+    assert stream.run(np.zeros((*batch, 3, 2))).shape == (*batch, 3, 4)
+    stream.state = before = stream.state
+    assert [x.shape for x in stream.state] == [x.shape for x in before] == [(*batch, 6, 3, 2)] * 2
 
 
 @pytest.mark.parametrize("backend", ["compiled", "reference"])

@@ -117,6 +117,7 @@ class CompiledFixed(_Compiled):
         self._bind(1)
         self._ready(advance, self._bound[0])
         self._tokens = Tokens(network.input_format, (*batch, network.d_input))
+        self._token_shape = len(self._re), 1, network.d_input
         self._step_shape = len(self._re), 1, network.d_output
         self._output_shape = *batch, network.d_output
 
@@ -144,7 +145,7 @@ class CompiledFixed(_Compiled):
         if u is None:
             return None
         outputs = np.empty(self._step_shape, np.int64)
-        advance(*self._bound[0], u.reshape(len(self._re), 1, -1), outputs)
+        advance(*self._bound[0], u.reshape(self._token_shape), outputs)
         return outputs.reshape(self._output_shape)
 
     def advance(self, tokens: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -216,6 +217,11 @@ class CompiledFloat(_Compiled):
     def __init__(self, network: Network, batch: tuple[int, ...], n_threads: int = 1) -> None:
         p = float_program(network)
         super().__init__(network, batch, n_threads, p.n_states, np.float64)
+        layers = [s.layer for s in network.stages if isinstance(s.layer, S4D)]
+        ends = np.cumsum([layer.a.size for layer in layers], dtype=int)
+        self._layers = [
+            (la.a.shape, slice(end - la.a.size, end)) for la, end in zip(layers, ends, strict=True)
+        ]
         signals = np.zeros((self._n_threads, 2, p.width))
         self._bound = [
             (
@@ -238,10 +244,9 @@ class CompiledFloat(_Compiled):
 
     def set_states(self, states: Sequence[NDArray[Any]]) -> None:
         """See `Executor`."""
-        flat = [x.reshape(len(self._re), -1, 2) for x in states]
-        if flat:
-            both = np.concatenate(flat, axis=1)
-            self._re[...], self._im[...] = both[..., 0], both[..., 1]
+        for (_, places), x in zip(self._layers, states, strict=True):
+            rows = x.reshape(len(self._re), places.stop - places.start, 2)
+            self._re[:, places], self._im[:, places] = rows[..., 0], rows[..., 1]
 
     def advance(self, tokens: NDArray[np.float64]) -> NDArray[np.float64]:
         """See `Executor`."""
@@ -250,12 +255,9 @@ class CompiledFloat(_Compiled):
     @property
     def states(self) -> Sequence[NDArray[np.float64]]:
         """See `Executor`."""
-        layers = [s.layer for s in self._network.stages if isinstance(s.layer, S4D)]
-        cuts = np.cumsum([layer.a.size for layer in layers])[:-1]
-        both = np.split(np.stack([self._re, self._im], axis=-1), cuts, axis=1)
+        both = np.stack([self._re, self._im], axis=-1)  # (rows, states, 2)
         return tuple(
-            x.reshape(*self._batch, *layer.a.shape, 2)
-            for x, layer in zip(both, layers, strict=True)
+            both[:, places].reshape(*self._batch, *shape, 2) for shape, places in self._layers
         )
 
     @property
