@@ -73,6 +73,16 @@ def test_readout_sums_since_the_samples_first_token() -> None:
     assert sent.tolist() == [[0.5, 1.5, 3, 2, 4.5, 7.5]]
 
 
+@pytest.mark.parametrize("kind", [Relay, Readout])
+def test_populations_of_any_shape_send_what_flat_ones_do(kind: type) -> None:
+    u = np.random.default_rng(2).integers(-(2**24), 2**24, (2, 3, 5))  # (neurons, steps)
+    shift = np.arange(6).reshape(2, 3)
+    sent = record(Source(data=u), kind(shape=(2, 3), relu=True, shift=shift), 5, "fixed_pt")
+    flat = kind(shape=(6,), relu=True, shift=shift.ravel())
+    expected = record(Source(data=u.reshape(6, 5)), flat, 5, "fixed_pt")
+    np.testing.assert_array_equal(sent, expected.reshape(2, 3, 5))
+
+
 def test_a_float_layer_under_the_fixed_tag_is_refused() -> None:
     one = np.full((1, 1), 0.5 + 0j)
     neuron = S4D(network.S4D(one, one, one), name="mine")

@@ -137,24 +137,25 @@ class Relays:
 
     def __init__(self, relu: bool, amount: ArrayLike, rules: Arithmetic) -> None:
         self._relu, self._rules = bool(relu), rules
-        limited = np.minimum(np.atleast_1d(amount), SYNAPSE_BITS - 1)  # floor: no more is left
+        limited = np.minimum(np.ravel(amount), SYNAPSE_BITS - 1)  # floor: no more is left
         self._counts = np.zeros(len(OVERFLOWED), np.int64)
         self._bound = (limited.astype(np.int32), self._relu, rule_numbers(rules), self._counts)
         _compile(relay, self._bound, 2)
 
     def step(self, u: Words, tally: Tally) -> Words:
-        """Give the messages of 32-bit sums `u`."""
-        y = np.empty_like(u)
-        relay(*self._bound, _own(u), y)
+        """Give the messages of 32-bit sums `u`, of any shape."""
+        sums = _own(u).ravel()
+        y = np.empty_like(sums)
+        relay(*self._bound, sums, y)
         _collect(
             self._counts,
             tally,
             self._rules,
             lambda: fixed.message(
-                u.astype(np.int64) >> self._bound[0], self._relu, self._rules, Tally()
+                sums.astype(np.int64) >> self._bound[0], self._relu, self._rules, Tally()
             ),
         )
-        return y
+        return y.reshape(u.shape)
 
 
 class RunningSum:
@@ -167,9 +168,9 @@ class RunningSum:
         _compile(add, self._bound, 2)
 
     def step(self, total: Words, y: Words, tally: Tally) -> None:
-        """Add `y` to `total`, which is updated."""
+        """Add `y` to `total`, which is updated: contiguous arrays of one shape."""
         before = total.copy()
-        add(*self._bound, total, y)
+        add(*self._bound, total.reshape(-1), y.reshape(-1))
 
         def again() -> None:
             total[:] = before
