@@ -34,6 +34,12 @@ class Executor(Protocol):
     def set_states(self, states: Sequence[NDArray[Any]]) -> None:
         """Set the state of each S4D layer to integers of its word, or reals, of that shape."""
 
+    def saved(self) -> Any:
+        """Give all of the state, running sums too, for `restore`."""
+
+    def restore(self, saved: Any) -> None:
+        """Set the state back to that which was saved."""
+
     @property
     def tallies(self) -> Sequence[Tally]:
         """Overflows of each stage so far."""

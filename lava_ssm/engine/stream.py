@@ -15,6 +15,7 @@ from lava_ssm.engine.overflows import Overflows
 from lava_ssm.engine.states import checked_state
 from lava_ssm.engine.tokens import as_tokens
 from lava_ssm.network import FixedNetwork, Network
+from lava_ssm.numerics import FixedPointOverflow
 
 Backend: TypeAlias = Literal["compiled", "reference"]
 
@@ -116,6 +117,8 @@ class Stream:
         ------
         ValueError
             A token of another shape, not finite, or beyond the input format.
+        FixedPointOverflow
+            A word overflows, and the rules say RAISE. The stream is as before.
         """
         if self.n_tokens != self.reset_every:
             outputs = self._executor.step(token)
@@ -133,6 +136,8 @@ class Stream:
         ------
         ValueError
             Tokens of another shape, not finite, or beyond the input format.
+        FixedPointOverflow
+            A word overflows, and the rules say RAISE. The stream is as before.
         """
         return self._run(tokens, "tokens")
 
@@ -166,22 +171,33 @@ class Stream:
         return as_tokens(self.network, given, name)
 
     def _advance(self, u: NDArray[Any]) -> NDArray[Any]:
-        n = u.shape[-2]
-        self._last = self.n_tokens, n
-        if self.reset_every is None:
+        first, n = self.n_tokens, u.shape[-2]
+        if self.reset_every is None or first + n <= self.reset_every:
             outputs = self._executor.advance(u)
             self.n_tokens += n
-            return outputs
-        pieces = [np.zeros((*self.batch, 0, self.network.d_output), u.dtype)]
+        else:
+            before = self._executor.saved()
+            try:
+                outputs = self._over_samples(u, self.reset_every)
+            except FixedPointOverflow:
+                self._executor.restore(before)
+                self.n_tokens = first
+                raise
+        self._last = first, n
+        return outputs
+
+    def _over_samples(self, u: NDArray[Any], reset_every: int) -> NDArray[Any]:
+        n = u.shape[-2]
+        pieces = []
         start = 0
         while start < n:
-            if self.n_tokens == self.reset_every:
+            if self.n_tokens == reset_every:
                 self.reset()
-            stop = min(n, start + self.reset_every - self.n_tokens)
+            stop = min(n, start + reset_every - self.n_tokens)
             pieces.append(self._executor.advance(u[..., start:stop, :]))
             self.n_tokens += stop - start
             start = stop
-        return pieces[1] if len(pieces) == 2 else np.concatenate(pieces, axis=-2)
+        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=-2)
 
 
 def _executor(

@@ -247,6 +247,33 @@ def test_an_overflow_that_raises_leaves_the_stream_as_it_was(
     np.testing.assert_array_equal(stream.step([5]), twin.step([5]))
 
 
+@pytest.mark.parametrize("backend", ["compiled", "reference"])
+def test_an_overflow_in_a_later_sample_leaves_the_stream_as_it_was(backend: str) -> None:
+    layer = FixedS4D([[[4000, 0]]], [[[4096, 0]]], [[[4000, 0]]])
+    rules = Arithmetic(overflow=Overflow.RAISE)
+    net = FixedNetwork((layer,), Readout.MEAN_OVER_TIME, arithmetic=rules)
+    stream, twin = (net.stream(reset_every=4, backend=backend) for _ in "ab")  # type: ignore[arg-type]
+    for each in (stream, twin):
+        outputs = each.run(np.full((3, 1), 100))
+    with pytest.raises(FixedPointOverflow, match="state"):
+        stream.run([[1]] * 3 + [[2**16]] * 3)
+    np.testing.assert_array_equal(stream.to_float(outputs), twin.to_float(outputs))
+    np.testing.assert_array_equal(stream.state, twin.state)
+    np.testing.assert_array_equal(stream.run([[5]] * 3), twin.run([[5]] * 3))
+
+
+def test_an_overflow_that_raises_is_counted_as_the_reference_counts_it() -> None:
+    layer = FixedS4D([[[4000, 0]]], [[[4096, 0]]], [[[40, 0]]])
+    net = FixedNetwork((layer,), arithmetic=Arithmetic(overflow=Overflow.RAISE))
+    ours, reference = net.stream(), net.stream(backend="reference")
+    for stream in (ours, reference):
+        for _ in range(2):
+            with pytest.raises(FixedPointOverflow, match="state"):
+                stream.run(np.full((9, 1), 2**16))
+    assert ours.overflows == reference.overflows
+    assert ours.overflows.total == 2
+
+
 def test_a_stream_is_as_fast_and_as_right_whatever_array_its_tokens_come_in() -> None:
     net = random_fixed_network(np.random.default_rng(2), d_input=2)
     x = np.random.default_rng(3).integers(-3000, 3000, (40, 2))

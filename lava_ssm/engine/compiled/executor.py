@@ -75,6 +75,21 @@ class _Compiled:
         self._re, self._im = (np.zeros((rows, n_states), real) for _ in "ri")
         kind = np.int64 if isinstance(network, FixedNetwork) else np.float64
         self._totals = np.zeros((rows, network.d_output), kind)
+        self._state_arrays = [self._re, self._im, self._totals]
+
+    def reset(self) -> None:
+        """See `Executor`."""
+        for x in self._state_arrays:
+            x[...] = 0
+
+    def saved(self) -> list[NDArray[Any]]:
+        """See `Executor`."""
+        return [x.copy() for x in self._state_arrays]
+
+    def restore(self, saved: list[NDArray[Any]]) -> None:
+        """See `Executor`."""
+        for x, old in zip(self._state_arrays, saved, strict=True):
+            x[...] = old
 
     def _run(self, kernel: Any, bound: Sequence[tuple[Any, ...]], tokens: NDArray) -> NDArray[Any]:
         """Call the kernel on each thread's rows, `bound` being its other arguments."""
@@ -111,6 +126,7 @@ class CompiledFixed(_Compiled):
         super().__init__(network, batch, n_threads, p.n_states, real)
         n = self._n_threads
         self._peaks = np.zeros((len(self._re), len(p.stages)))
+        self._state_arrays.append(self._peaks)
         self._counts = np.zeros((n, len(p.stages), len(OVERFLOWED)), np.int64)
         self._kept = np.zeros((n, 2, max(TOGETHER, int(p.stages[:, PADDED].max()))), real)
         self._raises = network.arithmetic.overflow is Overflow.RAISE
@@ -134,11 +150,6 @@ class CompiledFixed(_Compiled):
             for i, rows in enumerate(self._threads.ranges or [slice(0, 0)])
         ]
 
-    def reset(self) -> None:
-        """See `Executor`."""
-        for x in (self._re, self._im, self._peaks, self._totals):
-            x[...] = 0
-
     def step(self, token: Any) -> NDArray[np.int64] | None:
         """See `Executor`."""
         u = None if self._raises or len(self._bound) > 1 else self._tokens.mantissas(token)
@@ -154,12 +165,11 @@ class CompiledFixed(_Compiled):
             self._bind(BLOCK)
         if not self._raises:
             return self._run(advance, self._bound, tokens)
-        state = (self._re, self._im, self._peaks, self._totals, self._counts)
-        before = [x.copy() for x in state]
+        before, counts = self.saved(), self._counts.copy()
         outputs = self._run(advance, self._bound, tokens)
-        if np.delete(self._counts - before[-1], SYNAPSE, axis=-1).any():
-            for x, old in zip(state, before, strict=True):
-                x[...] = old
+        if np.delete(self._counts - counts, SYNAPSE, axis=-1).any():
+            self.restore(before)
+            self._counts[...] = counts
             self._raise(tokens)
         return outputs
 
@@ -170,7 +180,11 @@ class CompiledFixed(_Compiled):
         sums = self._network.readout is Readout.MEAN_OVER_TIME
         reference = Reference(self._network, self._batch)
         reference.state = State(layers, total if sums else None)
-        reference.advance(tokens)
+        try:
+            reference.advance(tokens)
+        finally:
+            for counts, tally in zip(self._counts[0], reference.tallies, strict=True):
+                counts += [tally[what] for what in OVERFLOWED]
         raise AssertionError("the kernel overflows where the reference does not")
 
     def _parts(self, row: NDArray[np.int64]) -> list[NDArray[Any]]:
@@ -232,11 +246,6 @@ class CompiledFloat(_Compiled):
             for i, rows in enumerate(self._threads.ranges or [slice(0, 0)])
         ]
         self._ready(advance_float, self._bound[0])
-
-    def reset(self) -> None:
-        """See `Executor`."""
-        for x in (self._re, self._im, self._totals):
-            x[...] = 0
 
     def step(self, token: Any) -> NDArray[np.float64] | None:
         """See `Executor`."""

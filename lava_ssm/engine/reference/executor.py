@@ -56,6 +56,14 @@ class Reference:
         layers = tuple(None if x is None else next(given).copy() for x in self.state.layers)
         self.state = State(layers, self.state.total)
 
+    def saved(self) -> State:
+        """See `Executor`."""
+        return self.state
+
+    def restore(self, saved: State) -> None:
+        """See `Executor`."""
+        self.state = saved
+
     @property
     def tallies(self) -> Sequence[Tally]:
         """See `Executor`."""
