@@ -62,7 +62,10 @@ class Stream:
         for name, value in (("reset_every", reset_every), ("n_threads", n_threads)):
             if value is not None and not (isinstance(value, int | np.integer) and value >= 1):
                 raise ValueError(f"{name} must be an integer of at least 1, got {value!r}")
-        if not isinstance(batch, Sequence):
+        if not (
+            isinstance(batch, Sequence)
+            and all(isinstance(n, int | np.integer) and n >= 0 for n in batch)
+        ):
             raise TypeError(f"batch must be a shape, such as () or (8,), got {batch!r}")
         self.network = network
         self.batch = tuple(batch)
@@ -83,7 +86,8 @@ class Stream:
         Raises
         ------
         TypeError
-            What it is set to are not real numbers, or, of a fixed network, not integers.
+            What it is set to is no sequence, or are not real numbers, or, of a fixed network, not
+            integers.
         ValueError
             Another number or shape of arrays, values that are not finite, or mantissas beyond the
             state's word.
@@ -94,6 +98,8 @@ class Stream:
     def state(self, given: Sequence[ArrayLike]) -> None:
         network = self.network
         wanted = [x.shape for x in self._executor.states]
+        if not isinstance(given, Sequence):
+            raise TypeError(f"state must be a sequence of arrays, got {type(given).__name__}")
         if len(given) != len(wanted):
             raise ValueError(f"state must have {len(wanted)} arrays, one a layer, got {len(given)}")
         bits = network.arithmetic.state_bits if isinstance(network, FixedNetwork) else None
@@ -166,8 +172,8 @@ class Stream:
     def _checked(self, given: ArrayLike, name: str, time: tuple[str, ...]) -> NDArray[Any]:
         shape = np.shape(given)
         if len(shape) != len(self.batch) + len(time) + 1 or shape[: len(self.batch)] != self.batch:
-            wanted = ", ".join(map(str, (*self.batch, *time, self.network.d_input)))
-            raise ValueError(f"{name} must have shape ({wanted}), got shape {shape}")
+            wanted = str((*self.batch, *time, self.network.d_input)).replace("'", "")
+            raise ValueError(f"{name} must have shape {wanted}, got shape {shape}")
         return as_tokens(self.network, given, name)
 
     def _advance(self, u: NDArray[Any]) -> NDArray[Any]:

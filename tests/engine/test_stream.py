@@ -1,5 +1,7 @@
 """However a sequence is cut, the outputs are the same."""
 
+import copy
+import pickle
 from typing import Any
 
 import numpy as np
@@ -185,8 +187,13 @@ def test_reset_every_is_at_least_one_token() -> None:
 
 def test_a_batch_is_a_shape_and_a_class_needs_a_token() -> None:
     net = random_fixed_network(np.random.default_rng(15), readout=Readout.LAST_TOKEN)
-    with pytest.raises(TypeError, match="batch must be a shape"):
-        net.stream(batch=5)  # type: ignore[arg-type]
+    for bad in (5, (-1,), (2.5,), "ab"):
+        with pytest.raises(TypeError, match="batch must be a shape"):
+            net.stream(batch=bad)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"token must have shape \(2,\), got shape \(\)"):
+        net.stream().step(3)
+    with pytest.raises(ValueError, match=r"tokens must have shape \(4, time, 2\), got"):
+        net.stream((4,)).run(np.zeros((3, 2)))
     with pytest.raises(ValueError, match="without tokens"):
         net.predict(np.zeros((0, 2)))
 
@@ -203,9 +210,36 @@ def test_a_stream_goes_on_from_a_state_it_is_given(backend: str) -> None:
         np.testing.assert_array_equal(second.run(x[5:]), whole[5:])
 
 
+@pytest.mark.parametrize("make", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"backend": "reference"}, {"batch": (3,), "n_threads": 2}],
+    ids=["one", "reference", "threads"],
+)
+@pytest.mark.parametrize("kind", [random_fixed_network, random_network])
+def test_a_copy_of_a_stream_goes_its_own_way(make: Any, options: dict[str, Any], kind: Any) -> None:
+    rng = np.random.default_rng(19)
+    net = kind(rng, readout=Readout.MEAN_OVER_TIME)
+    x = rng.integers(-3000, 3000, (*options.get("batch", ()), 12, 2))
+    whole = net.run(x, backend=options.get("backend"))
+    stream = net.stream(reset_every=12, **options)
+    stream.run(x[..., :5, :])
+    twin = make(stream)
+    twin.step(x[..., 0, :])  # is nothing to the first
+    np.testing.assert_array_equal(stream.run(x[..., 5:, :]), whole[..., 5:, :])
+    twin = make(stream)
+    for now, then in zip(twin.state, stream.state, strict=True):
+        np.testing.assert_array_equal(now, then)
+    assert twin.overflows == stream.overflows
+    np.testing.assert_array_equal(twin.run(x), whole)
+    twin.reset()
+    assert not any(part.any() for part in twin.state)
+
+
 @pytest.mark.parametrize(
     ("change", "error", "text"),
     [
+        (lambda x: 3, TypeError, "state must be a sequence of arrays, got int"),
         (lambda x: x[:1], ValueError, "state must have 2 arrays, one a layer, got 1"),
         (lambda x: [x[0], x[1][:1]], ValueError, r"state\[1\] must have shape \(6, 3, 2\)"),
         (lambda x: [x[0], x[1] + 2**23], ValueError, r"state\[1\]: mantissas must lie in"),

@@ -75,21 +75,31 @@ class _Compiled:
         self._re, self._im = (np.zeros((rows, n_states), real) for _ in "ri")
         kind = np.int64 if isinstance(network, FixedNetwork) else np.float64
         self._totals = np.zeros((rows, network.d_output), kind)
-        self._state_arrays = [self._re, self._im, self._totals]
+
+    def _state(self) -> tuple[NDArray[Any], ...]:
+        """What a reset sets to zero; the kernel is given views of these arrays."""
+        return self._re, self._im, self._totals
 
     def reset(self) -> None:
         """See `Executor`."""
-        for x in self._state_arrays:
+        for x in self._state():
             x[...] = 0
 
-    def saved(self) -> list[NDArray[Any]]:
+    def saved(self) -> tuple[NDArray[Any], ...]:
         """See `Executor`."""
-        return [x.copy() for x in self._state_arrays]
+        return tuple(x.copy() for x in self._state())
 
-    def restore(self, saved: list[NDArray[Any]]) -> None:
+    def restore(self, saved: tuple[NDArray[Any], ...]) -> None:
         """See `Executor`."""
-        for x, old in zip(self._state_arrays, saved, strict=True):
-            x[...] = old
+        for mine, value in zip(self._state(), saved, strict=True):
+            mine[...] = value
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # copies and unpickled ones are made anew: a copy of a view is no view of the copy
+        return type(self), (self._network, self._batch, self._n_threads), self._state()
+
+    def __setstate__(self, state: tuple[NDArray[Any], ...]) -> None:
+        self.restore(state)
 
     def _run(self, kernel: Any, bound: Sequence[tuple[Any, ...]], tokens: NDArray) -> NDArray[Any]:
         """Call the kernel on each thread's rows, `bound` being its other arguments."""
@@ -126,7 +136,6 @@ class CompiledFixed(_Compiled):
         super().__init__(network, batch, n_threads, p.n_states, real)
         n = self._n_threads
         self._peaks = np.zeros((len(self._re), len(p.stages)))
-        self._state_arrays.append(self._peaks)
         self._counts = np.zeros((n, len(p.stages), len(OVERFLOWED)), np.int64)
         self._kept = np.zeros((n, 2, max(TOGETHER, int(p.stages[:, PADDED].max()))), real)
         self._raises = network.arithmetic.overflow is Overflow.RAISE
@@ -149,6 +158,17 @@ class CompiledFixed(_Compiled):
             )
             for i, rows in enumerate(self._threads.ranges or [slice(0, 0)])
         ]
+
+    def _state(self) -> tuple[NDArray[Any], ...]:
+        return *super()._state(), self._peaks
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        made, arguments, state = super().__reduce__()
+        return made, arguments, (state, self._counts)
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self.restore(state[0])
+        self._counts[...] = state[1]
 
     def step(self, token: Any) -> NDArray[np.int64] | None:
         """See `Executor`."""
