@@ -15,6 +15,7 @@ from numpy.random import Generator
 
 from lava_ssm.engine import Stream, run
 from lava_ssm.engine.compiled.advance import advance
+from lava_ssm.engine.compiled.tokens import Tokens
 from lava_ssm.network import (
     FixedLinear,
     FixedNetwork,
@@ -285,6 +286,18 @@ def test_a_stream_is_as_fast_and_as_right_whatever_array_its_tokens_come_in() ->
     assert len(advance.signatures) <= 2  # float32 and float64: nothing was compiled anew
 
 
+@pytest.mark.parametrize("kind", ["i1", "i2", "i4", "u1", "u2", "u4", "f2", "f4", "f8", ">f4"])
+def test_single_tokens_of_any_type_are_exact_without_a_detour(kind: str) -> None:
+    x = np.random.default_rng(3).integers(0, 100, (9, 4)).astype(kind)[:, ::2]
+    net = random_fixed_network(np.random.default_rng(2), d_input=2)
+    expected = net.run(x.tolist(), backend="reference")
+    stream = net.stream()
+    np.testing.assert_array_equal([stream.step(token) for token in x], expected)
+    tokens = Tokens(net.input_format, (2,))
+    x.flags.writeable = False
+    assert (tokens.mantissas(x[0]) is None) == (kind == ">f4")
+
+
 def test_streams_on_several_python_threads_do_not_disturb_each_other() -> None:
     rng = np.random.default_rng(4)
     net = random_fixed_network(rng, d_model=20, d_state=16)
@@ -336,7 +349,9 @@ def test_the_first_call_says_what_it_waits_for_and_the_next_process_need_not_wai
 ) -> None:
     code = (
         "import numpy as np, lava_ssm as ssm\n"
+        "from lava_ssm.engine.compiled import compiling\n"
         "from lava_ssm.network import FixedLinear, FixedNetwork\n"
+        "compiling._PATIENCE = 0.001\n"
         "net = FixedNetwork((FixedLinear([[64]]),))\n"
         "assert net.run([[2]]).tolist() == [[1]]\n"
         "from lava_ssm.engine.compiled.advance import advance\n"
@@ -354,6 +369,7 @@ def test_the_first_call_says_what_it_waits_for_and_the_next_process_need_not_wai
         said.append(done.stderr)
         loaded.append(int(done.stdout))
     assert "compiling the engine" in said[0]
+    assert said[1] == ""  # loaded, however slowly
     assert loaded == [0, 1]
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,7 +13,7 @@ import numba
 F = TypeVar("F", bound=Callable[..., Any])
 
 _PATIENCE = 0.7
-"""Seconds before the caller is told what takes so long."""
+"""Seconds of compiling before the caller is told what takes so long."""
 _lock = threading.Lock()
 
 
@@ -47,12 +48,13 @@ def ready(outer: Any, signature: tuple[Any, ...]) -> None:
     if signature in outer.overloads:
         return
     with _lock:
-        notice = threading.Timer(_PATIENCE, _tell)
-        notice.start()
+        done = threading.Event()
+        known = outer.stats.cache_misses.copy()
+        threading.Thread(target=_tell_unless, args=(done, outer, known), daemon=True).start()
         try:
             outer.compile(signature)
         finally:
-            notice.cancel()
+            done.set()
 
 
 def _sources() -> str:
@@ -62,7 +64,13 @@ def _sources() -> str:
     return digest.hexdigest()
 
 
-def _tell() -> None:
+def _tell_unless(done: threading.Event, outer: Any, known: Counter[Any]) -> None:
+    """Say that a kernel is being compiled, unless that is done soon, or it is loaded from disk."""
+    while not done.wait(_PATIENCE):
+        if outer.stats.cache_misses != known:
+            break
+    else:
+        return
     print(
         "lava_ssm: compiling the engine for this CPU, about 20 s; kept on disk for the next time",
         file=sys.stderr,

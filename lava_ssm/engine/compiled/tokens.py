@@ -12,6 +12,12 @@ from lava_ssm.engine.compiled.compiling import kernel, ready
 from lava_ssm.engine.compiled.cpu import rounded
 from lava_ssm.numerics import Format
 
+_EXACT = {
+    **dict.fromkeys(map(np.dtype, ("i1", "i2", "i4", "i8", "u1", "u2", "u4")), np.int64),
+    **dict.fromkeys(map(np.dtype, ("f2", "f4", "f8")), np.float64),
+}
+"""What holds each value of an array's type."""
+
 
 class Tokens:
     """Brings tokens of one shape to mantissas, as `lava_ssm.engine.as_tokens` does."""
@@ -26,21 +32,20 @@ class Tokens:
         ready(quantized, (reals, numba.types.float64, index, index, integers))
 
     def mantissas(self, token: Any) -> NDArray[np.int64] | None:
-        """Give the mantissas of an int64 or float64 array; None of anything else, or if refused."""
-        if not (
-            isinstance(token, np.ndarray)
-            and token.shape == self._shape
-            and token.flags.c_contiguous
-            and token.flags.writeable
-        ):
+        """Give the mantissas of an array of integers or floats; None of others, or if refused."""
+        if not isinstance(token, np.ndarray) or token.shape != self._shape:
             return None
-        if token.dtype == np.int64:
-            return token if within(token.reshape(-1), self._low, self._high) else None
-        if token.dtype == np.float64:
-            out = np.empty(self._shape, np.int64)
-            flat = token.reshape(-1), self._scale, self._low, self._high, out.reshape(-1)
-            return out if quantized(*flat) else None
-        return None
+        kind = _EXACT.get(token.dtype)
+        if kind is None:
+            return None
+        if token.dtype != kind or not (token.flags.c_contiguous and token.flags.writeable):
+            token = np.array(token, kind, order="C")  # of the one kind the kernels are compiled for
+        flat = token.reshape(-1)
+        if kind is np.int64:
+            return token if within(flat, self._low, self._high) else None
+        out = np.empty(self._shape, np.int64)
+        fits = quantized(flat, self._scale, self._low, self._high, out.reshape(-1))
+        return out if fits else None
 
 
 @kernel
