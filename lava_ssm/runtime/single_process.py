@@ -411,6 +411,8 @@ class SingleProcessRuntime(Runtime):
             self.log.info("WARNING: Cannot Get a Var when the execution is going on")
             return None
         var_model = self._var_model(var_id)
+        if self._stopped:
+            self._refuse_ended(f"get Var '{var_model.name}'")
         model = self._model_of(var_model)
         return variables.to_host(variables.read(model, var_model.name), var_model, idx)
 

@@ -1,5 +1,7 @@
 """A network as one Process: batches, state, threads, errors."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from lava.magma.core.run_conditions import RunSteps
@@ -9,7 +11,7 @@ import lava_ssm as ssm
 from lava_ssm.engine import run
 from lava_ssm.network import FixedNetwork, Readout
 from lava_ssm.numerics import Arithmetic, FixedPointOverflow, Overflow
-from lava_ssm.proc import FusedSSMNetwork
+from lava_ssm.proc import FusedSSMNetwork, SSMNetwork
 from lava_ssm.runtime import GraphStopped
 from tests.networks import random_fixed_network, random_fixed_s4d, random_network
 from tests.proc.graphs import graph_run, joined
@@ -92,6 +94,21 @@ def test_state_can_be_read_set_and_run_on(batch_size: int | None) -> None:
             net.layers[0].state.set(np.zeros(3, int))
         with pytest.raises(ValueError, match="state: mantissas must lie in"):
             net.layers[0].state.set(np.full((*batch, 6, 3, 2), 2**23))
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "batch"),
+    [(FusedSSMNetwork, {}, ()), (FusedSSMNetwork, {"batch_size": 3}, (3,)), (SSMNetwork, {}, ())],
+)
+def test_before_the_first_run_the_state_is_zero(
+    kind: Any, options: dict[str, int], batch: tuple[int, ...]
+) -> None:
+    net = kind(a_network(), **options)
+    for layer in net.layers:
+        np.testing.assert_array_equal(layer.state.get(), np.zeros((*batch, 6, 3, 2), int))
+    assert net.count_overflows() == 0
+    with pytest.raises(ValueError, match="without Runtime"):
+        net.layers[0].state.set(np.ones((*batch, 6, 3, 2), int))
 
 
 def test_the_state_of_another_layer_is_left_alone_when_one_is_set() -> None:

@@ -16,6 +16,7 @@ from lava.magma.core.run_configs import Loihi2SimCfg
 
 from lava_ssm.network import FixedLinear, FixedNetwork
 from lava_ssm.proc import FusedSSMNetwork, sink, source
+from lava_ssm.runtime import GraphStopped
 from tests.networks import random_fixed_network
 from tests.proc.graphs import joined
 
@@ -89,6 +90,19 @@ def test_a_sink_that_is_full_says_so(which_runtime: str) -> None:
     net = FusedSSMNetwork(HALF)
     with pytest.raises(ValueError, match="n_tokens must be an integer of at least 1, got 0"):
         sink(net, 0)
+
+
+def test_a_sink_says_when_nothing_can_be_taken(which_runtime: str) -> None:
+    net = FusedSSMNetwork(HALF)
+    with joined(net, counting(), 10**6) as collected:
+        assert collected.take().shape == (0, 1)  # nothing has run
+        net.run(RunContinuous(), FIXED)
+        with pytest.raises(RuntimeError, match="'count' cannot be read while the graph runs"):
+            collected.take()
+        net.pause()
+        collected.take()
+    with pytest.raises(GraphStopped, match="the graph was stopped"):
+        collected.take()
 
 
 class Broken(Exception):

@@ -9,6 +9,7 @@ from lava.magma.core.run_configs import Loihi2SimCfg
 from lava.proc.sparse.process import Sparse
 from scipy.sparse import csr_matrix
 
+from lava_ssm.runtime import GraphStopped
 from tests.runtime.conftest import Run, plain_lava
 from tests.runtime.graphs.processes import Counter, Holder
 
@@ -108,7 +109,7 @@ def test_a_running_graph_gives_no_values(on_runtime: Run) -> None:
     counter.pause()
     assert counter.count.get()[0] >= 0
     counter.stop()
-    with pytest.raises(RuntimeError):
+    with pytest.raises(GraphStopped, match="cannot get Var 'count': the graph was stopped"):
         counter.count.get()
 
 

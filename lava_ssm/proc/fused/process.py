@@ -11,6 +11,7 @@ from lava_ssm.engine import checked_state
 from lava_ssm.network import S4D, FixedNetwork, FixedS4D, Network, Stage
 from lava_ssm.proc.abstract_network import AbstractNetwork
 from lava_ssm.proc.schedule import ScheduleName
+from lava_ssm.proc.var_value import var_value
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class FusedState:
 
     def get(self) -> NDArray[Any]:
         """Read the state, (*batch, d_model, d_state, 2): real, imaginary."""
-        part = self.var.get()[self._place].reshape(*self.shape, 2)
+        part = var_value(self.var)[self._place].reshape(*self.shape, 2)
         return part.astype(np.float64 if self.bits is None else np.int64)
 
     def set(self, state: ArrayLike) -> None:
@@ -53,7 +54,7 @@ class FusedState:
             See `lava_ssm.engine.checked_state`.
         """
         x = checked_state(state, (*self.shape, 2), self.bits)
-        whole = self.var.get()
+        whole = var_value(self.var)
         whole[self._place] = x.reshape(*self.shape[:-2], -1, 2)
         self.var.set(whole)
 
@@ -141,4 +142,4 @@ class FusedSSMNetwork(AbstractNetwork):
 
     def count_overflows(self) -> int:
         """Integers that left their words so far, those of synapses among them."""
-        return int(self.overflows.get()[0])
+        return int(var_value(self.overflows)[0])

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from lava_ssm.proc.abstract_network import AbstractNetwork
 from lava_ssm.proc.neuron import FIXED, FLOATING
 from lava_ssm.proc.schedule import Schedule
+from lava_ssm.proc.var_value import var_value
 from lava_ssm.runtime import GraphStopped
 
 
@@ -69,11 +70,17 @@ class Sink(AbstractProcess):
         ndarray
             (tokens, d_output), with a batch (batch_size, tokens, d_output); int64 of a fixed
             network.
+
+        Raises
+        ------
+        RuntimeError
+            The graph is running, or was stopped.
         """
-        n = int(self.count.get()[0])
-        taken = np.moveaxis(self.data.get()[:n], 0, -2)
-        with contextlib.suppress(GraphStopped):  # of a graph that failed all can be taken again
-            self.count.set(np.zeros(1))
+        n = int(var_value(self.count)[0])
+        taken = np.moveaxis(var_value(self.data)[:n], 0, -2)
+        if n:
+            with contextlib.suppress(GraphStopped):  # of a graph that failed: can be taken again
+                self.count.set(np.zeros(1))
         return taken.astype(np.int64) if self._is_fixed else taken
 
 

@@ -11,6 +11,7 @@ from lava_ssm.engine import checked_state
 from lava_ssm.network import S4D, FixedNetwork, FixedS4D, Network, Stage
 from lava_ssm.proc.abstract_network import AbstractNetwork
 from lava_ssm.proc.schedule import ScheduleName
+from lava_ssm.proc.var_value import var_value
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class LayerState:
 
     def get(self) -> NDArray[Any]:
         """Read the state, (d_model, d_state, 2): real, imaginary; mantissas in a fixed network."""
-        parts = [np.reshape(var.get(), self.shape) for var in (self.re, self.im)]
+        parts = [np.reshape(var_value(var), self.shape) for var in (self.re, self.im)]
         return np.stack(parts, axis=-1).astype(np.float64 if self.bits is None else np.int64)
 
     def set(self, state: ArrayLike) -> None:
@@ -143,4 +144,4 @@ class SSMNetwork(AbstractNetwork):
 
     def count_overflows(self) -> int:
         """Integers that left their words in neurons so far (stock synapses do not count theirs)."""
-        return sum(int(var.get()[0]) for var in self._overflow_vars)
+        return sum(int(var_value(var)[0]) for var in self._overflow_vars)
