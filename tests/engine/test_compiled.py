@@ -257,7 +257,7 @@ def test_an_overflow_in_a_later_sample_leaves_the_stream_as_it_was(backend: str)
     for each in (stream, twin):
         outputs = each.run(np.full((3, 1), 100))
     with pytest.raises(FixedPointOverflow, match="state"):
-        stream.run([[1]] * 3 + [[2**16]] * 3)
+        stream.run([[1]] * 2 + [[2**16]] * 3)
     np.testing.assert_array_equal(stream.to_float(outputs), twin.to_float(outputs))
     np.testing.assert_array_equal(stream.state, twin.state)
     np.testing.assert_array_equal(stream.run([[5]] * 3), twin.run([[5]] * 3))

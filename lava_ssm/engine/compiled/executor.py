@@ -76,27 +76,27 @@ class _Compiled:
         kind = np.int64 if isinstance(network, FixedNetwork) else np.float64
         self._totals = np.zeros((rows, network.d_output), kind)
 
-    def _state(self) -> tuple[NDArray[Any], ...]:
+    def _carried(self) -> tuple[NDArray[Any], ...]:
         """What a reset sets to zero; the kernel is given views of these arrays."""
         return self._re, self._im, self._totals
 
     def reset(self) -> None:
         """See `Executor`."""
-        for x in self._state():
+        for x in self._carried():
             x[...] = 0
 
     def saved(self) -> tuple[NDArray[Any], ...]:
         """See `Executor`."""
-        return tuple(x.copy() for x in self._state())
+        return tuple(x.copy() for x in self._carried())
 
     def restore(self, saved: tuple[NDArray[Any], ...]) -> None:
         """See `Executor`."""
-        for mine, value in zip(self._state(), saved, strict=True):
+        for mine, value in zip(self._carried(), saved, strict=True):
             mine[...] = value
 
     def __reduce__(self) -> tuple[Any, ...]:
         # copies and unpickled ones are made anew: a copy of a view is no view of the copy
-        return type(self), (self._network, self._batch, self._n_threads), self._state()
+        return type(self), (self._network, self._batch, self._n_threads), self._carried()
 
     def __setstate__(self, state: tuple[NDArray[Any], ...]) -> None:
         self.restore(state)
@@ -159,8 +159,8 @@ class CompiledFixed(_Compiled):
             for i, rows in enumerate(self._threads.ranges or [slice(0, 0)])
         ]
 
-    def _state(self) -> tuple[NDArray[Any], ...]:
-        return *super()._state(), self._peaks
+    def _carried(self) -> tuple[NDArray[Any], ...]:
+        return *super()._carried(), self._peaks
 
     def __reduce__(self) -> tuple[Any, ...]:
         made, arguments, state = super().__reduce__()
