@@ -51,9 +51,9 @@ def load(path: str | PathLike[str]) -> "Network | FixedNetwork":
 
     from lava_ssm import network, zoo
 
-    name = isinstance(path, str) and Path(path).name == path and not Path(path).suffix
-    if name and not Path(path).exists():
-        return zoo.load(str(path))
+    path = Path(path)
+    if len(path.parts) == 1 and not path.suffix and not path.exists():
+        return zoo.load(path.name)
     return network.load(path)
 
 

@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import numpy as np
 import typer
 
-from lava_ssm.network import FixedNetwork, Network, load
+import lava_ssm
+from lava_ssm.network import FixedNetwork, Network
 
 if TYPE_CHECKING:
     from lava_ssm.loihi2.description import Description
     from lava_ssm.loihi2.mapping import Mapping, Strategy
 
-NetworkFile = Annotated[Path, typer.Argument(help="File of a network, float or fixed.")]
+NetworkFile = Annotated[
+    Path, typer.Argument(help="A network's file, float or fixed, or a name of the zoo.")
+]
 SystemName = Annotated[
     str, typer.Option("--system", help="oheo-gulch, kapoho-point, alia-point or hala-point.")
 ]
@@ -44,8 +47,8 @@ def told_plainly() -> Iterator[None]:
 
 
 def read(path: Path) -> Network | FixedNetwork:
-    """Read a network's file."""
-    return load(path)
+    """Read a network's file, or one of the zoo's."""
+    return lava_ssm.load(path)
 
 
 def read_tokens(path: Path) -> np.ndarray[Any, Any]:
