@@ -38,8 +38,7 @@ def advance(
         See `program.Program`.
     re, im, peaks, totals
         State of each sequence, (batch, ...): states, bounds on their magnitudes
-        (n_stages), running sums.
-        Updated.
+        (channels), running sums. Updated.
     counts
         int64, (n_stages, 5), updated.
     signals
@@ -95,9 +94,9 @@ def stage(
         )  # fmt: skip
         return
     size, d_state, x = stages[i, PADDED], stages[i, D_STATE], stages[i, STATES]
-    peaks[i] = layer(
-        parameters, first, size, d_state, channels, of_channels, d_output, re, im, x, peaks[i], u,
-        y, n_tokens, kept, rules, counts,
+    layer(
+        parameters, first, size, d_state, channels, of_channels, d_output, re, im, x, peaks, u, y,
+        n_tokens, kept, rules, counts,
     )  # fmt: skip
     for t in range(n_tokens):
         messages(y[t], d_output, rules, relu, counts)

@@ -16,6 +16,7 @@ from lava_ssm.engine.compiled.advance import advance
 from lava_ssm.engine.compiled.compiling import ready
 from lava_ssm.engine.compiled.floating import advance_float, float_program
 from lava_ssm.engine.compiled.program import (
+    CHANNELS,
     D_OUTPUT,
     D_STATE,
     IS_LINEAR,
@@ -135,7 +136,7 @@ class CompiledFixed(_Compiled):
         real = p.parameters.dtype
         super().__init__(network, batch, n_threads, p.n_states, real)
         n = self._n_threads
-        self._peaks = np.zeros((len(self._re), len(p.stages)))
+        self._peaks = np.zeros((len(self._re), len(p.channels)))
         self._counts = np.zeros((n, len(p.stages), len(OVERFLOWED)), np.int64)
         self._kept = np.zeros((n, 2, max(TOGETHER, int(p.stages[:, PADDED].max()))), real)
         self._raises = network.arithmetic.overflow is Overflow.RAISE
@@ -227,14 +228,15 @@ class CompiledFixed(_Compiled):
     def set_states(self, states: Sequence[NDArray[Any]]) -> None:
         """See `Executor`."""
         given = iter(states)
-        for i, row in enumerate(self._program.stages):
+        for row in self._program.stages:
             if row[IS_LINEAR]:
                 continue
             values = next(given)  # (*batch, d_model, d_state, 2)
             rows = values.reshape(len(self._re), row[D_OUTPUT], row[D_STATE], 2)
             for x, part in zip(self._parts(row), (rows[..., 0], rows[..., 1]), strict=True):
                 x[..., : row[D_STATE]] = part
-            self._peaks[:, i] = np.abs(rows).max(axis=(1, 2, 3), initial=0)
+            first = row[CHANNELS]
+            self._peaks[:, first : first + row[D_OUTPUT]] = np.abs(rows).max(axis=(2, 3))
 
     @property
     def tallies(self) -> Sequence[Tally]:

@@ -21,8 +21,7 @@ What vectorises: the loop over states, whose arrays are padded with zeros.
 import numpy as np
 
 from lava_ssm.engine.compiled.compiling import compiled
-from lava_ssm.engine.compiled.cpu import from_magnitude, magnitude
-from lava_ssm.engine.compiled.synapses import greatest
+from lava_ssm.engine.compiled.cpu import from_magnitude
 from lava_ssm.engine.compiled.vectors import step_states
 from lava_ssm.engine.compiled.words import INPUT, STATE, SYNAPSE, WRAP, shifted, word
 from lava_ssm.numerics import SYNAPSE_BITS
@@ -38,7 +37,7 @@ ROUNDING_ERROR = 4.0
 
 @compiled
 def layer(
-    parameters, first, size, d_state, numbers, of_channels, d_model, re, im, x, peak, u, y,
+    parameters, first, size, d_state, numbers, of_channels, d_model, re, im, x, peaks, u, y,
     n_tokens, kept, rules, counts,
 ):  # fmt: skip
     """Step a layer's states over a block of tokens.
@@ -51,12 +50,11 @@ def layer(
     size, d_state
         Number of states of a channel, with and without the padding.
     numbers
-        float64, (channels, N_COLUMNS); this layer's from `of_channels` on, then a row of the whole
-        layer: its least limits, its largest norm.
+        float64, (channels, N_COLUMNS); this layer's from `of_channels` on.
     re, im
         Reals: this layer's states from `x` on; updated.
-    peak
-        A bound on the magnitudes of the states.
+    peaks
+        float64, (channels,): bounds on the magnitudes of each channel's states; updated.
     u, y
         int32, (time, at least d_model): messages, and sums over the states, which are written, of
         `n_tokens` tokens.
@@ -66,53 +64,48 @@ def layer(
         int64: rounding mode, overflow, state_bits, ...
     counts
         int64, (5,): overflows by what overflowed; updated.
-
-    Returns
-    -------
-    float64
-        The new bound.
     """
-    if n_tokens == 1:
-        whole = of_channels + d_model
-        most = greatest(u[0], d_model)
-        drive = numbers[whole, B_NORM] * most
-        safe = ROOT2 * peak + drive + ROUNDING_ERROR <= numbers[whole, X_LIMIT]
-        if safe and most <= numbers[whole, U_LIMIT]:
-            return _fast(
-                parameters, first, size, numbers, of_channels, 0, d_model, re, im, x, u, y, 1
-            )
-    peak = 0.0
-    together = max(1, kept.shape[1] // size)
+    together = max(1, kept.shape[1] // size) if n_tokens > 1 else 1
     for h in range(0, d_model, together):
         n_channels = min(together, d_model - h)
-        reached = _tried(
-            parameters, first, size, numbers, of_channels, h, n_channels, re, im, x, u, y,
+        if n_tokens == 1 and _is_safe(numbers, of_channels + h, peaks, u[0, h]):
+            _fast(parameters, first, size, numbers, of_channels, h, 1, re, im, x, peaks, u, y, 1)
+        elif not _tried(
+            parameters, first, size, numbers, of_channels, h, n_channels, re, im, x, peaks, u, y,
             n_tokens, kept,
-        )  # fmt: skip
-        if reached < 0:
+        ):  # fmt: skip
             for k in range(h, h + n_channels):
-                reached = _tried(
-                    parameters, first, size, numbers, of_channels, k, 1, re, im, x, u, y,
+                if n_channels > 1 and _tried(
+                    parameters, first, size, numbers, of_channels, k, 1, re, im, x, peaks, u, y,
                     n_tokens, kept,
+                ):  # fmt: skip
+                    continue
+                peaks[of_channels + k] = _exact(
+                    parameters, first + 6 * size * k, size, d_state, numbers, of_channels + k,
+                    re, im, x + size * k, k, u, y, n_tokens, rules, counts,
                 )  # fmt: skip
-                if reached < 0:
-                    reached = _exact(
-                        parameters, first + 6 * size * k, size, d_state, numbers, of_channels + k,
-                        re, im, x + size * k, k, u, y, n_tokens, rules, counts,
-                    )  # fmt: skip
-                peak = max(peak, reached)
-        peak = max(peak, reached)
-    return peak
 
 
 @compiled
-def _fast(parameters, first, size, numbers, of_channels, h, n_channels, re, im, x, u, y, n_tokens):
-    """Step `n_channels` channels from `h` on in floats; give the greatest magnitude on the way.
+def _is_safe(numbers, c, peaks, u):
+    """Whether a channel's states are sure to stay within its limits over one token."""
+    most = abs(np.float64(u))
+    reached = ROOT2 * peaks[c] + numbers[c, B_NORM] * most + ROUNDING_ERROR
+    return reached <= numbers[c, X_LIMIT] and most <= numbers[c, U_LIMIT]
 
-    Channel by channel within each token, since a state's next step waits for its last.
+
+@compiled
+def _fast(
+    parameters, first, size, numbers, of_channels, h, n_channels, re, im, x, peaks, u, y, n_tokens
+):  # fmt: skip
+    """Step `n_channels` channels from `h` on in floats.
+
+    Channel by channel within each token, since a state's next step waits for its last. The peaks
+    are the greatest magnitudes on the way.
     """
     real = parameters.dtype.type
-    greatest = magnitude(real(0))
+    for k in range(h, h + n_channels):
+        peaks[of_channels + k] = 0
     for t in range(n_tokens):
         for k in range(h, h + n_channels):
             v = real(u[t, k]) * real(numbers[of_channels + k, UP])
@@ -120,33 +113,35 @@ def _fast(parameters, first, size, numbers, of_channels, h, n_channels, re, im, 
             total, reached = step_states(
                 parameters, first + 6 * size * k, size, v, down, re, im, x + size * k
             )
-            greatest = max(greatest, reached)
+            peak = np.float64(from_magnitude(reached))
+            peaks[of_channels + k] = max(peaks[of_channels + k], peak)
             y[t, k] = total
-    return np.float64(from_magnitude(greatest))
 
 
 @compiled
 def _tried(
-    parameters, first, size, numbers, of_channels, h, n_channels, re, im, x, u, y, n_tokens, kept
+    parameters, first, size, numbers, of_channels, h, n_channels, re, im, x, peaks, u, y, n_tokens,
+    kept,
 ):  # fmt: skip
-    """The same; where a limit was left, the states are as before and -1 is given."""
-    limit = np.inf
+    """The same; say whether all limits were kept. If not, the states are as before."""
     for k in range(h, h + n_channels):
-        limit = min(limit, numbers[of_channels + k, X_LIMIT])
         for t in range(n_tokens):
             if abs(np.int64(u[t, k])) > numbers[of_channels + k, U_LIMIT]:
-                return -1.0
+                return False
     begin = x + size * h
     for n in range(n_channels * size):
         kept[0, n], kept[1, n] = re[begin + n], im[begin + n]
-    reached = _fast(
-        parameters, first, size, numbers, of_channels, h, n_channels, re, im, x, u, y, n_tokens
-    )
-    if reached <= limit:
-        return reached
-    for n in range(n_channels * size):
-        re[begin + n], im[begin + n] = kept[0, n], kept[1, n]
-    return -1.0
+    _fast(
+        parameters, first, size, numbers, of_channels, h, n_channels, re, im, x, peaks, u, y,
+        n_tokens,
+    )  # fmt: skip
+    within = True
+    for k in range(h, h + n_channels):
+        within = within and peaks[of_channels + k] <= numbers[of_channels + k, X_LIMIT]
+    if not within:
+        for n in range(n_channels * size):
+            re[begin + n], im[begin + n] = kept[0, n], kept[1, n]
+    return within
 
 
 @compiled

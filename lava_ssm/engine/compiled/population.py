@@ -14,12 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lava_ssm.engine.compiled.compiling import kernel, ready
-from lava_ssm.engine.compiled.cpu import (
-    from_magnitude,
-    rounding_mode,
-    set_rounding_mode,
-    to_int32,
-)
+from lava_ssm.engine.compiled.cpu import rounding_mode, set_rounding_mode, to_int32
 from lava_ssm.engine.compiled.neurons import (
     DOWN,
     PARAM_EXPONENT,
@@ -35,7 +30,7 @@ from lava_ssm.engine.compiled.program import (
     padded,
     rule_numbers,
 )
-from lava_ssm.engine.compiled.synapses import greatest, messages
+from lava_ssm.engine.compiled.synapses import messages
 from lava_ssm.engine.compiled.vectors import step_each
 from lava_ssm.engine.compiled.words import OVERFLOWED, SUM, word
 from lava_ssm.engine.overflows import Tally
@@ -67,17 +62,16 @@ class StateNeurons:
             return each
 
         numbers = channel_numbers(layer, rules, real)
-        channels, whole = numbers[:-1], numbers[-1]
-        p, s = (spread(channels[:, i], np.int64) for i in (PARAM_EXPONENT, STATE_EXPONENT))
+        p, s = (spread(numbers[:, i], np.int64) for i in (PARAM_EXPONENT, STATE_EXPONENT))
         values = np.concatenate([layer.a, layer.b, layer.c], axis=-1).reshape(n, 6)
         parameters: NDArray[Any] = np.zeros((6, size), real)
         parameters[:, :n] = values.T * np.exp2(-p[:n])
         self._counts = np.zeros(len(OVERFLOWED), np.int64)
         self._bound: tuple[Any, ...] = (
             parameters.ravel(),
-            *(spread(channels[:, i], real) for i in (UP, DOWN)),
+            *(spread(numbers[:, i], real) for i in (UP, DOWN)),
             np.stack([p, s]),
-            whole[[U_LIMIT, X_LIMIT]],
+            np.stack([spread(numbers[:, i], real) for i in (U_LIMIT, X_LIMIT)]),
             rule_numbers(rules),
             np.zeros((3, size), real),
             np.zeros(size, np.int32),
@@ -219,7 +213,7 @@ def step_neurons(
     exponents
         int64, (2, size): of parameters, of states.
     limits
-        float64: greatest |u| and |x'| of floats, see `program.channel_numbers`.
+        Reals, (2, size): greatest |u| and |x'| of floats, see `program.channel_numbers`.
     rules, counts
         See `neurons.layer`.
     reals, sent
@@ -230,22 +224,19 @@ def step_neurons(
     before = rounding_mode()
     set_rounding_mode(np.int32(rules[0]))
     n, size = re.size, up.size
-    half = 1 << (rules[2] - 1)
-    largest = max(greatest(re, n), greatest(im, n))
-    within = largest <= half and greatest(u, n) <= limits[0]
+    real = parameters.dtype.type
+    half = real(1 << (rules[2] - 1))
+    within = True
+    for i in range(n):
+        v, x_re, x_im = real(u[i]), real(re[i]), real(im[i])
+        within &= abs(v) <= limits[0, i] and abs(x_re) <= half and abs(x_im) <= half
+        reals[0, i], reals[1, i], reals[2, i] = v * up[i], x_re, x_im
+    step_each(parameters, size, reals[0], down, reals[1], reals[2], sent)
+    for i in range(n):
+        within &= abs(reals[1, i]) <= limits[1, i] and abs(reals[2, i]) <= limits[1, i]
     if within:
-        real = parameters.dtype.type
         for i in range(n):
-            reals[0, i] = real(u[i]) * up[i]
-            reals[1, i] = real(re[i])
-            reals[2, i] = real(im[i])
-        bits = step_each(parameters, size, reals[0], down, reals[1], reals[2], sent)
-        within = from_magnitude(bits) <= limits[1]
-    if within:
-        for i in range(n):
-            re[i] = to_int32(reals[1, i])
-            im[i] = to_int32(reals[2, i])
-            out[i] = sent[i]
+            re[i], im[i], out[i] = to_int32(reals[1, i]), to_int32(reals[2, i]), sent[i]
     else:
         for i in range(n):
             new_re, new_im, each = exact_state(

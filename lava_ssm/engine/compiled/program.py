@@ -34,8 +34,7 @@ class Program:
     parameters
         float32 or float64: of each S4D stage (d_model, 6, padded), times 2**-param_exponent.
     channels
-        float64, (..., neurons.N_COLUMNS): of each S4D stage its channels, then the
-        stage as a whole.
+        float64, (..., neurons.N_COLUMNS): of each S4D stage its channels.
     weights
         int8: of each linear stage its mantissas, (d_input, d_output).
     shifts
@@ -88,7 +87,7 @@ def program(network: FixedNetwork) -> Program:
             channels.append(channel_numbers(layer, rules, real))
             n_parameters += parameters[-1].size
             n_states += layer.d_model * int(row[PADDED])
-            n_channels += layer.d_model + 1
+            n_channels += layer.d_model
     return Program(
         stages=table,
         parameters=np.concatenate(parameters),
@@ -152,9 +151,8 @@ def channel_numbers(layer: FixedS4D, rules: Arithmetic, real: type) -> NDArray[n
         numbers[:, neurons.X_LIMIT] = np.floor(np.minimum(most, largest_c_x / c))
     if not HAS_ROUNDING_MODE or layer.param_bits + rules.state_bits > np.finfo(np.float64).nmant:
         numbers[:, neurons.U_LIMIT] = -1  # never in floats
-    whole = numbers.min(axis=0, keepdims=True)
-    whole[:, neurons.B_NORM] = (b * np.exp2(s)).max()  # of u, not of v
-    return np.concatenate([numbers, whole])
+    numbers[:, neurons.B_NORM] = b * np.exp2(s)  # of u, not of v
+    return numbers
 
 
 def rule_numbers(rules: Arithmetic) -> NDArray[np.int64]:
