@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ import matplotlib
 import numpy as np
 import torch
 from machine import alternate, machine, ratio
-from networks import SIZES, fixed_network, float_network
+from networks import LENGTH, SIZES, fixed_network, float_network, mantissas
 from rich.console import Console
 from rich.table import Table
 
@@ -99,25 +100,26 @@ def numpy_step(network: Network) -> Step:
     return step
 
 
+def stepping(stream: Stream, tokens: np.ndarray) -> Step:
+    """A step of a stream, each with another token."""
+    endless = cycle(tokens)
+    return lambda: stream.step(next(endless))
+
+
 def measure_tokens(rounds: int) -> dict[str, dict[str, Any]]:
     """Microseconds a token, streaming; and how many times as fast as the peers."""
     results = {}
     for size, (d_model, d_state) in SIZES.items():
         fixed, network = fixed_network(d_model, d_state), float_network(d_model, d_state)
-        mantissa, value = np.array([100]), np.array([0.5])
-        streams = {
-            "fixed": fixed.stream(),
-            "float input": fixed.stream(),
-            "float": network.stream(),
-        }
-        read = fixed.stream(backend="reference")
+        integers = mantissas(fixed, LENGTH)
+        values = np.ldexp(integers, -fixed.input_exponent)
         things: dict[str, Step] = {
-            "fixed point": lambda s=streams["fixed"], m=mantissa: s.step(m),
-            "fixed point, token a float": lambda s=streams["float input"], v=value: s.step(v),
-            "floating point (float64)": lambda s=streams["float"], v=value: s.step(v),
+            "fixed point": stepping(fixed.stream(reset_every=LENGTH), integers),
+            "fixed point, token a float": stepping(fixed.stream(reset_every=LENGTH), values),
+            "floating point (float64)": stepping(network.stream(reset_every=LENGTH), values),
             "PyTorch eager, float32": torch_step(network),
             "NumPy, complex64": numpy_step(network),
-            "reference, fixed point": lambda s=read, m=mantissa: s.step(m),
+            "reference, fixed point": stepping(fixed.stream(backend="reference"), integers),
         }
         repeats = {name: 3 if "reference" in name else 300 for name in things}
         seconds = alternate(things, rounds, repeats)
@@ -168,7 +170,7 @@ def limits(network: FixedNetwork) -> dict[str, float]:
 def measure_sequences(n_sequences: int, n_threads: int) -> dict[str, float]:
     """Many sequences of 784 tokens through the small network, bit for bit."""
     network = fixed_network(*SIZES["small"])
-    x = np.random.default_rng(0).integers(0, 1 << 10, (n_sequences, 784, 1))
+    x = mantissas(network, n_sequences, LENGTH)
     network.run(x[:4])
     before = time.perf_counter()
     outputs = network.run(x, n_threads=n_threads)
@@ -176,7 +178,7 @@ def measure_sequences(n_sequences: int, n_threads: int) -> dict[str, float]:
     some = [0, n_sequences // 2, n_sequences - 1]
     expected = run(network, x[some, :60], backend="reference").outputs
     equal = bool(np.array_equal(outputs[some, :60], expected))
-    tokens = n_sequences * 784
+    tokens = n_sequences * LENGTH
     return {
         "sequences": n_sequences,
         "threads": n_threads,
@@ -198,20 +200,21 @@ def measure_scaling(rounds: int) -> dict[str, list[dict[str, float]]]:
         (128, 128),
         (256, 128),
     ):
-        stream, token = fixed_network(d_model, d_state).stream(), np.array([100])
-        seconds = alternate({"": lambda s=stream, t=token: s.step(t)}, rounds, 200)[""]
+        network = fixed_network(d_model, d_state)
+        step = stepping(network.stream(reset_every=LENGTH), mantissas(network, LENGTH))
+        seconds = alternate({"": step}, rounds, 200)[""]
         found["states"].append(
             {"states": 4 * d_model * d_state, "us a token": 1e6 * statistics.median(seconds)}
         )
     network = fixed_network(*SIZES["small"])
     for n in (1, 10, 100, 1000, 10_000):
-        stream, x = network.stream(), np.full((n, 1), 100)
+        stream, x = network.stream(reset_every=LENGTH), mantissas(network, n)
         seconds = alternate({"": lambda s=stream, x=x: s.run(x)}, min(rounds, 5), 1 + 1000 // n)[""]
         found["tokens"].append({"tokens": n, "ms": 1e3 * statistics.median(seconds)})
     for n_threads in (1, 2):
         for batch in (1, 4, 16, 64, 256):
-            stream = Stream(network, (batch,), n_threads=n_threads)
-            x = np.full((batch, 20, 1), 100)
+            stream = Stream(network, (batch,), LENGTH, n_threads=n_threads)
+            x = mantissas(network, batch, 20)
             seconds = alternate({"": lambda s=stream, x=x: s.run(x)}, min(rounds, 5), 3)[""]
             rate = batch * 20 / statistics.median(seconds)
             found["batch"].append({"batch": batch, "threads": n_threads, "tokens a second": rate})
@@ -223,8 +226,8 @@ import sys, numpy as np
 from pathlib import Path
 from lava_ssm import load
 network, n = load(sys.argv[1]), int(sys.argv[2])
-stream = network.stream()
-piece = np.full((1000, 1), 100)
+stream = network.stream(reset_every=1000)
+piece = np.random.default_rng(0).integers(0, 2**network.input_exponent, (1000, 1))
 for _ in range(n // 1000):
     stream.run(piece)
 # not getrusage: a child starts with the peak of its parent there

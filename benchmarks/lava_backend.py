@@ -15,7 +15,7 @@ import json
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -32,8 +32,8 @@ from lava.proc.io.sink import RingBuffer as RingSink
 from lava.proc.io.source import RingBuffer as RingSource
 from lava.proc.s4d.process import S4d
 from lava.proc.sparse.process import Sparse
-from machine import machine, ratio
-from networks import SIZES, fixed_network, float_network
+from machine import machine, plain_lava, ratio
+from networks import LENGTH, SIZES, fixed_network, float_network, mantissas
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
@@ -50,16 +50,6 @@ NOTHING, NOTHING_IN_PROCESS = "3 Processes that do nothing, stock", "the same, i
 STOCK_PROCESSES = "Lava's own Processes, stock"
 EXPANDED, EXPANDED_IN_PROCESS = "SSMNetwork, stock", "SSMNetwork, in process"
 FUSED, FUSED_IN_PROCESS = "FusedSSMNetwork, stock", "FusedSSMNetwork, in process"
-
-
-@contextlib.contextmanager
-def plain_lava() -> Iterator[None]:
-    """Give graphs that are built in the `with` block Lava's runtime without any change."""
-    runtime.set_hygiene(False)
-    try:
-        yield
-    finally:
-        runtime.set_hygiene(True)
 
 
 @dataclass(frozen=True)
@@ -86,8 +76,8 @@ def graph(process: Any, tag: str, where: AbstractContextManager[None], n_steps: 
 
 def ours(net: Any, where: AbstractContextManager[None], n_steps: int) -> Subject:
     """Our network between an endless source and a sink."""
-    token = np.full(net.a_in.shape, 100)
-    tokens = source(itertools.repeat(token), net)
+    batch = net.a_in.shape[:-1]
+    tokens = source(itertools.cycle(mantissas(net.network, LENGTH, *batch)), net)
     collected = sink(net, 10**5)
     tokens.s_out.connect(net.a_in)
     net.s_out.connect(collected.a_in)
@@ -130,10 +120,11 @@ def nothing(where: AbstractContextManager[None], n_steps: int) -> Subject:
 def measure_tokens(size: str, n_steps: int, rounds: int) -> dict[str, Any]:
     """Microseconds a token of each graph, medians of rounds in which they take turns."""
     fixed = fixed_network(*SIZES[size], "every")
-    stream, token = fixed.stream(), np.array([100])
+    stream = fixed.stream(reset_every=LENGTH)
+    tokens = itertools.cycle(mantissas(fixed, LENGTH))
 
     def engine() -> None:
-        for _ in range(n_steps):
+        for token in itertools.islice(tokens, n_steps):
             stream.step(token)
 
     in_process = runtime.in_process
@@ -142,10 +133,10 @@ def measure_tokens(size: str, n_steps: int, rounds: int) -> dict[str, Any]:
         NOTHING: nothing(plain_lava(), n_steps),
         NOTHING_IN_PROCESS: nothing(in_process(), n_steps),
         STOCK_PROCESSES: stock_processes(*SIZES[size], n_steps),
-        EXPANDED: ours(SSMNetwork(fixed), plain_lava(), n_steps),
-        EXPANDED_IN_PROCESS: ours(SSMNetwork(fixed), in_process(), n_steps),
-        FUSED: ours(FusedSSMNetwork(fixed), plain_lava(), n_steps),
-        FUSED_IN_PROCESS: ours(FusedSSMNetwork(fixed), in_process(), n_steps),
+        EXPANDED: ours(SSMNetwork(fixed, reset_every=LENGTH), plain_lava(), n_steps),
+        EXPANDED_IN_PROCESS: ours(SSMNetwork(fixed, reset_every=LENGTH), in_process(), n_steps),
+        FUSED: ours(FusedSSMNetwork(fixed, reset_every=LENGTH), plain_lava(), n_steps),
+        FUSED_IN_PROCESS: ours(FusedSSMNetwork(fixed, reset_every=LENGTH), in_process(), n_steps),
     }
     us: dict[str, list[float]] = {name: [] for name in subjects}
     try:
@@ -194,7 +185,7 @@ def measure_batches(rounds: int) -> list[Batch]:
     found = []
     for size in (16, 256):
         for where, name in ((contextlib.nullcontext, "stock"), (runtime.in_process, "in process")):
-            net = FusedSSMNetwork(fixed, batch_size=size, n_threads=threads)
+            net = FusedSSMNetwork(fixed, reset_every=LENGTH, batch_size=size, n_threads=threads)
             subject = ours(net, where(), 50)
             times = []
             try:

@@ -14,7 +14,7 @@ import json
 import statistics
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from lava.magma.core.run_configs import Loihi2SimCfg
 from lava.proc.dense.process import Dense
 from lava.proc.io.sink import RingBuffer as Sink
 from lava.proc.lif.process import LIF
-from machine import machine
+from machine import machine, plain_lava
 from networks import fixed_network
 from rich.console import Console
 from rich.progress import Progress
@@ -41,16 +41,6 @@ from lava_ssm.proc import SSMNetwork, source
 RESULTS = Path(__file__).parent / "results"
 FIXED, FLOATING = "fixed_pt", "floating_pt"
 CFG = Loihi2SimCfg(select_tag=FIXED)
-
-
-@contextlib.contextmanager
-def plain_lava() -> Iterator[None]:
-    """Give graphs that are built in the `with` block Lava's runtime without any change."""
-    runtime.set_hygiene(False)
-    try:
-        yield
-    finally:
-        runtime.set_hygiene(True)
 
 
 @dataclass(frozen=True)

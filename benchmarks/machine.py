@@ -4,7 +4,7 @@ import contextlib
 import platform
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
@@ -51,6 +51,18 @@ def alternate(
                 times.append(time.perf_counter() - before)
             seconds[name].append(statistics.median(times))
     return seconds
+
+
+@contextlib.contextmanager
+def plain_lava() -> Iterator[None]:
+    """Give graphs that are built in the `with` block Lava's runtime without any change."""
+    from lava_ssm import runtime
+
+    runtime.set_hygiene(False)
+    try:
+        yield
+    finally:
+        runtime.set_hygiene(True)
 
 
 def ratio(slow: list[float], fast: list[float]) -> float:

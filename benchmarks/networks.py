@@ -2,12 +2,15 @@
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from lava_ssm import compress, nn
 from lava_ssm.network import FixedNetwork, Network
 
 SIZES = {"small": (64, 32), "large": (128, 64)}
 """d_model, d_state of the published networks."""
+LENGTH = 784
+"""Tokens of a sample."""
 
 
 def float_network(d_model: int, d_state: int, readout: str = "mean") -> Network:
@@ -17,6 +20,12 @@ def float_network(d_model: int, d_state: int, readout: str = "mean") -> Network:
 
 
 def fixed_network(d_model: int, d_state: int, readout: str = "mean") -> FixedNetwork:
-    """The same, quantised; the tokens are in [0, 1]."""
-    tokens = np.random.default_rng(1).uniform(size=(8, 400, 1))
+    """The same, quantised; the tokens are in [0, 1], `LENGTH` a sample."""
+    tokens = np.random.default_rng(1).uniform(size=(32, LENGTH, 1))
     return compress.quantize(float_network(d_model, d_state, readout), tokens)
+
+
+def mantissas(network: FixedNetwork, *shape: int) -> NDArray[np.int64]:
+    """Tokens like those that `fixed_network` was quantised for, (*shape, 1)."""
+    values = np.random.default_rng(2).uniform(size=(*shape, 1))
+    return np.floor(np.ldexp(values, network.input_exponent)).astype(np.int64)

@@ -65,20 +65,8 @@ def to_int32(typingctx: Any, x: Any) -> Any:
 
 
 @intrinsic
-def magnitude(typingctx: Any, x: Any) -> Any:
-    """Bits of |x| as an integer: ordered as |x| is, and unlike floats cheap to compare."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        word = ir.IntType(x.bitwidth)
-        mask = ir.Constant(word, 2 ** (x.bitwidth - 1) - 1)
-        return builder.and_(builder.bitcast(args[0], word), mask)
-
-    return types.Integer.from_bitwidth(x.bitwidth, True)(x), generate
-
-
-@intrinsic
 def from_magnitude(typingctx: Any, bits: Any) -> Any:
-    """Give back the float that `magnitude` was taken of, without its sign."""
+    """Give the float of these bits, an integer: ordered as those are, and cheaper to compare."""
     real = types.float32 if bits.bitwidth == 32 else types.float64
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:

@@ -163,7 +163,7 @@ def step_states(
     -------
     tuple
         The sum over the states of what is sent, int32, and the bits of the greatest magnitude of a
-        new state, see `cpu.magnitude`.
+        new state, see `cpu.from_magnitude`.
     """
     real = parameters.dtype
     bits = types.Integer.from_bitwidth(real.bitwidth, True)
