@@ -301,7 +301,7 @@ def draw(report: dict[str, Any], path: Path) -> None:
     axis.set(xscale="log", xlabel="µs a token, one core", yticks=rows, yticklabels=names)
     axis.set_xlim(1, 6 * max(report["tokens"]["large"]["us"].values()))
     axis.invert_yaxis()
-    axis.legend(fontsize=8, loc="lower right")
+    axis.legend(fontsize=8, loc="upper right")
     axis = axes[0, 1]
     points = report["scaling"]["states"]
     states = np.array([p["states"] for p in points])
