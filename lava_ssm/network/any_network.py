@@ -27,7 +27,7 @@ class AnyNetwork(Description, Generic[A]):
 
     @property
     def stages(self) -> tuple[Stage[Any], ...]:
-        """Layers with the rectifier behind them."""
+        """Layers of synapses with what their neurons do."""
         raise NotImplementedError
 
     @property

@@ -1,6 +1,6 @@
 """What all descriptions share: equality by content, and arrays that cannot change."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any, ClassVar, TypeAlias
 
@@ -65,6 +65,44 @@ def mantissas(values: ArrayLike, bits: int, name: str) -> IntArray:
             f"got {checked[where]} at {where}"
         )
     return checked
+
+
+BIAS_BITS = 24
+"""Width of a bias, added inside a neuron."""
+
+
+def biases(values: ArrayLike, name: str) -> IntArray:
+    """Biases of neurons, checked: integers of 24 bits."""
+    return mantissas(values, BIAS_BITS, name)
+
+
+def optional(
+    values: ArrayLike | None,
+    shape: tuple[int, ...],
+    check: Callable[[ArrayLike, str], np.ndarray],
+    name: str,
+) -> np.ndarray:
+    """Values of a given shape, checked by `check`; None stands for zeros.
+
+    Raises
+    ------
+    ValueError
+        Another shape.
+    """
+    checked = check(np.zeros(shape, int) if values is None else values, name)
+    if checked.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}, got {checked.shape}")
+    return checked
+
+
+def matrix_nbytes(weights: np.ndarray) -> int:
+    """Bytes of a matrix (rows, columns) of 8-bit mantissas, the fewer of two ways to store it.
+
+    Dense: one a weight. Compressed sparse rows: three a weight that is not zero (its mantissa and
+    a 16-bit column) and four a row.
+    """
+    sparse = 3 * int(np.count_nonzero(weights)) + 4 * (len(weights) + 1)
+    return min(weights.size, sparse)
 
 
 MESSAGE_EXPONENTS = (-1000, 1000)

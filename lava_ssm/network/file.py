@@ -1,10 +1,10 @@
 """One HDF5 file for a network, float or fixed.
 
-Layout, version 1: a header of 512 bytes (a line with the format's version and the SHA-256 of all
+Layout, version 2: a header of 512 bytes (a line with the format's version and the SHA-256 of all
 that follows, then zeros), which HDF5 skips as a user block. Then the HDF5 data: the root has the
 attributes `kind` (a class), `written_by` and the network's numbers; group `layers` has one group a
 layer, `0`, `1`, ..., with the attribute `kind`; arrays are datasets, numbers and texts attributes;
-`made_by` is JSON.
+`made_by` is JSON. Version 1 is the same without S5, gates, residuals and biases.
 """
 
 import hashlib
@@ -26,16 +26,22 @@ from lava_ssm import __version__
 from lava_ssm.network.description import Description
 from lava_ssm.network.fixed_network import FixedNetwork
 from lava_ssm.network.float_network import Network
+from lava_ssm.network.gate import FixedGate, Gate
+from lava_ssm.network.gelu import GELU
 from lava_ssm.network.linear import FixedLinear, Linear
 from lava_ssm.network.readout import Readout
 from lava_ssm.network.relu import ReLU
+from lava_ssm.network.residual import Residual
 from lava_ssm.network.s4d import S4D, FixedS4D
+from lava_ssm.network.s5 import S5, FixedS5
 from lava_ssm.numerics import Arithmetic, Overflow, Rounding
 
-VERSION = 1
+VERSION = 2
 _HEADER_SIZE = 512
 _HEADER = re.compile(rb"lava_ssm network, version (\d+), sha256 ([0-9a-f]{64})\n\0*")
-_LAYERS = {kind.__name__: kind for kind in (S4D, Linear, ReLU, FixedS4D, FixedLinear)}
+_FLOAT = (S4D, S5, Linear, Gate, GELU)
+_FIXED = (FixedS4D, FixedS5, FixedLinear, FixedGate)
+_LAYERS: dict[str, Any] = {kind.__name__: kind for kind in (*_FLOAT, *_FIXED, ReLU, Residual)}
 _NETWORKS = {kind.__name__: kind for kind in (Network, FixedNetwork)}
 
 

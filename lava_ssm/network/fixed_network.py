@@ -10,15 +10,22 @@ from numpy.typing import ArrayLike
 
 from lava_ssm.network.any_network import AnyNetwork
 from lava_ssm.network.description import MESSAGE_EXPONENTS, exponent, made_by
-from lava_ssm.network.float_network import Network
+from lava_ssm.network.float_network import FloatLayer, Network
+from lava_ssm.network.gate import FixedGate
+from lava_ssm.network.gelu import GELU
 from lava_ssm.network.linear import FixedLinear
 from lava_ssm.network.readout import Readout
 from lava_ssm.network.relu import ReLU
+from lava_ssm.network.residual import Residual
 from lava_ssm.network.s4d import FixedS4D
+from lava_ssm.network.s5 import FixedS5
 from lava_ssm.network.stage import Stage, stages
 from lava_ssm.numerics import CHIP, Arithmetic, Format, RealArray, dequantize
 
-FixedLayer: TypeAlias = FixedS4D | FixedLinear
+FixedLayer: TypeAlias = FixedS4D | FixedS5 | FixedLinear | FixedGate
+
+_MOST_LEFT = 16
+"""Bits that a neuron may shift to the left: a product of 24 and 17 bits stays below 2**63."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +35,8 @@ class FixedNetwork(AnyNetwork[np.int64]):
     Parameters
     ----------
     layers
-        FixedS4D, FixedLinear and ReLU; a ReLU follows one of the others.
+        FixedS4D, FixedS5, FixedLinear and FixedGate; behind one of them a Residual, a ReLU, or
+        both in this order.
     readout
         What is given back of the tokens.
     input_exponent
@@ -48,7 +56,7 @@ class FixedNetwork(AnyNetwork[np.int64]):
         The layers do not fit together, or an exponent or width is out of range.
     """
 
-    layers: tuple[FixedLayer | ReLU, ...]
+    layers: tuple[FixedLayer | Residual | ReLU, ...]
     readout: Readout = Readout.EVERY_TOKEN
     input_exponent: int = 0
     input_bits: int | None = None
@@ -60,6 +68,8 @@ class FixedNetwork(AnyNetwork[np.int64]):
             self._set("layers", tuple(self.layers))
         self._set("readout", Readout(self.readout))
         self._set("made_by", made_by(self.made_by))
+        if any(isinstance(layer, GELU) for layer in self.layers):
+            raise TypeError("layers: a GELU has no fixed form; replace it by a ReLU")
         if not isinstance(self.arithmetic, Arithmetic):
             raise TypeError(f"arithmetic must be an Arithmetic, got {self.arithmetic!r}")
         e = exponent(self.input_exponent, None, MESSAGE_EXPONENTS, "input_exponent")
@@ -78,11 +88,30 @@ class FixedNetwork(AnyNetwork[np.int64]):
         if not (isinstance(bits, int | np.integer) and 2 <= bits <= widest):
             raise ValueError(f"input_bits must be an integer in [2, {widest}], got {bits!r}")
         self._set("input_bits", int(bits))
+        self._check_shifts()
+
+    def _check_shifts(self) -> None:
+        """Refuse exponents at which a neuron would shift a product or a message out of 64 bits."""
+        e = self.exponents
+        for i, stage in enumerate(self.stages):
+            shifts: dict[str, int] = {}
+            if isinstance(stage.layer, FixedS5):
+                shifts["d u"] = stage.layer.direct_shift(e[i])
+            if isinstance(stage.layer, FixedGate):
+                shifts["the gate's product"] = stage.layer.product_shift(e[i])
+            if stage.residual is not None:
+                shifts["the residual message"] = e[stage.residual] - e[i + 1]
+            for what, amount in shifts.items():
+                if amount < -_MOST_LEFT:
+                    raise ValueError(
+                        f"output_exponent: {e[i + 1]} of stage {i} shifts {what} to the left by "
+                        f"{-amount}, at most {_MOST_LEFT} are allowed"
+                    )
 
     @cached_property
     def stages(self) -> tuple[Stage[FixedLayer], ...]:
-        """Layers with the rectifier behind them."""
-        return stages(self.layers, (FixedS4D, FixedLinear))
+        """Layers of synapses with what their neurons do."""
+        return stages(self.layers, (FixedS4D, FixedS5, FixedLinear, FixedGate))
 
     @cached_property
     def exponents(self) -> tuple[int, ...]:
@@ -109,5 +138,15 @@ class FixedNetwork(AnyNetwork[np.int64]):
 
     def dequantize(self) -> Network:
         """Give the float network with the values of these mantissas."""
-        layers = (la if isinstance(la, ReLU) else la.dequantize() for la in self.layers)
+        layers: list[FloatLayer | Residual | ReLU] = []
+        stage = 0
+        for layer in self.layers:
+            if isinstance(layer, Residual | ReLU):
+                layers.append(layer)
+                continue
+            if isinstance(layer, FixedLinear):
+                layers.append(layer.dequantize(self.exponents[stage]))
+            else:
+                layers.append(layer.dequantize())
+            stage += 1
         return Network(tuple(layers), self.readout, self.made_by)

@@ -10,14 +10,18 @@ from numpy.typing import ArrayLike
 
 from lava_ssm.network.any_network import AnyNetwork
 from lava_ssm.network.description import made_by
+from lava_ssm.network.gate import Gate
+from lava_ssm.network.gelu import GELU
 from lava_ssm.network.linear import Linear
 from lava_ssm.network.readout import Readout
 from lava_ssm.network.relu import ReLU
+from lava_ssm.network.residual import Residual
 from lava_ssm.network.s4d import S4D
+from lava_ssm.network.s5 import S5
 from lava_ssm.network.stage import Stage, stages
 from lava_ssm.numerics import RealArray, reals
 
-FloatLayer: TypeAlias = S4D | Linear
+FloatLayer: TypeAlias = S4D | S5 | Linear | Gate
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +31,8 @@ class Network(AnyNetwork[np.float64]):
     Parameters
     ----------
     layers
-        S4D, Linear and ReLU; a ReLU follows one of the others.
+        S4D, S5, Linear and Gate; behind one of them a Residual, a ReLU or GELU, or both in this
+        order.
     readout
         What is given back of the tokens.
     made_by
@@ -40,7 +45,7 @@ class Network(AnyNetwork[np.float64]):
         The layers do not fit together.
     """
 
-    layers: tuple[FloatLayer | ReLU, ...]
+    layers: tuple[FloatLayer | Residual | ReLU | GELU, ...]
     readout: Readout = Readout.EVERY_TOKEN
     made_by: Mapping[str, str] = field(default_factory=dict, compare=False)
 
@@ -53,8 +58,8 @@ class Network(AnyNetwork[np.float64]):
 
     @cached_property
     def stages(self) -> tuple[Stage[FloatLayer], ...]:
-        """Layers with the rectifier behind them."""
-        return stages(self.layers, (S4D, Linear))
+        """Layers of synapses with what their neurons do."""
+        return stages(self.layers, (S4D, S5, Linear, Gate))
 
     def _values(self, outputs: ArrayLike) -> RealArray:
         return reals(outputs, "outputs")

@@ -9,8 +9,11 @@ from lava_ssm.network.description import (
     MESSAGE_EXPONENTS,
     Description,
     Exponent,
+    biases,
     exponent,
     mantissas,
+    matrix_nbytes,
+    optional,
 )
 from lava_ssm.numerics import IntArray, RealArray, dequantize, reals
 
@@ -21,7 +24,9 @@ class Matrix(Description):
     """What float and fixed linear layers have in common: the shape of `weights`."""
 
     n_synapses: ClassVar[int] = 1
+    state_shape: ClassVar[None] = None
     weights: np.ndarray
+    bias: np.ndarray | None
 
     @property
     def d_input(self) -> int:
@@ -35,8 +40,8 @@ class Matrix(Description):
 
     @property
     def n_parameters(self) -> int:
-        """Number of weights."""
-        return self.weights.size
+        """Number of weights and biases."""
+        return self.weights.size + (0 if self.bias is None else self.bias.size)
 
     def _check_shape(self) -> None:
         shape = self.weights.shape
@@ -46,31 +51,36 @@ class Matrix(Description):
 
 @dataclass(frozen=True, eq=False)
 class Linear(Matrix):
-    """y = W u.
+    """y = W u, or y = W u + b.
 
     Parameters
     ----------
     weights
-        W, real, shape (d_output, d_input).
+        W, real, shape (d_output, d_input). Executors make use of its zeros.
+    bias
+        b, real, shape (d_output,), or None.
 
     Raises
     ------
     ValueError
-        W is not a matrix, is empty, or has a value that is not finite.
+        W is not a matrix, is empty, b does not fit it, or a value is not finite.
     """
 
     weights: RealArray
+    bias: RealArray | None = None
 
     def __post_init__(self) -> None:
         self._set("weights", reals(self.weights, "weights"))
         self._check_shape()
+        if self.bias is not None:
+            self._set("bias", optional(self.bias, (self.d_output,), reals, "bias"))
 
 
 @dataclass(frozen=True, eq=False)
 class FixedLinear(Matrix):
     """A synapse: a 32-bit sum of weights times messages, shifted, rounded down.
 
-        y = (sum_j 2 m_ij u_j) >> s_i,    s_i = e_u + exponent_i + 1 - e_y
+        y = (sum_j 2 m_ij u_j) >> s_i (+ b_i),    s_i = e_u + exponent_i + 1 - e_y
 
     with the mantissas m of the weights, the input's exponent e_u and the output's e_y. (A signed
     8-bit mantissa m is the synaptic weight 2 m in Lava and on the chip.)
@@ -84,6 +94,9 @@ class FixedLinear(Matrix):
         Of the weights: one integer, or one an output channel.
     output_exponent
         Of the outgoing messages, any integer; None leaves the input's.
+    bias
+        Mantissas b of 24 bits that the neuron behind the synapse adds, (d_output,), or None;
+        value = b * 2**-e_y.
 
     Raises
     ------
@@ -94,6 +107,7 @@ class FixedLinear(Matrix):
     weights: IntArray
     exponent: Exponent = 7
     output_exponent: int | None = None
+    bias: IntArray | None = None
 
     def __post_init__(self) -> None:
         self._set("weights", mantissas(self.weights, WEIGHT_BITS, "weights"))
@@ -102,11 +116,13 @@ class FixedLinear(Matrix):
         if self.output_exponent is not None:
             given = exponent(self.output_exponent, None, MESSAGE_EXPONENTS, "output_exponent")
             self._set("output_exponent", given)
+        if self.bias is not None:
+            self._set("bias", optional(self.bias, (self.d_output,), biases, "bias"))
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the weights: one each."""
-        return self.weights.size
+        """Bytes of the weights, see `matrix_nbytes`, and four a bias."""
+        return matrix_nbytes(self.weights) + (0 if self.bias is None else 4 * self.bias.size)
 
     def shift(self, input_exponent: int) -> Exponent:
         """Bits that the sum is shifted to the right: one integer, or one an output channel."""
@@ -114,6 +130,21 @@ class FixedLinear(Matrix):
             return self.exponent + 1
         return self.exponent + (input_exponent + 1 - self.output_exponent)
 
-    def dequantize(self) -> Linear:
-        """Give the float layer with the values of these mantissas."""
-        return Linear(dequantize(self.weights, np.reshape(self.exponent, (-1, 1))))
+    def dequantize(self, input_exponent: int | None = None) -> Linear:
+        """Give the float layer with the values of these mantissas.
+
+        Parameters
+        ----------
+        input_exponent
+            Exponent of the messages that enter; needed where there is a bias and no
+            `output_exponent`.
+        """
+        weights = dequantize(self.weights, np.reshape(self.exponent, (-1, 1)))
+        if self.bias is None:
+            return Linear(weights)
+        e = input_exponent if self.output_exponent is None else self.output_exponent
+        if e is None:
+            raise ValueError(
+                "input_exponent: the bias has the input's exponent, which is not known"
+            )
+        return Linear(weights, dequantize(self.bias, e))

@@ -34,6 +34,11 @@ class Diagonal(Description):
 
     d_input = d_output = d_model
 
+    @property
+    def state_shape(self) -> tuple[int, int, int]:
+        """Shape of the state: (d_model, d_state, 2), real and imaginary parts."""
+        return self.d_model, self.d_state, 2
+
 
 @dataclass(frozen=True, eq=False)
 class S4D(Diagonal):

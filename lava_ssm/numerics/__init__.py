@@ -17,9 +17,20 @@ from lava_ssm.numerics.overflow import (
 )
 from lava_ssm.numerics.products import multiply_shift
 from lava_ssm.numerics.rounding import Rounding, round_real, shift
+from lava_ssm.numerics.sigmoid import (
+    SIGMOID_ERROR,
+    SIGMOID_EXPONENT,
+    SIGMOID_INPUT_EXPONENT,
+    SIGMOID_TABLE,
+    sigmoid,
+)
 
 __all__ = [
     "CHIP",
+    "SIGMOID_ERROR",
+    "SIGMOID_EXPONENT",
+    "SIGMOID_INPUT_EXPONENT",
+    "SIGMOID_TABLE",
     "SYNAPSE_BITS",
     "Arithmetic",
     "FixedPointOverflow",
@@ -37,6 +48,7 @@ __all__ = [
     "reals",
     "round_real",
     "shift",
+    "sigmoid",
     "state_bound",
     "to_bits",
     "word_range",

@@ -1,0 +1,132 @@
+"""The gate: each channel times the sigmoid of a linear map of all channels."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lava_ssm.network.description import (
+    MESSAGE_EXPONENTS,
+    Exponent,
+    biases,
+    exponent,
+    mantissas,
+    matrix_nbytes,
+    optional,
+)
+from lava_ssm.network.linear import WEIGHT_BITS, Matrix
+from lava_ssm.numerics import (
+    SIGMOID_EXPONENT,
+    SIGMOID_INPUT_EXPONENT,
+    IntArray,
+    RealArray,
+    dequantize,
+    reals,
+)
+
+
+class Square(Matrix):
+    """What float and fixed gates have in common: `weights` are square."""
+
+    bias: np.ndarray
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of weights and biases."""
+        return self.weights.size + self.bias.size
+
+    def _check_square(self) -> None:
+        self._check_shape()
+        if self.d_input != self.d_output:
+            raise ValueError(f"weights must be square, got shape {self.weights.shape}")
+
+
+@dataclass(frozen=True, eq=False)
+class Gate(Square):
+    """y = u * sigmoid(W u + b), element by element.
+
+    (The half of a gated linear unit that S5 networks have behind their states: Smith, Warrington,
+    Linderman, "Simplified State Space Layers for Sequence Modeling", ICLR 2023, appendix G.1.)
+
+    Parameters
+    ----------
+    weights
+        W, real, (d_model, d_model).
+    bias
+        b, real, (d_model,); None: zero.
+
+    Raises
+    ------
+    ValueError
+        Another shape, or a value that is not finite.
+    """
+
+    weights: RealArray
+    bias: RealArray = None  # type: ignore[assignment]  # made zeros
+
+    def __post_init__(self) -> None:
+        self._set("weights", reals(self.weights, "weights"))
+        self._check_square()
+        self._set("bias", optional(self.bias, (self.d_output,), reals, "bias"))
+
+
+@dataclass(frozen=True, eq=False)
+class FixedGate(Square):
+    """A gate in integers: a synapse, a table and a product.
+
+        v = ((sum_j 2 m_ij u_j) >> s_i) + b_i,    s_i = e_u + exponent_i + 1 - 12
+        y = (u_i table(v)) >> (e_u + 15 - e_y)
+
+    with the mantissas m of the weights, the input's exponent e_u and the output's e_y; the first
+    shift rounds down, as every synapse's, the second as products in neurons do. The table is
+    `numerics.sigmoid`: 12 fraction bits in, 15 out.
+
+    Parameters
+    ----------
+    weights
+        Mantissas m, integers in [-128, 127], (d_model, d_model); weight = m * 2**-exponent.
+    exponent
+        Of the weights: one integer, or one an output channel.
+    bias
+        Mantissas of 24 bits and 12 fraction bits, (d_model,); None: zero.
+    output_exponent
+        Of the outgoing messages, any integer; None leaves the input's.
+
+    Raises
+    ------
+    ValueError
+        A wrong shape, or a mantissa or exponent out of range.
+    """
+
+    weights: IntArray
+    exponent: Exponent = 7
+    bias: IntArray = None  # type: ignore[assignment]  # made zeros
+    output_exponent: int | None = None
+
+    def __post_init__(self) -> None:
+        self._set("weights", mantissas(self.weights, WEIGHT_BITS, "weights"))
+        self._check_square()
+        self._set("exponent", exponent(self.exponent, self.d_output, MESSAGE_EXPONENTS, "exponent"))
+        self._set("bias", optional(self.bias, (self.d_output,), biases, "bias"))
+        if self.output_exponent is not None:
+            given = exponent(self.output_exponent, None, MESSAGE_EXPONENTS, "output_exponent")
+            self._set("output_exponent", given)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the weights, see `matrix_nbytes`, and four a bias."""
+        return matrix_nbytes(self.weights) + 4 * self.bias.size
+
+    def shift(self, input_exponent: int) -> Exponent:
+        """Bits that the sum is shifted to the right: one integer, or one an output channel."""
+        return self.exponent + (input_exponent + 1 - SIGMOID_INPUT_EXPONENT)
+
+    def product_shift(self, input_exponent: int) -> int:
+        """Bits that the product of input and sigmoid is shifted to the right."""
+        if self.output_exponent is None:
+            return SIGMOID_EXPONENT
+        return input_exponent + SIGMOID_EXPONENT - self.output_exponent
+
+    def dequantize(self) -> Gate:
+        """Give the float layer with the values of these mantissas."""
+        weights = dequantize(self.weights, np.reshape(self.exponent, (-1, 1)))
+        return Gate(weights, dequantize(self.bias, SIGMOID_INPUT_EXPONENT))

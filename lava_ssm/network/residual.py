@@ -1,0 +1,34 @@
+"""The path around a block."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lava_ssm.network.description import Description
+
+
+@dataclass(frozen=True, eq=False)
+class Residual(Description):
+    """y = u + the message that entered the last `span` layers of synapses.
+
+    It follows a layer of synapses, before a `ReLU` that comes with it: the neurons that receive
+    that layer's output receive the earlier message too, delayed so that tokens meet. In fixed
+    point the message is shifted, rounding down, to the exponent of the layer's output.
+
+    Parameters
+    ----------
+    span
+        How many layers of synapses (S4D, S5, Linear, Gate) the path goes around, at least 1.
+
+    Raises
+    ------
+    ValueError
+        Not an integer of at least 1.
+    """
+
+    span: int
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.span, int | np.integer) or self.span < 1:
+            raise ValueError(f"span must be an integer of at least 1, got {self.span!r}")
+        self._set("span", int(self.span))
