@@ -1,5 +1,6 @@
 """Runs network descriptions without Lava: whole sequences, batches, single tokens."""
 
+from lava_ssm.engine.operations import Operations, operations
 from lava_ssm.engine.overflows import Overflows, OverflowWarning, warn_of_overflows
 from lava_ssm.engine.states import checked_state
 from lava_ssm.engine.stream import Backend, Run, Stream, run
@@ -7,12 +8,14 @@ from lava_ssm.engine.tokens import as_tokens
 
 __all__ = [
     "Backend",
+    "Operations",
     "OverflowWarning",
     "Overflows",
     "Run",
     "Stream",
     "as_tokens",
     "checked_state",
+    "operations",
     "run",
     "warn_of_overflows",
 ]

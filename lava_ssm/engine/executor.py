@@ -29,10 +29,10 @@ class Executor(Protocol):
 
     @property
     def states(self) -> Sequence[NDArray[Any]]:
-        """A copy of the state of each S4D layer, (*batch, d_model, d_state, 2)."""
+        """A copy of the state of each layer that has one, (*batch, *state_shape)."""
 
     def set_states(self, states: Sequence[NDArray[Any]]) -> None:
-        """Set the state of each S4D layer to integers of its word, or reals, of that shape."""
+        """Set the state of each such layer to integers of its word, or reals, of that shape."""
 
     def saved(self) -> Any:
         """Give all of the state, running sums too, for `restore`."""

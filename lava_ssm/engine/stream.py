@@ -14,7 +14,7 @@ from lava_ssm.engine.executor import Executor
 from lava_ssm.engine.overflows import Overflows
 from lava_ssm.engine.states import checked_state
 from lava_ssm.engine.tokens import as_tokens
-from lava_ssm.network import FixedNetwork, Network
+from lava_ssm.network import S4D, FixedLinear, FixedNetwork, FixedS4D, Linear, Network, Stage
 from lava_ssm.numerics import FixedPointOverflow
 
 Backend: TypeAlias = Literal["compiled", "reference"]
@@ -36,7 +36,9 @@ class Stream:
         Tokens of a sample: the state is zero at each sample's first token. None: never.
     backend
         "compiled": machine code. "reference": NumPy, to be read and to be probed, up to a thousand
-        times slower. The integers of a fixed network are the same. None: compiled, unless probed.
+        times slower. The integers of a fixed network are the same. None: compiled, unless probed
+        or of a kind that is not: float networks with S5 layers, gates, residuals or biases; fixed
+        ones that have S4D layers beside these, or raise on overflow.
     n_threads
         Threads that a compiled batch is shared out among; the results do not depend on it. None:
         one for each core.
@@ -81,7 +83,9 @@ class Stream:
 
     @property
     def state(self) -> tuple[NDArray[Any], ...]:
-        """State of each S4D layer, (*batch, d_model, d_state, 2): re, im; a copy, may be set.
+        """State of each layer that has one; a copy, may be set.
+
+        Of an S4D (*batch, d_model, d_state, 2), of an S5 (*batch, d_state, 2): re, im.
 
         Raises
         ------
@@ -206,6 +210,18 @@ class Stream:
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=-2)
 
 
+def _is_chain(network: Network | FixedNetwork) -> bool:
+    """Whether a network is one of S4D and linear layers alone, without biases."""
+    stages: tuple[Stage[Any], ...] = network.stages
+    return all(
+        isinstance(stage.layer, S4D | FixedS4D | Linear | FixedLinear)
+        and getattr(stage.layer, "bias", None) is None
+        and stage.residual is None
+        and not stage.gelu
+        for stage in stages
+    )
+
+
 def _executor(
     network: Network | FixedNetwork,
     batch: tuple[int, ...],
@@ -213,20 +229,29 @@ def _executor(
     n_threads: int | None,
     probe: reference.Probe | None,
 ) -> Executor:
-    if backend is None:
-        backend = "compiled" if probe is None else "reference"
-    if backend == "reference":
-        return reference.Reference(network, batch, probe or reference.see_nothing)
-    if backend != "compiled":
+    if backend not in (None, "compiled", "reference"):
         raise ValueError(f"backend must be 'compiled' or 'reference', got {backend!r}")
+    if backend == "reference" or (backend is None and probe is not None):
+        return reference.Reference(network, batch, probe or reference.see_nothing)
     if probe is not None:
         raise ValueError("probe: what happens inside is seen with backend='reference' only")
     from lava_ssm.engine import compiled  # loads Numba
 
     threads = os.cpu_count() or 1 if n_threads is None else n_threads
-    if isinstance(network, FixedNetwork):
-        return compiled.CompiledFixed(network, batch, threads)
-    return compiled.CompiledFloat(network, batch, threads)
+    is_fixed = isinstance(network, FixedNetwork)
+    if _is_chain(network):
+        kind: Any = compiled.CompiledFixed if is_fixed else compiled.CompiledFloat
+        made: Executor = kind(network, batch, threads)
+        return made
+    if isinstance(network, FixedNetwork) and compiled.CompiledBlocks.fits(network):
+        return compiled.CompiledBlocks(network, batch, threads)
+    if backend is None:
+        return reference.Reference(network, batch)
+    raise ValueError(
+        "backend: 'compiled' knows chains of S4D and Linear layers without biases, and fixed "
+        "networks of Linear, S5 and Gate layers whose overflows do not raise; this network runs on "
+        "'reference'"
+    )
 
 
 @dataclass(frozen=True)
@@ -238,7 +263,8 @@ class Run:
     outputs
         What the network emitted at each token, (..., time, d_output).
     state
-        Of each S4D layer after the last token, (..., d_model, d_state, 2): real, imaginary.
+        Of each layer that has one, after the last token: of an S4D (..., d_model, d_state, 2),
+        of an S5 (..., d_state, 2): real, imaginary.
     overflows
         How many integers left their words, and where; none in a float network.
     """

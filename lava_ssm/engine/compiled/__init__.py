@@ -1,7 +1,16 @@
 """The reference restated in machine code, for speed; the same integers."""
 
+from lava_ssm.engine.compiled.block_executor import CompiledBlocks
 from lava_ssm.engine.compiled.executor import CompiledFixed, CompiledFloat
 from lava_ssm.engine.compiled.population import Relays, RunningSum, StateNeurons
 from lava_ssm.engine.compiled.tokens import Tokens
 
-__all__ = ["CompiledFixed", "CompiledFloat", "Relays", "RunningSum", "StateNeurons", "Tokens"]
+__all__ = [
+    "CompiledBlocks",
+    "CompiledFixed",
+    "CompiledFloat",
+    "Relays",
+    "RunningSum",
+    "StateNeurons",
+    "Tokens",
+]

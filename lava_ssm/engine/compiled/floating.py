@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_ssm.engine.compiled.compiling import compiled_float, kernel
-from lava_ssm.network import Linear, Network, Readout
+from lava_ssm.network import S4D, Linear, Network, Readout
 
 # Columns of the table of stages.
 IS_LINEAR, D_INPUT, D_OUTPUT, D_STATE, RELU, PARAMETERS, STATES = range(7)
@@ -57,6 +57,7 @@ def float_program(network: Network) -> FloatProgram:
             row[IS_LINEAR] = 1
             parameters.append(layer.weights.T.ravel())
         else:
+            assert isinstance(layer, S4D)  # `stream` sends other networks to the reference
             row[D_STATE] = layer.d_state
             parts = [part for v in (layer.a, layer.b, layer.c) for part in (v.real, v.imag)]
             parameters.append(np.stack(parts, axis=1).ravel())

@@ -81,6 +81,7 @@ def program(network: FixedNetwork) -> Program:
             shifts.append(np.maximum(amount, -SYNAPSE_BITS).astype(np.int64))
             n_weights, n_shifts = n_weights + layer.weights.size, n_shifts + layer.d_output
         else:
+            assert isinstance(layer, FixedS4D)  # `stream` sends other networks to the reference
             row[D_STATE], row[PADDED] = layer.d_state, padded(layer.d_state)
             row[PARAMETERS], row[STATES], row[CHANNELS] = n_parameters, n_states, n_channels
             parameters.append(scaled(layer, real).ravel())

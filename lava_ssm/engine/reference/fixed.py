@@ -6,7 +6,7 @@ Each operation adds to a tally how many integers left their words.
 import numpy as np
 
 from lava_ssm.engine.overflows import Tally
-from lava_ssm.network import FixedS4D
+from lava_ssm.network import FixedGate, FixedS4D, FixedS5
 from lava_ssm.numerics import (
     SYNAPSE_BITS,
     Arithmetic,
@@ -16,6 +16,7 @@ from lava_ssm.numerics import (
     multiply_shift,
     overflowing,
     shift,
+    sigmoid,
     to_bits,
 )
 
@@ -76,6 +77,66 @@ def s4d_neurons(
     return state, shift(2 * (c_x[..., 0] - c_x[..., 1]), s, rules.rounding)
 
 
+def s5_neurons(
+    layer: FixedS5, rules: Arithmetic, state: IntArray, drive: IntArray, tally: Tally
+) -> tuple[IntArray, IntArray]:
+    """One time step of the state neurons of an S5 layer.
+
+    Parameters
+    ----------
+    state
+        (..., d_state, 2): real, imaginary.
+    drive
+        What the synapse to the states gives, the same shape.
+
+    Returns
+    -------
+    tuple
+        The new state, and the messages that the states send, the same shape.
+    """
+    p = np.asarray(layer.param_exponent)
+    state = diagonal_step(layer.a, p, rules, state, drive + layer.drive_bias, tally)
+    sent = complex_relu(state) if layer.relu else state
+    sent = shift(sent, layer.state_shift, rules.rounding)
+    return state, word(sent, rules.message_bits, rules.overflow, "message", tally)
+
+
+def complex_relu(x: IntArray) -> IntArray:
+    """Leave complex integers (..., 2) with Re > 0, or Re = 0 and Im > 0; zero elsewhere."""
+    re, im = x[..., 0], x[..., 1]
+    positive = (re > 0) | ((re == 0) & (im > 0))
+    return x * positive[..., np.newaxis]
+
+
+def s5_output(
+    layer: FixedS5, rules: Arithmetic, sums: IntArray, u: IntArray, input_exponent: int
+) -> IntArray:
+    """Add the direct path and the bias to the sums over states.
+
+    Parameters
+    ----------
+    sums
+        What the synapse from the states gives, (..., d_model).
+    u
+        The layer's input, (..., d_model).
+    """
+    amount = layer.direct_shift(input_exponent)
+    return sums + multiply_shift(layer.d, u, amount, rules.rounding) + layer.bias
+
+
+def gate(
+    layer: FixedGate, rules: Arithmetic, sums: IntArray, u: IntArray, input_exponent: int
+) -> IntArray:
+    """Multiply u (..., d_model) by the sigmoid of what the gate's synapse gives, same shape."""
+    amount = layer.product_shift(input_exponent)
+    return multiply_shift(u, sigmoid(sums + layer.bias), amount, rules.rounding)
+
+
+def residual(y: IntArray, earlier: IntArray, amount: int) -> IntArray:
+    """Add an earlier message, shifted to the right by `amount`, rounding down."""
+    return y + shift(earlier, amount, Rounding.FLOOR)
+
+
 def reduce_states(out: IntArray, tally: Tally) -> IntArray:
     """Sum over a channel's states, (..., d_model, d_state) to (..., d_model): a 32-bit synapse."""
     return word(out.sum(axis=-1), SYNAPSE_BITS, Overflow.WRAP, "synapse", tally)
@@ -99,13 +160,22 @@ def linear(weights: IntArray, amount: np.ndarray | int, u: IntArray, tally: Tall
     ndarray
         int64, (..., d_output).
     """
-    sums = word(u @ (2 * weights.T), SYNAPSE_BITS, Overflow.WRAP, "synapse", tally)
+    sums = word(exact_product(u, 2 * weights.T), SYNAPSE_BITS, Overflow.WRAP, "synapse", tally)
     common, rest = split_shift(amount)
     left = max(-common, 0)
     if left:
         sums = shift(sums, -min(left, SYNAPSE_BITS), Rounding.FLOOR)
         sums = word(sums, SYNAPSE_BITS, Overflow.WRAP, "synapse", tally)
     return shift(shift(sums, max(common, 0), Rounding.FLOOR), rest, Rounding.FLOOR)
+
+
+def exact_product(u: IntArray, weights: IntArray) -> IntArray:
+    """`u @ weights` in int64: by doubles, which are many times faster, where they are exact."""
+    if u.size and weights.size:
+        largest = int(np.abs(u).max()) * int(np.abs(weights).max()) * len(weights)
+        if largest < 1 << 53:
+            return (u.astype(np.float64) @ weights.astype(np.float64)).astype(np.int64)
+    return u @ weights
 
 
 def split_shift(amount: np.ndarray | int) -> tuple[int, np.ndarray | int]:

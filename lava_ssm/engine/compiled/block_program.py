@@ -1,0 +1,167 @@
+"""A fixed network of S5 layers, gates and residual paths, laid out for its kernel."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lava_ssm.engine.compiled.program import rule_numbers
+from lava_ssm.network import FixedGate, FixedLinear, FixedNetwork, FixedS5, Readout, Stage
+from lava_ssm.numerics import SIGMOID_TABLE, SYNAPSE_BITS, IntArray
+
+# Columns of the table of stages.
+KIND, D_INPUT, D_OUTPUT, D_STATE, RELU, RESIDUAL, RESIDUAL_SHIFT = range(7)
+MATRIX, MATRIX_OUT = range(7, 9)  # numbers of the stage's matrices
+BIAS, DIRECT, DIAGONAL, DRIVE_BIAS, STATES = range(9, 14)  # where their numbers begin
+PARAM_EXPONENT, STATE_SHIFT, STATE_RELU, PRODUCT_SHIFT = range(14, 18)
+N_STAGE_COLUMNS = 18
+LINEAR, GATE, S5 = range(3)
+
+# Columns of the table of matrices.
+IS_SPARSE, ROWS, COLUMNS, FIRST, POINTERS, SHIFTS, COMMON_SHIFT, MOST_GAIN = range(8)
+N_MATRIX_COLUMNS = 8
+
+SPARSE = 0.1
+"""Share of weights that are not zero up to which their places are kept, not the zeros. To add one
+up by its place takes about ten times as long as in a vector (measured on Zen 4)."""
+
+
+@dataclass(frozen=True)
+class BlockProgram:
+    """What the kernel takes of a network.
+
+    Parameters
+    ----------
+    stages, matrices
+        int64 tables, (n_stages, N_STAGE_COLUMNS), (n_matrices, N_MATRIX_COLUMNS).
+    weights
+        int8: of each dense matrix its mantissas, (d_input, d_output); of each sparse one those
+        that are not zero, input by input.
+    places
+        uint16: of each weight of a sparse matrix its output.
+    pointers
+        int64: of each sparse matrix where the weights of each input begin, and the end.
+    shifts
+        int64: of each matrix the shift to the right of each output.
+    numbers
+        int64: biases and diagonals.
+    table
+        The sigmoid's, int64.
+    rules
+        See `program.Program`.
+    n_states, width
+        Complex states of all stages; widest token or state vector.
+    """
+
+    stages: IntArray
+    matrices: IntArray
+    weights: NDArray[np.int8]
+    places: NDArray[np.uint16]
+    pointers: IntArray
+    shifts: IntArray
+    numbers: IntArray
+    table: IntArray
+    rules: IntArray
+    n_states: int
+    width: int
+
+
+def block_program(network: FixedNetwork) -> BlockProgram:
+    """Lay a network out."""
+    writer = _Writer()
+    stages: tuple[Stage[Any], ...] = network.stages
+    e = network.exponents
+    rows = []
+    n_states = 0
+    width = network.d_input
+    for i, stage in enumerate(stages):
+        layer = stage.layer
+        row = np.zeros(N_STAGE_COLUMNS, np.int64)
+        row[D_INPUT], row[D_OUTPUT], row[RELU] = layer.d_input, layer.d_output, stage.relu
+        row[RESIDUAL] = -1 if stage.residual is None else stage.residual
+        if stage.residual is not None:
+            row[RESIDUAL_SHIFT] = np.clip(e[stage.residual] - e[i + 1], -64, 63)
+        width = max(width, layer.d_output)
+        match layer:
+            case FixedLinear():
+                row[KIND] = LINEAR
+                row[MATRIX] = writer.matrix(layer.weights, layer.shift(e[i]))
+                bias = np.zeros(layer.d_output, np.int64) if layer.bias is None else layer.bias
+                row[BIAS] = writer.put(bias)
+            case FixedGate():
+                row[KIND] = GATE
+                row[MATRIX] = writer.matrix(layer.weights, layer.shift(e[i]))
+                row[BIAS] = writer.put(layer.bias)
+                row[PRODUCT_SHIFT] = np.clip(layer.product_shift(e[i]), -64, 63)
+            case FixedS5():
+                row[KIND], row[D_STATE], row[STATES] = S5, layer.d_state, n_states
+                n_states += layer.d_state
+                width = max(width, 2 * layer.d_state)
+                row[MATRIX] = writer.matrix(layer.weights_in, layer.drive_shift(e[i]))
+                row[MATRIX_OUT] = writer.matrix(layer.weights_out, layer.readout_shift)
+                row[BIAS], row[DIRECT] = writer.put(layer.bias), writer.put(layer.d)
+                row[DIAGONAL] = writer.put(layer.a.T)
+                row[DRIVE_BIAS] = writer.put(layer.drive_bias.T)
+                row[PARAM_EXPONENT], row[STATE_SHIFT] = layer.param_exponent, layer.state_shift
+                row[STATE_RELU] = layer.relu
+                row[PRODUCT_SHIFT] = np.clip(layer.direct_shift(e[i]), -64, 63)
+        rows.append(row)
+    mean = network.readout is Readout.MEAN_OVER_TIME
+    return BlockProgram(
+        stages=np.array(rows),
+        matrices=np.array(writer.matrices),
+        weights=np.concatenate(writer.weights),
+        places=np.concatenate(writer.places),
+        pointers=np.concatenate(writer.pointers),
+        shifts=np.concatenate(writer.shifts),
+        numbers=np.concatenate(writer.numbers),
+        table=np.array(SIGMOID_TABLE),
+        rules=np.append(rule_numbers(network.arithmetic)[:4], int(mean)),
+        n_states=n_states,
+        width=width,
+    )
+
+
+class _Writer:
+    """Puts arrays one behind another, and says where each begins."""
+
+    def __init__(self) -> None:
+        self.matrices: list[IntArray] = []
+        self.weights = [np.zeros(0, np.int8)]
+        self.places = [np.zeros(0, np.uint16)]
+        self.pointers = [np.zeros(0, np.int64)]
+        self.shifts = [np.zeros(0, np.int64)]
+        self.numbers = [np.zeros(0, np.int64)]
+
+    def put(self, values: IntArray) -> int:
+        begin = sum(map(len, self.numbers))
+        self.numbers.append(values.ravel())
+        return begin
+
+    def matrix(self, weights: IntArray, amount: Any) -> int:
+        """Add a matrix (d_output, d_input) with the shift of its sums; gives its number."""
+        d_output, d_input = weights.shape
+        row = np.zeros(N_MATRIX_COLUMNS, np.int64)
+        is_sparse = np.count_nonzero(weights) <= SPARSE * weights.size and d_output <= 1 << 16
+        row[IS_SPARSE], row[ROWS], row[COLUMNS] = is_sparse, d_output, d_input
+        row[POINTERS], row[SHIFTS] = sum(map(len, self.pointers)), sum(map(len, self.shifts))
+        row[MOST_GAIN] = 2 * np.abs(weights).sum(axis=1).max()
+        # beyond these a 32-bit sum is shifted to nothing
+        shifts = np.clip(amount, -SYNAPSE_BITS, SYNAPSE_BITS - 1)
+        row[COMMON_SHIFT] = np.min(shifts)
+        self.shifts.append(np.array(np.broadcast_to(shifts, d_output), np.int64))
+        columns = weights.T  # (d_input, d_output)
+        row[FIRST] = sum(map(len, self.weights))
+        if is_sparse:
+            inputs, outputs = np.nonzero(columns)
+            counts = np.bincount(inputs, minlength=d_input)
+            self.weights.append(columns[inputs, outputs].astype(np.int8))
+            # places lie beside weights: those of dense matrices are left empty
+            self.places.append(outputs.astype(np.uint16))
+            self.pointers.append(np.concatenate([[0], np.cumsum(counts)]))
+        else:
+            self.weights.append(columns.astype(np.int8).ravel())
+            self.places.append(np.zeros(weights.size, np.uint16))
+        self.matrices.append(row)
+        return len(self.matrices) - 1

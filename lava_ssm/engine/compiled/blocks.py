@@ -1,0 +1,268 @@
+"""The kernel of a fixed network of S5 layers, gates and residual paths: token after token.
+
+`reference.fixed` is the specification. Products with a message of zero are skipped, and, where
+few weights are not zero, those with the zeros.
+"""
+
+# mypy: disable-error-code="no-untyped-def"
+
+import numpy as np
+
+from lava_ssm.engine.compiled.block_program import (
+    BIAS,
+    COLUMNS,
+    COMMON_SHIFT,
+    D_OUTPUT,
+    D_STATE,
+    DIAGONAL,
+    DIRECT,
+    DRIVE_BIAS,
+    FIRST,
+    GATE,
+    IS_SPARSE,
+    KIND,
+    MATRIX,
+    MATRIX_OUT,
+    MOST_GAIN,
+    PARAM_EXPONENT,
+    POINTERS,
+    PRODUCT_SHIFT,
+    RELU,
+    RESIDUAL,
+    RESIDUAL_SHIFT,
+    ROWS,
+    S5,
+    SHIFTS,
+    STATE_RELU,
+    STATE_SHIFT,
+    STATES,
+)
+from lava_ssm.engine.compiled.compiling import compiled, kernel
+from lava_ssm.engine.compiled.cpu import ROUNDING_MODE
+from lava_ssm.engine.compiled.synapses import greatest, twice
+from lava_ssm.engine.compiled.words import MESSAGE, STATE, SUM, SYNAPSE, WRAP, shifted, word
+from lava_ssm.numerics import SYNAPSE_BITS, Rounding
+
+_FLOOR = ROUNDING_MODE[Rounding.FLOOR]
+_TOWARD_ZERO = ROUNDING_MODE[Rounding.TOWARD_ZERO]
+
+
+@kernel
+def advance_blocks(
+    stages, matrices, weights, places, pointers, shifts, numbers, table, rules, re, im, totals,
+    counts, messages, sums, sent, wide, tokens, outputs,
+):  # fmt: skip
+    """Run tokens on from a state.
+
+    Parameters
+    ----------
+    stages, ..., rules
+        See `block_program.BlockProgram`.
+    re, im, totals
+        int64: state of each sequence, (batch, n_states), and running sums; updated.
+    counts
+        int64, (n_stages, 5), updated.
+    messages
+        int32, (n_stages + 1, width): those that enter each stage, and the outputs; to write on.
+    sums, sent, wide
+        int32, int32 and int64, (width,): to write on.
+    tokens, outputs
+        int64, (batch, time, d_input) and (batch, time, d_output), which is written.
+    """
+    n_stages = stages.shape[0]
+    for k in range(tokens.shape[0]):
+        for t in range(tokens.shape[1]):
+            for j in range(tokens.shape[2]):
+                messages[0, j] = tokens[k, t, j]
+            for i in range(n_stages):
+                row = stages[i]
+                if row[KIND] == S5:
+                    synapse(
+                        matrices[row[MATRIX]], weights, places, pointers, shifts, messages[i],
+                        sums, counts[i],
+                    )  # fmt: skip
+                    states(row, numbers, rules, re[k], im[k], sums, sent, counts[i])
+                    synapse(
+                        matrices[row[MATRIX_OUT]], weights, places, pointers, shifts, sent, sums,
+                        counts[i],
+                    )  # fmt: skip
+                else:
+                    synapse(
+                        matrices[row[MATRIX]], weights, places, pointers, shifts, messages[i],
+                        sums, counts[i],
+                    )  # fmt: skip
+                neurons(row, i, numbers, table, rules, messages, sums, wide, counts[i])
+            for j in range(outputs.shape[2]):
+                value = np.int64(messages[n_stages, j])
+                if rules[4]:
+                    total = totals[k, j] + value
+                    value = word(total, SYNAPSE_BITS, rules[1], counts[-1], SUM)
+                    totals[k, j] = value
+                outputs[k, t, j] = value
+
+
+@compiled
+def synapse(matrix, weights, places, pointers, shifts, u, y, counts):
+    """`(2 weights @ u) >> shift` in 32 bits that wrap, to y[:d_output]."""
+    d_output, d_input = matrix[ROWS], matrix[COLUMNS]
+    common, of_shifts = matrix[COMMON_SHIFT], matrix[SHIFTS]
+    left = max(-common, 0)
+    fits = left < SYNAPSE_BITS and greatest(u, d_input) * matrix[MOST_GAIN] < 1 << (31 - left)
+    if not fits:
+        _wide(matrix, weights, places, pointers, shifts, u, y, counts)
+        return
+    for i in range(d_output):
+        y[i] = 0
+    if matrix[IS_SPARSE]:
+        _sparse(weights, places, pointers, matrix[FIRST], matrix[POINTERS], d_input, u, y)
+    else:
+        _dense(weights, matrix[FIRST], d_input, d_output, u, y)
+    if common >= 0:
+        for i in range(d_output):
+            y[i] >>= np.int32(shifts[of_shifts + i])
+    else:
+        for i in range(d_output):
+            n = shifts[of_shifts + i]
+            y[i] = y[i] >> np.int32(n) if n >= 0 else y[i] << np.int32(-n)
+
+
+@compiled
+def _dense(weights, first, d_input, d_output, u, y):
+    """Add up, four inputs that are not zero at a time to spare loads of the sums."""
+    n = np.uint64(d_output)  # unsigned: no indices from the end
+    base = np.uint64(first)
+    j = 0
+    while True:
+        r0, r1, r2, r3 = base, base, base, base
+        u0, u1, u2, u3 = np.int32(0), np.int32(0), np.int32(0), np.int32(0)
+        found = 0
+        while j < d_input and found < 4:
+            if u[j] != 0:
+                r0, r1, r2 = r1, r2, r3
+                u0, u1, u2 = u1, u2, u3
+                r3, u3 = base + np.uint64(j) * n, twice(u[j])
+                found += 1
+            j += 1
+        if found == 0:
+            return
+        for i in range(n):
+            y[i] += np.int32(
+                weights[r0 + i] * u0
+                + weights[r1 + i] * u1
+                + weights[r2 + i] * u2
+                + weights[r3 + i] * u3
+            )
+
+
+@compiled
+def _sparse(weights, places, pointers, first, of_pointers, d_input, u, y):
+    """Add up the weights that are not zero of the inputs that are not."""
+    base = np.uint64(first)
+    for j in range(d_input):
+        if u[j] != 0:
+            v = twice(u[j])
+            begin = base + np.uint64(pointers[of_pointers + j])
+            end = base + np.uint64(pointers[of_pointers + j + 1])
+            for at in range(begin, end):
+                y[np.uint64(places[at])] += np.int32(weights[at] * v)
+
+
+@compiled
+def _wide(matrix, weights, places, pointers, shifts, u, y, counts):
+    """The same in 64 bits, where 32 may not hold a sum: wrapped, and counted."""
+    d_output, d_input, first = matrix[ROWS], matrix[COLUMNS], matrix[FIRST]
+    common = matrix[COMMON_SHIFT]
+    for i in range(d_output):
+        total = np.int64(0)
+        for j in range(d_input):
+            if matrix[IS_SPARSE]:
+                begin = first + pointers[matrix[POINTERS] + j]
+                end = first + pointers[matrix[POINTERS] + j + 1]
+                for at in range(begin, end):
+                    if places[at] == i:
+                        total += 2 * np.int64(weights[at]) * np.int64(u[j])
+            else:
+                total += 2 * np.int64(weights[first + j * d_output + i]) * np.int64(u[j])
+        total = word(total, SYNAPSE_BITS, WRAP, counts, SYNAPSE)
+        if common < 0:
+            total = word(total << -common, SYNAPSE_BITS, WRAP, counts, SYNAPSE)
+        rest = shifts[matrix[SHIFTS] + i] - min(common, 0)
+        y[i] = shifted(total, min(rest, SYNAPSE_BITS - 1), _FLOOR)
+
+
+@compiled
+def times(m, x, n, mode):
+    """`m x * 2**-n`, rounded: n >= 0."""
+    v = m * x
+    if mode == _FLOOR:
+        return v >> n
+    if mode == _TOWARD_ZERO:
+        return (v + ((v >> 63) & ((1 << n) - 1))) >> n
+    return shifted(v, n, mode)
+
+
+@compiled
+def states(row, numbers, rules, re, im, drive, sent, counts):
+    """One step of the recurrence of an S5 layer, and what its states send."""
+    # read before the loops: for all the compiler knows, a store could change them
+    size, p, mode, overflow = row[D_STATE], row[PARAM_EXPONENT], rules[0], rules[1]
+    at, of_a, of_bias = row[STATES], row[DIAGONAL], row[DRIVE_BIAS]
+    relu, down = row[STATE_RELU] != 0, row[STATE_SHIFT]
+    state_bits, message_bits = rules[2], rules[3]
+    half, half_message = 1 << (state_bits - 1), 1 << (message_bits - 1)
+    for n in range(size):
+        a_re, a_im = numbers[of_a + n], numbers[of_a + size + n]
+        x_re, x_im = re[at + n], im[at + n]
+        v_re = np.int64(drive[n]) + numbers[of_bias + n]
+        v_im = np.int64(drive[size + n]) + numbers[of_bias + size + n]
+        new_re = times(a_re, x_re, p, mode) - times(a_im, x_im, p, mode) + v_re
+        new_im = times(a_re, x_im, p, mode) + times(a_im, x_re, p, mode) + v_im
+        if not (-half <= new_re < half and -half <= new_im < half):
+            new_re = word(new_re, state_bits, overflow, counts, STATE)
+            new_im = word(new_im, state_bits, overflow, counts, STATE)
+        re[at + n], im[at + n] = new_re, new_im
+        if relu:
+            positive = np.int64(new_re > 0 or (new_re == 0 and new_im > 0))
+            new_re, new_im = new_re * positive, new_im * positive
+        out_re = times(1, new_re, down, mode)
+        out_im = times(1, new_im, down, mode)
+        low, high = min(out_re, out_im), max(out_re, out_im)
+        if low < -half_message or high >= half_message:
+            out_re = word(out_re, message_bits, overflow, counts, MESSAGE)
+            out_im = word(out_im, message_bits, overflow, counts, MESSAGE)
+        sent[n], sent[size + n] = out_re, out_im
+
+
+@compiled
+def neurons(row, i, numbers, table, rules, messages, sums, wide, counts):
+    """What a stage's neurons make of its last synapse's sums, to messages[i + 1].
+
+    `wide` is int64, (width,): to write on.
+    """
+    kind, bias, size, direct = row[KIND], row[BIAS], row[D_OUTPUT], row[DIRECT]
+    residual, down, relu = row[RESIDUAL], row[RESIDUAL_SHIFT], row[RELU] != 0
+    amount, mode = row[PRODUCT_SHIFT], rules[0]
+    u, y = messages[i], messages[i + 1]
+    for j in range(size):
+        wide[j] = np.int64(sums[j]) + numbers[bias + j]
+    if kind == GATE:
+        for j in range(size):
+            step = min(max(wide[j] >> 4, -2048), 2047)
+            wide[j] = shifted(np.int64(u[j]) * table[step + 2048], amount, mode)
+    elif kind == S5:
+        for j in range(size):
+            wide[j] += shifted(numbers[direct + j] * np.int64(u[j]), amount, mode)
+    if residual >= 0:
+        r = messages[residual]
+        for j in range(size):
+            wide[j] += shifted(np.int64(r[j]), down, _FLOOR)
+    low, high = np.int64(0), np.int64(0)
+    for j in range(size):
+        v = max(wide[j], 0) if relu else wide[j]
+        low, high = min(low, v), max(high, v)
+        y[j] = v
+    half = 1 << (rules[3] - 1)
+    if low < -half or high >= half:
+        for j in range(size):
+            v = max(wide[j], 0) if relu else wide[j]
+            y[j] = word(v, rules[3], rules[1], counts, MESSAGE)
