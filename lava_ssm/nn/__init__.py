@@ -1,19 +1,27 @@
-"""PyTorch: S4D layers and models to train, and the way from them to a network description."""
+"""PyTorch: S4D and S5, models to train, and the way from them to a network description."""
 
 from lava_ssm.nn.augmentation import Wobble
+from lava_ssm.nn.denoising import Denoising, DenoisingRecipe
 from lava_ssm.nn.export import export
 from lava_ssm.nn.initialization import Initialization
 from lava_ssm.nn.ns4d import NS4D, SIZES
 from lava_ssm.nn.s4d import S4D
+from lava_ssm.nn.s5 import S5
+from lava_ssm.nn.sparse_s5 import S5Block, SparseS5
 from lava_ssm.nn.training import Epoch, Recipe, Training, Worker, accuracy, evaluate, fit, optimizer
 
 __all__ = [
     "NS4D",
     "S4D",
+    "S5",
     "SIZES",
+    "Denoising",
+    "DenoisingRecipe",
     "Epoch",
     "Initialization",
     "Recipe",
+    "S5Block",
+    "SparseS5",
     "Training",
     "Wobble",
     "Worker",

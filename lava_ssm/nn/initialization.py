@@ -35,10 +35,22 @@ class Initialization(Enum):
 
 
 def _legs(d_state: int) -> tuple[Complex, Complex]:
+    """A and B of S4D-LegS: in the basis of `normal_hippo`, less the rank-one part."""
+    a, v = normal_hippo(d_state)
+    return a, v.conj().T @ np.sqrt(2 * np.arange(2 * d_state) + 1.0)
+
+
+def normal_hippo(d_state: int) -> tuple[Complex, Complex]:
     """Diagonalise HiPPO-LegS of 2 d_state states, less its rank-one part; keep one of each pair.
 
     A_nk = -(sqrt((2n+1)(2k+1)) for n > k, n+1 for n = k, else 0), B_n = sqrt(2n+1), and
     A + B B^T / 2 is normal: -1/2 on the diagonal plus a skew-symmetric matrix.
+
+    Returns
+    -------
+    tuple
+        Eigenvalues with a positive imaginary part, ascending, (d_state,), and their eigenvectors,
+        (2 d_state, d_state).
     """
     b = np.sqrt(2 * np.arange(2 * d_state) + 1.0)
     outer = np.outer(b, b) / 2
@@ -46,5 +58,4 @@ def _legs(d_state: int) -> tuple[Complex, Complex]:
     # skew-symmetric, so i * skew is Hermitian: skew = V (-i w) V^H
     w, v = np.linalg.eigh(1j * skew)
     upper = np.argsort(-w[w < 0])  # eigenvalues of skew with a positive imaginary part, ascending
-    v = v[:, w < 0][:, upper]
-    return -0.5 - 1j * w[w < 0][upper], v.conj().T @ b
+    return -0.5 - 1j * w[w < 0][upper], v[:, w < 0][:, upper]

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from lava_ssm.nn.s4d import S4D
+from lava_ssm.nn.s5 import S5
 
 Augment = Callable[[Tensor, torch.Generator], Tensor]
 """Changes sequences (batch, time, d_input) at random, by the numbers of the generator alone."""
@@ -40,7 +41,7 @@ def optimizer(
     Parameters
     ----------
     lr
-        Peak learning rate of linear maps and of c.
+        Peak learning rate of linear maps and of c and d.
     ssm_lr
         Peak learning rate of dt, A and B.
     weight_decay
@@ -49,9 +50,9 @@ def optimizer(
     slow = [
         p
         for module in model.modules()
-        if isinstance(module, S4D)
+        if isinstance(module, S4D | S5)
         for name, p in module.named_parameters()
-        if name != "c"
+        if name not in ("c", "d")
     ]
     ids = {id(p) for p in slow}
     rest = [p for p in model.parameters() if id(p) not in ids]

@@ -1,0 +1,258 @@
+"""Training a network to denoise speech.
+
+The network sees the magnitudes of short-time spectra and gives a mask: clean = noisy (1 + mask),
+with the noisy phase. The loss is -SI-SNR + 1e-3 MSE of magnitudes (Pierro et al., arXiv
+2502.01330). Spectra are those of `lava_ssm.audio`, in torch.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lava_ssm.nn.training import optimizer
+
+FRAME, HOP = 512, 128
+_SHARE_OF_MAGNITUDES = 1e-3
+
+AfterStep = Callable[[float], None]
+"""Called after each step with the share of the training that is done, in (0, 1]."""
+
+
+def analyse(x: Tensor) -> Tensor:
+    """Spectra (batch, tokens, 257), complex, of signals (batch, time): `audio.analyse`."""
+    window = torch.hann_window(FRAME, dtype=x.dtype, device=x.device)
+    tokens = -(-x.shape[-1] // HOP) + FRAME // HOP - 1
+    back = tokens * HOP - x.shape[-1]
+    padded = nn.functional.pad(x, (FRAME - HOP, back))
+    return torch.fft.rfft(window * padded.unfold(-1, FRAME, HOP))
+
+
+def synthesise(spectra: Tensor, samples: int) -> Tensor:
+    """Signals (batch, samples) of spectra (batch, tokens, 257): `audio.synthesise`."""
+    frames = torch.fft.irfft(spectra, FRAME)
+    window = torch.hann_window(FRAME, dtype=frames.dtype, device=frames.device)
+    total = nn.functional.fold(
+        (2 / 3 * window * frames).transpose(-1, -2),  # (batch, 512, tokens)
+        (1, FRAME + (frames.shape[-2] - 1) * HOP),
+        kernel_size=(1, FRAME),
+        stride=(1, HOP),
+    )
+    return total[:, 0, 0, FRAME - HOP : FRAME - HOP + samples]
+
+
+def si_snr(estimate: Tensor, clean: Tensor) -> Tensor:
+    """SI-SNR of signals (batch, time) in dB, (batch,): `audio.si_snr`."""
+    z, s = (v - v.mean(-1, keepdim=True) for v in (estimate, clean))
+    t = (z * s).sum(-1, keepdim=True) / (s.square().sum(-1, keepdim=True) + 1e-8) * s
+    noise = (z - t).square().sum(-1)
+    return 10 * torch.log10((t.square().sum(-1) + 1e-8) / (noise + 1e-8))
+
+
+def denoised(model: nn.Module, noisy: Tensor) -> tuple[Tensor, Tensor]:
+    """What a model makes of signals (batch, time): signals, and magnitudes of their spectra."""
+    spectra = analyse(noisy)
+    size = _magnitudes(spectra)
+    gain = 1 + model(size)
+    return synthesise(spectra * gain, noisy.shape[-1]), size * gain
+
+
+def _magnitudes(spectra: Tensor) -> Tensor:
+    # no spectrum of sound is so large that it needs the care, and time, of torch's abs
+    return (spectra.real.square() + spectra.imag.square()).sqrt()
+
+
+def loss_of(model: nn.Module, noisy: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
+    """Loss, a number, and the mean SI-SNR in dB, of signals (batch, time)."""
+    estimate, magnitudes = denoised(model, noisy)
+    quality = si_snr(estimate, clean).mean()
+    mse = (magnitudes - _magnitudes(analyse(clean))).square().mean()
+    return -quality + _SHARE_OF_MAGNITUDES * mse, quality
+
+
+@torch.no_grad()
+def evaluate(model: nn.Module, noisy: Tensor, clean: Tensor, batch_size: int = 25) -> Tensor:
+    """SI-SNR in dB of each denoised signal, (clips,)."""
+    training = model.training
+    model.eval()
+    parts = zip(noisy.split(batch_size), clean.split(batch_size), strict=True)
+    quality = torch.cat([si_snr(denoised(model, z)[0], s) for z, s in parts])
+    model.train(training)
+    return quality
+
+
+def shaped(x: Tensor, random: torch.Generator) -> Tensor:
+    """Filter each signal (batch, time) by a random filter, as other microphones and rooms would.
+
+        H(z) = (1 + r_1 / z + r_2 / z^2) / (1 + r_3 / z + r_4 / z^2),    |r_i| <= 3/8
+
+    (Valin, "A Hybrid DSP/Deep Learning Approach to Real-Time Full-Band Speech Enhancement", MMSP
+    2018, equation 7.)
+    """
+    n = x.shape[-1] + 256  # the impulse response is over by then
+    z = torch.exp(-2j * torch.pi * torch.arange(n // 2 + 1) / n)  # 1 / z on the unit circle
+    r = (torch.rand(4, len(x), 1, generator=random) - 0.5) * 0.75
+    h = (1 + r[0] * z + r[1] * z**2) / (1 + r[2] * z + r[3] * z**2)
+    return torch.fft.irfft(torch.fft.rfft(x, n) * h, n)[..., : x.shape[-1]]
+
+
+def remixed(noisy: Tensor, clean: Tensor, snr: tuple[float, float], order: torch.Generator) -> Any:
+    """Give each clip of a batch another one's noise, at another ratio; as (noisy, clean).
+
+    Voice and noise are filtered before, each on its own, see `shaped`.
+
+    Parameters
+    ----------
+    snr
+        Lowest and highest signal-to-noise ratio in dB.
+    """
+    shuffled = torch.randperm(len(noisy), generator=order)
+    noise, clean = shaped((noisy - clean)[shuffled], order), shaped(clean, order)
+    low, high = snr
+    wanted = torch.rand(len(noisy), 1, generator=order) * (high - low) + low
+    power = [v.square().mean(-1, keepdim=True) + 1e-12 for v in (clean, noise)]
+    mixed = clean + noise * (power[0] / power[1] * 10 ** (-wanted / 10)).sqrt()
+    level = 10 ** (torch.rand(len(noisy), 1, generator=order) - 1.75)  # -35 to -15 dB
+    scale = level / (mixed.square().mean(-1, keepdim=True) + 1e-12).sqrt()
+    return mixed * scale, clean * scale
+
+
+@dataclass(frozen=True)
+class DenoisingRecipe:
+    """How to train.
+
+    Parameters
+    ----------
+    epochs, batch_size
+        Passes over the clips, and clips a step.
+    lr, ssm_lr, weight_decay
+        Peak learning rates and decay, as of `optimizer`.
+    warm_up
+        Share of the steps in which the rates rise; then they fall along a cosine.
+    snr
+        Range in dB at which clips are mixed anew each time with noise of other clips.
+    seed
+        Of the order of clips and of the noise they get.
+
+    Raises
+    ------
+    ValueError
+        A number outside its range.
+    """
+
+    epochs: int = 50
+    batch_size: int = 32
+    lr: float = 4e-3
+    ssm_lr: float = 1e-3
+    weight_decay: float = 0.04
+    warm_up: float = 0.1
+    snr: tuple[float, float] = (-5.0, 20.0)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not 0 < self.warm_up < 1:
+            raise ValueError(f"warm_up must lie in (0, 1), got {self.warm_up}")
+
+
+class Denoising:
+    """A training that advances a step at a time, and can be left and taken up again.
+
+    Parameters
+    ----------
+    model
+        Gives masks (batch, tokens, 257) of magnitudes (batch, tokens, 257).
+    noisy, clean
+        Clips, (clips, time) each.
+    recipe
+        How to train.
+    after_step
+        Called after each step: a pruner's `at`, for example.
+
+    Raises
+    ------
+    ValueError
+        No clips, or not as many noisy as clean ones.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        noisy: Tensor,
+        clean: Tensor,
+        recipe: DenoisingRecipe | None = None,
+        after_step: AfterStep | None = None,
+    ) -> None:
+        if noisy.shape != clean.shape or noisy.ndim != 2 or len(noisy) == 0:
+            raise ValueError(
+                f"noisy, clean must have one shape (clips, time), got {tuple(noisy.shape)} and "
+                f"{tuple(clean.shape)}"
+            )
+        self.model, self.recipe = model, recipe or DenoisingRecipe()
+        self._noisy, self._clean, self._after_step = noisy, clean, after_step
+        self.steps_an_epoch = math.ceil(len(noisy) / self.recipe.batch_size)
+        self.steps = self.recipe.epochs * self.steps_an_epoch
+        self.step = 0
+        r = self.recipe
+        self._adamw = optimizer(model, r.lr, r.ssm_lr, r.weight_decay)
+        self._schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self._adamw, [r.ssm_lr, r.lr], total_steps=self.steps, pct_start=r.warm_up
+        )
+        self._random = torch.Generator().manual_seed(r.seed)
+        self._order: Tensor = torch.empty(0, dtype=torch.int64)
+
+    def advance(self) -> float:
+        """Take one step; gives the mean SI-SNR of its clips in dB.
+
+        Raises
+        ------
+        ValueError
+            The loss is no longer finite.
+        """
+        if self.step % self.steps_an_epoch == 0:
+            self._order = torch.randperm(len(self._noisy), generator=self._random)
+        first = self.step % self.steps_an_epoch * self.recipe.batch_size
+        chosen = self._order[first : first + self.recipe.batch_size]
+        noisy, clean = remixed(
+            self._noisy[chosen], self._clean[chosen], self.recipe.snr, self._random
+        )
+        self.model.train()
+        loss, quality = loss_of(self.model, noisy, clean)
+        if not torch.isfinite(loss):
+            raise ValueError(f"the loss is {loss.item()} in step {self.step}: lower the rates")
+        self._adamw.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self._adamw.step()
+        self._schedule.step()
+        self.step += 1
+        if self._after_step is not None:
+            self._after_step(self.step / self.steps)
+        return float(quality)
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that is needed to go on from here, but data, model class and recipe."""
+        return {
+            "step": self.step,
+            "model": self.model.state_dict(),
+            "adamw": self._adamw.state_dict(),
+            "schedule": self._schedule.state_dict(),
+            "random": self._random.get_state(),
+            "order": self._order,
+            "torch_random": torch.get_rng_state(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what `state_dict` gave: the same numbers follow."""
+        self.step = state["step"]
+        self.model.load_state_dict(state["model"])
+        self._adamw.load_state_dict(state["adamw"])
+        self._schedule.load_state_dict(state["schedule"])
+        self._random.set_state(state["random"])
+        self._order = state["order"]
+        torch.set_rng_state(state["torch_random"])

@@ -1,0 +1,95 @@
+"""Training to denoise: torch's spectra are those of `audio`, a training can be taken up again."""
+
+import numpy as np
+import pytest
+import torch
+
+from lava_ssm import audio
+from lava_ssm.nn import Denoising, DenoisingRecipe, SparseS5
+from lava_ssm.nn.denoising import analyse, denoised, evaluate, remixed, si_snr, synthesise
+
+
+@pytest.mark.parametrize("samples", [512, 1000, 1280])
+def test_spectra_and_quality_are_those_of_audio(samples: int) -> None:
+    x = np.random.default_rng(0).normal(size=(3, samples))
+    spectra = analyse(torch.from_numpy(x))
+    np.testing.assert_allclose(spectra.numpy(), audio.analyse(x), atol=1e-10)
+    again = synthesise(spectra * 0.5, samples).numpy()
+    np.testing.assert_allclose(again, audio.synthesise(audio.analyse(x) * 0.5, samples), atol=1e-10)
+    noisy = x + np.random.default_rng(1).normal(size=x.shape)
+    found = si_snr(torch.from_numpy(noisy), torch.from_numpy(x)).numpy()
+    np.testing.assert_allclose(found, audio.si_snr(noisy, x), atol=1e-6)
+
+
+def test_remixing_gives_the_ratio_that_was_drawn() -> None:
+    torch.manual_seed(0)
+    clean = torch.randn(6, 4000)
+    noisy = clean + torch.randn(6, 4000)
+    mixed, scaled = remixed(noisy, clean, (7.0, 7.0), torch.Generator().manual_seed(0))
+    ratio = scaled.square().sum(-1) / (mixed - scaled).square().sum(-1)
+    torch.testing.assert_close(10 * ratio.log10(), torch.full((6,), 7.0), atol=1e-3, rtol=0)
+
+
+def clips(n: int) -> tuple[torch.Tensor, torch.Tensor]:
+    rng = np.random.default_rng(0)
+    t = np.arange(4096) / 16000
+    clean = np.stack([np.sin(2 * np.pi * rng.uniform(200, 2000) * t) for _ in range(n)])
+    noisy = clean + rng.normal(size=clean.shape)
+    return torch.tensor(noisy, dtype=torch.float32), torch.tensor(clean, dtype=torch.float32)
+
+
+def training(epochs: int = 8) -> Denoising:
+    torch.manual_seed(0)
+    model = SparseS5(257, 16, 8, 1, 257, dropout=0.1)
+    return Denoising(model, *clips(16), DenoisingRecipe(epochs=epochs, batch_size=8))
+
+
+def test_training_denoises_tones() -> None:
+    run = training(25)
+    noisy, clean = clips(16)
+    before = evaluate(run.model, noisy, clean).mean()
+    while run.step < run.steps:
+        run.advance()
+    assert evaluate(run.model, noisy, clean).mean() > before + 3
+
+
+def test_a_training_goes_on_from_its_state_as_if_never_left() -> None:
+    whole = training()
+    seen = [whole.advance() for _ in range(whole.steps)]
+    left = training()
+    for _ in range(7):
+        left.advance()
+    state = left.state_dict()
+    again = training()
+    again.load_state_dict(state)
+    assert [again.advance() for _ in range(again.steps - 7)] == seen[7:]
+
+
+def test_callbacks_hear_how_far_it_is() -> None:
+    shares: list[float] = []
+    model = SparseS5(257, 8, 8, 1, 257)
+    run = Denoising(model, *clips(4), DenoisingRecipe(epochs=2, batch_size=2), shares.append)
+    for _ in range(4):
+        run.advance()
+    assert shares == [0.25, 0.5, 0.75, 1.0]
+
+
+def test_the_mask_is_applied_to_the_noisy_spectrum() -> None:
+    class Half(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.full_like(x, -0.5)
+
+    x, _ = clips(2)
+    sound, magnitudes = denoised(Half(), x)
+    torch.testing.assert_close(sound, x / 2, atol=1e-5, rtol=0)
+    torch.testing.assert_close(magnitudes, analyse(x).abs() / 2, atol=1e-4, rtol=0)
+
+
+def test_bad_clips_and_recipes_are_named() -> None:
+    model = SparseS5(257, 8, 8, 1, 257)
+    with pytest.raises(ValueError, match=r"noisy, clean must have one shape \(clips, time\)"):
+        Denoising(model, torch.zeros(2, 600), torch.zeros(3, 600))
+    with pytest.raises(ValueError, match="epochs must be at least 1"):
+        DenoisingRecipe(epochs=0)
+    with pytest.raises(ValueError, match="warm_up"):
+        DenoisingRecipe(warm_up=1.0)
