@@ -1,23 +1,39 @@
-"""Makes networks fit the chip: quantisation after training and in it, and a report of its cost.
+"""Makes networks fit the chip: quantisation after training and in it, pruning, reports of its cost.
 
-`FixedModel`, for fine-tuning, loads torch when it is first used; all else works without.
+`FixedModel`, for fine-tuning, and `Pruner` load torch when they are first used; all else works
+without.
 """
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from lava_ssm.compress.formats import PAPER, Formats
-from lava_ssm.compress.quantize import quantize
+from lava_ssm.compress.quantize import W8A16, quantize
 from lava_ssm.compress.report import Report, report
+from lava_ssm.compress.shares import error_shares, signal_to_error
 
 if TYPE_CHECKING:
     from lava_ssm.compress.finetune import FixedModel
+    from lava_ssm.compress.pruning import Pruner, sparsity_of
 
-__all__ = ["PAPER", "FixedModel", "Formats", "Report", "quantize", "report"]
+__all__ = [
+    "PAPER",
+    "W8A16",
+    "FixedModel",
+    "Formats",
+    "Pruner",
+    "Report",
+    "error_shares",
+    "quantize",
+    "report",
+    "signal_to_error",
+    "sparsity_of",
+]
+
+_WITH_TORCH = {"FixedModel": "finetune", "Pruner": "pruning", "sparsity_of": "pruning"}
 
 
 def __getattr__(name: str) -> Any:
-    if name == "FixedModel":
-        from lava_ssm.compress.finetune import FixedModel
-
-        return FixedModel
+    if name in _WITH_TORCH:
+        return getattr(importlib.import_module(f"lava_ssm.compress.{_WITH_TORCH[name]}"), name)
     raise AttributeError(f"module 'lava_ssm.compress' has no attribute {name!r}")

@@ -1,7 +1,8 @@
 """Which exponents the messages of a network get.
 
-An S4D layer hands its input's exponent on, so exponents are chosen segment by segment: a segment
-is the edges from one linear layer to the next. Edge i enters stage i; the last is the output.
+An S4D layer hands its input's exponent on, all others choose their own, so exponents are chosen
+segment by segment: a segment is the edges from one layer that chooses to the next. Edge i enters
+stage i; the last is the output.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lava_ssm.compress.ranges import (
+    SPARE,
     Interval,
     Observed,
     limit,
@@ -17,9 +19,11 @@ from lava_ssm.compress.ranges import (
     s4d_interval,
     sum_scale,
 )
-from lava_ssm.network import FixedLinear, Readout, Stage
+from lava_ssm.network import FixedGate, FixedLinear, FixedS4D, FixedS5, Readout, Stage
+from lava_ssm.network.description import BIAS_BITS
 from lava_ssm.network.fixed_network import FixedLayer
 from lava_ssm.numerics import (
+    SIGMOID_EXPONENT,
     SYNAPSE_BITS,
     Arithmetic,
     IntArray,
@@ -28,13 +32,13 @@ from lava_ssm.numerics import (
     word_range,
 )
 
-_SPARE = 2
-"""One spare bit: what calibration data reach, twice over, still fits."""
+_MOST_LEFT = 8
+"""Bits that a product or a residual message is shifted to the left at most."""
 
 
 def _segments(layers: Sequence[FixedLayer]) -> list[range]:
-    """Group the edges by common exponent: a linear layer begins a new segment."""
-    starts = [0] + [i + 1 for i, layer in enumerate(layers) if isinstance(layer, FixedLinear)]
+    """Group the edges by common exponent: a layer that chooses its own begins a new segment."""
+    starts = [0] + [i + 1 for i, layer in enumerate(layers) if not isinstance(layer, FixedS4D)]
     ends = [*starts[1:], len(layers) + 1]
     return [range(a, b) for a, b in zip(starts, ends, strict=True)]
 
@@ -82,24 +86,42 @@ def room(
     states: list[IntArray | None] = []
     layers = [stage.layer for stage in stages]
     for edge in range(len(layers) + 1):
-        message = seen.input if edge == 0 else float(seen.sums(edge - 1).max())
+        message = seen.input if edge == 0 else _message(stages, seen, edge - 1)
         fits = [_fit(message, rules.message_bits)]
+        if edge > 0:
+            fits.append(_fit(seen.bias(edge - 1), BIAS_BITS))
         if edge == len(layers):
             if readout is Readout.MEAN_OVER_TIME:
                 fits.append(_fit(seen.total, SYNAPSE_BITS))
-        elif isinstance(layer := layers[edge], FixedLinear):
-            fits.append(_fit(float((seen.sums(edge) * sum_scale(layer)).max()), SYNAPSE_BITS))
-            states.append(None)
-        else:
+        elif isinstance(layer := layers[edge], FixedS4D):
             u = np.full(layer.d_model, seen.input) if edge == 0 else seen.messages(edge - 1)
             peaks = np.maximum(u, seen.state(edge))
-            spare = _SPARE_OF_A_CHANNEL if by_channel else _SPARE
+            spare = _SPARE_OF_A_CHANNEL if by_channel else SPARE
             states.append(np.array([_fit(peak, rules.state_bits, spare) for peak in peaks]))
+        else:
+            fits.append(_fit(float(_sums(layer, seen, edge).max()), SYNAPSE_BITS))
+            states.append(None)
         edges.append(min(fits))
     return Room(tuple(edges), tuple(states))
 
 
-def _fit(peak: float, bits: int, spare: int = _SPARE) -> int:
+def _message(stages: Sequence[Stage[FixedLayer]], seen: Observed, i: int) -> float:
+    """Largest magnitude of what a stage sends, or of the sums that it makes it from."""
+    sent = float(seen.messages(i).max())
+    if isinstance(stages[i].layer, FixedS5 | FixedGate):
+        return sent
+    return max(sent, float(seen.sums(i).max()))
+
+
+def _sums(layer: FixedLinear | FixedGate | FixedS5, seen: Observed, stage: int) -> RealArray:
+    """Largest 32-bit sums of a stage's first synapse, as its input's mantissas have exponent 0."""
+    if isinstance(layer, FixedS5):
+        e_b = np.broadcast_to(layer.b_exponent, layer.d_state)
+        return seen.drive(stage) * np.tile(np.exp2(e_b + 1.0), 2)
+    return seen.sums(stage) * sum_scale(layer)
+
+
+def _fit(peak: float, bits: int, spare: int = SPARE) -> int:
     """Largest exponent at which so many times a peak fits its word."""
     return int(np.floor(np.log2(limit(bits) / (spare * peak)))) if peak > 0 else _ANY
 
@@ -141,18 +163,19 @@ def calibrated(
     """
     layers = [stage.layer for stage in stages]
     segments = _segments(layers)
+    edges: list[int] = []
     chosen: list[int] = []
     highest: list[int] = []
     for segment in segments:
         top = [space.edges[edge] for edge in segment]
         states = [space.states[edge] for edge in segment if edge < len(layers)]
         inside = [int(room.min()) for room in states if room is not None]
-        before = [] if segment.start == 0 else [chosen[-1]]
-        finest = [e + _finest(layers, segment) for e in before]
+        finest = _finest(stages, segment, edges)
         asked = _COMMON_STATE_EXPONENT if state_exponent is None else state_exponent
         least = 0 if state_exponent is None else state_exponent
         e = min([*top, *finest, *(bits - asked for bits in inside)])
         chosen.append(0 if e >= _ANY - _LARGEST_STATE_EXPONENT else e)
+        edges += [chosen[-1]] * len(segment)
         highest.append(max(chosen[-1], min([*top, *(bits - least for bits in inside)])))
     return Choice(tuple(segments), tuple(chosen), tuple(highest))
 
@@ -177,11 +200,25 @@ def least_error(choice: Choice, error: Callable[[Choice], float]) -> Choice:
     return choice
 
 
-def _finest(layers: Sequence[FixedLayer], segment: range) -> int:
-    """Bits beyond its input's exponent at which a linear layer only appends zeros to its sums."""
-    before = layers[segment.start - 1]
-    assert isinstance(before, FixedLinear)
-    return int(np.min(before.exponent)) + 1
+def _finest(
+    stages: Sequence[Stage[FixedLayer]], segment: range, exponents: Sequence[int]
+) -> list[int]:
+    """Exponents beyond which the layer before a segment would only append zeros."""
+    if segment.start == 0:
+        return []
+    before = stages[segment.start - 1]
+    e_u = exponents[-1]
+    finest = []
+    if before.residual is not None:
+        finest.append(exponents[before.residual] + _MOST_LEFT)
+    match before.layer:
+        case FixedLinear() as layer if layer.bias is None and before.residual is None:
+            finest.append(e_u + int(np.min(layer.exponent)) + 1)
+        case FixedGate():
+            finest.append(e_u + SIGMOID_EXPONENT)
+        case FixedS5() as layer:
+            finest.append(e_u + layer.d_exponent + _MOST_LEFT)
+    return finest
 
 
 def certified(
@@ -205,7 +242,7 @@ def certified(
             before, behind = stages[segment.start - 1], sums
             assert isinstance(before.layer, FixedLinear)
             assert behind is not None
-            highest = exponents[-1] + _finest(layers, segment)
+            (highest,) = _finest(stages, segment, exponents)
             for e in range(highest, highest - 64, -1):
                 amount = np.asarray(before.layer.exponent) + exponents[-1] + 1 - e
                 message = behind.shifted(amount)
@@ -249,6 +286,7 @@ def _through(
         if isinstance(stage.layer, FixedLinear):
             sums = linear_interval(stage.layer, message)
             return sums if sums.fits(SYNAPSE_BITS) else None
+        assert isinstance(stage.layer, FixedS4D)
         out = s4d_interval(stage.layer, rules, message)
         if out is None or not out.fits(SYNAPSE_BITS):
             return None

@@ -7,8 +7,18 @@ import numpy as np
 from lava_ssm.compress.formats import Formats
 from lava_ssm.compress.weights import compensated
 from lava_ssm.network import S4D, FixedLinear, FixedS4D, Linear
+from lava_ssm.network.description import Exponent
 from lava_ssm.network.linear import WEIGHT_BITS
-from lava_ssm.numerics import IntArray, RealArray, Rounding, fitting_exponent, quantize, round_real
+from lava_ssm.numerics import (
+    IntArray,
+    Overflow,
+    RealArray,
+    Rounding,
+    dequantize,
+    fitting_exponent,
+    quantize,
+    round_real,
+)
 
 
 def balanced(layer: S4D) -> S4D:
@@ -83,22 +93,69 @@ def stable(a: np.ndarray, p: IntArray, rounding: Rounding) -> IntArray:
     return rounded
 
 
-def fixed_linear(layer: Linear, formats: Formats, gram: RealArray | None = None) -> FixedLinear:
-    """Quantise a linear layer, output exponent yet to be chosen.
+def fixed_linear(
+    layer: Linear,
+    formats: Formats,
+    gram: RealArray | None = None,
+    spread: RealArray | None = None,
+) -> FixedLinear:
+    """Quantise a linear layer; its bias and output exponent are yet to be chosen.
 
     Parameters
     ----------
     gram
         Sum of u u^T over its inputs u on calibration data, (d_input, d_input), where weights are
         rounded with regard to each other.
+    spread
+        See `linear_mantissas`.
     """
-    size = np.abs(layer.weights)
-    exponent = fitting_exponent(
-        size.max(axis=1) if formats.per_channel else size.max(), WEIGHT_BITS
-    )
+    mantissas, exponent = linear_mantissas(layer.weights, formats, spread)
     if formats.compensate and gram is not None:
-        return FixedLinear(compensated(layer.weights, WEIGHT_BITS, exponent, gram), exponent)
-    mantissas = quantize(
-        layer.weights, WEIGHT_BITS, np.reshape(exponent, (-1, 1)), formats.rounding, name="weights"
-    )
+        mantissas = compensated(layer.weights, WEIGHT_BITS, np.asarray(exponent), gram)
     return FixedLinear(mantissas, exponent)
+
+
+_FINER = 11
+"""Bits by which an exponent may be finer than fits the largest weight."""
+
+
+def linear_mantissas(
+    weights: RealArray, formats: Formats, spread: RealArray | None = None
+) -> tuple[IntArray, Exponent]:
+    """8-bit mantissas of weights, and their exponent: one, or one a row.
+
+    Parameters
+    ----------
+    weights
+        Real, (rows, columns) or, of complex ones, (rows, columns, 2).
+    spread
+        Standard deviation of what each column is multiplied with, (columns,). None: the exponent
+        is the largest at which all weights fit. Given, it is the one with the least squared error
+        of the products; a weight of a column that hardly varies may then saturate, where it would
+        leave the others few bits. (That of its mean is made up for by the bias.)
+    """
+    size = np.abs(weights)
+    rows = (-1, *[1] * (weights.ndim - 1))
+    fits = fitting_exponent(
+        size.reshape(len(size), -1).max(axis=1) if formats.per_channel else size.max(), WEIGHT_BITS
+    )
+    if spread is None:
+        e = np.reshape(fits, rows)
+        return quantize(weights, WEIGHT_BITS, e, formats.rounding, name="weights"), fits
+    # not to trust the calibration data that a column never varies
+    least = spread.max(initial=0) / 4096
+    importance = np.reshape(np.maximum(spread, least), (1, -1, *rows[2:]))
+    best, mantissas = fits, np.zeros(weights.shape, np.int64)
+    lowest = np.full(fits.shape, np.inf)
+    for finer in range(_FINER):
+        e = np.reshape(fits + finer, rows)
+        rounded = quantize(
+            weights, WEIGHT_BITS, e, formats.rounding, Overflow.SATURATE, name="weights"
+        )
+        squared = ((dequantize(rounded, e) - weights) * importance) ** 2
+        error = squared.reshape(len(squared), -1).sum(axis=1) if fits.ndim else squared.sum()
+        better = error < lowest
+        best = np.where(better, fits + finer, best)
+        lowest = np.where(better, error, lowest)
+        mantissas = np.where(np.reshape(better, rows), rounded, mantissas)
+    return mantissas, best

@@ -1,6 +1,8 @@
 """Post-training quantisation: a float network to the integers of the chip."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -11,17 +13,33 @@ from lava_ssm.compress.exponents import Choice, calibrated, certified, least_err
 from lava_ssm.compress.formats import Formats
 from lava_ssm.compress.parameters import balanced, fixed_linear, fixed_s4d
 from lava_ssm.compress.ranges import Observed
+from lava_ssm.compress.s5 import (
+    corrected,
+    fixed_bias,
+    fixed_gate,
+    fixed_s5,
+    gate_bias,
+    with_formats,
+)
 from lava_ssm.network import (
+    GELU,
     S4D,
+    S5,
+    FixedGate,
     FixedLinear,
     FixedNetwork,
     FixedS4D,
+    FixedS5,
+    Gate,
     Linear,
     Network,
     Readout,
-    ReLU,
 )
 from lava_ssm.numerics import CHIP, Arithmetic, RealArray
+
+W8A16 = Arithmetic(message_bits=16)
+"""8-bit weights, 16-bit messages (and diagonals, `Formats.param_bits`), 24-bit states: the
+published choice for S5 (arXiv 2502.01330)."""
 
 
 def quantize(
@@ -49,7 +67,7 @@ def quantize(
         (proven from the weights; costs bits), and no running sum over as many tokens as the
         calibration sequences have.
     arithmetic
-        Rules of the fixed network; the chip's by default.
+        Rules of the fixed network; the chip's by default. `W8A16` has messages of 16 bits.
 
     Returns
     -------
@@ -60,7 +78,8 @@ def quantize(
     TypeError
         Not a float network.
     ValueError
-        Empty or misshapen calibration data, or formats that cannot hold the parameters.
+        A GELU, which has no fixed form; empty or misshapen calibration data, or formats that
+        cannot hold the parameters.
     """
     if not isinstance(network, Network):
         raise TypeError(f"network must be a float Network, got {type(network).__name__}")
@@ -105,31 +124,19 @@ class _Task:
         self, network: Network, x: RealArray, formats: Formats, arithmetic: Arithmetic
     ) -> None:
         self.network, self.x, self.formats, self.arithmetic = network, x, formats, arithmetic
-        grams = _grams(network, x) if formats.compensate else {}
-        stage = -1
-        self.layers: list[FixedS4D | FixedLinear | ReLU] = []
-        for i, layer in enumerate(network.layers):
-            match layer:
-                case S4D():
-                    stage += 1
-                    self.layers.append(fixed_s4d(layer, formats, f"layers[{i}]"))
-                case Linear():
-                    stage += 1
-                    self.layers.append(fixed_linear(layer, formats, grams.get(stage)))
-                case ReLU():
-                    self.layers.append(layer)
+        self.layers, self.values = _parameters(network, formats, x)
         # the rules of choice need the fixed layers in stages, their exponents yet to come
         self.stages = FixedNetwork(tuple(self.layers), network.readout).stages
-        some = x.reshape(-1, *x.shape[-2:])[:_SEARCHED]
-        self.some, self.wanted = some, self._result(network, engine.run(network, some).outputs)
+        self.some = x.reshape(-1, *x.shape[-2:])[:_SEARCHED]
+
+    @cached_property
+    def wanted(self) -> RealArray:
+        """What the float network gives of the calibration sequences."""
+        return self._result(self.network, engine.run(self.network, self.some).outputs)
 
     def calibrated(self) -> FixedNetwork:
         """Exponents by what the calibration data cause."""
-        values = Network(
-            tuple(la if isinstance(la, ReLU) else la.dequantize() for la in self.layers),
-            self.network.readout,
-        )
-        seen = Observed(values, self.x)
+        seen = Observed(self.values, self.x)
         given = self.formats.state_exponent
         by_channel = given == "auto"
         space = room(self.stages, seen, self.network.readout, self.arithmetic, by_channel)
@@ -141,14 +148,24 @@ class _Task:
                 space.state_exponents(i, edges[i]) if by_channel and has is not None else given
                 for i, has in enumerate(space.states)
             ]
-            return self._assembled(edges, states, None)
+            return self._assembled(edges, states, None, seen)
 
-        if self.formats.search:
+        # elsewhere messages and states do not share a word: there is nothing to weigh up
+        if self.formats.search and any(isinstance(s.layer, FixedS4D) for s in self.stages):
             choice = least_error(choice, lambda choice: self._error(build(choice)))
         return build(choice)
 
     def certified(self) -> FixedNetwork:
         """Exponents that no input can make overflow."""
+        for i, stage in enumerate(self.stages):
+            real = self.network.stages[i].layer
+            if stage.residual is not None or not isinstance(real, S4D | Linear):
+                raise ValueError(
+                    "bound: 'certified' knows networks of S4D and Linear layers without residual "
+                    f"paths; stage {i} is a {type(real).__name__}"
+                )
+            if isinstance(real, Linear) and real.bias is not None:
+                raise ValueError("bound: 'certified' knows linear layers without bias only")
         given = self.formats.state_exponent
         found, problem = [], None
         for s in (8, 6, 4, 2, 0) if given == "auto" else (given,):
@@ -166,20 +183,33 @@ class _Task:
         return min(found, key=self._error) if len(found) > 1 else found[0]
 
     def _assembled(
-        self, edges: list[int], states: list[Any], input_bits: int | None
+        self,
+        edges: Sequence[int],
+        states: Sequence[Any],
+        input_bits: int | None,
+        seen: Observed | None = None,
     ) -> FixedNetwork:
-        final: list[FixedS4D | FixedLinear | ReLU] = []
-        stage = 0
-        for layer in self.layers:
-            match layer:
+        final: list[Any] = []
+        i = 0
+        pairs: Any = zip(self.layers, self.values.layers, strict=True)
+        for fixed, real in pairs:
+            match fixed:
                 case FixedLinear():
-                    final.append(replace(layer, output_exponent=edges[stage + 1]))
-                    stage += 1
+                    bias = None if real.bias is None else fixed_bias(real.bias, edges[i + 1])
+                    final.append(replace(fixed, output_exponent=edges[i + 1], bias=bias))
+                case FixedGate():
+                    bias = gate_bias(real.bias)
+                    final.append(replace(fixed, output_exponent=edges[i + 1], bias=bias))
+                case FixedS5():
+                    assert seen is not None
+                    rules = self.arithmetic
+                    final.append(with_formats(fixed, real, i, edges[i + 1], seen, rules))
                 case FixedS4D():
-                    final.append(replace(layer, state_exponent=_one(states[stage])))
-                    stage += 1
-                case ReLU():
-                    final.append(layer)
+                    final.append(replace(fixed, state_exponent=_one(states[i])))
+                case _:
+                    final.append(fixed)
+                    continue
+            i += 1
         readout = self.network.readout
         return FixedNetwork(tuple(final), readout, edges[0], input_bits, self.arithmetic)
 
@@ -200,16 +230,71 @@ def _one(exponents: Any) -> Any:
     return int(np.min(exponents)) if np.ptp(exponents) == 0 else exponents
 
 
-def _grams(network: Network, x: RealArray) -> dict[int, RealArray]:
-    """Sum of u u^T over the inputs u of each stage."""
-    grams = {0: _gram(x)}
+def _parameters(network: Network, formats: Formats, x: RealArray) -> tuple[list[Any], Network]:
+    """Quantise the weights of each layer.
 
-    def see(stage: int, what: str, values: np.ndarray) -> None:
-        if what == "message":
-            grams[stage + 1] = _gram(values)
+    Returns
+    -------
+    tuple
+        The fixed layers, their biases and the exponents of their messages yet to come; and the
+        float network of their values, with biases that make up for the rounding of the weights.
+    """
+    heard = _Heard(network, x)
+    fixed: list[Any] = []
+    values: list[Any] = []
+    stage = 0
+    for i, layer in enumerate(network.layers):
+        match layer:
+            case S4D():
+                fixed.append(fixed_s4d(layer, formats, f"layers[{i}]"))
+                values.append(fixed[-1].dequantize())
+            case Linear(bias=None):
+                gram = heard.grams.get(stage) if formats.compensate else None
+                fixed.append(fixed_linear(layer, formats, gram))
+                values.append(fixed[-1].dequantize())
+            case Linear() | S5() | Gate():
+                mean, spread = heard.seen.moments(stage)
+                if isinstance(layer, Linear):
+                    fixed.append(fixed_linear(layer, formats, spread=spread))
+                else:
+                    make: Any = {S5: fixed_s5, Gate: fixed_gate}[type(layer)]
+                    fixed.append(make(layer, formats, spread))
+                values.append(corrected(layer, fixed[-1].dequantize(), mean))
+            case GELU():
+                raise ValueError(
+                    f"layers[{i}]: a GELU has no fixed form; put a ReLU in its place "
+                    "(`relufy` of the model) and train on"
+                )
+            case _:
+                fixed.append(layer)
+                values.append(layer)
+                continue
+        stage += 1
+    return fixed, Network(tuple(values), network.readout)
 
-    engine.run(network, x, probe=see)
-    return grams
+
+class _Heard:
+    """What enters the layers of a float network, found out when it is asked for."""
+
+    def __init__(self, network: Network, x: RealArray) -> None:
+        self._network, self._x = network, x
+
+    @cached_property
+    def seen(self) -> Observed:
+        """Ranges and moments."""
+        return Observed(self._network, self._x)
+
+    @cached_property
+    def grams(self) -> dict[int, RealArray]:
+        """Sum of u u^T over the inputs u of each stage."""
+        grams = {0: _gram(self._x)}
+
+        def see(stage: int, what: str, values: np.ndarray) -> None:
+            if what == "message":
+                grams[stage + 1] = _gram(values)
+
+        engine.run(self._network, self._x, probe=see)
+        return grams
 
 
 def _gram(u: RealArray) -> RealArray:

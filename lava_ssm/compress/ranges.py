@@ -7,8 +7,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lava_ssm import engine
-from lava_ssm.network import S4D, FixedLinear, FixedS4D, Network
+from lava_ssm.network import S4D, FixedGate, FixedLinear, FixedS4D, Gate, Network
 from lava_ssm.numerics import Arithmetic, RealArray, dequantize, state_bound, word_range
+
+SPARE = 2
+"""One spare bit: what calibration data reach, twice over, still fits."""
 
 
 def limit(bits: int) -> int:
@@ -34,19 +37,27 @@ class Observed:
 
     def __init__(self, network: Network, x: ArrayLike) -> None:
         self._peaks: dict[tuple[int, str], RealArray] = {}
+        self._stages = network.stages
+        self._moments: dict[int, tuple[RealArray, RealArray]] = {}
+        self._see(-1, "message", np.asarray(x, float))
         outputs = engine.run(network, x, probe=self._see).outputs
         self.input = float(np.abs(x).max())
         self.total = float(np.abs(outputs).max())
 
     def _see(self, stage: int, what: str, values: np.ndarray) -> None:
-        channels = -3 if what == "state" else -1
+        channels = -1
+        if what == "state":
+            channels = -3 if isinstance(self._stages[stage].layer, S4D) else -2
         others = tuple(i for i in range(values.ndim) if i != values.ndim + channels)
         peak = np.abs(values).max(axis=others)
+        if what == "message":
+            flat = values.reshape(-1, values.shape[-1])
+            self._moments[stage] = flat.mean(axis=0), flat.std(axis=0)
         before = self._peaks.get((stage, what))
         self._peaks[stage, what] = peak if before is None else np.maximum(peak, before)
 
     def state(self, stage: int) -> RealArray:
-        """Of the real and imaginary parts of the states of each channel, (d_model,)."""
+        """Of the real and imaginary parts of states: an S4D's by channel, (d_model,), else each."""
         return self._peaks[stage, "state"]
 
     def messages(self, stage: int) -> RealArray:
@@ -57,8 +68,22 @@ class Observed:
         """Of what a stage's synapses accumulate for each channel, (d_output,)."""
         return self._peaks[stage, "sum"]
 
+    def drive(self, stage: int) -> RealArray:
+        """Of what the synapse to the states of an S5 layer accumulates, (2 d_state,)."""
+        return self._peaks[stage, "drive"]
 
-def sum_scale(layer: FixedLinear) -> RealArray:
+    def moments(self, stage: int) -> tuple[RealArray, RealArray]:
+        """Mean and standard deviation of what enters a stage, each (d_input,)."""
+        return self._moments[stage - 1]
+
+    def bias(self, stage: int) -> float:
+        """Of the biases that a stage's neurons add to its output; 0 without."""
+        layer = self._stages[stage].layer
+        bias = getattr(layer, "bias", None)  # that of a gate is added inside the sigmoid
+        return 0.0 if bias is None or isinstance(layer, Gate) else float(np.abs(bias).max())
+
+
+def sum_scale(layer: FixedLinear | FixedGate) -> RealArray:
     """Exponent that the synapse's sum has beyond its input's, as a factor 2**(exponent + 1)."""
     return dequantize(np.ones(layer.d_output, int), -(np.asarray(layer.exponent) + 1))
 

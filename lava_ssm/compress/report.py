@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.table import Table
 
 from lava_ssm import engine
-from lava_ssm.network import S4D, FixedNetwork, FixedS4D, Network
+from lava_ssm.network import S4D, S5, FixedNetwork, FixedS4D, FixedS5, Network
 from lava_ssm.network.linear import WEIGHT_BITS
+from lava_ssm.network.s5 import DIAGONAL_BITS
 from lava_ssm.numerics import SYNAPSE_BITS, dequantize, word_range
 
 if TYPE_CHECKING:
@@ -129,8 +130,10 @@ def report(network: Network, fixed: FixedNetwork, x: ArrayLike) -> Report:
     for i, (float_stage, stage, (_, tally)) in enumerate(pairs):
         name = f"{i} {type(float_stage.layer).__name__}"
         rows += _parameters(name, float_stage.layer, stage.layer)
-        if isinstance(stage.layer, FixedS4D):
-            exponents = e[i] + np.asarray(stage.layer.state_exponent)
+        if isinstance(stage.layer, FixedS4D | FixedS5):
+            exponents = np.asarray(stage.layer.state_exponent)
+            if isinstance(stage.layer, FixedS4D):
+                exponents = exponents + e[i]
             bits = fixed.arithmetic.state_bits
             used = integer.peak_state[i] / word_range(bits)[1]
             count = tally["input"] + tally["state"]
@@ -160,6 +163,17 @@ class _Signals:
 
 
 def _parameters(name: str, real: Any, integer: Any) -> list[TensorReport]:
+    if isinstance(real, S5):
+        exponents = {"a": "param_exponent", "b": "b_exponent", "c": "c_exponent"}
+        rows = []
+        for key, which in exponents.items():
+            mantissas, values = getattr(integer, key), getattr(real, key)
+            e = np.reshape(getattr(integer, which), (-1, *[1] * (mantissas.ndim - 1)))
+            wanted = np.stack([values.real, values.imag], axis=-1)
+            bits = DIAGONAL_BITS if key == "a" else WEIGHT_BITS
+            rows.append(_compare(f"{name} {key}", bits, e, mantissas, wanted, 0))
+        direct = _compare(f"{name} d", DIAGONAL_BITS, integer.d_exponent, integer.d, real.d, 0)
+        return [*rows, direct]
     if not isinstance(real, S4D):
         e = np.reshape(integer.exponent, (-1, 1))
         return [_compare(f"{name} weights", WEIGHT_BITS, e, integer.weights, real.weights, 0)]

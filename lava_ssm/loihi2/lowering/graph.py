@@ -52,10 +52,17 @@ class Graph:
         self.s_out: Any = None
         self._parts = parts
         for i, stage in enumerate(network.stages):
-            if isinstance(stage.layer, FixedS4D):
-                synapses = self._s4d(i, stage.layer)
-            else:
-                synapses = self._linear(i, stage.layer)
+            match stage:
+                case Stage(FixedS4D() as layer, residual=None):
+                    synapses = self._s4d(i, layer)
+                case Stage(FixedLinear(bias=None) as layer, residual=None):
+                    synapses = self._linear(i, layer)
+                case _:
+                    kind = type(stage.layer).__name__
+                    raise TypeError(
+                        f"network: stage {i}, a {kind}, cannot be lowered: the graph has FixedS4D "
+                        "layers and FixedLinear ones without bias, and no residual paths"
+                    )
             self._neurons(i, stage, synapses)
 
     def _linear(self, i: int, layer: FixedLinear) -> list[AbstractProcess]:

@@ -1,0 +1,176 @@
+"""Pruning: weights of small magnitude become zero, and stay so."""
+
+import math
+from collections.abc import Iterator
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from lava_ssm.nn import S5
+
+Allocation = Literal["global", "tensor", "erk"]
+
+
+class Pruner:
+    """Prunes a model's large linear maps by magnitude while it is trained.
+
+    At a share t of the training the sparsity is
+
+        s(t) = s_f (1 - (1 - t / end)^3)       for t < end, and s_f from then on
+
+    (Zhu, Gupta, "To Prune, or Not to Prune", 2017, equation 1). Masks are chosen anew from the
+    magnitudes, a weight that was zero among them, until t = end; then they stay. After each step
+    the masked weights are zero.
+
+    Parameters
+    ----------
+    model
+        Its `Linear` weights and the b and c of its `S5` layers are pruned, real and imaginary parts
+        on their own, as synapses have them. Biases, norms and diagonals are not.
+    sparsity
+        s_f, share of zeros among all these weights at the end, in (0, 1).
+    allocation
+        "global": one threshold for all; "tensor": the same share of each; "erk": density
+        proportional to (rows + columns) / (rows * columns) (Evci et al., "Rigging the Lottery",
+        2020, section 3).
+    end
+        Share of the training at which the final sparsity is reached, in (0, 1]; 0: at once
+        (one-shot).
+    every
+        Choose masks anew once in so many calls.
+
+    Raises
+    ------
+    ValueError
+        A number outside its range, or a sparsity that leaves a tensor without weights.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        sparsity: float,
+        allocation: Allocation = "erk",
+        end: float = 0.7,
+        every: int = 10,
+    ) -> None:
+        if not 0 < sparsity < 1:
+            raise ValueError(f"sparsity must lie in (0, 1), got {sparsity}")
+        if allocation not in get_args(Allocation):
+            raise ValueError(
+                f"allocation must be one of {get_args(Allocation)}, got {allocation!r}"
+            )
+        if not 0 <= end <= 1:
+            raise ValueError(f"end must lie in [0, 1], got {end}")
+        if every < 1:
+            raise ValueError(f"every must be at least 1, got {every}")
+        self._weights = dict(prunable(model))
+        if not self._weights:
+            raise ValueError("model: it has no Linear and no S5 layer to prune")
+        self.sparsity, self.allocation, self.end, self.every = sparsity, allocation, end, every
+        self.masks = {
+            name: torch.ones_like(w, dtype=torch.bool) for name, w in self._weights.items()
+        }
+        self._calls = 0
+        self._final = False
+        # what would be left at the end must not be nothing
+        for name, density in self._densities(sparsity).items():
+            self._kept(name, density)
+
+    def at(self, t: float) -> None:
+        """Prune to the sparsity of a share t of the training, in [0, 1]."""
+        self._calls += 1
+        done = t >= self.end
+        if not self._final and (done or self._calls % self.every == 0):
+            rest = 0.0 if done else 1 - t / self.end
+            self._choose(self.sparsity * (1 - rest**3))
+            self._final = done
+        self.apply()
+
+    @torch.no_grad()
+    def apply(self) -> None:
+        """Make the masked weights zero."""
+        for name, weight in self._weights.items():
+            weight.mul_(self.masks[name])
+
+    def state_dict(self) -> dict[str, object]:
+        """Masks and progress, for a checkpoint."""
+        return {"masks": self.masks, "calls": self._calls, "final": self._final}
+
+    def load_state_dict(self, state: dict[str, object]) -> None:
+        """Go on from what `state_dict` gave."""
+        masks, calls = state["masks"], state["calls"]
+        assert isinstance(masks, dict)
+        assert isinstance(calls, int)
+        self.masks, self._calls, self._final = masks, calls, bool(state["final"])
+
+    def _densities(self, sparsity: float) -> dict[str, float]:
+        """Share of weights that each tensor keeps."""
+        sizes = {name: w.numel() for name, w in self._weights.items()}
+        if self.allocation != "erk":
+            return dict.fromkeys(sizes, 1 - sparsity)
+        raw = {}
+        for name, w in self._weights.items():
+            raw[name] = sum(w.shape[:2]) / math.prod(w.shape[:2])
+        # tensors whose density would exceed one keep all; the others share what is left
+        full: set[str] = set()
+        while True:
+            left = (1 - sparsity) * sum(sizes.values()) - sum(sizes[n] for n in full)
+            others = {n: raw[n] * sizes[n] for n in sizes if n not in full}
+            scale = left / sum(others.values())
+            over = {n for n in others if scale * raw[n] > 1}
+            if not over:
+                return {n: 1.0 if n in full else scale * raw[n] for n in sizes}
+            full |= over
+
+    def _kept(self, name: str, density: float) -> int:
+        size = self._weights[name].numel()
+        kept = round(density * size)
+        if kept < 1:
+            raise ValueError(
+                f"sparsity: {self.sparsity} leaves none of the {size} weights of {name}"
+            )
+        return kept
+
+    @torch.no_grad()
+    def _choose(self, sparsity: float) -> None:
+        sizes = {name: w.abs().flatten() for name, w in self._weights.items()}
+        if self.allocation == "global":
+            everything = torch.cat(list(sizes.values()))
+            kept = max(1, round((1 - sparsity) * len(everything)))
+            chosen = _largest(everything, kept).split([len(s) for s in sizes.values()])
+            flat = dict(zip(sizes, chosen, strict=True))
+            for name, mask in flat.items():
+                if not mask.any():
+                    raise ValueError(
+                        f"sparsity: {sparsity:.4g}, allocated globally, leaves no weight of {name}"
+                    )
+        else:
+            densities = self._densities(sparsity)
+            flat = {n: _largest(s, self._kept(n, densities[n])) for n, s in sizes.items()}
+        self.masks = {name: mask.view_as(self._weights[name]) for name, mask in flat.items()}
+
+
+def prunable(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Name and weights of a model's large linear maps."""
+    for name, module in model.named_modules():
+        prefix = f"{name}." if name else ""
+        if isinstance(module, nn.Linear):
+            yield f"{prefix}weight", module.weight
+        elif isinstance(module, S5):
+            yield f"{prefix}b", module.b
+            yield f"{prefix}c", module.c
+
+
+def sparsity_of(model: nn.Module) -> float:
+    """Share of zeros among the weights that a `Pruner` prunes, in [0, 1]."""
+    weights = [w for _, w in prunable(model)]
+    zeros = sum(int((w == 0).sum()) for w in weights)
+    return zeros / sum(w.numel() for w in weights)
+
+
+def _largest(sizes: Tensor, count: int) -> Tensor:
+    """Mask of the `count` largest, exactly as many also among equal ones."""
+    mask = torch.zeros(len(sizes), dtype=torch.bool)
+    mask[sizes.topk(count).indices] = True
+    return mask

@@ -1,0 +1,84 @@
+"""Which tensor's quantisation costs how much at a network's output."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from lava_ssm import engine
+from lava_ssm.network import S4D, S5, FixedNetwork, Gate, Linear, Network, ReLU, Residual
+
+_TOGETHER: dict[type, tuple[tuple[str, ...], ...]] = {
+    S5: (("a",), ("b", "drive_bias"), ("c",), ("d", "bias")),
+    Linear: (("weights", "bias"),),
+    Gate: (("weights", "bias"),),
+    Residual: (),
+    ReLU: (),
+}
+"""Tensors that are quantised together: weights, and the bias that makes up for their rounding."""
+
+
+def signal_to_error(wanted: ArrayLike, found: ArrayLike) -> float:
+    """10 log10(sum wanted^2 / sum (found - wanted)^2), in dB; infinite where they are equal."""
+    signal = np.asarray(wanted, float)
+    error = np.asarray(found, float) - signal
+    with np.errstate(divide="ignore"):
+        return float(10 * np.log10((signal**2).sum() / (error**2).sum()))
+
+
+def error_shares(network: Network, fixed: FixedNetwork, x: ArrayLike) -> dict[str, float]:
+    """Signal-to-error ratio of the outputs, in dB, with one tensor quantised at a time.
+
+    Parameters
+    ----------
+    network
+        The float network.
+    fixed
+        The same, quantised.
+    x
+        Data, (..., time, d_input), real values.
+
+    Returns
+    -------
+    dict
+        By tensor, such as `3 S5 b`: the stage's number, its layer and the tensor, with the bias
+        that makes up for its rounding. `all` is with
+        all of them quantised and exact arithmetic, `arithmetic` that of the integers against the
+        network of the quantised parameters, `total` both: the integers against `network`.
+
+    Raises
+    ------
+    ValueError
+        The two are not networks of the same layers.
+    """
+    values = fixed.dequantize()
+    if [type(la) for la in values.layers] != [type(la) for la in network.layers]:
+        raise ValueError("fixed: its layers are not those of network")
+    wanted = network.run(x)
+    shares = {}
+    stage = -1
+    for i, (real, quantized) in enumerate(zip(network.layers, values.layers, strict=True)):
+        stage += hasattr(real, "n_synapses")
+        for name, layer in _one_at_a_time(real, quantized):
+            layers = list(network.layers)
+            layers[i] = layer
+            found = Network(tuple(layers), network.readout).run(x)
+            shares[f"{stage} {type(real).__name__}{name}"] = signal_to_error(wanted, found)
+    integers = fixed.to_float(engine.run(fixed, x).outputs)
+    exact = values.run(x)
+    shares["all"] = signal_to_error(wanted, exact)
+    shares["arithmetic"] = signal_to_error(network.to_float(exact), integers)
+    shares["total"] = signal_to_error(network.to_float(wanted), integers)
+    return shares
+
+
+def _one_at_a_time(real: Any, quantized: Any) -> list[tuple[str, Any]]:
+    """Give the layer with each of its tensors quantised, the others as they were."""
+    if isinstance(real, S4D):  # its b and c may have been scaled against each other
+        return [("", quantized)]
+    return [
+        (f" {names[0]}", replace(real, **{name: getattr(quantized, name) for name in names}))
+        for names in _TOGETHER[type(real)]
+        if np.any(getattr(quantized, names[0]))
+    ]
