@@ -9,14 +9,18 @@ from lava_ssm.proc.fused.process import FusedSSMNetwork
 from lava_ssm.proc.io.sink import Sink, sink
 from lava_ssm.proc.io.source import Source, source
 from lava_ssm.proc.network.process import SSMNetwork
+from lava_ssm.proc.output.process import Output
 from lava_ssm.proc.readout.process import Readout
 from lava_ssm.proc.relay.process import Relay
 from lava_ssm.proc.run import run
 from lava_ssm.proc.s4d.process import S4D
+from lava_ssm.proc.s5.process import S5
 
 __all__ = [
     "S4D",
+    "S5",
     "FusedSSMNetwork",
+    "Output",
     "Readout",
     "Relay",
     "SSMNetwork",

@@ -1,5 +1,6 @@
 """How a fused network behaves, in floating and in fixed point."""
 
+import math
 from collections import deque
 from typing import Any
 
@@ -60,7 +61,8 @@ class AbstractFusedModel(PyLoihiProcessModel):
             return
         self.as_read = self.read.copy()
         shapes = [x.shape for x in self.stream.state]
-        cuts = np.cumsum([shape[-3] * shape[-2] for shape in shapes])[:-1]
+        sizes = [math.prod(shape[len(self.batch) : -1]) for shape in shapes]
+        cuts = np.cumsum(sizes)[:-1]
         parts = np.split(self.read, cuts, axis=-2)
         kind = self.kind
         self.stream.state = tuple(

@@ -1,5 +1,6 @@
 """A whole network as one Lava Process that is not a graph inside."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +9,7 @@ from lava.magma.core.process.variable import Var
 from numpy.typing import ArrayLike, NDArray
 
 from lava_ssm.engine import checked_state
-from lava_ssm.network import S4D, FixedNetwork, FixedS4D, Network, Stage
+from lava_ssm.network import FixedNetwork, Network, Stage
 from lava_ssm.proc.abstract_network import AbstractNetwork
 from lava_ssm.proc.schedule import ScheduleName
 from lava_ssm.proc.var_value import var_value
@@ -16,7 +17,7 @@ from lava_ssm.proc.var_value import var_value
 
 @dataclass(frozen=True)
 class FusedState:
-    """The state of an S4D layer: a part of the Process's Var `state`.
+    """The state of a layer: a part of the Process's Var `state`.
 
     Parameters
     ----------
@@ -25,7 +26,9 @@ class FusedState:
     first
         The layer's first state.
     shape
-        (*batch, d_model, d_state).
+        (*batch, d_model, d_state) of an S4D layer, (*batch, d_state) of an S5.
+    n_states
+        How many it has.
     bits
         Width of a mantissa in a fixed network, None in a float one.
     """
@@ -33,15 +36,15 @@ class FusedState:
     var: Var
     first: int
     shape: tuple[int, ...]
+    n_states: int
     bits: int | None
 
     @property
     def _place(self) -> tuple[Any, ...]:
-        d_model, d_state = self.shape[-2:]
-        return ..., slice(self.first, self.first + d_model * d_state), slice(None)
+        return ..., slice(self.first, self.first + self.n_states), slice(None)
 
     def get(self) -> NDArray[Any]:
-        """Read the state, (*batch, d_model, d_state, 2): real, imaginary."""
+        """Read the state, (*shape, 2): real, imaginary."""
         part = var_value(self.var)[self._place].reshape(*self.shape, 2)
         return part.astype(np.float64 if self.bits is None else np.int64)
 
@@ -55,13 +58,13 @@ class FusedState:
         """
         x = checked_state(state, (*self.shape, 2), self.bits)
         whole = var_value(self.var)
-        whole[self._place] = x.reshape(*self.shape[:-2], -1, 2)
+        whole[self._place] = x.reshape(whole[self._place].shape)
         self.var.set(whole)
 
 
 @dataclass(frozen=True)
 class FusedLayer:
-    """What can be read of an S4D layer while its Process exists.
+    """What can be read of a layer with states while its Process exists.
 
     Parameters
     ----------
@@ -96,8 +99,8 @@ class FusedSSMNetwork(AbstractNetwork):
     state
         Var, (states of all layers, 2), with a batch (batch_size, ...): real, imaginary.
     layers
-        For each S4D layer, in order, its part of it: `layers[0].state.get()`. A token is in all
-        layers by the end of the step in which it enters.
+        For each S4D and S5 layer, in order, its part of it: `layers[0].state.get()`. A token is in
+        all layers by the end of the step in which it enters.
     latency
         Steps from a token's entry to its output.
 
@@ -127,15 +130,13 @@ class FusedSSMNetwork(AbstractNetwork):
             network, schedule, period, offset, reset_every, batch, name, n_threads=n_threads
         )
         stages: tuple[Stage[Any], ...] = network.stages
-        layers = [s.layer for s in stages if isinstance(s.layer, S4D | FixedS4D)]
-        sizes = [layer.d_model * layer.d_state for layer in layers]
+        shapes = [s.layer.state_shape[:-1] for s in stages if s.layer.state_shape is not None]
+        sizes = [math.prod(shape) for shape in shapes]
         self.state = Var(shape=(*batch, max(1, sum(sizes)), 2), init=0)
         bits = network.arithmetic.state_bits if isinstance(network, FixedNetwork) else None
         self.layers = tuple(
-            FusedLayer(
-                FusedState(self.state, sum(sizes[:i]), (*batch, la.d_model, la.d_state), bits)
-            )
-            for i, la in enumerate(layers)
+            FusedLayer(FusedState(self.state, sum(sizes[:i]), (*batch, *shape), sizes[i], bits))
+            for i, shape in enumerate(shapes)
         )
         self.overflows = Var(shape=(1,), init=0)
         network.stream()  # loads the kernels here, before processes that need them are forked

@@ -1,5 +1,6 @@
 """A whole network as one hierarchical Lava Process."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +9,7 @@ from lava.magma.core.process.variable import Var
 from numpy.typing import ArrayLike, NDArray
 
 from lava_ssm.engine import checked_state
-from lava_ssm.network import S4D, FixedNetwork, FixedS4D, Network, Stage
+from lava_ssm.network import S4D, S5, FixedNetwork, FixedS4D, FixedS5, Network, Stage
 from lava_ssm.proc.abstract_network import AbstractNetwork
 from lava_ssm.proc.schedule import ScheduleName
 from lava_ssm.proc.var_value import var_value
@@ -16,30 +17,30 @@ from lava_ssm.proc.var_value import var_value
 
 @dataclass(frozen=True)
 class LayerState:
-    """The state of an S4D layer in a graph, as one array.
+    """The state of a layer in a graph, as one array.
 
     Parameters
     ----------
     re, im
         The Vars that hold it, flat.
     shape
-        (d_model, d_state).
+        (d_model, d_state) of an S4D layer, (d_state,) of an S5.
     bits
         Width of a mantissa in a fixed network, None in a float one.
     """
 
     re: Var
     im: Var
-    shape: tuple[int, int]
+    shape: tuple[int, ...]
     bits: int | None
 
     def get(self) -> NDArray[Any]:
-        """Read the state, (d_model, d_state, 2): real, imaginary; mantissas in a fixed network."""
+        """Read the state, (*shape, 2): real, imaginary; mantissas in a fixed network."""
         parts = [np.reshape(var_value(var), self.shape) for var in (self.re, self.im)]
         return np.stack(parts, axis=-1).astype(np.float64 if self.bits is None else np.int64)
 
     def set(self, state: ArrayLike) -> None:
-        """Write the state, (d_model, d_state, 2), between two runs of the graph.
+        """Write the state, (*shape, 2), between two runs of the graph.
 
         Raises
         ------
@@ -55,14 +56,14 @@ class LayerState:
 
 @dataclass(frozen=True)
 class LayerVars:
-    """What can be read of an S4D layer while its graph exists.
+    """What can be read of a layer with states while its graph exists.
 
     Parameters
     ----------
     state
         The state as one array.
     state_re, state_im
-        The Vars that hold it, (d_model * d_state,): for a Monitor.
+        The Vars that hold it, flat: for a Monitor.
     """
 
     state: LayerState
@@ -73,8 +74,10 @@ class LayerVars:
 class SSMNetwork(AbstractNetwork):
     """A network on Lava: stock `Dense` and `Sparse` synapses, our neurons between them.
 
-    Each synapse takes one time step, as on the chip: a linear layer one, an S4D layer two (its
-    expansion to the states and its reduction to the channels).
+    Each synapse takes one time step, as on the chip: a linear layer and a gate one, an S4D layer
+    two (its expansion to the states and its reduction to the channels), an S5 layer two (its
+    matrices B and C). What goes around them, on a residual path, to a gate's product or to d u of
+    an S5 layer, goes through as many synapses of ones, so that tokens meet.
 
     Parameters
     ----------
@@ -98,7 +101,7 @@ class SSMNetwork(AbstractNetwork):
         Ports of shape (d_input,) and (d_output,): messages, mantissas in fixed point. The output
         is zero on steps that carry no token's output.
     layers
-        For each S4D layer, in order, its Vars: `layers[0].state.get()`.
+        For each S4D and S5 layer, in order, its Vars: `layers[0].state.get()`.
     latency
         Steps from a token's entry to its output.
 
@@ -123,7 +126,7 @@ class SSMNetwork(AbstractNetwork):
         self.layers = tuple(
             self._layer_vars(i, stage.layer)
             for i, stage in enumerate(stages)
-            if isinstance(stage.layer, S4D | FixedS4D)
+            if stage.layer.state_shape is not None
         )
         self._overflow_vars = []
         for i, stage in enumerate(stages):
@@ -133,9 +136,9 @@ class SSMNetwork(AbstractNetwork):
                 setattr(self, f"stage{i}_{kind}_overflows", var)
                 self._overflow_vars.append(var)
 
-    def _layer_vars(self, i: int, layer: S4D | FixedS4D) -> LayerVars:
-        shape = (layer.d_model, layer.d_state)
-        re, im = (Var(shape=(layer.d_model * layer.d_state,), init=0) for _ in range(2))
+    def _layer_vars(self, i: int, layer: S4D | FixedS4D | S5 | FixedS5) -> LayerVars:
+        shape = layer.state_shape[:-1]
+        re, im = (Var(shape=(math.prod(shape),), init=0) for _ in range(2))
         setattr(self, f"stage{i}_state_re", re)
         setattr(self, f"stage{i}_state_im", im)
         net = self.network

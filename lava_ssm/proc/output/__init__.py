@@ -1,0 +1,1 @@
+"""Neurons behind a synapse that receive earlier messages too."""

@@ -1,0 +1,91 @@
+"""How the neurons of a layer behave, in floating and in fixed point."""
+
+import numpy as np
+from lava.magma.core.decorator import implements, requires, tag
+from lava.magma.core.model.py.ports import PyInPort
+from lava.magma.core.model.py.type import LavaPyType
+from lava.magma.core.resources import CPU
+from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
+
+from lava_ssm.engine.reference import fixed, floating
+from lava_ssm.network import S5, FixedGate, FixedLinear, FixedS5, Gate, Linear
+from lava_ssm.numerics import Rounding, shift
+from lava_ssm.proc.neuron import (
+    FIXED,
+    FLOATING,
+    AbstractFixedNeuronModel,
+    AbstractFloatNeuronModel,
+    AbstractNeuronModel,
+)
+from lava_ssm.proc.output.process import Output
+
+
+class AbstractOutputModel(AbstractNeuronModel):
+    """Receives what comes beside the synapse's sum."""
+
+    def run_spk(self) -> None:
+        """One time step."""
+        self.u, self.r = self.u_in.recv(), self.r_in.recv()
+        super().run_spk()
+
+    def reset(self) -> None:
+        """Begin a new sum."""
+        self.total[:] = 0
+
+
+@implements(proc=Output, protocol=LoihiProtocol)
+@requires(CPU)
+@tag(FIXED)
+class PyOutputModelFixed(AbstractOutputModel, AbstractFixedNeuronModel):
+    """Bit-accurate: the arithmetic of `lava_ssm.engine.reference.fixed`."""
+
+    u_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
+    r_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
+    total: np.ndarray = LavaPyType(np.ndarray, np.int32)
+
+    def fire(self, a: np.ndarray) -> np.ndarray:
+        """Take what a token's messages have summed to."""
+        given = self.proc_params
+        rules, e = given["arithmetic"], given["input_exponent"]
+        sums = shift(a.astype(np.int64), given["shift"], Rounding.FLOOR)
+        u = self.u.astype(np.int64)
+        match given["layer"]:
+            case FixedLinear() as layer:
+                y = sums if layer.bias is None else sums + layer.bias
+            case FixedGate() as layer:
+                y = fixed.gate(layer, rules, sums, u, e)
+            case FixedS5() as layer:
+                y = fixed.s5_output(layer, rules, sums, u, e)
+        y = fixed.residual(y, self.r.astype(np.int64), given["residual_shift"])
+        y = fixed.message(y, given["relu"], rules, self.tally)
+        if given["sums"]:
+            y = fixed.running_sum(self.total.astype(np.int64), y, rules, self.tally)
+            self.total[:] = y
+        return y.astype(np.int32)
+
+
+@implements(proc=Output, protocol=LoihiProtocol)
+@requires(CPU)
+@tag(FLOATING)
+class PyOutputModelFloat(AbstractOutputModel, AbstractFloatNeuronModel):
+    """Floating point: `lava_ssm.engine.reference.floating`."""
+
+    u_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, float)
+    r_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, float)
+    total: np.ndarray = LavaPyType(np.ndarray, float)
+
+    def fire(self, a: np.ndarray) -> np.ndarray:
+        """Take what a token's messages have summed to."""
+        given = self.proc_params
+        match given["layer"]:
+            case Linear() as layer:
+                y = a if layer.bias is None else a + layer.bias
+            case Gate() as layer:
+                y = floating.gate(layer, a, self.u)
+            case S5() as layer:
+                y = floating.s5_output(layer, a, self.u)
+        y = floating.message(y + self.r, given["relu"], given["gelu"])
+        if given["sums"]:
+            self.total[:] = self.total + y
+            return self.total
+        return y

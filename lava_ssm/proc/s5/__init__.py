@@ -1,0 +1,1 @@
+"""The state neurons of an S5 layer."""
