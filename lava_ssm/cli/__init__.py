@@ -4,11 +4,14 @@ import typer
 
 from lava_ssm.cli.bench import bench
 from lava_ssm.cli.demo import demo
+from lava_ssm.cli.denoise import denoise
 from lava_ssm.cli.estimate import estimate_network
 from lava_ssm.cli.evaluate import evaluate
 from lava_ssm.cli.finetune import finetune
 from lava_ssm.cli.map import map_network
+from lava_ssm.cli.mini_ndns import mini_ndns
 from lava_ssm.cli.train import train
+from lava_ssm.cli.train_denoiser import train_denoiser
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 app.command()(demo)
@@ -17,6 +20,9 @@ app.command()(finetune)
 app.command()(evaluate)
 app.command("map")(map_network)
 app.command("estimate")(estimate_network)
+app.command()(mini_ndns)
+app.command()(train_denoiser)
+app.command()(denoise)
 app.add_typer(bench, name="bench")
 
 

@@ -3,6 +3,7 @@
 from lava_ssm.data.cifar import cifar
 from lava_ssm.data.digits import digits
 from lava_ssm.data.mnist import mnist
+from lava_ssm.data.ndns import Clip, ndns, stacked
 from lava_ssm.data.order import bit_reversal, seeded
 from lava_ssm.data.source import DataDamagedError, DataNotFoundError
 from lava_ssm.data.split import Split, TokenData
@@ -10,6 +11,7 @@ from lava_ssm.data.tasks import TASKS, load
 
 __all__ = [
     "TASKS",
+    "Clip",
     "DataDamagedError",
     "DataNotFoundError",
     "Split",
@@ -19,5 +21,7 @@ __all__ = [
     "digits",
     "load",
     "mnist",
+    "ndns",
     "seeded",
+    "stacked",
 ]

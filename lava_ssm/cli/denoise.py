@@ -1,0 +1,69 @@
+"""`lava-ssm denoise`: a sound file in, a clean one out, token by token."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.console import Console
+
+
+def denoise(
+    noisy: Annotated[Path, typer.Argument(help="Mono sound file of 16 kHz.")],
+    clean: Annotated[Path, typer.Argument(help="Where to write the clean one (wav).")],
+    model: Annotated[Path, typer.Option(help="Network file, float or fixed.")],
+    realtime_report: Annotated[
+        bool, typer.Option(help="Tell the time a token against the 8 ms there are.")
+    ] = False,
+) -> None:
+    """Stream a file through a network, 128 samples at a time."""
+    import lava_ssm
+    from lava_ssm.audio import Denoiser, read, write
+    from lava_ssm.audio.spectra import DELAY, HOP, SAMPLE_RATE
+
+    console = Console()
+    try:
+        samples = read(noisy)
+        denoiser = Denoiser(lava_ssm.load(model))
+    except (ValueError, FileNotFoundError) as error:
+        console.print(f"[red]{error}", soft_wrap=True)
+        raise typer.Exit(2) from None
+    _remark(samples, console)
+
+    blocks = np.zeros((-(-len(samples) // HOP) + DELAY // HOP, HOP))
+    blocks.ravel()[: len(samples)] = samples
+    parts, seconds = [], np.zeros(len(blocks))
+    for i, block in enumerate(blocks):
+        start = time.perf_counter()
+        parts.append(denoiser.step(block))
+        seconds[i] = time.perf_counter() - start
+    sound = np.concatenate(parts)[DELAY : DELAY + len(samples)]
+    try:
+        write(clean, sound)
+    except FileNotFoundError as error:
+        console.print(f"[red]{error}", soft_wrap=True)
+        raise typer.Exit(2) from None
+    console.print(f"{clean}: {len(samples) / SAMPLE_RATE:.2f} s, {len(blocks)} tokens")
+    if realtime_report:
+        _report(seconds, HOP / SAMPLE_RATE, console)
+
+
+def _remark(samples: np.ndarray, console: Console) -> None:
+    if not samples.any():
+        console.print("[yellow]The file is silent; what comes out is what the network makes of it.")
+    elif np.mean(np.abs(samples) >= 1 - 2**-15) > 1e-3:
+        share = np.mean(np.abs(samples) >= 1 - 2**-15)
+        console.print(f"[yellow]{share:.1%} of the samples are clipped; that stays audible.")
+
+
+def _report(seconds: np.ndarray, budget: float, console: Console) -> None:
+    rest = seconds[1:] if len(seconds) > 1 else seconds  # the first step compiles and warms up
+    median, high, worst = np.quantile(rest, [0.5, 0.99, 1.0])
+    verdict = "in real time" if high < budget else "[red]not in real time"
+    console.print(
+        f"A token, spectrum and synthesis included, took {1e6 * median:,.0f} us in the median, "
+        f"{1e6 * high:,.0f} us in the 99th percentile, {1e6 * worst:,.0f} us at worst (measured, "
+        f"the first left out); there are {1e6 * budget:,.0f} us: {verdict}, {budget / median:.0f} "
+        "times as fast as needed in the median."
+    )

@@ -1,0 +1,85 @@
+"""`lava-ssm train-denoiser`: an S5 network that cleans speech, dense or pruned."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+
+def train_denoiser(
+    out: Annotated[Path, typer.Option(help="Run folder; what is in it is gone on with.")],
+    data: Annotated[Path, typer.Option(help="Data set in the layout of N-DNS.")] = Path(
+        "data/mini-ndns"
+    ),
+    k: Annotated[float, typer.Option(help="Width: H = 192 k channels, P = 128 k states.")] = 0.5,
+    relu: Annotated[bool, typer.Option(help="Relufy the model.")] = False,
+    sparsity: Annotated[float, typer.Option(help="Share of zeros to prune to; 0: dense.")] = 0.0,
+    allocation: Annotated[str, typer.Option(help="global, tensor or erk.")] = "erk",
+    end: Annotated[
+        float, typer.Option(help="Share of the training to prune in; 0: at once (one-shot).")
+    ] = 0.7,
+    start: Annotated[
+        Path | None, typer.Option(help="Run folder of a trained model to train on.")
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the clips.")] = 20,
+    batch_size: Annotated[int, typer.Option(min=1, help="Clips a step.")] = 16,
+    lr: Annotated[float, typer.Option(help="Peak learning rate of linear maps, c and d.")] = 4e-3,
+    ssm_lr: Annotated[float, typer.Option(help="Peak learning rate of dt, A and B.")] = 1e-3,
+    dropout: Annotated[float, typer.Option(help="Of activations.")] = 0.0,
+    seed: Annotated[int, typer.Option(help="Of weights, order and noise.")] = 0,
+    limit: Annotated[int | None, typer.Option(min=1, help="Use so many clips only.")] = None,
+) -> None:
+    """Train, measure on unseen voices and noises, save network.h5 and, relufied, fixed.h5."""
+    from lava_ssm.cli.denoising import Denoiser, RunError, train
+
+    console = Console()
+    config = Denoiser(
+        k=k,
+        relu=relu,
+        sparsity=sparsity,
+        allocation=allocation,
+        end=end,
+        start=None if start is None else str(start),
+        epochs=epochs,
+        batch_size=batch_size,
+        lr=lr,
+        ssm_lr=ssm_lr,
+        dropout=dropout,
+        seed=seed,
+    )
+    columns = (
+        TextColumn("training"),
+        BarColumn(),
+        TextColumn("SI-SNR {task.fields[now]:.2f} dB, validation {task.fields[best]:.2f} dB"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    try:
+        with Progress(*columns, console=console) as progress:
+            task = progress.add_task("", total=None, now=float("nan"), best=float("nan"))
+
+            def show(step: int, steps: int, now: float, best: float) -> None:
+                progress.update(task, completed=step, total=steps, now=now, best=best)
+
+            result = train(config, out, data, show, limit)
+    except (RunError, ValueError, FileNotFoundError) as error:
+        console.print(f"[red]{error}", soft_wrap=True)
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        console.print(f"Left; the same command goes on with {out}.")
+        raise typer.Exit(130) from None
+    gain = result["float_si_snr"] - result["noisy_si_snr"]
+    console.print(
+        f"Test SI-SNR {result['float_si_snr']:.2f} dB on {result['test_clips']} clips, "
+        f"{gain:+.2f} dB over the noisy ones; {result['sparsity']:.1%} of the weights are zero, "
+        f"{result['macs_effective']:,.0f} of {result['macs_dense']:,} multiply-adds a token."
+    )
+    if "fixed_si_snr" in result:
+        console.print(
+            f"In fixed point {result['fixed_si_snr']:.2f} dB, in float "
+            f"{result['float_si_snr_of_these']:.2f} dB on {result['fixed_clips']} of these clips; "
+            f"{result['fixed_bytes']:,} bytes."
+        )
+    console.print(f"{out}/network.h5, log.csv, result.json")

@@ -1,0 +1,129 @@
+"""The commands of denoising, on tones and noise that the tests make."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from lava_ssm import audio, compress
+from lava_ssm.cli import app
+from lava_ssm.cli.denoising import Denoiser, RunError, train
+from lava_ssm.network import Linear, Network
+from tests.networks import random_s5_network
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("ndns")
+    rng = np.random.default_rng(0)
+    for part, clips in (("training_set", 8), ("validation_set", 3), ("test_set", 4)):
+        for kind in ("clean", "noisy"):
+            (folder / part / kind).mkdir(parents=True)
+        for i in range(clips):
+            clean = 0.2 * np.sin(2 * np.pi * rng.uniform(200, 900) * np.arange(8000) / 16000)
+            noisy = clean + 0.1 * rng.normal(size=8000)
+            audio.write(folder / part / "clean" / f"clean_fileid_{i}.wav", clean)
+            audio.write(folder / part / "noisy" / f"x_snr3_fileid_{i}.wav", noisy)
+    return folder
+
+
+SMALL = Denoiser(k=0.125, epochs=3, batch_size=4)
+
+
+def test_a_training_that_was_left_ends_like_one_that_was_not(data: Path, tmp_path: Path) -> None:
+    whole = train(SMALL, tmp_path / "whole", data)
+
+    def leave(step: int, *rest: float) -> None:
+        if step == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(SMALL, tmp_path / "left", data, leave, checkpoint_every=0)
+    again = train(SMALL, tmp_path / "left", data)
+    for key in ("float_si_snr", "validation_si_snr", "macs_effective"):
+        assert again[key] == whole[key]
+    assert train(SMALL, tmp_path / "left", data) == again  # read, not trained anew
+    with pytest.raises(RunError, match=r"a run with other settings \(k\)"):
+        train(Denoiser(k=0.25, epochs=3, batch_size=4), tmp_path / "left", data)
+
+
+def test_a_dense_model_is_trained_on_relufied_and_pruned(data: Path, tmp_path: Path) -> None:
+    run = CliRunner().invoke
+    common = ["--data", str(data), "--k", "0.125", "--epochs", "2", "--batch-size", "4"]
+    dense, sparse = tmp_path / "dense", tmp_path / "sparse"
+    result = run(app, ["train-denoiser", "--out", str(dense), *common])
+    assert result.exit_code == 0, result.output
+    more = ["--start", str(dense), "--relu", "--sparsity", "0.8", "--end", "0.5"]
+    result = run(app, ["train-denoiser", "--out", str(sparse), *common, *more])
+    assert result.exit_code == 0, result.output
+    assert "In fixed point" in result.output
+    measured = json.loads((sparse / "result.json").read_text())
+    assert measured["sparsity"] == pytest.approx(0.8, abs=0.01)
+    assert abs(measured["fixed_si_snr"] - measured["float_si_snr_of_these"]) < 0.5
+    assert measured["macs_effective"] < 0.3 * measured["macs_dense"]
+    noisy = sorted((data / "test_set" / "noisy").iterdir())[0]
+    out = tmp_path / "clean.wav"
+    command = ["denoise", str(noisy), str(out), "--model", str(sparse / "fixed.h5")]
+    result = run(app, [*command, "--realtime-report"])
+    assert result.exit_code == 0, result.output
+    assert "there are 8,000 us" in result.output.replace("\n", " ")
+    # the model as it is, with a mask that is not trained to be much: the sound is whole and in step
+    import lava_ssm
+
+    whole = audio.denoise(lava_ssm.load(sparse / "fixed.h5"), audio.read(noisy))
+    np.testing.assert_allclose(audio.read(out), np.clip(whole, -1, 1), atol=2**-14)
+
+
+def network(folder: Path) -> Path:
+    rng = np.random.default_rng(0)
+    net = random_s5_network(rng, 1, 8, 4, d_input=257, d_output=257)
+    tokens = np.abs(rng.normal(size=(1, 20, 257)))
+    compress.quantize(net, tokens, arithmetic=compress.W8A16).save(folder / "net.h5")
+    return folder / "net.h5"
+
+
+def test_silence_and_clipping_are_remarked_on(tmp_path: Path) -> None:
+    net = network(tmp_path)
+    square = np.sign(np.sin(np.arange(4000) / 10))
+    for name, sound, text in (("silent", np.zeros(4000), "silent"), ("loud", square, "clipped")):
+        audio.write(tmp_path / f"{name}.wav", sound)
+        command = ["denoise", str(tmp_path / f"{name}.wav"), str(tmp_path / "out.wav")]
+        result = CliRunner().invoke(app, [*command, "--model", str(net)])
+        assert result.exit_code == 0, result.output
+        assert text in result.output
+        assert len(audio.read(tmp_path / "out.wav")) == 4000
+
+
+def test_what_cannot_be_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
+    net, out = network(tmp_path), tmp_path / "out.wav"
+    short = tmp_path / "short.wav"
+    audio.write(short, np.zeros(100))
+    Network((Linear([[1.0]]),)).save(tmp_path / "narrow.h5")
+    good = tmp_path / "good.wav"
+    audio.write(good, 0.1 * np.ones(1000))
+    for sound, model, text in (
+        (short, net, "less than the 512 of one frame"),
+        (tmp_path / "absent.wav", net, "no sound file"),
+        (good, tmp_path / "narrow.h5", "257 channels in and out"),
+        (good, tmp_path / "absent.h5", "no network file"),
+    ):
+        result = CliRunner().invoke(app, ["denoise", str(sound), str(out), "--model", str(model)])
+        assert result.exit_code == 2
+        assert text in result.output.replace("\n", " ")
+        assert not out.exists()
+
+
+def test_impossible_trainings_are_refused(data: Path, tmp_path: Path) -> None:
+    for given, text in (
+        (["--k", "0.1"], "128 k a multiple of 8"),
+        (["--sparsity", "1.5"], "sparsity must lie in"),
+        (["--start", str(tmp_path / "none")], "holds no finished run"),
+        (["--data", str(tmp_path)], "must hold the folders 'noisy' and 'clean'"),
+    ):
+        out = tmp_path / f"run{len(list(tmp_path.iterdir()))}"
+        command = ["train-denoiser", "--out", str(out), "--data", str(data), *given]
+        result = CliRunner().invoke(app, command)
+        assert result.exit_code == 2, result.output
+        assert text in result.output.replace("\n", " ")

@@ -1,0 +1,151 @@
+"""Noisy speech: the layout of N-DNS, and a small set made of packages."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from G722 import G722
+
+from lava_ssm import audio
+from lava_ssm.data import ndns, stacked
+from lava_ssm.data.mini_ndns import (
+    NOISE_PACKAGES,
+    PARTS,
+    SPEECH_PACKAGES,
+    MiniNDNS,
+    make_mini_ndns,
+)
+
+
+def tone(seconds: float, frequency: float) -> np.ndarray:
+    return 0.3 * np.sin(2 * np.pi * frequency * np.arange(int(16000 * seconds)) / 16000)
+
+
+def layout(folder: Path, clips: int) -> Path:
+    for kind in ("noisy", "clean"):
+        (folder / kind).mkdir(parents=True)
+    for i in range(clips):
+        audio.write(folder / "clean" / f"clean_fileid_{i}.wav", tone(0.1, 200 + i))
+        audio.write(folder / "noisy" / f"book_x_snr{i - 3}_tl-25_fileid_{i}.wav", tone(0.1, 300))
+    return folder
+
+
+def test_clips_are_found_by_number_with_their_ratio(tmp_path: Path) -> None:
+    clips = ndns(layout(tmp_path / "training_set", 12))
+    assert [clip.number for clip in clips] == list(range(12))
+    assert [clip.snr for clip in clips[:4]] == [-3, -2, -1, 0]
+    noisy, clean = stacked(clips)
+    assert noisy.shape == clean.shape == (12, 1600)
+    np.testing.assert_allclose(clean[3], tone(0.1, 203), atol=1e-4)
+
+
+def test_what_is_no_data_set_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="must hold the folders 'noisy' and 'clean'"):
+        ndns(tmp_path)
+    folder = layout(tmp_path / "set", 2)
+    (folder / "clean" / "clean_fileid_1.wav").unlink()
+    with pytest.raises(FileNotFoundError, match="has no clean original"):
+        ndns(folder)
+    audio.write(folder / "clean" / "clean_fileid_1.wav", tone(0.2, 200))
+    with pytest.raises(audio.AudioError, match="1600 samples, its clean original 3200"):
+        stacked(ndns(folder))
+    shutil.rmtree(folder / "noisy")
+    (folder / "noisy").mkdir()
+    with pytest.raises(FileNotFoundError, match="no file"):
+        ndns(folder)
+
+
+# Packages as those of Debian look inside: a path of each voice and of each kind of noise.
+_FILES = {
+    "asterisk-core-sounds-en-g722": ["asterisk/sounds/en_US_f_Allison/{i}.g722"],
+    "asterisk-core-sounds-es-g722": ["asterisk/sounds/es_MX_f_Allison/silence/{i}.g722"],
+    "asterisk-core-sounds-fr-g722": ["asterisk/sounds/fr_CA_f_June/{i}.g722"],
+    "asterisk-core-sounds-it-g722": ["asterisk/sounds/it_IT_m_Carlo/{i}.g722"],
+    "asterisk-core-sounds-ru-g722": ["asterisk/sounds/ru_RU_f_IvrvoiceRU/{i}.g722"],
+    "fillets-ng-data-nl": [
+        "fillets-ng/sound/city/nl/vit-m-{i}.ogg",
+        "fillets-ng/sound/wc/nl/v-{i}.ogg",
+    ],
+    "ufoai-sound": ["ufo/ambience/wind{i}.ogg", "ufo/ambience/radiomessage{i}.ogg"],
+    "asterisk-moh-opsound-g722": ["asterisk/moh/song{i}.g722"],
+    "fillets-ng-data": ["fillets-ng/music/rybky{i}.ogg", "fillets-ng/sound/share/bubbles{i}.ogg"],
+    "sonic-pi-samples": ["sonic-pi/samples/drum{i}.flac"],
+}
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if shutil.which("dpkg-deb") is None:
+        pytest.skip("no dpkg-deb")
+    folder = tmp_path_factory.mktemp("packages")
+    rng = np.random.default_rng(0)
+    for package in (*SPEECH_PACKAGES, *NOISE_PACKAGES):
+        root = folder / package
+        for pattern in _FILES[package]:
+            for i in range(4):
+                path = root / "usr/share" / pattern.format(i=i)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                sound = tone(0.8, rng.uniform(100, 400)) * (1 + rng.normal(size=12800) / 10)
+                if path.suffix == ".g722":
+                    path.write_bytes(G722(16000, 64000).encode((sound * 2**14).astype(np.int16)))
+                else:
+                    rate = 22050 if path.suffix == ".ogg" else 44100
+                    soundfile.write(path, sound, rate)
+        (root / "DEBIAN").mkdir()
+        control = f"Package: {package}\nVersion: 1\nArchitecture: all\n"
+        (root / "DEBIAN/control").write_text(f"{control}Maintainer: t <t@t>\nDescription: t\n")
+        command = ["dpkg-deb", "-b", str(root), str(folder / f"{package}_1_all.deb")]
+        subprocess.run(command, check=True, capture_output=True)
+    return folder
+
+
+RECIPE = MiniNDNS(clips=(6, 2, 4), seconds=1.0)
+
+
+def test_a_small_set_is_made_the_same_each_time(packages: Path, tmp_path: Path) -> None:
+    seen = []
+    first = make_mini_ndns(tmp_path / "a", RECIPE, packages, lambda *now: seen.append(now))
+    second = make_mini_ndns(tmp_path / "b", RECIPE, packages)
+    names = sorted(str(p.relative_to(first)) for p in first.rglob("*.*"))
+    assert names == sorted(str(p.relative_to(second)) for p in second.rglob("*.*"))
+    for name in names:
+        assert (first / name).read_bytes() == (second / name).read_bytes()
+    assert sorted(p.name for p in (tmp_path / "a").iterdir()) == ["mini-ndns"]
+    assert seen
+    for part, count in zip(PARTS, (6, 2, 4), strict=True):
+        clips = ndns(first / part)
+        assert len(clips) == count
+        for clip in clips:
+            noisy, clean = clip.read()
+            noise = noisy - clean
+            measured = 10 * np.log10((clean**2).mean() / (noise**2).mean())
+            assert measured == pytest.approx(clip.snr, abs=0.2)
+            assert -5 <= clip.snr <= 20
+            assert np.abs(noisy).max() <= 0.991
+    with pytest.raises(FileExistsError, match="is there already"):
+        make_mini_ndns(tmp_path / "a", RECIPE, packages)
+
+
+def test_no_voice_and_no_noise_is_in_two_parts(packages: Path, tmp_path: Path) -> None:
+    about = json.loads((make_mini_ndns(tmp_path, RECIPE, packages) / "about.json").read_text())
+    for kind in ("voices", "noises"):
+        sets = [set(about[kind][part]) for part in PARTS]
+        assert all(sets)
+        assert not (sets[0] & sets[1] | sets[0] & sets[2] | sets[1] & sets[2])
+    assert not any("radiomessage" in name for part in PARTS for name in about["noises"][part])
+
+
+def test_missing_packages_and_impossible_recipes_are_named(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match=r"no asterisk-core-sounds-en-g722_\*\.deb in"):
+        make_mini_ndns(tmp_path, RECIPE, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(ValueError, match="three numbers of at least 1"):
+        MiniNDNS(clips=(1, 0, 1))
+    with pytest.raises(ValueError, match=r"seconds must lie in \[0.5, 60\]"):
+        MiniNDNS(seconds=0.1)
+    with pytest.raises(ValueError, match="snr must be ascending"):
+        MiniNDNS(snr=(5, -5))
