@@ -1,0 +1,127 @@
+"""Time a token of fixed S5 denoisers, dense and 90 % sparse, by width, on one core.
+
+    python benchmarks/denoiser_speed.py
+
+Networks of the published widths (H = 192 k, P = 128 k, three blocks) with random weights, as many
+of them zero as told, fed noise; each line is the fastest of several runs, in one process on one
+thread. Speeds depend on the CPU, on what else it does, and on the share of activations that are
+zero, which is shown. Writes `results/denoiser_speed.json`.
+"""
+
+import argparse
+import json
+import platform
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.random import Generator
+from rich.console import Console
+from rich.table import Table
+
+from lava_ssm import compress, engine
+from lava_ssm.network import S5, FixedNetwork, Gate, Linear, Network, ReLU, Residual
+
+RESULTS = Path(__file__).parent / "results"
+TOKENS = 500
+
+
+def network(rng: Generator, k: float, density: float) -> FixedNetwork:
+    """Make a relufied network of random weights, quantised (W8A16)."""
+    h, p = round(192 * k), round(128 * k)
+
+    def matrix(rows: int, columns: int) -> np.ndarray:
+        weights = rng.normal(size=(rows, columns)) / np.sqrt(columns * density)
+        return weights * (rng.random(weights.shape) < density)
+
+    layers: list[Any] = [Linear(matrix(h, 257), np.zeros(h)), ReLU()]
+    for _ in range(3):
+        dt = np.exp(rng.uniform(np.log(1e-3), np.log(1e-1), p))
+        a = np.exp(dt * (-0.5 + 1j * np.pi * np.arange(p) / 8))
+        b = (matrix(p, h) + 1j * matrix(p, h)) * dt[:, np.newaxis]
+        layers += [
+            S5(a, b, matrix(h, p) + 1j * matrix(h, p), rng.normal(size=h), relu=True),
+            ReLU(),
+            Gate(matrix(h, h), np.zeros(h)),
+            Residual(2),
+            ReLU(),
+        ]
+    net = Network((*layers, Linear(matrix(257, h), np.zeros(257))))
+    return compress.quantize(net, noise(rng), arithmetic=compress.W8A16)
+
+
+def noise(rng: Generator) -> np.ndarray:
+    """Tokens as those of sound: magnitudes that come and go."""
+    envelope = 1 + np.sin(np.arange(TOKENS) / 20)[:, np.newaxis]
+    return np.asarray(np.abs(rng.normal(size=(TOKENS, 257))) * envelope)
+
+
+def measure(k: float, density: float, repeats: int) -> dict[str, Any]:
+    """Time one network, token by token and a clip at a time."""
+    rng = np.random.default_rng(0)
+    net = network(rng, k, density)
+    tokens = np.clip(noise(rng), 0, net.input_format.max)
+    count = engine.operations(net, tokens)
+    mantissas = engine.as_tokens(net, tokens)
+    stream, single = net.stream(), []
+    for token in tokens[:50]:
+        stream.step(token)
+    for _ in range(repeats):
+        start = time.perf_counter()
+        for token in tokens:
+            stream.step(token)
+        single.append((time.perf_counter() - start) / TOKENS)
+    clip = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        engine.run(net, mantissas, n_threads=1)
+        clip.append((time.perf_counter() - start) / TOKENS)
+    return {
+        "k": k,
+        "density": density,
+        "activity": float(np.mean(count.activity)),
+        "macs_dense": sum(count.dense),
+        "macs_effective": count.total,
+        "us_token": 1e6 * min(single),
+        "us_token_clip": 1e6 * min(clip),
+        "bytes": net.nbytes,
+    }
+
+
+def main() -> None:
+    """Measure all, and show."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=7)
+    given = parser.parse_args()
+    results = [
+        measure(k, density, given.repeats) for k in (0.5, 1.0, 2.0) for density in (1.0, 0.1)
+    ]
+    table = Table(title=f"Fixed S5 denoisers, one core of {platform.processor() or 'this CPU'}")
+    for heading in (
+        "k",
+        "zeros",
+        "activity",
+        "multiply-adds",
+        "us a token",
+        "us, whole clips",
+        "bytes",
+    ):
+        table.add_column(heading, justify="right")
+    for r in results:
+        table.add_row(
+            f"{r['k']:g}",
+            f"{1 - r['density']:.0%}",
+            f"{r['activity']:.0%}",
+            f"{r['macs_effective']:,.0f}",
+            f"{r['us_token']:.1f}",
+            f"{r['us_token_clip']:.1f}",
+            f"{r['bytes']:,}",
+        )
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "denoiser_speed.json").write_text(json.dumps(results, indent=1))
+    Console(width=120).print(table)
+
+
+if __name__ == "__main__":
+    main()
