@@ -1,30 +1,13 @@
 """Where a benchmark ran, and rounds in which the things compared take turns."""
 
 import contextlib
-import platform
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
-from importlib.metadata import version
-from pathlib import Path
 
-import psutil
+from lava_ssm.cli.bench.machine import machine
 
-
-def machine(*packages: str) -> dict[str, str]:
-    """Describe the machine, and the versions of packages."""
-    model = platform.processor() or platform.machine()
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                model = line.split(":", 1)[1].strip()
-                break
-    return {
-        "processor": f"{model}, {psutil.cpu_count()} cores",
-        "system": f"{platform.system()} {platform.release()}",
-        "python": platform.python_version(),
-        **{package: version(package) for package in packages},
-    }
+__all__ = ["alternate", "machine", "plain_lava", "ratio"]
 
 
 def alternate(

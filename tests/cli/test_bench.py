@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,16 +32,23 @@ def output(network: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str
     return result.output, folder
 
 
+def table(folder: Path) -> dict[str, Any]:
+    report = json.loads((folder / "tiny.json").read_text())
+    assert "cores" in report["machine"]["processor"]
+    (found,) = report["networks"]
+    return dict(found)
+
+
 def test_the_table_has_what_is_measured_modelled_and_published(output: tuple[str, Path]) -> None:
     printed, folder = output
-    rows = json.loads((folder / "tiny.json").read_text())["rows"]
+    rows = table(folder)["rows"]
     found = {(row["kind"], row["unit"]): 0 for row in rows}
     for row in rows:
         found[row["kind"], row["unit"]] += 1
         assert row["latency"] > 0
         assert row["throughput"] > 0
     assert found == {
-        ("measured", "token"): 3,
+        ("measured", "token"): 4,
         ("measured", "sample"): 5,
         ("modelled", "token"): 1,
         ("modelled", "sample"): 1,
@@ -53,7 +61,7 @@ def test_the_table_has_what_is_measured_modelled_and_published(output: tuple[str
 
 
 def test_what_is_modelled_carries_its_range(output: tuple[str, Path]) -> None:
-    rows = json.loads((output[1] / "tiny.json").read_text())["rows"]
+    rows = table(output[1])["rows"]
     for row in rows:
         if row["kind"] == "modelled":
             for what in ("latency", "throughput", "energy"):
@@ -74,7 +82,7 @@ def test_tokens_of_a_file_are_taken(network: Path, tmp_path: Path) -> None:
     options = ["--tokens", str(tmp_path / "x.npy"), "--output", str(tmp_path)]
     result = CliRunner().invoke(app, [*COMMAND, str(network), *options])
     assert result.exit_code == 0, result.output
-    assert json.loads((tmp_path / "tiny.json").read_text())["tokens of a sample"] == 7
+    assert table(tmp_path)["tokens of a sample"] == 7
 
 
 @pytest.mark.parametrize(

@@ -1,92 +1,121 @@
 """The benchmark as pictures: latency, throughput, energy; and energy-delay products."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from lava_ssm.cli.bench.rows import Row, Unit, digits
 
+if TYPE_CHECKING:
+    from lava_ssm.cli.bench.comparison import Comparison
+
 COLORS = {"measured": "C0", "modelled": "C1", "published": "0.6"}
+UNITS: tuple[Unit, ...] = ("token", "sample")
 
 
-def draw_bars(rows: Sequence[Row], network: str, path: Path) -> None:
-    """Draw latency, throughput and energy of a token and of a sample, logarithmic."""
-    import matplotlib
+def draw_bars(comparisons: Sequence["Comparison"], title: str, path: Path) -> None:
+    """Draw latency, throughput and energy of a token and of a sample, logarithmic.
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    units: tuple[Unit, ...] = ("token", "sample")
-    counts = [sum(row.unit == unit for row in rows) for unit in units]
-    figure, axes = pyplot.subplots(
-        2, 3, figsize=(14, 2.2 + 0.36 * sum(counts)), layout="constrained", sharey="row",
-        height_ratios=counts,
-    )  # fmt: skip
-    for line, unit in zip(axes, units, strict=True):
-        shown = [row for row in rows if row.unit == unit]
-        places = range(len(shown))
-        for axis, label, values in (
-            (line[0], f"latency / {unit} (ms)", [1e3 * row.latency for row in shown]),
-            (line[1], f"{unit}s a second", [row.throughput for row in shown]),
-            (line[2], f"energy / {unit} (mJ)", [1e3 * (row.energy or 0) for row in shown]),
+    Lines over the bars of a model are the intervals that the ranges of its constants leave.
+    """
+    bands = [
+        (c, unit, [r for r in c.rows if r.unit == unit]) for c in comparisons for unit in UNITS
+    ]
+    counts = [len(rows) for _, _, rows in bands]
+    height = 1.0 + 0.7 * len(bands) + 0.26 * sum(counts)
+    figure = Figure(figsize=(14, height), layout="constrained")
+    axes = figure.subplots(len(bands), 3, sharey="row", squeeze=False, height_ratios=counts)
+    for line, (comparison, unit, rows) in zip(axes, bands, strict=True):
+        places = range(len(rows))
+        for axis, what, scale, label in (
+            (line[0], "latency", 1e3, f"latency / {unit} (ms)"),
+            (line[1], "throughput", 1, f"{unit}s a second"),
+            (line[2], "energy", 1e3, f"energy / {unit} (mJ)"),
         ):
-            axis.barh(places, values, color=[COLORS[row.kind] for row in shown])
-            axis.set(xscale="log", xlabel=label)
-            positive = [value for value in values if value] or [1.0]
-            axis.set_xlim(min(positive) / 3, max(positive) * 12)
-            for place, value in zip(places, values, strict=True):
-                text = digits(value) if value else "not measured"
-                at = value or min(positive) / 3
-                axis.annotate(
-                    text, (at, place), (3, 0), textcoords="offset points", va="center", fontsize=8
-                )
-        line[0].set_yticks(places, [f"{row.device}: {row.mode}" for row in shown], fontsize=8)
+            _bars(axis, rows, what, scale)
+            axis.set_xlabel(label)
+        line[0].set_yticks(places, [_name(row) for row in rows], fontsize=8)
         line[0].invert_yaxis()
-    _finish(figure, f"{network}: fall-through against pipelined")
+        line[0].set_title(f"{comparison.network}, {unit} by {unit}", fontsize=10, loc="left")
+    _finish(figure, title, COLORS)
     _save(figure, path)
-    pyplot.close(figure)
 
 
-def draw_products(rows: Sequence[Row], network: str, path: Path) -> None:
-    """Draw energy-delay products as multiples of published Loihi 2's, of token and of sample."""
-    import matplotlib
+def draw_products(comparisons: Sequence["Comparison"], title: str, path: Path) -> None:
+    """Draw unit energy-delay products as multiples of Loihi 2's, published where it is."""
+    bands = [(c, [_with_product(c, unit) for unit in UNITS]) for c in comparisons]
+    counts = [max(1, *(len(rows) for rows in both)) for _, both in bands]
+    height = 1.0 + 0.7 * len(bands) + 0.3 * sum(counts)
+    figure = Figure(figsize=(12, height), layout="constrained")
+    axes = figure.subplots(len(bands), 2, squeeze=False, height_ratios=counts)
+    for line, (comparison, both) in zip(axes, bands, strict=True):
+        for axis, unit, rows in zip(line, UNITS, both, strict=True):
+            base = _base(rows)
+            places = range(len(rows))
+            ratios = [(row.energy_delay_product or 0) / base for row in rows]
+            bars = axis.barh(places, ratios, color=[COLORS[row.kind] for row in rows])
+            axis.bar_label(bars, [f"{digits(ratio)} x" for ratio in ratios], padding=3, fontsize=8)
+            axis.set_yticks(places, [_name(row) for row in rows], fontsize=8)
+            axis.invert_yaxis()
+            axis.set(xscale="log", xlabel=f"energy x latency of a {unit}, Loihi 2 = 1")
+            axis.set_title(f"{comparison.network}, {unit} by {unit}", fontsize=10, loc="left")
+            axis.set_xlim(min(0.3, *ratios) / 2, max(ratios) * 20)
+    kinds = {row.kind for _, both in bands for rows in both for row in rows}
+    note = "" if "measured" in kinds else "   (energy of this CPU was not measured)"
+    _finish(figure, f"{title}: unit energy-delay product{note}", kinds)
+    _save(figure, path)
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
 
-    units: tuple[Unit, ...] = ("token", "sample")
-    figure, axes = pyplot.subplots(1, 2, figsize=(12, 4), layout="constrained")
-    for axis, unit in zip(axes, units, strict=True):
-        known = [(r, r.energy_delay_product) for r in rows if r.unit == unit]
-        shown = [(row, product) for row, product in known if product is not None]
-        chip = [p for row, p in shown if row.device == "Loihi 2" and row.kind == "published"]
-        base, what = (chip[0], "published Loihi 2 = 1") if chip else (1.0, "J s")
-        places = range(len(shown))
-        bars = axis.barh(
-            places, [p / base for _, p in shown], color=[COLORS[r.kind] for r, _ in shown]
+def _bars(axis: Any, rows: Sequence[Row], what: str, scale: float) -> None:
+    """Draw a row's value as a bar with its number, a model's interval as a line."""
+    values = [scale * (getattr(row, what) or 0) for row in rows]
+    known = [value for value in values if value]
+    axis.barh(range(len(rows)), values, color=[COLORS[row.kind] for row in rows])
+    axis.set_xscale("log")
+    ends = [*known]
+    for place, (row, value) in enumerate(zip(rows, values, strict=True)):
+        interval = getattr(row, f"{what}_range")
+        right = value or min(known) / 3
+        if interval is not None:
+            low, high = scale * interval[0], scale * interval[1]
+            axis.plot([low, high], [place, place], color="black", lw=1.2, marker="|", ms=5)
+            ends += [low, high]
+            right = high
+        text = digits(value) if value else "not measured"
+        axis.annotate(
+            text, (right, place), (4, 0), textcoords="offset points", va="center", fontsize=8
         )
-        axis.bar_label(bars, [digits(p / base) for _, p in shown], padding=3, fontsize=8)
-        axis.set_yticks(places, [f"{r.device}: {r.mode}" for r, _ in shown], fontsize=8)
-        axis.invert_yaxis()
-        axis.set(xscale="log", xlabel=f"energy x latency of a {unit} ({what})")
-        if shown:
-            values = [p / base for _, p in shown]
-            axis.set_xlim(min(values) / 3, max(values) * 20)
-    _finish(figure, f"{network}: energy-delay product")
-    _save(figure, path)
-    pyplot.close(figure)
+    axis.set_xlim(min(ends) / 3, max(ends) * 12)
 
 
-def _finish(figure: Any, title: str) -> None:
-    from matplotlib.patches import Patch
+def _with_product(comparison: "Comparison", unit: Unit) -> list[Row]:
+    return [r for r in comparison.rows if r.unit == unit and r.energy_delay_product is not None]
 
-    handles = [Patch(color=color, label=kind) for kind, color in COLORS.items()]
+
+def _base(rows: Sequence[Row]) -> float:
+    """The product that counts as one: published of Loihi 2, else the first model's."""
+    for kind in ("published", "modelled"):
+        for row in rows:
+            if row.kind == kind and row.device.startswith("Loihi 2") and row.energy_delay_product:
+                return row.energy_delay_product
+    raise ValueError("rows: none of them is of Loihi 2")
+
+
+def _name(row: Row) -> str:
+    return f"{row.device}: {row.mode}"
+
+
+def _finish(figure: Any, title: str, kinds: Container[str]) -> None:
+    handles = [Patch(color=color, label=kind) for kind, color in COLORS.items() if kind in kinds]
     figure.legend(handles=handles, loc="outside upper right", ncols=3, frameon=False)
-    figure.suptitle(title, fontsize=11)
+    figure.suptitle(title, fontsize=11, x=0.01, ha="left")
 
 
 def _save(figure: Any, path: Path) -> None:
     part = path.with_name(f".{path.stem}.part{path.suffix}")
-    figure.savefig(part, dpi=150)
+    figure.savefig(part, dpi=130)
     os.replace(part, path)

@@ -6,56 +6,71 @@ import statistics
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from lava_ssm.cli.bench.energy import EnergyMeter
 from lava_ssm.cli.bench.rows import Row, Unit
+from lava_ssm.loihi2.performance import Schedule
 from lava_ssm.network import FixedNetwork
 
 HERE = "this CPU"
 BATCH = 16
+ROUNDS = 3
+"""Samples through a Lava graph, after one that warms up; the median counts."""
+ENOUGH = 20
+"""Seconds after which no further sample is begun."""
+FALLING = 64
+"""Tokens, at most, of a sample that falls through a Lava graph."""
 _FULL_SECONDS = 0.3
 """Energy counters tick about once a millisecond: work is repeated for so long."""
 
+Measurement: TypeAlias = tuple[str, Callable[[], Row]]
 
-def measured_rows(
-    network: FixedNetwork, sample: np.ndarray, on_row: Callable[[], object] = lambda: None
-) -> list[Row]:
-    """Measure all that runs here, one after another, and check that the integers are equal.
+
+def measurements(network: FixedNetwork, sample: np.ndarray) -> list[Measurement]:
+    """All that can be measured here: what it is, and a function that measures it.
+
+    Each checks that it gave the integers of the engine, and raises an AssertionError otherwise.
 
     Parameters
     ----------
     sample
         Tokens (time, d_input), as floats or mantissas.
-    on_row
-        Called after each row, for a progress bar.
-
-    Raises
-    ------
-    AssertionError
-        Two ways of running the network differ.
     """
     from lava_ssm.engine import as_tokens
 
     tokens = as_tokens(network, sample)
     expected = network.run(tokens)
     meter = EnergyMeter()
-    rows = []
-    for one in (
-        lambda: _engine_tokens(network, tokens, meter),
-        lambda: _lava(network, tokens, expected, "fall_through", True, meter),
-        lambda: _lava(network, tokens, expected, "fall_through", False, meter),
-        lambda: _engine_sample(network, tokens, expected, 1, meter),
-        lambda: _engine_sample(network, tokens, expected, BATCH, meter),
-        lambda: _lava(network, tokens, expected, "pipelined", True, meter),
-        lambda: _lava(network, tokens, expected, "pipelined", False, meter),
-        lambda: _lava(network, tokens, expected, "pipelined", False, meter, stock=True),
-    ):
-        rows.append(one())
-        on_row()
-    return rows
+    found: list[Measurement] = [
+        ("engine, token by token", partial(_engine_tokens, network, tokens, meter))
+    ]
+
+    def lava(schedule: Schedule) -> None:
+        n = min(len(tokens), FALLING) if schedule == "fall_through" else len(tokens)
+        for fused, stock in ((True, False), (False, False), (False, True)):
+            case = LavaCase(schedule, fused, stock)
+            found.append(
+                (
+                    f"{schedule.replace('_', '-')}, {case}",
+                    partial(_lava, network, tokens[:n], expected[:n], case, meter),
+                )
+            )
+
+    lava("fall_through")
+    for batch in (1, BATCH):
+        found.append(
+            (
+                f"engine, batch {batch}",
+                partial(_engine_sample, network, tokens, expected, batch, meter),
+            )
+        )
+    lava("pipelined")
+    return found
 
 
 def _engine_tokens(network: FixedNetwork, tokens: np.ndarray, meter: EnergyMeter) -> Row:
@@ -92,59 +107,80 @@ def _engine_sample(
     return _row(mode, "sample", latency, batch / latency, energy)
 
 
+@dataclass(frozen=True)
+class LavaCase:
+    """How a network runs in Lava.
+
+    Parameters
+    ----------
+    schedule
+        One token in flight, or one a step.
+    fused
+        One Process for the network, or its synapses and neurons.
+    stock
+        Lava's own runtime, an operating-system process for each Process, or ours.
+    """
+
+    schedule: Schedule
+    fused: bool
+    stock: bool
+
+    def __str__(self) -> str:
+        where = "stock runtime, all cores" if self.stock else "in process"
+        return f"Lava, {'fused' if self.fused else 'expanded'}, {where}"
+
+
 def _lava(
     network: FixedNetwork,
     tokens: np.ndarray,
     expected: np.ndarray,
-    schedule: Any,
-    fused: bool,
+    case: LavaCase,
     meter: EnergyMeter,
-    stock: bool = False,
 ) -> Row:
-    """Run a sample through a graph; a second one, after a reset, is measured."""
+    """Run samples back to back through a graph; the first one warms up."""
     from lava.magma.core.run_conditions import RunSteps
     from lava.magma.core.run_configs import Loihi2SimCfg
 
     from lava_ssm import proc, runtime
 
-    n = len(tokens)
-    kind = proc.FusedSSMNetwork if fused else proc.SSMNetwork
-    net: Any = kind(network, schedule=schedule, reset_every=n)
-    tokens_in, collected = proc.source(np.stack([tokens, tokens]), net), proc.sink(net, 2 * n)
+    n, samples = len(tokens), 1 + ROUNDS
+    kind = proc.FusedSSMNetwork if case.fused else proc.SSMNetwork
+    net: Any = kind(network, schedule=case.schedule, reset_every=n)
+    x = np.broadcast_to(tokens, (samples, *tokens.shape)).copy()
+    tokens_in, collected = proc.source(x, net), proc.sink(net, samples * n)
     tokens_in.s_out.connect(net.a_in)
     net.s_out.connect(collected.a_in)
-    first, both = net.steps_for(n), net.steps_for(2 * n)
     where: AbstractContextManager[None] = (
-        contextlib.nullcontext() if stock else runtime.in_process()
+        contextlib.nullcontext() if case.stock else runtime.in_process()
     )
+    steps = n * net.period  # from a sample's first token to the next one's
     seconds = []
 
-    def second() -> None:
-        before = time.perf_counter()
-        net.run(condition=RunSteps(both - first))
-        seconds.append(time.perf_counter() - before)
+    def measured() -> None:
+        while len(seconds) < ROUNDS and sum(seconds) < ENOUGH:
+            before = time.perf_counter()
+            net.run(condition=RunSteps(steps))
+            seconds.append(time.perf_counter() - before)
 
     try:
         with where:
-            net.run(condition=RunSteps(first), run_cfg=Loihi2SimCfg(select_tag=net.tag))
-            energy = meter.of(second)
-        outputs = collected.take().reshape(2, n, -1)
+            net.run(condition=RunSteps(steps), run_cfg=Loihi2SimCfg(select_tag=net.tag))
+            energy = meter.of(measured)
+        samples = 1 + len(seconds)
+        rest = net.steps_for(samples * n) - samples * steps
+        if rest:  # pipelined, tokens are still on their way
+            net.run(condition=RunSteps(rest))
+        outputs = collected.take().reshape(samples, n, -1)
     finally:
         net.stop()
     _check(outputs, expected)
-    mode = f"Lava, {'fused' if fused else 'expanded'}, " + (
-        "stock runtime" if stock else "in process"
-    )
-    token_by_token = schedule == "fall_through"
-    units = n if token_by_token else 1
-    latency = seconds[0] / units
-    return _row(
-        mode,
-        "token" if token_by_token else "sample",
-        latency,
-        1 / latency,
-        None if energy is None else energy / units,
-    )
+    median = statistics.median(seconds)
+    if case.schedule == "fall_through":  # a token is out when the next one enters
+        joules = None if energy is None else energy / (len(seconds) * n)
+        return _row(str(case), "token", median / n, n / median, joules)
+    joules = None if energy is None else energy / len(seconds)
+    # the last output comes `latency` steps after the last token
+    return _row(str(case), "sample", median * (1 + net.latency / n), 1 / median, joules)
 
 
 def _energy(

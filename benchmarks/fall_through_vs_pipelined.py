@@ -1,0 +1,114 @@
+"""How fast, and at what energy, token by token and sample by sample: the papers' question.
+
+    python benchmarks/fall_through_vs_pipelined.py          about three minutes
+
+The networks of the papers, not trained, run on this CPU with Lava and without; beside them, what
+the model says of Loihi 2 and what the papers measured on Loihi 2 and a Jetson Orin Nano. For a
+network of your own: `lava-ssm bench fall-through-vs-pipelined net.h5`. Writes
+`results/fall_through_vs_pipelined.json`, `-bars.png` and `-edp.png`.
+"""
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from networks import SIZES, float_network
+from rich.console import Console
+from rich.progress import Progress
+from scipy.ndimage import zoom
+
+from lava_ssm import compress, data, loihi2
+from lava_ssm.cli.bench.comparison import Comparison, compare, write
+from lava_ssm.cli.bench.machine import machine
+from lava_ssm.loihi2.published import SPREAD
+from lava_ssm.network import FixedNetwork
+
+RESULTS = Path(__file__).parent / "results"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A network of a paper.
+
+    Parameters
+    ----------
+    name
+        As in the table.
+    paper
+        Whose rows stand beside.
+    made
+        Gives the network and one sample of its tokens, (time, d_input).
+    layouts
+        Options of `loihi2.map`, one for each row of the model.
+    """
+
+    name: str
+    paper: str
+    made: Callable[[], tuple[FixedNetwork, np.ndarray]]
+    layouts: tuple[dict[str, Any], ...]
+
+
+def ns4d_large() -> tuple[FixedNetwork, np.ndarray]:
+    """n-S4D large; a sample is a handwritten digit of 32 x 32 = 1,024 pixels."""
+    images = data.digits().train.x[:4].reshape(-1, 8, 8)
+    larger = np.clip([zoom(image, 4, order=1) for image in images], 0, 1)
+    tokens = larger.reshape(len(images), -1, 1)  # (samples, time, 1)
+    network = float_network(*SIZES["large"])
+    return compress.quantize(network, tokens[:2]), tokens[0]
+
+
+SUBJECTS = (
+    Subject(
+        "n-S4D large",
+        "n-S4D",
+        ns4d_large,
+        (
+            {"strategy": "pack"},
+            {
+                "strategy": "spread",
+                "cores_per_layer": SPREAD["n-S4D large"],
+                "receiver": True,
+            },
+        ),
+    ),
+)
+
+
+def compared(subject: Subject, progress: Progress) -> Comparison:
+    """Make a network, measure it, model it."""
+    task = progress.add_task(f"{subject.name}: quantising", total=1)
+    network, sample = subject.made()
+    description = loihi2.describe(network, subject.name)
+    return compare(
+        network,
+        sample,
+        subject.name,
+        [loihi2.map(description, **options) for options in subject.layouts],
+        subject.paper,
+        lambda what, done: progress.update(task, description=what, completed=done),
+    )
+
+
+def main() -> None:
+    """Measure, model, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--output", type=Path, default=RESULTS, help="folder of the results")
+    options = parser.parse_args()
+    torch.set_num_threads(1)  # stock Lava forks this process
+    with Progress(transient=True) as progress:
+        comparisons = [compared(subject, progress) for subject in SUBJECTS]
+    console = Console(width=150)
+    for comparison in comparisons:
+        comparison.show(console)
+    console.print(f"this CPU: {machine()['processor']}")
+    stem = "fall_through_vs_pipelined"
+    path = write(comparisons, "Fall-through against pipelined", stem, options.output)
+    console.print(f"written: {path}, {stem}-bars.png and {stem}-edp.png beside it")
+
+
+if __name__ == "__main__":
+    main()
