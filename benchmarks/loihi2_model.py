@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from machine import machine
 from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
@@ -152,6 +153,7 @@ def main() -> None:
 
     report = {
         "kind": "model beside published figures; nothing was measured",
+        "machine": machine("numpy", "scipy", "torch"),
         "cores": [
             dict(zip(("network", "published", "model", "how"), r, strict=True)) for r in cores
         ],

@@ -79,15 +79,18 @@ def _bars(axis: Any, rows: Sequence[Row], what: str, scale: float) -> None:
     ends = [*known]
     for place, (row, value) in enumerate(zip(rows, values, strict=True)):
         interval = getattr(row, f"{what}_range")
-        right = value or min(known) / 3
+        right = value
         if interval is not None:
             low, high = scale * interval[0], scale * interval[1]
             axis.plot([low, high], [place, place], color="black", lw=1.2, marker="|", ms=5)
             ends += [low, high]
             right = high
-        text = digits(value) if value else "not measured"
+        text, at = digits(value), (right, place)
+        of: str | tuple[str, str] = "data"
+        if not value:
+            text, at, of = "not measured", (0, place), ("axes fraction", "data")
         axis.annotate(
-            text, (right, place), (4, 0), textcoords="offset points", va="center", fontsize=8
+            text, at, (4, 0), xycoords=of, textcoords="offset points", va="center", fontsize=8
         )
     axis.set_xlim(min(ends) / 3, max(ends) * 12)
 

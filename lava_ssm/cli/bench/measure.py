@@ -75,7 +75,7 @@ def measurements(network: FixedNetwork, sample: np.ndarray) -> list[Measurement]
 
 def _engine_tokens(network: FixedNetwork, tokens: np.ndarray, meter: EnergyMeter) -> Row:
     stream = network.stream()
-    seconds = []
+    seconds: list[float] = []
     for token in tokens:
         before = time.perf_counter()
         stream.step(token)
@@ -95,7 +95,7 @@ def _engine_sample(
 ) -> Row:
     x = np.broadcast_to(tokens, (batch, *tokens.shape)).copy()
     _check(network.run(x), expected)
-    seconds = []
+    seconds: list[float] = []
     for _ in range(5):
         before = time.perf_counter()
         network.run(x)
@@ -154,7 +154,7 @@ def _lava(
         contextlib.nullcontext() if case.stock else runtime.in_process()
     )
     steps = n * net.period  # from a sample's first token to the next one's
-    seconds = []
+    seconds: list[float] = []
 
     def measured() -> None:
         while len(seconds) < ROUNDS and sum(seconds) < ENOUGH:
