@@ -6,7 +6,7 @@ import torch
 
 from lava_ssm import audio
 from lava_ssm.nn import Denoising, DenoisingRecipe, SparseS5
-from lava_ssm.nn.denoising import analyse, denoised, evaluate, remixed, si_snr, synthesise
+from lava_ssm.nn.denoising import analyse, denoised, evaluate, remixed, shaped, si_snr, synthesise
 
 
 @pytest.mark.parametrize("samples", [512, 1000, 1280])
@@ -28,6 +28,29 @@ def test_remixing_gives_the_ratio_that_was_drawn() -> None:
     mixed, scaled = remixed(noisy, clean, (7.0, 7.0), torch.Generator().manual_seed(0))
     ratio = scaled.square().sum(-1) / (mixed - scaled).square().sum(-1)
     torch.testing.assert_close(10 * ratio.log10(), torch.full((6,), 7.0), atol=1e-3, rtol=0)
+
+
+def test_remixing_gives_other_voices_and_noises_each_time_and_the_same_by_the_same_numbers() -> (
+    None
+):
+    noisy, clean = clips(4)
+    first, again = (
+        remixed(noisy, clean, (-5.0, 25.0), torch.Generator().manual_seed(1)) for _ in range(2)
+    )
+    other = remixed(noisy, clean, (-5.0, 25.0), torch.Generator().manual_seed(2))
+    for x, y, z in zip(first, again, other, strict=True):
+        assert torch.equal(x, y)
+        assert not torch.isclose(x, z, rtol=0.1).all(-1).any()
+
+
+def test_a_filter_changes_loudness_by_no_more_than_a_microphone_would() -> None:
+    t = torch.arange(16000) / 16000
+    for frequency in (60.0, 500.0, 4000.0):
+        tone = torch.sin(2 * torch.pi * frequency * t).repeat(200, 1)
+        found = shaped(tone, torch.Generator().manual_seed(0))[:, 4000:12000]
+        gain = 10 * torch.log10(found.square().mean(-1) / tone[:, 4000:12000].square().mean(-1))
+        assert 3 < gain.max() < 25
+        assert -25 < gain.min() < -3
 
 
 def clips(n: int) -> tuple[torch.Tensor, torch.Tensor]:
