@@ -1,26 +1,20 @@
 """The kernel of networks of S5 layers as an executor of streams."""
 
-import math
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from lava_ssm.engine.compiled.block_program import D_STATE, KIND, S5, STATES, block_program
 from lava_ssm.engine.compiled.blocks import advance_blocks
-from lava_ssm.engine.compiled.compiling import ready
-from lava_ssm.engine.compiled.executor import Threads
+from lava_ssm.engine.compiled.rows import Rows
 from lava_ssm.engine.compiled.tokens import Tokens
-from lava_ssm.engine.compiled.words import OVERFLOWED
-from lava_ssm.engine.overflows import Tally
 from lava_ssm.network import FixedGate, FixedLinear, FixedNetwork, FixedS5
 from lava_ssm.numerics import Overflow
 
 
-class CompiledBlocks:
+class CompiledBlocks(Rows):
     """Runs a fixed network of linear and S5 layers, gates and residual paths in machine code.
 
     Parameters
@@ -32,14 +26,9 @@ class CompiledBlocks:
     """
 
     def __init__(self, network: FixedNetwork, batch: tuple[int, ...], n_threads: int = 1) -> None:
-        self._network, self._batch, self._n_threads = network, batch, n_threads
         self._program = p = block_program(network)
-        rows = math.prod(batch)
-        self._threads = Threads(rows, n_threads)
-        n = max(1, len(self._threads.ranges))
-        self._re, self._im = (np.zeros((rows, p.n_states), np.int64) for _ in "ri")
-        self._totals = np.zeros((rows, network.d_output), np.int64)
-        self._counts = np.zeros((n, len(p.stages), len(OVERFLOWED)), np.int64)
+        super().__init__(network, batch, n_threads, p.n_states, np.int64)
+        n = self._n_threads
         messages = np.zeros((n, len(p.stages) + 1, p.width), np.int32)
         scratch, wide = np.zeros((n, 2, p.width), np.int32), np.zeros((n, p.width), np.int64)
         self._bound = [
@@ -50,8 +39,7 @@ class CompiledBlocks:
             )
             for i, part in enumerate(self._threads.ranges or [slice(0, 0)])
         ]
-        kind = numba.typeof(np.zeros((1, 1, 1), np.int64))
-        ready(advance_blocks, (*(numba.typeof(a) for a in self._bound[0]), kind, kind))
+        self._ready(advance_blocks, self._bound[0])
         self._tokens = Tokens(network.input_format, (*batch, network.d_input))
 
     @staticmethod
@@ -60,33 +48,6 @@ class CompiledBlocks:
         kinds = FixedLinear | FixedGate | FixedS5
         known = all(isinstance(stage.layer, kinds) for stage in network.stages)
         return known and network.arithmetic.overflow is not Overflow.RAISE
-
-    def _carried(self) -> tuple[NDArray[Any], ...]:
-        """What a reset sets to zero; the kernel is given views of these arrays."""
-        return self._re, self._im, self._totals
-
-    def reset(self) -> None:
-        """See `Executor`."""
-        for x in self._carried():
-            x[...] = 0
-
-    def saved(self) -> tuple[NDArray[Any], ...]:
-        """See `Executor`."""
-        return tuple(x.copy() for x in self._carried())
-
-    def restore(self, saved: tuple[NDArray[Any], ...]) -> None:
-        """See `Executor`."""
-        for mine, value in zip(self._carried(), saved, strict=True):
-            mine[...] = value
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # copies and unpickled ones are made anew: a copy of a view is no view of the copy
-        made = self._network, self._batch, self._n_threads
-        return type(self), made, (self._carried(), self._counts)
-
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
-        self.restore(state[0])
-        self._counts[...] = state[1]
 
     def step(self, token: Any) -> NDArray[np.int64] | None:
         """See `Executor`."""
@@ -100,14 +61,7 @@ class CompiledBlocks:
 
     def advance(self, tokens: NDArray[np.int64]) -> NDArray[np.int64]:
         """See `Executor`."""
-        if not (tokens.flags.c_contiguous and tokens.flags.writeable):
-            tokens = tokens.copy()  # else Numba would compile anew
-        *batch, n_tokens, d_input = tokens.shape
-        rows = tokens.reshape(len(self._re), n_tokens, d_input)
-        outputs = np.empty((len(rows), n_tokens, self._network.d_output), np.int64)
-        bound = self._bound
-        self._threads.run(lambda i, part: advance_blocks(*bound[i], rows[part], outputs[part]))
-        return outputs.reshape(*batch, n_tokens, outputs.shape[-1])
+        return self._run(advance_blocks, self._bound, tokens)
 
     def _places(self) -> list[slice]:
         """Where the states of each S5 layer lie."""
@@ -127,11 +81,3 @@ class CompiledBlocks:
         for at, x in zip(self._places(), states, strict=True):
             rows = x.reshape(len(self._re), -1, 2)
             self._re[:, at], self._im[:, at] = rows[..., 0], rows[..., 1]
-
-    @property
-    def tallies(self) -> Sequence[Tally]:
-        """See `Executor`."""
-        return [
-            Counter({what: int(n) for what, n in zip(OVERFLOWED, row, strict=True) if n})
-            for row in self._counts.sum(axis=0)
-        ]

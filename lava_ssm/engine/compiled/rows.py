@@ -1,0 +1,122 @@
+"""Sequences as rows: their state, and the threads that share them."""
+
+import itertools
+import math
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from lava_ssm.engine.compiled.compiling import ready
+from lava_ssm.engine.compiled.words import OVERFLOWED
+from lava_ssm.engine.overflows import Tally
+from lava_ssm.network import FixedNetwork
+
+
+class Threads:
+    """Runs a function on ranges of rows, each range on a thread of its own.
+
+    The threads are made where they are used: a process that was forked makes new ones.
+    """
+
+    def __init__(self, n_rows: int, n_threads: int) -> None:
+        n = min(n_rows, n_threads)
+        cuts = [round(n_rows * i / n) for i in range(n + 1)] if n else [0]
+        self.ranges = [slice(i, j) for i, j in itertools.pairwise(cuts)]
+        self._pool: ThreadPoolExecutor | None = None
+        self._process = 0
+
+    def run(self, work: Callable[[int, slice], None]) -> None:
+        """Call `work` with the number of each thread and its rows; wait for all."""
+        if len(self.ranges) < 2:
+            for i, rows in enumerate(self.ranges):
+                work(i, rows)
+            return
+        if self._pool is None or self._process != os.getpid():
+            self._pool = ThreadPoolExecutor(len(self.ranges), thread_name_prefix="lava_ssm")
+            self._process = os.getpid()
+        for done in [self._pool.submit(work, i, rows) for i, rows in enumerate(self.ranges)]:
+            done.result()
+
+
+class Rows:
+    """What the executors share: state by rows, one a sequence, and their threads.
+
+    Parameters
+    ----------
+    batch
+        Shape of the batch of sequences.
+    n_threads
+        Sequences are shared out among so many; the results do not depend on it.
+    n_states, real
+        Number of states of a sequence, and their type.
+    """
+
+    def __init__(
+        self, network: Any, batch: tuple[int, ...], n_threads: int, n_states: int, real: Any
+    ) -> None:
+        self._network, self._batch = network, batch
+        rows = math.prod(batch)
+        self._threads = Threads(rows, n_threads)
+        self._n_threads = max(1, len(self._threads.ranges))
+        self._re, self._im = (np.zeros((rows, n_states), real) for _ in "ri")
+        kind = np.int64 if isinstance(network, FixedNetwork) else np.float64
+        self._totals = np.zeros((rows, network.d_output), kind)
+        self._counts = np.zeros((self._n_threads, len(network.stages), len(OVERFLOWED)), np.int64)
+
+    def _carried(self) -> tuple[NDArray[Any], ...]:
+        """What a reset sets to zero; the kernel is given views of these arrays."""
+        return self._re, self._im, self._totals
+
+    def reset(self) -> None:
+        """See `Executor`."""
+        for x in self._carried():
+            x[...] = 0
+
+    def saved(self) -> tuple[NDArray[Any], ...]:
+        """See `Executor`."""
+        return tuple(x.copy() for x in self._carried())
+
+    def restore(self, saved: tuple[NDArray[Any], ...]) -> None:
+        """See `Executor`."""
+        for mine, value in zip(self._carried(), saved, strict=True):
+            mine[...] = value
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # copies and unpickled ones are made anew: a copy of a view is no view of the copy
+        made = self._network, self._batch, self._n_threads
+        return type(self), made, (self._carried(), self._counts)
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self.restore(state[0])
+        self._counts[...] = state[1]
+
+    @property
+    def tallies(self) -> Sequence[Tally]:
+        """See `Executor`."""
+        return [
+            Counter({what: int(n) for what, n in zip(OVERFLOWED, row, strict=True) if n})
+            for row in self._counts.sum(axis=0)
+        ]
+
+    def _run(self, kernel: Any, bound: Sequence[tuple[Any, ...]], tokens: NDArray) -> NDArray[Any]:
+        """Call the kernel on each thread's rows, `bound` being its other arguments."""
+        if not (tokens.flags.c_contiguous and tokens.flags.writeable):
+            tokens = tokens.copy()  # else Numba would compile anew
+        *batch, n_tokens, d_input = tokens.shape
+        rows = tokens.reshape(len(self._re), n_tokens, d_input)
+        outputs = np.empty((len(rows), n_tokens, self._network.d_output), self._totals.dtype)
+        if len(bound) == 1:
+            kernel(*bound[0], rows, outputs)
+        else:
+            self._threads.run(lambda i, part: kernel(*bound[i], rows[part], outputs[part]))
+        return outputs.reshape(*batch, n_tokens, outputs.shape[-1])
+
+    def _ready(self, kernel: Any, bound: tuple[Any, ...]) -> None:
+        kind = numba.typeof(np.zeros((1, 1, 1), self._totals.dtype))
+        ready(kernel, (*(numba.typeof(a) for a in bound), kind, kind))
