@@ -68,6 +68,8 @@ class _Sent:
             self.see(f"stage{stage}.neurons", values)
         elif what == "out":  # (*batch, d_model, d_state), a token at a time
             self.see(f"stage{stage}.states", values.reshape(*values.shape[:-2], -1))
+        elif what == "sent":  # of S5 (*batch, time, 2 d_state): real parts, then imaginary ones
+            self.see(f"stage{stage}.states", values)
 
     def see(self, source: str | None, values: NDArray[Any]) -> None:
         """Count values (..., n_neurons) that are not zero."""

@@ -13,9 +13,20 @@ from lava_ssm.loihi2.description import (
     Population,
     Synapses,
 )
-from lava_ssm.network import S4D, FixedLinear, FixedNetwork, FixedS4D, Linear, Network
+from lava_ssm.network import (
+    S4D,
+    S5,
+    FixedGate,
+    FixedLinear,
+    FixedNetwork,
+    FixedS4D,
+    FixedS5,
+    Gate,
+    Linear,
+    Network,
+)
 
-_WITH_STATES = (S4D, FixedS4D)
+_WITH_STATES = (S4D, FixedS4D, S5, FixedS5)
 """Layers with which a new one of the network's layers begins: those before are the encoder."""
 STORED_DENSE = 0.8
 """From this share of weights that are not zero on, storing the zeros too takes fewer bits."""
@@ -54,6 +65,8 @@ def describe(network: Network | FixedNetwork | Description, name: str = "") -> D
         elif 0 < i == len(stages) - 1 and not isinstance(stages[i - 1].layer, _WITH_STATES):
             builder.label = "decoder" if builder.n_layers else builder.label
         builder.add(stage.layer, i)
+        if stage.residual is not None:
+            builder.add_residual(stage.residual)
     return builder.built(name or type(network).__name__)
 
 
@@ -81,6 +94,7 @@ class Builder:
         self.step = 0
         self.label = "encoder"
         self.n_layers = 0
+        self._entered: list[tuple[str | None, int, int]] = []  # of each stage: tip, width, step
         self._populations: list[Population] = []
         self._steps: dict[str | None, int] = {None: 0}
         self._synapses: list[Synapses] = []
@@ -138,19 +152,14 @@ class Builder:
     @add.register(Linear)
     @add.register(FixedLinear)
     def _add_linear(self, layer: Linear | FixedLinear, i: int) -> None:
-        source = self.tip
+        source = self._enter()
         target = self.population(f"stage{i}.neurons", Neuron.RELAY, layer.d_output)
-        there = layer.weights != 0
-        if there.mean() >= STORED_DENSE:
-            fan_out = np.full(layer.d_input, layer.d_output)
-            self.synapses(source, target, Connectivity.DENSE, fan_out)
-        else:
-            self.synapses(source, target, Connectivity.SPARSE, there.sum(axis=0))
+        self.matrix(source, target, layer.weights)
 
     @add.register(S4D)
     @add.register(FixedS4D)
     def _add_s4d(self, layer: S4D | FixedS4D, i: int) -> None:
-        size, source = layer.d_model * layer.d_state, self.tip
+        size, source = layer.d_model * layer.d_state, self._enter()
         kind = Neuron.COMPLEX_STATE if _is_complex(layer) else Neuron.REAL_STATE
         states = self.population(f"stage{i}.states", kind, size)
         fan_out = np.full(layer.d_model, layer.d_state)
@@ -158,9 +167,54 @@ class Builder:
         sums = self.population(f"stage{i}.neurons", Neuron.RELAY, layer.d_model)
         self.synapses(states, sums, Connectivity.BLOCK, np.ones(size))
 
+    @add.register(S5)
+    @add.register(FixedS5)
+    def _add_s5(self, layer: S5 | FixedS5, i: int) -> None:
+        source = self._enter()
+        states = self.population(f"stage{i}.states", Neuron.COMPLEX_STATE, layer.d_state)
+        self.matrix(source, states, _real_parts(layer.b, axis=0))
+        neurons = self.population(f"stage{i}.neurons", Neuron.RELAY, layer.d_model)
+        self.matrix(states, neurons, _real_parts(layer.c, axis=1))
+        direct = self.delayed(source, layer.d_model, 1)
+        self.synapses(direct, neurons, Connectivity.BLOCK, layer.d != 0)
+
+    @add.register(Gate)
+    @add.register(FixedGate)
+    def _add_gate(self, layer: Gate | FixedGate, i: int) -> None:
+        source = self._enter()
+        gates = self.population(f"stage{i}.neurons", Neuron.GATE, layer.d_output)
+        self.matrix(source, gates, layer.weights)
+        self.synapses(source, gates, Connectivity.BLOCK, np.ones(layer.d_input))
+
+    def add_residual(self, stage: int) -> None:
+        """Add a path from what stage number `stage` receives to the tip."""
+        source, width, step = self._entered[stage]
+        assert self.tip is not None
+        late = self.delayed(source, width, self.step - step - 1)
+        self.synapses(late, self.tip, Connectivity.BLOCK, np.ones(width))
+
+    def matrix(self, source: str | None, target: str, weights: np.ndarray) -> None:
+        """Add the synapses of weights (d_output, d_input), stored as takes fewer bits."""
+        there = weights != 0
+        if there.mean() >= STORED_DENSE:
+            fan_out = np.full(weights.shape[1], weights.shape[0])
+            self.synapses(source, target, Connectivity.DENSE, fan_out)
+        else:
+            self.synapses(source, target, Connectivity.SPARSE, there.sum(axis=0))
+
+    def _enter(self) -> str | None:
+        self._entered.append((self.tip, self.width, self.step))
+        return self.tip
+
     def built(self, name: str) -> Description:
         """Give the description."""
         return Description(name, self.d_input, tuple(self._populations), tuple(self._synapses))
+
+
+def _real_parts(values: np.ndarray, axis: int) -> np.ndarray:
+    """A complex matrix, or pairs of mantissas, as a real one: real parts, then imaginary ones."""
+    pairs = np.stack([values.real, values.imag], -1) if np.iscomplexobj(values) else values
+    return np.concatenate([pairs[..., 0], pairs[..., 1]], axis=axis)
 
 
 def _is_complex(layer: S4D | FixedS4D) -> bool:

@@ -239,6 +239,12 @@ def lower(fixed: FixedNetwork) -> Lowered:
                 f"stage {i}: no public Process of lava-loihi computes a "
                 f"{type(stage.layer).__name__}"
             )
+        elif stage.layer.bias is not None:
+            raise LoweringError(f"stage {i}: the chip's graded neurons have no bias")
+        if stage.residual is not None:
+            raise LoweringError(
+                f"stage {i}: the chip's graded neurons cannot shift a residual path's messages"
+            )
     return Lowered(fixed, Graph(fixed, ChipParts()))
 
 
