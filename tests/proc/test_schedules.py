@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from lava_ssm import compress, nn
-from lava_ssm.network import FixedNetwork
+from lava_ssm.network import FixedGate, FixedNetwork, FixedS5, Residual
 from lava_ssm.proc import FusedSSMNetwork, SSMNetwork, source
 from tests.proc.graphs import record
 
@@ -26,9 +26,25 @@ def ns4d_large() -> FixedNetwork:
     return compress.quantize(nn.export(model), samples(1), compress.PAPER)
 
 
-# with the synapses that a token crosses: encoder, layers of expansion, sum, dense, decoder
+def s5() -> FixedNetwork:
+    """With biases, gates and residual paths; the published k = 0.5."""
+    torch.manual_seed(0)
+    model = nn.SparseS5(257, d_model=96, d_state=64, n_layers=3, d_output=257, relu=True)
+    for block in model.blocks:
+        torch.nn.init.normal_(block.norm.bias)  # folded into the S5 layer's biases
+    fixed = compress.quantize(
+        nn.export(model.eval()), samples(257)[:1, :50], arithmetic=compress.W8A16
+    )
+    kinds = [type(layer) for layer in fixed.layers]
+    assert all(kinds.count(kind) == 3 for kind in (FixedS5, FixedGate, Residual))
+    assert all(layer.drive_bias.any() for layer in fixed.layers if isinstance(layer, FixedS5))
+    return fixed
+
+
+# with the synapses that a token crosses: encoder, layers, decoder
 NETWORKS: dict[str, tuple[Callable[[], FixedNetwork], int]] = {
-    "n-S4D large": (ns4d_large, 1 + 4 * 3 + 1),
+    "n-S4D large": (ns4d_large, 1 + 4 * (2 + 1) + 1),  # of a layer: to the states, sum; dense
+    "S5": (s5, 1 + 3 * (2 + 1) + 1),  # of a block: B, C; gate
 }
 
 
