@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from denoiser_speed import network as random_s5
+from denoiser_speed import noise
 from networks import SIZES, float_network
 from rich.console import Console
 from rich.progress import Progress
@@ -24,7 +26,7 @@ from scipy.ndimage import zoom
 from lava_ssm import compress, data, loihi2
 from lava_ssm.cli.bench.comparison import Comparison, compare, write
 from lava_ssm.cli.bench.machine import machine
-from lava_ssm.loihi2.published import SPREAD
+from lava_ssm.loihi2.published import S5_SCALE, SPREAD
 from lava_ssm.network import FixedNetwork
 
 RESULTS = Path(__file__).parent / "results"
@@ -61,6 +63,14 @@ def ns4d_large() -> tuple[FixedNetwork, np.ndarray]:
     return compress.quantize(network, tokens[:2]), tokens[0]
 
 
+def s5_sparse() -> tuple[FixedNetwork, np.ndarray]:
+    """S5 of the width deduced of the deployed one, 90 % sparse; a sample is 30 s of noise."""
+    rng = np.random.default_rng(0)
+    network = random_s5(rng, S5_SCALE, density=0.1)
+    tokens = np.concatenate([noise(rng) for _ in range(8)])[: loihi2.TOKENS["S5"]]
+    return network, np.clip(tokens, 0, network.input_format.max)
+
+
 SUBJECTS = (
     Subject(
         "n-S4D large",
@@ -75,6 +85,7 @@ SUBJECTS = (
             },
         ),
     ),
+    Subject("S5, 90 % sparse", "S5", s5_sparse, ({"strategy": "pack"},)),
 )
 
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from lava_ssm.cli import app
 from lava_ssm.cli.bench.energy import EnergyMeter
 from lava_ssm.network import Readout
-from tests.networks import random_fixed_network, random_network
+from tests.networks import random_fixed_network, random_fixed_s5_network, random_network
 
 COMMAND = ["bench", "fall-through-vs-pipelined"]
 
@@ -58,6 +58,17 @@ def test_the_table_has_what_is_measured_modelled_and_published(output: tuple[str
     orin = next(row for row in rows if row["mode"] == "recurrent")
     assert (orin["latency"], orin["energy"]) == (4.98e-3, 16.11e-3)
     assert "Mind that a sample has 12 tokens here, 1,024 in the" in printed
+
+
+def test_an_s5_stands_beside_its_paper(tmp_path: Path) -> None:
+    random_fixed_s5_network(np.random.default_rng(0)).save(tmp_path / "tiny.h5")
+    options = ["--n-tokens", "6", "--published", "S5", "--output", str(tmp_path)]
+    result = CliRunner().invoke(app, [*COMMAND, str(tmp_path / "tiny.h5"), *options])
+    assert result.exit_code == 0, result.output
+    rows = table(tmp_path)["rows"]
+    assert sum(row["kind"] == "measured" for row in rows) == 9
+    chip = next(r for r in rows if r["mode"] == "pipelined" and r["kind"] == "published")
+    assert (chip["latency"], chip["energy"]) == (60.58e-3, 185.80e-3)
 
 
 def test_what_is_modelled_carries_its_range(output: tuple[str, Path]) -> None:
