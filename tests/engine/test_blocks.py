@@ -1,5 +1,8 @@
 """The compiled engine on S5 networks: the reference's integers, and its counts."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -105,3 +108,14 @@ def test_what_it_does_not_know_runs_on_the_reference() -> None:
     raising = random_fixed_s5_network(rng, arithmetic=rules)
     with pytest.raises(FixedPointOverflow, match="state"):
         engine.run(raising, rng.integers(-9000, 9000, (20, 5)))
+
+
+def test_copies_of_a_stream_go_on_from_its_state() -> None:
+    net = random_fixed_s5_network(np.random.default_rng(9))
+    x = np.random.default_rng(10).integers(-3000, 3000, (10, 5))
+    stream = net.stream()
+    stream.run(x[:4])
+    again, other = copy.deepcopy(stream), pickle.loads(pickle.dumps(stream))
+    expected = net.run(x)[4:]
+    for one in (stream, again, other):
+        np.testing.assert_array_equal(one.run(x[4:]), expected)

@@ -1,12 +1,16 @@
 """Graphs of S5 networks: the reference's integers on every token, whichever runtime."""
 
+from typing import Any
+
 import numpy as np
 import pytest
+import torch
 from lava.magma.core.run_conditions import RunSteps
 from lava.magma.core.run_configs import Loihi2SimCfg
 from lava.proc.sparse.process import Sparse
 
 import lava_ssm as ssm
+from lava_ssm.compress import W8A16, quantize
 from lava_ssm.engine import run
 from lava_ssm.network import (
     FixedLinear,
@@ -17,7 +21,9 @@ from lava_ssm.network import (
     ReLU,
     Residual,
 )
+from lava_ssm.nn import SparseS5, export
 from lava_ssm.numerics import Arithmetic, Overflow, Rounding
+from lava_ssm.proc import FusedSSMNetwork, SSMNetwork
 from tests.networks import (
     random_fixed_linear,
     random_fixed_s4d,
@@ -26,21 +32,22 @@ from tests.networks import (
     random_network,
     random_s5_network,
 )
-from tests.proc.graphs import graph_run, stopped
+from tests.proc.graphs import graph_run, joined, stopped
 
 FIXED = Loihi2SimCfg(select_tag="fixed_pt")
 
 
+@pytest.mark.parametrize("kind", [SSMNetwork, FusedSSMNetwork])
 @pytest.mark.parametrize("period", [1, 9])
 @pytest.mark.parametrize(("readout", "density"), [*zip(Readout, (1.0, 0.3, 1.0), strict=True)])
 def test_graph_equals_the_reference_on_every_token(
-    period: int, readout: Readout, density: float
+    kind: Any, period: int, readout: Readout, density: float
 ) -> None:
     rng = np.random.default_rng(0)
     net = random_fixed_s5_network(rng, readout=readout, per_channel=True, density=density)
     assert net.latency == 1 + 2 * (2 + 1) + 1
     x = rng.integers(-3000, 3000, (2, 8, 5))  # samples back to back
-    np.testing.assert_array_equal(graph_run(net, x, period=period), net.run(x))
+    np.testing.assert_array_equal(graph_run(net, x, period, kind), net.run(x))
 
 
 @pytest.mark.parametrize("which_runtime", ["in process"], indirect=True)
@@ -60,12 +67,14 @@ def test_graphs_of_all_kinds_equal_the_reference(seed: int) -> None:
     assert expected.overflows.total > 0 or bits[1] > 10
 
 
+@pytest.mark.parametrize("kind", [SSMNetwork, FusedSSMNetwork])
 @pytest.mark.parametrize("relu", [True, False])
-def test_float_graph_equals_the_float_reference(relu: bool) -> None:
+def test_float_graph_equals_the_float_reference(relu: bool, kind: Any) -> None:
     rng = np.random.default_rng(0)
     net = random_s5_network(rng, relu=relu, readout=Readout.MEAN_OVER_TIME)
     x = rng.normal(size=(2, 8, 5))
-    np.testing.assert_allclose(graph_run(net, x), net.run(x), rtol=1e-12, atol=1e-12)
+    found = graph_run(net, x, kind=kind)
+    np.testing.assert_allclose(found, net.run(x), rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("which_runtime", ["in process"], indirect=True)
@@ -137,3 +146,65 @@ def test_bad_neurons_are_named() -> None:
         ssm.proc.Output(layer, shift=-1)
     with pytest.raises(TypeError, match="arithmetic must be an Arithmetic"):
         ssm.proc.Output(layer, arithmetic="chip")
+
+
+@pytest.mark.parametrize("schedule", ["pipelined", "fall_through"])
+def test_both_graphs_send_each_token_at_the_same_step(schedule: Any) -> None:
+    net = random_fixed_s5_network(np.random.default_rng(4), n_layers=1)
+    x = np.random.default_rng(5).integers(-3000, 3000, (6, 5))
+    expected = net.run(x)
+    for kind in (SSMNetwork, FusedSSMNetwork):
+        graph = kind(net, schedule=schedule)
+        assert graph.latency == 1 + 2 + 1 + 1
+        first, second = graph.step_of(0), graph.step_of(1)
+        assert first == 1 + graph.latency
+        assert second - first == (1 if schedule == "pipelined" else graph.latency + 1)
+        with joined(graph, x, 6) as sink:
+            graph.run(RunSteps(graph.steps_for(6)), FIXED)
+            np.testing.assert_array_equal(sink.take(), expected)
+
+
+@pytest.mark.parametrize("batch_size", [None, 3])
+def test_the_state_of_a_fused_network_can_be_read_and_set(batch_size: int | None) -> None:
+    batch = () if batch_size is None else (batch_size,)
+    net = random_fixed_s5_network(np.random.default_rng(6))
+    x = np.random.default_rng(7).integers(-3000, 3000, (*batch, 10, 5))
+    graph = FusedSSMNetwork(net, batch_size=batch_size)
+    assert len(graph.layers) == 2
+    with joined(graph, x, 10) as sink:
+        graph.run(RunSteps(4), FIXED)
+        stream = net.stream(batch)
+        stream.run(x[..., :4, :])
+        for layer, expected in zip(graph.layers, stream.state, strict=True):
+            np.testing.assert_array_equal(layer.state.get(), expected)
+        changed = stream.state[1] // 3
+        graph.layers[1].state.set(changed)
+        graph.run(RunSteps(graph.steps_for(10) - 4), FIXED)
+        stream.state = (stream.state[0], changed)
+        expected = np.concatenate([net.run(x[..., :4, :]), stream.run(x[..., 4:, :])], axis=-2)
+        np.testing.assert_array_equal(sink.take(), expected)
+
+
+def speech_like(tokens: int) -> np.ndarray:
+    """A voice of harmonics that rises, falls and pauses, in noise, 16 kHz."""
+    rng = np.random.default_rng(8)
+    t = np.arange(128 * tokens) / 16000
+    pitch = 2 * np.pi * np.cumsum(120 + 30 * np.sin(2 * np.pi * 0.7 * t)) / 16000
+    voice = sum(np.sin(n * pitch) / n for n in range(1, 20))
+    voice = voice * np.clip(np.sin(2 * np.pi * 3 * t), 0, None)
+    return 0.05 * voice + 0.01 * rng.normal(size=t.shape)
+
+
+@pytest.mark.parametrize("which_runtime", ["in process"], indirect=True)
+@pytest.mark.parametrize("kind", [SSMNetwork, FusedSSMNetwork])
+def test_a_denoiser_gives_the_engines_integers_on_500_tokens_of_noisy_speech(kind: Any) -> None:
+    torch.manual_seed(0)
+    size = np.abs(ssm.audio.analyse(speech_like(497)))
+    assert size.shape == (500, 257)
+    model = SparseS5(257, 32, 16, 3, 257, relu=True, blocks=2)
+    model(torch.from_numpy(size).float()[None])  # the norms see it
+    fixed = quantize(export(model), size, arithmetic=W8A16)
+    expected = fixed.run(size, backend="reference")
+    assert np.ptp(expected) > 1000
+    np.testing.assert_array_equal(graph_run(fixed, size, kind=kind), expected)
+    np.testing.assert_array_equal(fixed.run(size), expected)
