@@ -47,7 +47,7 @@ def finetune(
         float, typer.Option(min=0, help="Seconds between checkpoints.")
     ] = 60.0,
 ) -> None:
-    """Quantise a trained n-S4D and train it on: forward as the chip computes, to the last integer.
+    """Quantise a trained network and train it on: forward as the chip computes, to the integer.
 
     Data, readout, augmentation and label smoothing are those of the run. The result is a fixed
     network, `network.h5`; the one that training began with is `start.h5`.

@@ -14,7 +14,7 @@ import os
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -26,6 +26,8 @@ from lava_ssm.cli.figure import draw_curves
 from lava_ssm.compress import FixedModel
 from lava_ssm.network import FixedNetwork, Network
 from lava_ssm.network import file as network_file
+
+Model: TypeAlias = nn.NS4D | nn.SparseS5
 
 
 class RunError(Exception):
@@ -90,7 +92,7 @@ class Run:
         self.kept = torch.from_numpy(kept.x), torch.from_numpy(kept.y)
         torch.manual_seed(recipe.seed)
         bare = build(config, self.data)
-        self.model: nn.NS4D | FixedModel = bare
+        self.model: Model | FixedModel = bare
         if "finetune" in config:
             self.model = self._to_finetune(bare, config["finetune"], resume)
         model: torch.nn.Module = self.model
@@ -118,7 +120,7 @@ class Run:
             text = json.dumps(config, indent=1)
             files.write(folder / "config.json", lambda part: part.write_text(text))
 
-    def _to_finetune(self, model: nn.NS4D, given: dict[str, Any], resume: bool) -> FixedModel:
+    def _to_finetune(self, model: Model, given: dict[str, Any], resume: bool) -> FixedModel:
         """Give the fixed model of a trained one."""
         load_best(model, Path(given["run"]))
         start = self.folder / "start.h5"
@@ -237,7 +239,7 @@ class Run:
             table.writerows(self.log)
 
 
-def load_best(model: nn.NS4D, folder: Path) -> None:
+def load_best(model: Model, folder: Path) -> None:
     """Give a model the best parameters of a run of the same model.
 
     Raises
@@ -268,21 +270,31 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise RunError(f"{folder} is no run folder: {error}") from error
 
 
-def build(config: dict[str, Any], of: data.TokenData) -> nn.NS4D:
-    """Make the network that a configuration asks for."""
+def build(config: dict[str, Any], of: data.TokenData) -> Model:
+    """Make the network that a configuration asks for.
+
+    Raises
+    ------
+    RunError
+        An S4D initialisation for an S5 network.
+    """
     # steps such that the slowest and the fastest states see a sequence alike, whatever its length
     longest = of.train.x.shape[1]
     dt_min, dt_max = config["dt"]
     short = longest < 256
-    return nn.NS4D(
-        d_input=of.d_input,
-        d_output=of.n_classes,
-        readout=config["readout"],
-        init=config["init"],
-        dt_min=dt_min if dt_min is not None else 1e-2 if short else 1e-3,
-        dt_max=dt_max if dt_max is not None else 0.5 if short else 0.1,
-        **nn.SIZES[config["model"]],
-    )
+    common: dict[str, Any] = {
+        "d_input": of.d_input,
+        "d_output": of.n_classes,
+        "readout": config["readout"],
+        "dt_min": dt_min if dt_min is not None else 1e-2 if short else 1e-3,
+        "dt_max": dt_max if dt_max is not None else 0.5 if short else 0.1,
+    }
+    name = config["model"]
+    if name in nn.SIZES:
+        return nn.NS4D(init=config["init"], **common, **nn.SIZES[name])
+    if config["init"] != "lin":
+        raise RunError(f"--init is of S4D, not of {name}: S5 begins with HiPPO; leave it out")
+    return nn.SparseS5(relu=True, **common, **nn.S5_SIZES[name])
 
 
 def _split(samples: data.Split) -> tuple[data.Split, data.Split]:

@@ -23,11 +23,14 @@ class Task(str, Enum):
 
 
 class Size(str, Enum):
-    """A size of `lava_ssm.nn.SIZES`."""
+    """A size of `lava_ssm.nn.SIZES` or `S5_SIZES`."""
 
     TINY = "ns4d-tiny"
     SMALL = "ns4d-small"
     LARGE = "ns4d-large"
+    S5_TINY = "s5-tiny"
+    S5_SMALL = "s5-small"
+    S5_LARGE = "s5-large"
 
 
 def train(
@@ -51,7 +54,7 @@ def train(
     precision: Annotated[
         str, typer.Option(help="float32, or bfloat16 for the factors of matrix products.")
     ] = "float32",
-    init: Annotated[str, typer.Option(help="lin, legs or real.")] = "lin",
+    init: Annotated[str, typer.Option(help="Of S4D: lin, legs or real.")] = "lin",
     dt_min: Annotated[float | None, typer.Option(help="Smallest step; by length of data.")] = None,
     dt_max: Annotated[float | None, typer.Option(help="Largest step; by length of data.")] = None,
     turn: Annotated[float, typer.Option(help="Turn images by up to so many degrees.")] = 0.0,
@@ -63,7 +66,7 @@ def train(
         float, typer.Option(min=0, help="Seconds between checkpoints.")
     ] = 60.0,
 ) -> None:
-    """Train an n-S4D; several processes share each step under torchrun.
+    """Train an n-S4D or a relufied S5 network; several processes share each step under torchrun.
 
     A twentieth of the training samples, 2000 at most, is kept aside: the network that classifies
     those best is what is kept, and measured on the test set at the end.

@@ -8,24 +8,39 @@ import torch
 from torch import Tensor, nn
 
 from lava_ssm import engine
+from lava_ssm.compress import finetune_s5
 from lava_ssm.compress.parameters import stable
-from lava_ssm.network import S4D, FixedLinear, FixedNetwork, FixedS4D, Linear, Network, Readout
+from lava_ssm.compress.straight_through import instead, saturated, straight
+from lava_ssm.network import (
+    S4D,
+    S5,
+    FixedGate,
+    FixedLinear,
+    FixedNetwork,
+    FixedS4D,
+    FixedS5,
+    Gate,
+    Linear,
+    Network,
+    Readout,
+)
 from lava_ssm.network.linear import WEIGHT_BITS
-from lava_ssm.nn import NS4D, export
+from lava_ssm.nn import NS4D, SparseS5, export
 from lava_ssm.nn import S4D as TrainedS4D
 from lava_ssm.nn.convolution import convolve
-from lava_ssm.numerics import IntArray, Overflow, Rounding, fitting_exponent, quantize
+from lava_ssm.numerics import Rounding, fitting_exponent
 
 
 class FixedModel(nn.Module):
-    """An n-S4D whose forward pass is a `FixedNetwork`, to the last integer.
+    """An n-S4D or relufied S5 model whose forward pass is a `FixedNetwork`, to the last integer.
 
     Forward: the model's parameters are rounded to mantissas, and the engine runs those. Backward:
-    straight through, as if rounding were not there, by the convolutions of the float system with
-    the values of the mantissas (Bengio, Léonard, Courville, "Estimating or Propagating Gradients
-    Through Stochastic Neurons for Conditional Computation", arXiv 1308.3432: the straight-through
-    estimator). A parameter beyond its
-    format saturates.
+    straight through, as if rounding were not there, by the convolutions, or scans, of the float
+    system with the values of the mantissas (Bengio, Léonard, Courville, "Estimating or Propagating
+    Gradients Through Stochastic Neurons for Conditional Computation", arXiv 1308.3432: the
+    straight-through estimator). A parameter beyond its format saturates. Norms of an S5 model are
+    folded into its layers with the running statistics that they have: these stay, what they scale
+    with is trained.
 
     Parameters
     ----------
@@ -49,22 +64,22 @@ class FixedModel(nn.Module):
     Raises
     ------
     TypeError
-        Not an `NS4D` and a `FixedNetwork`.
+        Not an `NS4D` or `SparseS5` and a `FixedNetwork`.
     ValueError
         `fixed` has other layers or another readout than the model.
     """
 
     def __init__(
         self,
-        model: NS4D,
+        model: NS4D | SparseS5,
         fixed: FixedNetwork,
         scales: Literal["frozen", "fitted"] = "frozen",
         n_threads: int | None = None,
     ) -> None:
         super().__init__()
-        if not isinstance(model, NS4D) or not isinstance(fixed, FixedNetwork):
+        if not isinstance(model, NS4D | SparseS5) or not isinstance(fixed, FixedNetwork):
             raise TypeError(
-                "model, fixed must be an NS4D and a FixedNetwork, got "
+                "model, fixed must be an NS4D or SparseS5 and a FixedNetwork, got "
                 f"{type(model).__name__}, {type(fixed).__name__}"
             )
         if scales not in ("frozen", "fitted"):
@@ -76,6 +91,10 @@ class FixedModel(nn.Module):
         self.model, self.start, self.scales, self.n_threads = model, fixed, scales, n_threads
         self.overflows = 0
         self._balance: dict[int, np.ndarray] = {}
+        self._beyond: finetune_s5.Biases = {}
+        if isinstance(model, SparseS5):
+            self._beyond = finetune_s5.begin(model, network.layers, values.layers)
+            return
         for i, (module, real, value) in enumerate(
             zip(model.layers, network.layers, values.layers, strict=True)
         ):
@@ -95,9 +114,13 @@ class FixedModel(nn.Module):
                 case S4D():
                     assert isinstance(old, FixedS4D)
                     layers.append(_rounded_s4d(real, old, self._balance[i]))
-                case Linear():
-                    assert isinstance(old, FixedLinear)
-                    layers.append(_rounded_linear(real, old, self.scales == "fitted"))
+                case Linear() | Gate():
+                    assert isinstance(old, FixedLinear | FixedGate)
+                    rounded = _rounded_linear(real, old, self.scales == "fitted")
+                    layers.append(finetune_s5.with_bias(rounded, real))
+                case S5():
+                    assert isinstance(old, FixedS5)
+                    layers.append(finetune_s5.rounded_s5(real, old, self._beyond[i]))
                 case _:
                     layers.append(old)
         return replace(self.start, layers=tuple(layers))
@@ -113,27 +136,14 @@ class FixedModel(nn.Module):
         exact = torch.from_numpy(np.ascontiguousarray(logits)).to(x.dtype)
         if not torch.is_grad_enabled():
             return exact
-        result: Tensor = _Instead.apply(self._float(fixed, x), exact)
-        return result
+        return instead(self._float(fixed, x), exact)
 
     def _float(self, fixed: FixedNetwork, x: Tensor) -> Tensor:
-        """The float system with the values of the mantissas, (batch, d_output)."""
-        y = x.permute(2, 0, 1)  # (channels, batch, time)
-        for i, (module, layer) in enumerate(zip(self.model.layers, fixed.layers, strict=True)):
-            match module, layer:
-                case nn.Linear(), FixedLinear():
-                    weight = _straight(module.weight, layer.dequantize().weights)
-                    y = (weight @ y.reshape(len(y), -1)).view(-1, *y.shape[1:])
-                case TrainedS4D(), FixedS4D():
-                    scale = torch.from_numpy(self._balance[i])
-                    real = module.discretized()
-                    real = real[0], real[1] * scale.to(x.dtype), real[2] / scale.to(x.dtype)
-                    value = layer.dequantize()
-                    a, b, c = map(_straight, real, (value.a, value.b, value.c))
-                    y = convolve(y, torch.log(a), 2 * c * b)
-                case _:
-                    y = module(y)
-        y = y.permute(1, 2, 0).float()  # (batch, time, d_output)
+        """The float system with the values of the mantissas: what the model gives."""
+        if isinstance(self.model, SparseS5):
+            y = finetune_s5.outputs(self.model, fixed, self._beyond, x)
+        else:
+            y = self._ns4d(self.model, fixed, x)
         match fixed.readout:
             case Readout.LAST_TOKEN:
                 return y[:, -1]
@@ -142,23 +152,24 @@ class FixedModel(nn.Module):
             case Readout.EVERY_TOKEN:
                 return y
 
-
-class _Instead(torch.autograd.Function):
-    """The second of two tensors; the gradient goes to the first."""
-
-    @staticmethod
-    def forward(ctx: Any, instead_of: Tensor, value: Tensor) -> Tensor:
-        return value.view_as(value)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        return grad, None
-
-
-def _straight(real: Tensor, value: np.ndarray) -> Tensor:
-    """Rounded values of parameters in their place."""
-    result: Tensor = _Instead.apply(real, torch.from_numpy(value.copy()).to(real.dtype))
-    return result
+    def _ns4d(self, model: NS4D, fixed: FixedNetwork, x: Tensor) -> Tensor:
+        """Output of each token of an n-S4D, (batch, time, d_output)."""
+        y = x.permute(2, 0, 1)  # (channels, batch, time)
+        for i, (module, layer) in enumerate(zip(model.layers, fixed.layers, strict=True)):
+            match module, layer:
+                case nn.Linear(), FixedLinear():
+                    weight = straight(module.weight, layer.dequantize().weights)
+                    y = (weight @ y.reshape(len(y), -1)).view(-1, *y.shape[1:])
+                case TrainedS4D(), FixedS4D():
+                    scale = torch.from_numpy(self._balance[i])
+                    real = module.discretized()
+                    real = real[0], real[1] * scale.to(x.dtype), real[2] / scale.to(x.dtype)
+                    value = layer.dequantize()
+                    a, b, c = map(straight, real, (value.a, value.b, value.c))
+                    y = convolve(y, torch.log(a), 2 * c * b)
+                case _:
+                    y = module(y)
+        return y.permute(1, 2, 0).float()
 
 
 def _shapes(network: Network) -> list[tuple[Any, ...]]:
@@ -181,20 +192,16 @@ def _rounded_s4d(real: S4D, old: FixedS4D, scale: np.ndarray) -> FixedS4D:
         key: np.stack([values.real, values.imag], axis=-1)
         for key, values in (("a", real.a), ("b", real.b * scale), ("c", real.c / scale))
     }
-    b, c = (_saturated(parts[key], old.param_bits, p[:, None, None]) for key in "bc")
+    b, c = (saturated(parts[key], old.param_bits, p[:, None, None]) for key in "bc")
     return replace(old, a=stable(parts["a"], p, Rounding.NEAREST), b=b, c=c)
 
 
-def _rounded_linear(real: Linear, old: FixedLinear, fitted: bool) -> FixedLinear:
+def _rounded_linear(real: Linear | Gate, old: Any, fitted: bool) -> Any:
     exponent = old.exponent
     if fitted:
         size = np.abs(real.weights)
         one = isinstance(exponent, int)
         exponent = fitting_exponent(size.max() if one else size.max(axis=1), WEIGHT_BITS)
         exponent = int(exponent) if one else exponent
-    mantissas = _saturated(real.weights, WEIGHT_BITS, np.reshape(exponent, (-1, 1)))
+    mantissas = saturated(real.weights, WEIGHT_BITS, np.reshape(exponent, (-1, 1)))
     return replace(old, weights=mantissas, exponent=exponent)
-
-
-def _saturated(values: np.ndarray, bits: int, exponent: IntArray) -> IntArray:
-    return quantize(values, bits, exponent, Rounding.NEAREST, Overflow.SATURATE)

@@ -25,7 +25,8 @@ from lava_ssm.numerics import (
 )
 
 
-def _parts(values: np.ndarray) -> RealArray:
+def parts(values: np.ndarray) -> RealArray:
+    """Real and imaginary parts on a new last axis."""
     return np.stack([values.real, values.imag], axis=-1)
 
 
@@ -35,10 +36,10 @@ def fixed_s5(layer: S5, formats: Formats, spread: RealArray | None = None) -> Fi
     The diagonals have 16 bits, a 15 of them behind the point (|a| < 1); B and C 8, with one
     exponent a matrix or, `per_channel`, one a row.
     """
-    b, b_exponent = linear_mantissas(_parts(layer.b), formats, spread)
-    c, c_exponent = linear_mantissas(_parts(layer.c), formats)
+    b, b_exponent = linear_mantissas(parts(layer.b), formats, spread)
+    c, c_exponent = linear_mantissas(parts(layer.c), formats)
     p = DIAGONAL_BITS - 1
-    diagonal = stable(_parts(layer.a)[:, np.newaxis], np.full(layer.d_state, p), formats.rounding)
+    diagonal = stable(parts(layer.a)[:, np.newaxis], np.full(layer.d_state, p), formats.rounding)
     low, high = -(1 << p), (1 << p) - 1
     d_exponent = int(fitting_exponent(np.abs(layer.d).max(), DIAGONAL_BITS))
     return FixedS5(
@@ -109,7 +110,7 @@ def with_formats(
     one in their messages and in the 32-bit sums C m.
     """
     state = float(seen.state(stage).max())
-    peak = max(state, float(np.abs(_parts(layer.drive_bias)).max()))
+    peak = max(state, float(np.abs(parts(layer.drive_bias)).max()))
     drive = float(seen.drive(stage).max())
     e_x = min(
         _finest(peak, rules.state_bits),
@@ -130,7 +131,7 @@ def with_formats(
         state_exponent=e_x,
         state_shift=shift,
         output_exponent=output_exponent,
-        drive_bias=fixed_bias(_parts(layer.drive_bias), e_x),
+        drive_bias=fixed_bias(parts(layer.drive_bias), e_x),
         bias=fixed_bias(layer.bias, output_exponent),
     )
 

@@ -7,13 +7,14 @@ from lava_ssm.nn.initialization import Initialization
 from lava_ssm.nn.ns4d import NS4D, SIZES
 from lava_ssm.nn.s4d import S4D
 from lava_ssm.nn.s5 import S5
-from lava_ssm.nn.sparse_s5 import S5Block, SparseS5
+from lava_ssm.nn.sparse_s5 import S5_SIZES, S5Block, SparseS5
 from lava_ssm.nn.training import Epoch, Recipe, Training, Worker, accuracy, evaluate, fit, optimizer
 
 __all__ = [
     "NS4D",
     "S4D",
     "S5",
+    "S5_SIZES",
     "SIZES",
     "Denoising",
     "DenoisingRecipe",

@@ -13,7 +13,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "ns4d-small": {"d_model": 64, "d_state": 32, "n_layers": 4},
     "ns4d-large": {"d_model": 128, "d_state": 64, "n_layers": 4},
 }
-"""Small and large are the published sizes, of 67 and 265 thousand parameters."""
+"""Of n-S4D; small and large are the published sizes, of 67 and 265 thousand parameters."""
 
 
 class NS4D(nn.Module):

@@ -1,11 +1,20 @@
 """The S5 model of the published system for streaming audio."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from lava_ssm.network import Readout
 from lava_ssm.nn.s4d import Discretized, check_width, size
 from lava_ssm.nn.s5 import S5
+
+S5_SIZES: dict[str, dict[str, Any]] = {
+    "s5-tiny": {"d_model": 32, "d_state": 16, "n_layers": 2, "blocks": 2},
+    "s5-small": {"d_model": 96, "d_state": 64, "n_layers": 3, "blocks": 8},
+    "s5-large": {"d_model": 192, "d_state": 128, "n_layers": 3, "blocks": 16},
+}
+"""Small and large are the published widths k = 1/2 and 1 of the denoisers (arXiv 2502.01330)."""
 
 
 class S5Block(nn.Module):

@@ -167,3 +167,24 @@ def test_fine_tuning_wants_a_run_that_was_trained(tmp_path: Path) -> None:
     assert done.exit_code == 2
     assert "best.pt is of another model, or damaged" in done.output
     assert not (tmp_path / "run-fixed").exists()
+
+
+def test_an_s5_network_is_trained_fine_tuned_and_evaluated(tmp_path: Path) -> None:
+    run, fixed = tmp_path / "run", tmp_path / "fixed"
+    options = ["--model", "s5-tiny", "--limit", "60", "--batch-size", "10"]
+    done = lava_ssm_command("train", "sdigits", *options, "--epochs", "2", "--out", str(run))
+    assert done.exit_code == 0, done.output
+    done = lava_ssm_command("finetune", str(run), "--limit", "60", "--out", str(fixed))
+    assert done.exit_code == 0, done.output
+    assert isinstance(lava_ssm.load(fixed / "network.h5"), FixedNetwork)
+    compare = ["--limit", "10", "--compare", "reference"]
+    done = lava_ssm_command("evaluate", str(fixed / "network.h5"), "sdigits", *compare)
+    assert done.exit_code == 0, done.output
+    assert "the same outputs on 640 of 640 tokens" in " ".join(done.output.split())
+
+
+def test_an_initialisation_of_s4d_is_none_of_s5(tmp_path: Path) -> None:
+    options = ["--model", "s5-tiny", "--init", "legs", "--out", str(tmp_path / "run")]
+    done = lava_ssm_command("train", "sdigits", *options)
+    assert done.exit_code == 2
+    assert "--init is of S4D, not of s5-tiny" in " ".join(done.output.split())
