@@ -22,9 +22,12 @@ LINEAR, GATE, S5 = range(3)
 IS_SPARSE, ROWS, COLUMNS, FIRST, POINTERS, SHIFTS, COMMON_SHIFT, MOST_GAIN = range(8)
 N_MATRIX_COLUMNS = 8
 
-SPARSE = 0.1
+CACHE = 1 << 20
+"""Bytes of weights that stay near the processor from token to token: a second-level cache."""
+SPARSE_IN_CACHE, SPARSE_BEYOND = 0.05, 0.12
 """Share of weights that are not zero up to which their places are kept, not the zeros. To add one
-up by its place takes about ten times as long as in a vector (measured on Zen 4)."""
+up by its place takes about twenty times as long as in a vector, or eight times where the vectors
+come from further away than that cache (measured on Zen 4)."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ class BlockProgram:
 
 def block_program(network: FixedNetwork) -> BlockProgram:
     """Lay a network out."""
-    writer = _Writer()
+    writer = _Writer(sum(map(_n_weights, network.stages)))
     stages: tuple[Stage[Any], ...] = network.stages
     e = network.exponents
     rows = []
@@ -123,10 +126,18 @@ def block_program(network: FixedNetwork) -> BlockProgram:
     )
 
 
+def _n_weights(stage: Stage[Any]) -> int:
+    """Weights of a stage, zeros among them."""
+    if isinstance(stage.layer, FixedS5):
+        return int(stage.layer.weights_in.size + stage.layer.weights_out.size)
+    return int(stage.layer.weights.size)
+
+
 class _Writer:
     """Puts arrays one behind another, and says where each begins."""
 
-    def __init__(self) -> None:
+    def __init__(self, n_weights: int) -> None:
+        self.sparse = SPARSE_IN_CACHE if n_weights <= CACHE else SPARSE_BEYOND
         self.matrices: list[IntArray] = []
         self.weights = [np.zeros(0, np.int8)]
         self.places = [np.zeros(0, np.uint16)]
@@ -143,7 +154,7 @@ class _Writer:
         """Add a matrix (d_output, d_input) with the shift of its sums; gives its number."""
         d_output, d_input = weights.shape
         row = np.zeros(N_MATRIX_COLUMNS, np.int64)
-        is_sparse = np.count_nonzero(weights) <= SPARSE * weights.size and d_output <= 1 << 16
+        is_sparse = np.count_nonzero(weights) <= self.sparse * weights.size and d_output <= 1 << 16
         row[IS_SPARSE], row[ROWS], row[COLUMNS] = is_sparse, d_output, d_input
         row[POINTERS], row[SHIFTS] = sum(map(len, self.pointers)), sum(map(len, self.shifts))
         row[MOST_GAIN] = 2 * np.abs(weights).sum(axis=1).max()

@@ -79,17 +79,17 @@ def advance_blocks(
                 if row[KIND] == S5:
                     synapse(
                         matrices[row[MATRIX]], weights, places, pointers, shifts, messages[i],
-                        sums, counts[i],
+                        sums, wide, counts[i],
                     )  # fmt: skip
                     states(row, numbers, rules, re[k], im[k], sums, sent, counts[i])
                     synapse(
                         matrices[row[MATRIX_OUT]], weights, places, pointers, shifts, sent, sums,
-                        counts[i],
+                        wide, counts[i],
                     )  # fmt: skip
                 else:
                     synapse(
                         matrices[row[MATRIX]], weights, places, pointers, shifts, messages[i],
-                        sums, counts[i],
+                        sums, wide, counts[i],
                     )  # fmt: skip
                 neurons(row, i, numbers, table, rules, messages, sums, wide, counts[i])
             for j in range(outputs.shape[2]):
@@ -102,8 +102,11 @@ def advance_blocks(
 
 
 @compiled
-def synapse(matrix, weights, places, pointers, shifts, u, y, counts):
-    """`(2 weights @ u) >> shift` in 32 bits that wrap, to y[:d_output]."""
+def synapse(matrix, weights, places, pointers, shifts, u, y, found, counts):
+    """`(2 weights @ u) >> shift` in 32 bits that wrap, to y[:d_output].
+
+    `found` is int64, at least (d_input,): to write on.
+    """
     d_output, d_input = matrix[ROWS], matrix[COLUMNS]
     common, of_shifts = matrix[COMMON_SHIFT], matrix[SHIFTS]
     left = max(-common, 0)
@@ -113,10 +116,11 @@ def synapse(matrix, weights, places, pointers, shifts, u, y, counts):
         return
     for i in range(d_output):
         y[i] = 0
+    n = active(u, d_input, found)
     if matrix[IS_SPARSE]:
-        _sparse(weights, places, pointers, matrix[FIRST], matrix[POINTERS], d_input, u, y)
+        _sparse(weights, places, pointers, matrix[FIRST], matrix[POINTERS], n, found, u, y)
     else:
-        _dense(weights, matrix[FIRST], d_input, d_output, u, y)
+        _dense(weights, matrix[FIRST], n, found, d_output, u, y)
     if common >= 0:
         for i in range(d_output):
             y[i] >>= np.int32(shifts[of_shifts + i])
@@ -127,24 +131,29 @@ def synapse(matrix, weights, places, pointers, shifts, u, y, counts):
 
 
 @compiled
-def _dense(weights, first, d_input, d_output, u, y):
+def active(u, d_input, found):
+    """Write the numbers of the inputs that are not zero; gives how many.
+
+    Without a branch: which ones are zero changes from token to token, and no processor guesses it.
+    """
+    n = np.uint64(0)
+    for j in range(np.uint64(d_input)):
+        found[n] = j
+        n += np.uint64(u[j] != 0)
+    return n
+
+
+@compiled
+def _dense(weights, first, n_active, found, d_output, u, y):
     """Add up, four inputs that are not zero at a time to spare loads of the sums."""
     n = np.uint64(d_output)  # unsigned: no indices from the end
     base = np.uint64(first)
-    j = 0
-    while True:
-        r0, r1, r2, r3 = base, base, base, base
-        u0, u1, u2, u3 = np.int32(0), np.int32(0), np.int32(0), np.int32(0)
-        found = 0
-        while j < d_input and found < 4:
-            if u[j] != 0:
-                r0, r1, r2 = r1, r2, r3
-                u0, u1, u2 = u1, u2, u3
-                r3, u3 = base + np.uint64(j) * n, twice(u[j])
-                found += 1
-            j += 1
-        if found == 0:
-            return
+    whole = n_active & ~np.uint64(3)
+    for k in range(np.uint64(0), whole, np.uint64(4)):
+        j0, j1 = np.uint64(found[k]), np.uint64(found[k + np.uint64(1)])
+        j2, j3 = np.uint64(found[k + np.uint64(2)]), np.uint64(found[k + np.uint64(3)])
+        u0, u1, u2, u3 = twice(u[j0]), twice(u[j1]), twice(u[j2]), twice(u[j3])
+        r0, r1, r2, r3 = base + j0 * n, base + j1 * n, base + j2 * n, base + j3 * n
         for i in range(n):
             y[i] += np.int32(
                 weights[r0 + i] * u0
@@ -152,19 +161,24 @@ def _dense(weights, first, d_input, d_output, u, y):
                 + weights[r2 + i] * u2
                 + weights[r3 + i] * u3
             )
+    for k in range(whole, n_active):
+        j = np.uint64(found[k])
+        v, row = twice(u[j]), base + j * n
+        for i in range(n):
+            y[i] += np.int32(weights[row + i] * v)
 
 
 @compiled
-def _sparse(weights, places, pointers, first, of_pointers, d_input, u, y):
+def _sparse(weights, places, pointers, first, of_pointers, n_active, found, u, y):
     """Add up the weights that are not zero of the inputs that are not."""
-    base = np.uint64(first)
-    for j in range(d_input):
-        if u[j] != 0:
-            v = twice(u[j])
-            begin = base + np.uint64(pointers[of_pointers + j])
-            end = base + np.uint64(pointers[of_pointers + j + 1])
-            for at in range(begin, end):
-                y[np.uint64(places[at])] += np.int32(weights[at] * v)
+    base, start = np.uint64(first), np.uint64(of_pointers)
+    for k in range(n_active):
+        j = np.uint64(found[k])
+        v = twice(u[j])
+        begin = base + np.uint64(pointers[start + j])
+        end = base + np.uint64(pointers[start + j + np.uint64(1)])
+        for at in range(begin, end):
+            y[np.uint64(places[at])] += np.int32(weights[at] * v)
 
 
 @compiled
