@@ -108,7 +108,7 @@ def carry_out(
     except (RunError, ValueError, FileNotFoundError) as error:
         console.print(str(error), style="red", soft_wrap=True, markup=False)
         raise typer.Exit(2) from None
-    run.command = shlex.join(["lava-ssm", *sys.argv[1:]])
+    run.command = shlex.join(["lava-ssm", *_without_data(sys.argv[1:])])
     if worker.rank == 0:
         console.print(run.describe())
     _work(run, checkpoint_every, console)
@@ -163,3 +163,12 @@ def _work(run: Any, checkpoint_every: float, console: Console) -> None:
             run.checkpoint()
             console.print(f"Left after step {training.step}; --resume goes on from there.")
             raise typer.Exit(130) from None
+
+
+def _without_data(arguments: list[str]) -> list[str]:
+    """Leave out where the data sets lie: that is this machine's affair."""
+    kept = [a for a in arguments if not a.startswith("--data=")]
+    while "--data" in kept:
+        i = kept.index("--data")
+        del kept[i : i + 2]
+    return kept
