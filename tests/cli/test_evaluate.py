@@ -13,7 +13,7 @@ from lava_ssm.cli.train import Size, Task
 
 
 def test_names_on_the_command_line_are_those_there_are() -> None:
-    assert {size.value for size in Size} == set(nn.SIZES)
+    assert {size.value for size in Size} == set(nn.SIZES) | set(nn.S5_SIZES)
     assert {task.value for task in Task} == set(data.TASKS)
 
 

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 import lava_ssm
 from lava_ssm.cli import app, files
+from lava_ssm.cli.train import _without_data
 from lava_ssm.network import FixedNetwork
 
 TINY = ["train", "sdigits", "--model", "ns4d-tiny", "--limit", "60", "--batch-size", "10"]
@@ -188,3 +189,8 @@ def test_an_initialisation_of_s4d_is_none_of_s5(tmp_path: Path) -> None:
     done = lava_ssm_command("train", "sdigits", *options)
     assert done.exit_code == 2
     assert "--init is of S4D, not of s5-tiny" in " ".join(done.output.split())
+
+
+def test_the_recorded_command_does_not_say_where_the_data_lie() -> None:
+    given = ["train", "smnist", "--data", "somewhere", "--epochs", "2", "--data=elsewhere"]
+    assert _without_data(given) == ["train", "smnist", "--epochs", "2"]
