@@ -8,15 +8,12 @@ import h5py
 import numpy as np
 import pytest
 import torch
-from torch import nn
-
-pytest.importorskip("lava.lib.dl.slayer")
-
 from lava.lib.dl import netx, slayer
 from lava.magma.core.run_conditions import RunSteps
 from lava.magma.core.run_configs import Loihi2SimCfg
 from lava.proc.io.sink import RingBuffer as Sink
 from lava.proc.io.source import RingBuffer as Source
+from torch import nn
 
 from lava_ssm import network, proc, quantize, runtime
 from lava_ssm.nn import S4D, export, optimizer

@@ -1,5 +1,6 @@
 """The Processes of a lowered graph: as the chip takes them, and in floating point."""
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
@@ -24,24 +25,24 @@ STATE_EXPONENT = 6
 MESSAGE_BITS = 24
 
 
-class Parts:
+class Parts(ABC):
     """What a graph is made of, one method for each kind of Process."""
 
+    @abstractmethod
     def dense(self, weights: NDArray[Any], weight_exp: int, name: str) -> AbstractProcess:
         """Synapses of a full matrix (d_output, d_input), mixed signs."""
-        raise NotImplementedError
 
+    @abstractmethod
     def sparse(self, weights: csr_matrix, weight_exp: int, name: str) -> AbstractProcess:
         """Synapses of a sparse matrix, mixed signs."""
-        raise NotImplementedError
 
+    @abstractmethod
     def ones(self, weights: csr_matrix, weight_exp: int, name: str) -> AbstractProcess:
         """Synapses that are all one."""
-        raise NotImplementedError
 
+    @abstractmethod
     def reduction(self, weights: csr_matrix, name: str) -> AbstractProcess:
         """Synapses from states to channels, behind the states' own shift to the right."""
-        raise NotImplementedError
 
     def states(self, layer: FixedS4D, name: str) -> AbstractProcess:
         """State neurons of a layer, flat."""
@@ -55,9 +56,9 @@ class Parts:
             inp_exp=int(np.max(layer.state_exponent)),
         )
 
+    @abstractmethod
     def relay(self, size: int, relu: bool, name: str) -> AbstractProcess:
         """Neurons between two synapses."""
-        raise NotImplementedError
 
 
 class ChipParts(Parts):
