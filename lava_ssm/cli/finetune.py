@@ -59,7 +59,7 @@ def finetune(
     except RunError as error:
         Console().print(str(error), style="red", soft_wrap=True, markup=False)
         raise typer.Exit(2) from None
-    config["limit"] = limit
+    config["limit"], config["start"] = limit, None  # it starts from the run itself
     config["recipe"] = {
         **config["recipe"],
         "epochs": epochs,

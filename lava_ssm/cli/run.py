@@ -93,6 +93,8 @@ class Run:
         torch.manual_seed(recipe.seed)
         bare = build(config, self.data)
         self.model: Model | FixedModel = bare
+        if config.get("start") is not None:
+            load_best(bare, Path(config["start"]))
         if "finetune" in config:
             self.model = self._to_finetune(bare, config["finetune"], resume)
         model: torch.nn.Module = self.model

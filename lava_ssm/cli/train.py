@@ -40,6 +40,9 @@ def train(
         Path | None, typer.Option(help="Run folder; without it runs/TASK-MODEL.")
     ] = None,
     resume: Annotated[bool, typer.Option(help="Go on with what is in the run folder.")] = False,
+    start: Annotated[
+        Path | None, typer.Option(help="Run folder whose best network is where to begin.")
+    ] = None,
     data: Annotated[
         Path | None, typer.Option(help="Folder of data sets; without it LAVA_SSM_DATA, or ./data.")
     ] = None,
@@ -60,6 +63,7 @@ def train(
     turn: Annotated[float, typer.Option(help="Turn images by up to so many degrees.")] = 0.0,
     scale: Annotated[float, typer.Option(help="Change their size by up to this share.")] = 0.0,
     shift: Annotated[float, typer.Option(help="Shift them by up to so many pixels.")] = 0.0,
+    mirror: Annotated[bool, typer.Option(help="Mirror half of them.")] = False,
     seed: Annotated[int, typer.Option(help="Of weights, order and augmentation.")] = 0,
     limit: Annotated[int | None, typer.Option(min=20, help="Use so many samples only.")] = None,
     checkpoint_every: Annotated[
@@ -77,8 +81,9 @@ def train(
         "readout": readout,
         "init": init,
         "dt": [dt_min, dt_max],
-        "wobble": {"turn": turn, "scale": scale, "shift": shift},
+        "wobble": {"turn": turn, "scale": scale, "shift": shift, "mirror": mirror},
         "limit": limit,
+        "start": None if start is None else str(start),
         "recipe": {
             "epochs": epochs,
             "batch_size": batch_size,

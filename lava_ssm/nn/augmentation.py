@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class Wobble:
-    """Turn, scale and shift each image at random; what comes in from outside is zero.
+    """Turn, scale, shift and mirror each image at random; what comes in from outside is zero.
 
     Parameters
     ----------
@@ -22,6 +22,8 @@ class Wobble:
         Largest change of size, as a share.
     shift
         Largest shift along each axis, in pixels.
+    mirror
+        Whether left and right change places in half of the images.
     """
 
     def __init__(
@@ -31,9 +33,10 @@ class Wobble:
         turn: float = 0.0,
         scale: float = 0.0,
         shift: float = 0.0,
+        mirror: bool = False,
     ) -> None:
         self.image_shape = image_shape
-        self.turn, self.scale, self.shift = turn, scale, shift
+        self.turn, self.scale, self.shift, self.mirror = turn, scale, shift, mirror
         self.order = None if order is None else torch.as_tensor(order)
         self.place = None if self.order is None else self.order.argsort()
 
@@ -55,6 +58,8 @@ class Wobble:
             ],
             dim=1,
         )  # (batch, 2, 3)
+        if self.mirror:
+            back[torch.rand(batch, generator=generator) < 0.5, :, 0] *= -1
         grid = torch.nn.functional.affine_grid(back, list(images.shape), align_corners=False)
         moved = torch.nn.functional.grid_sample(images, grid, align_corners=False)
         rows = moved.reshape(batch, channels, -1).transpose(1, 2)

@@ -97,6 +97,30 @@ def test_a_run_is_taken_up_with_its_own_settings_only(tmp_path: Path) -> None:
     assert "cut short" in cut.output
 
 
+def test_a_training_begins_where_another_ended(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert lava_ssm_command(*TINY, "--epochs", "2", "--out", str(first)).exit_code == 0
+    still = ["--epochs", "1", "--lr", "1e-12", "--ssm-lr", "1e-12", "--weight-decay", "0"]
+    done = lava_ssm_command(*TINY, *still, "--start", str(first), "--out", str(second))
+    assert done.exit_code == 0, done.output
+    before, after = (torch.load(p / "best.pt", weights_only=True) for p in (first, second))
+    assert before.keys() == after.keys()
+    for name, value in before.items():
+        torch.testing.assert_close(after[name], value, rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize("model", ["ns4d-tiny", "ns4d-small"])
+def test_a_training_begins_with_a_network_of_its_kind_only(tmp_path: Path, model: str) -> None:
+    first = tmp_path / "first"
+    if model == "ns4d-small":  # else there is nothing at all
+        assert lava_ssm_command(*TINY, "--epochs", "1", "--out", str(first)).exit_code == 0
+    options = ["train", "sdigits", "--model", model, "--start", str(first)]
+    done = lava_ssm_command(*options, "--out", str(tmp_path / "second"))
+    assert done.exit_code == 2
+    assert ("another model" if model == "ns4d-small" else "no trained network") in done.output
+    assert not (tmp_path / "second").exists()
+
+
 def test_data_that_are_not_there_are_said_before_anything_is_written(tmp_path: Path) -> None:
     options = ["train", "smnist", "--data", str(tmp_path), "--out", str(tmp_path / "run")]
     done = lava_ssm_command(*options)

@@ -42,6 +42,16 @@ def test_turning_turns_all_the_way() -> None:
         np.testing.assert_allclose(result, wanted[4:-4, 4:-4], atol=1e-4)
 
 
+def test_half_of_the_images_are_mirrored() -> None:
+    x = torch.rand(200, 64, 3)
+    flipped = x.reshape(200, 8, 8, 3).flip(2).reshape(200, 64, 3)
+    moved = Wobble((8, 8), mirror=True)(x, generator())
+    is_same = (moved - x).abs().amax((1, 2)) < 1e-5
+    is_flipped = (moved - flipped).abs().amax((1, 2)) < 1e-5
+    assert (is_same ^ is_flipped).all()
+    assert 70 < is_flipped.sum() < 130
+
+
 def test_pixels_in_another_order_move_as_images_do() -> None:
     x = sequences()
     order = np.random.default_rng(0).permutation(64)
