@@ -31,11 +31,17 @@ _HOW = (
     "puts `cifar-10-batches-py/` there."
 )
 # luma of ITU-R BT.601, as Pillow's and torchvision's greyscale have it
-_GREY = np.array([0.299, 0.587, 0.114])
+_GREY = np.array([0.299, 0.587, 0.114], np.float32)
+# mean and standard deviation of the training pixels, of each colour, and grey
+_RGB_SCALE = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
+_GREY_SCALE = (0.4809,), (0.2392,)
 
 
 def cifar(path: str | os.PathLike[str] | None = None, grey: bool = False) -> TokenData:
-    """Give CIFAR-10 as sequences of 1024 pixels in [0, 1], (samples, 1024, 3 or 1).
+    """Give CIFAR-10 as sequences of 1024 pixels, (samples, 1024, 3 or 1).
+
+    Each colour is standardised: less the mean of the training images, over their standard
+    deviation, both to four digits. A network without biases cannot do it.
 
     Parameters
     ----------
@@ -52,6 +58,7 @@ def cifar(path: str | os.PathLike[str] | None = None, grey: bool = False) -> Tok
         Their content is not that of CIFAR-10.
     """
     where = folder(path)
+    mean, deviation = (np.array(v, np.float32) for v in (_GREY_SCALE if grey else _RGB_SCALE))
     parts = []
     for part, read in _parts(where).items():
         pixels, labels = read()
@@ -59,8 +66,8 @@ def cifar(path: str | os.PathLike[str] | None = None, grey: bool = False) -> Tok
         check(labels.astype(np.uint8).tobytes(), _SHA256[part][1], f"CIFAR-10, {part} labels")
         x = pixels.reshape(-1, 1024, 3).astype(np.float32) / 255
         if grey:
-            x = (x @ _GREY.astype(np.float32))[..., np.newaxis]
-        parts.append(Split(x, labels.astype(np.int64)))
+            x = (x @ _GREY)[..., np.newaxis]
+        parts.append(Split((x - mean) / deviation, labels.astype(np.int64)))
     name = "sCIFAR (grey)" if grey else "sCIFAR"
     return TokenData(name, parts[0], parts[1], (32, 32))
 

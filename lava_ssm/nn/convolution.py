@@ -1,6 +1,7 @@
 """Convolution with the impulse response of a diagonal recurrence, chunk by chunk."""
 
 import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -10,6 +11,8 @@ from torch.nn.functional import pad
 
 _LONGEST = 112
 """Tokens that one matrix product may take; about 60 are the fastest."""
+_BLOCK = 1 << 20
+"""Numbers of states that are computed at a time: 4 MB stay in a cache, and need no new pages."""
 
 
 def convolve(u: Tensor, log_a: Tensor, w: Tensor) -> Tensor:
@@ -79,9 +82,12 @@ class _Convolution(torch.autograd.Function):
             r, q = powers[..., :size].flip(-1), w_powers[..., 1:]
             into = torch.cat([r.real, r.imag], 1).to(products)  # (d_model, 2 d_state, T)
             out = torch.cat([q.real, -q.imag], 1).to(products)  # (d_model, 2 d_state, T)
-            added = (rows @ into.mT).to(k.dtype)
-            s = _scan(added, powers[..., -1], u.shape[-1] // size).to(products)
-            y.baddbmm_(s, out)
+            end, chunks = powers[..., -1], u.shape[-1] // size
+            s = y.new_empty(*rows.shape[:2], into.shape[1])
+            for few in _blocks(s):
+                added = (rows[few] @ into[few].mT).to(k.dtype)
+                s[few] = _scan(added, end[few], chunks)
+                y[few].baddbmm_(s[few], out[few])
         ctx.save_for_backward(rows, w, powers, toeplitz, into, out, s)
         return y.view(u.shape)
 
@@ -94,27 +100,35 @@ class _Convolution(torch.autograd.Function):
         du = dy @ toeplitz.mT
         # of w a^t, (d_model, d_state, T + 1), first by way of k; then of the powers themselves
         dk = _diagonal_sums((rows.mT @ dy).to(kind))
-        d_weighted = pad(dk, (0, 1))[:, None, :].to(w.dtype)
+        d_weighted = pad(dk, (0, 1))[:, None, :].repeat(1, n, 1).to(w.dtype)
         d_powers = torch.zeros_like(powers)
         if s is not None:
-            end, chunks = powers[..., -1], grad.shape[-1] // size
-            dp = _scan((dy @ out.mT).to(kind), end.conj(), chunks, backwards=True)
-            dp = dp.to(rows.dtype)
-            du.baddbmm_(dp, into)
-            dq = (s.mT @ dy).to(kind)  # (d_model, 2 d_state, T)
-            d_weighted = d_weighted + pad(torch.complex(dq[:, :n], -dq[:, n:]), (1, 0))
-            dr = (dp.mT @ rows).flip(-1).to(kind)
-            d_powers[..., :-1] = torch.complex(dr[:, :n], dr[:, n:])
-            # sums over all chunks of conj(s) dp, for each state: diagonals of one product
-            met = (s.mT @ dp).to(kind).view(-1, 2, n, 2, n).diagonal(dim1=2, dim2=4)
-            d_powers[..., -1] = torch.complex(
-                met[:, 0, 0] + met[:, 1, 1], met[:, 0, 1] - met[:, 1, 0]
-            )
+            end, chunks = powers[..., -1].conj(), grad.shape[-1] // size
+            for few in _blocks(s):
+                dp = _scan((dy[few] @ out[few].mT).to(kind), end[few], chunks, backwards=True)
+                dp = dp.to(rows.dtype)
+                du[few].baddbmm_(dp, into[few])
+                dq = (s[few].mT @ dy[few]).to(kind)  # (few, 2 d_state, T)
+                d_weighted[few, :, 1:] += torch.complex(dq[:, :n], -dq[:, n:])
+                dr = (dp.mT @ rows[few]).flip(-1).to(kind)
+                d_powers[few, :, :-1] = torch.complex(dr[:, :n], dr[:, n:])
+                # sums over all chunks of conj(s) dp, for each state: diagonals of one product
+                met = (s[few].mT @ dp).to(kind).view(-1, 2, n, 2, n).diagonal(dim1=2, dim2=4)
+                d_powers[few, :, -1] = torch.complex(
+                    met[:, 0, 0] + met[:, 1, 1], met[:, 0, 1] - met[:, 1, 0]
+                )
         dw = (d_weighted * powers.conj()).sum(-1)
         d_powers += d_weighted * w.conj()[..., None]
         j = torch.arange(size + 1, device=w.device)
         d_log_a = (d_powers * powers.conj() * j).sum(-1)
         return du.view(grad.shape), d_log_a, dw, None, None
+
+
+def _blocks(states: Tensor) -> Iterator[slice]:
+    """Channels of states (d_model, rows, 2 d_state), a few at a time: what fits into a cache."""
+    few = max(1, _BLOCK // states[0].numel())
+    for first in range(0, len(states), few):
+        yield slice(first, first + few)
 
 
 def _rows(u: Tensor, size: int) -> Tensor:
