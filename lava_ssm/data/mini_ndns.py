@@ -1,8 +1,8 @@
 """Mini N-DNS: noisy speech made of what Debian packages hold, small enough for a CPU.
 
-Speech: recorded prompts of the Asterisk telephone exchange and the Dutch voices of a game.
-Noise: ambiences of a game, music on hold, samples of a synthesiser. No voice and no noise file is
-in two parts.
+Speech: recorded prompts of the Asterisk telephone exchange, the Dutch and Czech voices of a game,
+letters and words of two programs for children. Noise: ambiences of a game, music on hold, samples
+of a synthesiser. No voice and no noise file is in two parts.
 """
 
 import json
@@ -34,6 +34,9 @@ PARTS = ("training_set", "validation_set", "test_set")
 SPEECH_PACKAGES = (
     *(f"asterisk-core-sounds-{language}-g722" for language in ("en", "es", "fr", "it", "ru")),
     "fillets-ng-data-nl",
+    "fillets-ng-data-cs",
+    "klettres-data",
+    "ktuberling-data",
 )
 NOISE_PACKAGES = (
     "ufoai-sound",
@@ -42,14 +45,26 @@ NOISE_PACKAGES = (
     "sonic-pi-samples",
 )
 # Voices, by how their files' paths look, and the part that they are in. English and Spanish are
-# one speaker's. A woman and a man are in the training and in the test set.
+# one speaker's. A woman and a man are in the training and in the test set. The last two are many
+# people, each with a language of their own: those of wide band without much noise, and none of the
+# languages (Russian; French, Dutch) in which the voices of validation and test set speak.
 _SPEAKERS = {
     "Allison": ("training_set", re.compile(r"_f_Allison/")),
     "Carlo": ("training_set", re.compile(r"_m_Carlo/")),
-    "nl-small-fish": ("training_set", re.compile(r"/nl/(?:.*-)?m-[^/]*\.ogg$")),
+    "nl-small-fish": ("training_set", re.compile(r"/fillets-ng/.*/nl/(?:.*-)?m-[^/]*\.ogg$")),
+    "cs-small-fish": ("training_set", re.compile(r"/fillets-ng/.*/cs/(?:.*-)?m-[^/]*\.ogg$")),
+    "cs-big-fish": ("training_set", re.compile(r"/fillets-ng/.*/cs/(?:.*-)?v-[^/]*\.ogg$")),
+    "klettres": (
+        "training_set",
+        re.compile(r"/klettres/(da|de|en|en_GB|es|he|it|lt|nb|nds|pt_BR|tn|uk)/.*\.ogg$"),
+    ),
+    "ktuberling": (
+        "training_set",
+        re.compile(r"/ktuberling/sounds/(ca|da|el|ga|lt|sl|uk|wa)/.*\.(ogg|wav)$"),
+    ),
     "IvrvoiceRU": ("validation_set", re.compile(r"_f_IvrvoiceRU/")),
     "June": ("test_set", re.compile(r"_f_June/")),
-    "nl-big-fish": ("test_set", re.compile(r"/nl/(?:.*-)?v-[^/]*\.ogg$")),
+    "nl-big-fish": ("test_set", re.compile(r"/fillets-ng/.*/nl/(?:.*-)?v-[^/]*\.ogg$")),
 }
 _NO_SPEECH = re.compile(
     r"/silence/|/(?:beep|tone|ascending|descending|tt-|confbridge-join|confbridge-leave)"
@@ -64,7 +79,7 @@ _NOISE = {
 _SPEECH_LIKE = re.compile(r"radiomessage|tv_newswav|aliencom|ambi_choir|robot|burp|voxy|phone")
 _SHARES = (0.7, 0.1, 0.2)  # of each kind of noise in the three parts
 _SHORTEST = 0.4  # seconds
-# Lengths of an utterance against the original: training has three voices only, these make more
+# Lengths of an utterance against the original: these make more voices of few
 _AS_IT_IS = ((1, 1),)
 _SPEEDS = (*_AS_IT_IS, *_AS_IT_IS, (3, 4), (5, 6), (8, 9), (9, 8), (6, 5), (4, 3))
 
@@ -126,7 +141,7 @@ def make_mini_ndns(
         Clips, lengths, seeds; None: the defaults.
     packages
         Folder of the Debian packages' files (`*.deb`). None: they are fetched with
-        `apt-get download`, 200 MB.
+        `apt-get download`, 330 MB.
 
     Returns
     -------
@@ -217,7 +232,7 @@ def _split(
             f
             for f in files
             if pattern.search(f"/{f}")
-            and f.endswith((".g722", ".ogg"))
+            and f.endswith((".g722", ".ogg", ".wav"))
             and not _NO_SPEECH.search(f)
         ]
         if not speech[part][name]:

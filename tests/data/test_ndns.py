@@ -17,6 +17,7 @@ from lava_ssm.data.mini_ndns import (
     PARTS,
     SPEECH_PACKAGES,
     MiniNDNS,
+    _split,
     make_mini_ndns,
 )
 
@@ -70,6 +71,12 @@ _FILES = {
         "fillets-ng/sound/city/nl/vit-m-{i}.ogg",
         "fillets-ng/sound/wc/nl/v-{i}.ogg",
     ],
+    "fillets-ng-data-cs": [
+        "fillets-ng/sound/city/cs/vit-m-{i}.ogg",
+        "fillets-ng/sound/wc/cs/v-{i}.ogg",
+    ],
+    "klettres-data": ["klettres/de/alpha/{i}.ogg", "klettres/ru/alpha/{i}.ogg"],
+    "ktuberling-data": ["ktuberling/sounds/da/{i}.wav", "ktuberling/sounds/fr/{i}.wav"],
     "ufoai-sound": ["ufo/ambience/wind{i}.ogg", "ufo/ambience/radiomessage{i}.ogg"],
     "asterisk-moh-opsound-g722": ["asterisk/moh/song{i}.g722"],
     "fillets-ng-data": ["fillets-ng/music/rybky{i}.ogg", "fillets-ng/sound/share/bubbles{i}.ogg"],
@@ -137,6 +144,21 @@ def test_no_voice_and_no_noise_is_in_two_parts(packages: Path, tmp_path: Path) -
         assert all(sets)
         assert not (sets[0] & sets[1] | sets[0] & sets[2] | sets[1] & sets[2])
     assert not any("radiomessage" in name for part in PARTS for name in about["noises"][part])
+
+
+def test_those_who_may_be_heard_in_validation_and_test_are_not_heard_in_training() -> None:
+    files = [
+        f"usr/share/{pattern.format(i=i)}"
+        for f in _FILES.values()
+        for pattern in f
+        for i in range(4)
+    ]
+    files = [f.replace("silence/", "") for f in files]
+    speech, _ = _split(files, 0)
+    found = [f for voices in speech["training_set"].values() for f in voices]
+    assert any("klettres/de" in f for f in found)
+    assert any("ktuberling/sounds/da" in f for f in found)
+    assert not any(word in f for f in found for word in ("/ru", "/fr", "nl/v-", "nl/vit-v-"))
 
 
 def test_missing_packages_and_impossible_recipes_are_named(tmp_path: Path) -> None:
