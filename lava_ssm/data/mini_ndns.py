@@ -180,6 +180,9 @@ def make_mini_ndns(
                 name: _decoded(unpacked, paths, f"{part}: reading {name}", progress)
                 for name, paths in speech[part].items()
             }
+            for name, utterances in voices.items():
+                if not utterances:
+                    raise RuntimeError(f"no utterance of the voice {name} is long and loud enough")
             sounds = _decoded(unpacked, noise[part], f"{part}: reading noise", progress)
             _make_part(made / part, recipe, recipe.clips[k], voices, sounds, rng, progress)
         about = {

@@ -100,7 +100,7 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 if path.suffix == ".g722":
                     path.write_bytes(G722(16000, 64000).encode((sound * 2**14).astype(np.int16)))
                 else:
-                    rate = 22050 if path.suffix == ".ogg" else 44100
+                    rate = 44100 if path.suffix == ".flac" else 22050
                     soundfile.write(path, sound, rate)
         (root / "DEBIAN").mkdir()
         control = f"Package: {package}\nVersion: 1\nArchitecture: all\n"
