@@ -1,22 +1,26 @@
-"""Put a trained and fine-tuned network into the zoo: its two files and its card.
+"""Put a trained network into the zoo: its two files and its card.
 
 python scripts/build_zoo.py NAME RUN [FIXED_RUN] [--data FOLDER]
 
 RUN is a run folder of `lava-ssm train`, FIXED_RUN one of `lava-ssm finetune`; without it the fixed
-network is what quantisation makes. All that the card says is measured here, on the whole test set.
+network is what quantisation makes. Or RUN is one of `lava-ssm train-denoiser`, relufied, beside
+the one that it was started from. All that the card says is measured here, on the whole test set.
 """
 
 import argparse
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
-from lava_ssm import compress, data, engine, network, nn
+from lava_ssm import audio, compress, data, engine, network, nn
+from lava_ssm.cli.denoising import Denoiser
 from lava_ssm.cli.run import build, load_best, read_config
-from lava_ssm.zoo.card import Card, digest
+from lava_ssm.zoo import ClassifierCard, DenoiserCard
+from lava_ssm.zoo.card import digest
 from lava_ssm.zoo.networks import FOLDER
 
 
@@ -26,11 +30,16 @@ def main() -> None:
     parser.add_argument("name")
     parser.add_argument("run", type=Path)
     parser.add_argument("fixed_run", type=Path, nargs="?")
-    parser.add_argument("--data")
+    parser.add_argument("--data", type=Path)
     parser.add_argument("--calibration", type=int, default=128)
-    parser.add_argument("--notes", default="")
     given = parser.parse_args()
+    kind = _classifier if "task" in read_config(given.run) else _denoiser
+    card = kind(given)
+    card.save(FOLDER)
+    print(card)
 
+
+def _classifier(given: argparse.Namespace) -> ClassifierCard:
     config = read_config(given.run)
     sets = data.load(config["task"], given.data)
     model = build(config, sets)
@@ -41,7 +50,6 @@ def main() -> None:
     accuracy = {"float": float((float_classes == sets.test.y).mean())}
     same, overflows = {}, {}
 
-    float_network = network.load(given.run / "network.h5")
     seen = sets.train.x[: given.calibration]
     fixed = {
         "paper": compress.quantize(nn.export(model), seen, compress.PAPER),
@@ -62,28 +70,22 @@ def main() -> None:
     results = [json.loads((run / "result.json").read_text()) for run in runs]
     best = list(fixed)[-1]
     made = replace(fixed[best], made_by={**fixed[best].made_by, "data": sets.name, "kind": best})
-    files = {f"{given.name}.h5": made, f"{given.name}-float.h5": float_network}
-    for name, net in files.items():
-        net.save(FOLDER / name)
-    card = Card(
+    return ClassifierCard(
         name=given.name,
         task=config["task"],
         parameters=sum(p.numel() for p in model.parameters()),
-        readout=config["readout"],
         commands=tuple(result["command"] for result in results),
         seeds=tuple(read_config(run)["recipe"]["seed"] for run in runs),
         core_hours=dict(
             zip(("training", "fine-tuning"), (r["cpu_hours"] for r in results), strict=False)
         ),
         test_samples=len(sets.test),
+        overflows=overflows,
+        sha256=_save(given.name, made, network.load(given.run / "network.h5")),
+        readout=config["readout"],
         accuracy=accuracy,
         same_class=same,
-        overflows=overflows,
-        sha256={name: digest(FOLDER / name) for name in files},
-        notes=given.notes,
     )
-    card.save(FOLDER)
-    print(card)
 
 
 def _classify(net: network.FixedNetwork, x: np.ndarray) -> tuple[np.ndarray, int]:
@@ -93,6 +95,79 @@ def _classify(net: network.FixedNetwork, x: np.ndarray) -> tuple[np.ndarray, int
         classes.append(done.outputs[:, -1].argmax(-1))
         overflows += done.overflows.total
     return np.concatenate(classes), overflows
+
+
+def _denoiser(given: argparse.Namespace) -> DenoiserCard:
+    sets = (given.data or Path("data")) / "mini-ndns"
+    real = network.load(given.run / "network.h5")
+    assert isinstance(real, network.Network)
+    seen, _ = data.stacked(data.ndns(sets / "validation_set"))
+    noisy, clean = data.stacked(data.ndns(sets / "test_set"))
+    calibration, spectra = (np.abs(audio.analyse(x)) for x in (seen, noisy))
+    formats = {"tensor": compress.Formats(per_channel=False), "ptq": compress.Formats()}
+    fixed = {
+        key: compress.quantize(real, calibration, chosen, arithmetic=compress.W8A16)
+        for key, chosen in formats.items()
+    }
+    quality = {"float": float(audio.si_snr(audio.denoise(real, noisy), clean).mean())}
+    overflows, error, arithmetic = {}, {}, {}
+    wanted = real.run(spectra)
+    for key, net in fixed.items():
+        quality[key] = float(audio.si_snr(audio.denoise(net, noisy), clean).mean())
+        done = engine.run(net, audio.magnitudes(net, audio.analyse(noisy)))
+        found = net.to_float(done.outputs)
+        overflows[key] = done.overflows.total
+        error[key] = compress.signal_to_error(wanted, found)
+        arithmetic[key] = compress.signal_to_error(net.dequantize().run(spectra), found)
+    count = engine.operations(fixed["ptq"], spectra[:50])
+
+    runs, configs = [given.run], [read_config(given.run)]
+    while configs[0]["start"] is not None:
+        runs.insert(0, Path(configs[0]["start"]))
+        configs.insert(0, read_config(runs[0]))
+    results = [json.loads((run / "result.json").read_text()) for run in runs]
+    made = replace(fixed["ptq"], made_by={**fixed["ptq"].made_by, "data": "mini N-DNS"})
+    return DenoiserCard(
+        name=given.name,
+        task="mini-ndns",
+        parameters=results[-1]["parameters"],
+        commands=tuple(_command(c, run) for c, run in zip(configs, runs, strict=True)),
+        seeds=tuple(c["seed"] for c in configs),
+        core_hours={
+            run.name: r["cpu_seconds"] / 3600 for run, r in zip(runs, results, strict=True)
+        },
+        test_samples=len(noisy),
+        overflows=overflows,
+        sha256=_save(given.name, made, real),
+        sparsity=results[-1]["sparsity"],
+        noisy_si_snr=float(audio.si_snr(noisy, clean).mean()),
+        si_snr=quality,
+        signal_to_error=error,
+        arithmetic=arithmetic,
+        multiply_adds=count.total,
+        nbytes=fixed["ptq"].nbytes,
+    )
+
+
+def _command(config: dict[str, Any], run: Path) -> str:
+    """The command that makes a run of this configuration."""
+    usual = Denoiser()
+    options = [f"lava-ssm train-denoiser --out {run}"]
+    for name in (field.name for field in fields(Denoiser)):
+        value = config[name]
+        if value != getattr(usual, name):
+            flag = f"--{name.replace('_', '-')}"
+            options.append(flag if value is True else f"{flag} {value}")
+    return " ".join(options)
+
+
+def _save(
+    name: str, fixed: network.FixedNetwork, real: network.Network | network.FixedNetwork
+) -> dict[str, str]:
+    """Write the files; gives their SHA-256."""
+    for file, net in ((f"{name}.h5", fixed), (f"{name}-float.h5", real)):
+        net.save(FOLDER / file)
+    return {file: digest(FOLDER / file) for file in (f"{name}.h5", f"{name}-float.h5")}
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,19 +11,17 @@ from lava_ssm.zoo.networks import FOLDER, NAMES
 
 
 @dataclass(frozen=True)
-class Card:
-    """How a network was made and what it scores. All figures are measured.
+class Card(ABC):
+    """How a network was made and what it scores. All figures are measured, on the whole test set.
 
     Parameters
     ----------
     name
         Of the fixed network; the float one has `-float` behind it.
     task
-        Data set, by the name that `lava_ssm.data.load` knows.
+        Data set: a name that `lava_ssm.data.load` knows, or `mini-ndns`.
     parameters
         Number of real parameters of the float model.
-    readout
-        What an answer is read from.
     commands
         That made it, in their order.
     seeds
@@ -30,50 +29,31 @@ class Card:
     core_hours
         Time of a processor core that each training took, by name.
     test_samples
-        Size of the test set, all of which was classified.
-    accuracy
-        Share of the test set that is classified rightly, by network: `float` (PyTorch, float32),
-        `paper` (quantised after training, in the formats of the paper), `ptq` (quantised after
-        training, as this library does it), `qaft` (fine-tuned after that: the fixed network that
-        is here). Fixed networks were run by the compiled engine.
-    same_class
-        Share of the test set to which each fixed network gives the class that the float one gives.
+        Size of the test set.
     overflows
         Integers that left their words on the test set, by network.
     sha256
         Of the files, by name.
-    notes
-        What else is to be known.
     """
 
     name: str
     task: str
     parameters: int
-    readout: str
     commands: tuple[str, ...]
     seeds: tuple[int, ...]
     core_hours: Mapping[str, float]
     test_samples: int
-    accuracy: Mapping[str, float]
-    same_class: Mapping[str, float]
     overflows: Mapping[str, int]
     sha256: Mapping[str, str]
-    notes: str = ""
+
+    @abstractmethod
+    def _table(self) -> list[str]:
+        """Lines that say what it is and what each of its networks scores."""
 
     def __str__(self) -> str:
-        lines = [
-            f"# {self.name}",
-            "",
-            f"{self.parameters:,} parameters; {self.task}, readout {self.readout}. {self.notes}",
-            "",
-            f"| network | accuracy, all {self.test_samples:,} | same class as float | overflows |",
-            "|---|---|---|---|",
-        ]
-        for key, accuracy in self.accuracy.items():
-            same = f"{self.same_class[key]:.2%}" if key in self.same_class else ""
-            lines.append(f"| {key} | {accuracy:.2%} | {same} | {self.overflows.get(key, '')} |")
         hours = ", ".join(f"{name} {value:.2f}" for name, value in self.core_hours.items())
         seeds = ", ".join(map(str, self.seeds))
+        lines = [f"# {self.name}", "", *self._table()]
         lines += ["", f"Core hours: {hours}. Seeds: {seeds}.", "", "```", *self.commands, "```", ""]
         lines += [f"{name}: sha256 {digest}  " for name, digest in self.sha256.items()]
         return "\n".join(lines)
@@ -86,7 +66,93 @@ class Card:
         part.replace(folder / f"{self.name}.json")
 
 
-def card(name: str) -> Card:
+@dataclass(frozen=True)
+class ClassifierCard(Card):
+    """Of a network that classifies sequences.
+
+    Parameters
+    ----------
+    readout
+        What an answer is read from.
+    accuracy
+        Share of the test set that is classified rightly, by network: `float` (PyTorch, float32),
+        `paper` (quantised after training, in the formats of the paper), `ptq` (quantised after
+        training, as this library does it), `qaft` (fine-tuned after that: the fixed network that
+        is here). Fixed networks were run by the compiled engine.
+    same_class
+        Share of the test set to which each fixed network gives the class that the float one gives.
+    """
+
+    readout: str
+    accuracy: Mapping[str, float]
+    same_class: Mapping[str, float]
+
+    def _table(self) -> list[str]:
+        lines = [
+            f"{self.parameters:,} parameters; {self.task}, readout {self.readout}.",
+            "",
+            f"| network | accuracy, all {self.test_samples:,} | same class as float | overflows |",
+            "|---|---|---|---|",
+        ]
+        for key, accuracy in self.accuracy.items():
+            same = f"{self.same_class[key]:.2%}" if key in self.same_class else ""
+            lines.append(f"| {key} | {accuracy:.2%} | {same} | {self.overflows.get(key, '')} |")
+        return lines
+
+
+@dataclass(frozen=True)
+class DenoiserCard(Card):
+    """Of a network that cleans speech.
+
+    Parameters
+    ----------
+    sparsity
+        Share of the weights that are zero.
+    noisy_si_snr
+        Mean SI-SNR of the noisy clips, in dB.
+    si_snr
+        Mean SI-SNR of what each network makes of them, in dB: `float` (NumPy, doubles), `tensor`
+        (quantised to W8A16, a scale for each matrix) and `ptq` (a scale for each row: the fixed
+        network that is here). Fixed networks were run by the compiled engine.
+    signal_to_error
+        Of each fixed network's outputs against the float network's, in dB.
+    arithmetic
+        The same against the float network that holds the quantised parameters.
+    multiply_adds
+        Of a token: weights and activations that are not zero, and those of states.
+    nbytes
+        Of the fixed network's parameters.
+    """
+
+    sparsity: float
+    noisy_si_snr: float
+    si_snr: Mapping[str, float]
+    signal_to_error: Mapping[str, float]
+    arithmetic: Mapping[str, float]
+    multiply_adds: float
+    nbytes: int
+
+    def _table(self) -> list[str]:
+        lines = [
+            f"{self.parameters:,} parameters, {self.sparsity:.1%} of the weights zero; "
+            f"{self.task}, {self.test_samples} clips, noisy {self.noisy_si_snr:.2f} dB SI-SNR. "
+            f"{self.multiply_adds:,.0f} multiply-adds a token, {self.nbytes:,} bytes.",
+            "",
+            "| network | SI-SNR (dB) | gain (dB) | signal to error (dB) | of arithmetic (dB) "
+            "| overflows |",
+            "|---|---|---|---|---|---|",
+        ]
+        for key, quality in self.si_snr.items():
+            errors = [
+                f"{of[key]:.1f}" if key in of else ""
+                for of in (self.signal_to_error, self.arithmetic)
+            ]
+            cells = [key, f"{quality:.2f}", f"{quality - self.noisy_si_snr:+.2f}", *errors]
+            lines.append(f"| {' | '.join(cells)} | {self.overflows.get(key, '')} |")
+        return lines
+
+
+def card(name: str) -> ClassifierCard | DenoiserCard:
     """Give the card of a network, by its name with or without `-float`.
 
     Raises
@@ -100,7 +166,7 @@ def card(name: str) -> Card:
     given = json.loads((FOLDER / f"{name}.json").read_text())
     for key in ("commands", "seeds"):
         given[key] = tuple(given[key])
-    return Card(**given)
+    return ClassifierCard(**given) if "accuracy" in given else DenoiserCard(**given)
 
 
 def digest(path: Path) -> str:
