@@ -8,24 +8,33 @@ import numpy as np
 import typer
 from rich.console import Console
 
+from lava_ssm.cli.backend import Backend
+from lava_ssm.cli.backend import compare as compare_with
+from lava_ssm.cli.backend import run as run_by
+
 
 def denoise(
     noisy: Annotated[Path, typer.Argument(help="Mono sound file of 16 kHz.")],
     clean: Annotated[Path, typer.Argument(help="Where to write the clean one (wav).")],
-    model: Annotated[Path, typer.Option(help="Network file, float or fixed.")],
+    model: Annotated[str, typer.Option(help="A network's file, or a name of the zoo.")],
     realtime_report: Annotated[
         bool, typer.Option(help="Tell the time a token against the 8 ms there are.")
     ] = False,
+    compare: Annotated[
+        Backend | None,
+        typer.Option(help="Another executor, to count the tokens whose outputs are equal."),
+    ] = None,
 ) -> None:
     """Stream a file through a network, 128 samples at a time."""
     import lava_ssm
-    from lava_ssm.audio import Denoiser, read, write
+    from lava_ssm.audio import Denoiser, analyse, magnitudes, read, write
     from lava_ssm.audio.spectra import DELAY, HOP, SAMPLE_RATE
 
     console = Console()
     try:
         samples = read(noisy)
-        denoiser = Denoiser(lava_ssm.load(model))
+        network = lava_ssm.load(model)
+        denoiser = Denoiser(network)
     except (ValueError, FileNotFoundError) as error:
         console.print(f"[red]{error}", soft_wrap=True)
         raise typer.Exit(2) from None
@@ -47,6 +56,11 @@ def denoise(
     console.print(f"{clean}: {len(samples) / SAMPLE_RATE:.2f} s, {len(blocks)} tokens")
     if realtime_report:
         _report(seconds, HOP / SAMPLE_RATE, console)
+    if compare is not None:
+        tokens = magnitudes(network, analyse(samples))[np.newaxis]
+        outputs, _ = run_by(network, tokens, Backend.COMPILED, console)
+        if not compare_with(network, tokens, outputs, compare, console):
+            raise typer.Exit(1)
 
 
 def _remark(samples: np.ndarray, console: Console) -> None:

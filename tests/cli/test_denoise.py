@@ -74,6 +74,11 @@ def test_a_dense_model_is_trained_on_relufied_and_pruned(data: Path, tmp_path: P
 
     whole = audio.denoise(lava_ssm.load(sparse / "fixed.h5"), audio.read(noisy))
     np.testing.assert_allclose(audio.read(out), np.clip(whole, -1, 1), atol=2**-14)
+    for backend in ("reference", "lava", "lava-fused"):
+        result = run(app, [*command, "--compare", backend])
+        assert result.exit_code == 0, result.output
+        text = " ".join(result.output.split())
+        assert f"{backend} gives the same outputs on 66 of 66 tokens" in text
 
 
 def network(folder: Path) -> Path:

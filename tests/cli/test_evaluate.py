@@ -21,7 +21,7 @@ def test_every_executor_says_the_same() -> None:
     test = data.digits().test.first(5)
     right = int((lava_ssm.load("ns4d-sdigits").predict(test.x) == test.y).sum())
     options = ["evaluate", "ns4d-sdigits", "sdigits", "--limit", "5"]
-    for backend in ("compiled", "reference", "lava"):
+    for backend in ("compiled", "reference", "lava", "lava-fused"):
         done = CliRunner().invoke(app, [*options, "--backend", backend, "--compare", "reference"])
         assert done.exit_code == 0, done.output
         assert f"{right} of 5 right" in done.output

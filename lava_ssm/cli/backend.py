@@ -1,0 +1,59 @@
+"""What runs a network, by name on the command line."""
+
+from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import Progress
+
+from lava_ssm.network import FixedNetwork, Network
+
+
+class Backend(str, Enum):
+    """Machine code, NumPy, a Lava graph of synapses and neurons, or of one Process."""
+
+    COMPILED = "compiled"
+    REFERENCE = "reference"
+    LAVA = "lava"
+    LAVA_FUSED = "lava-fused"
+
+
+def run(
+    network: Network | FixedNetwork, x: NDArray[np.floating], backend: Backend, console: Console
+) -> tuple[NDArray[np.number], str]:
+    """Outputs of each token of x (samples, time, d_input), and what is known of overflows."""
+    from lava_ssm import engine
+
+    if backend in (Backend.LAVA, Backend.LAVA_FUSED):
+        from lava_ssm import proc
+
+        outputs = proc.run(network, x, fused=backend is Backend.LAVA_FUSED, progress=True)
+        return outputs, "overflows of synapses are not counted in Lava"
+    parts, tallies = [], []
+    with Progress(console=console, transient=True) as progress:
+        bar = progress.add_task(backend.value, total=len(x))
+        for part in np.array_split(x, max(1, len(x) // 100)):
+            done = engine.run(network, part, backend=backend.value)
+            parts.append(done.outputs)
+            tallies.append(done.overflows)
+            progress.update(bar, advance=len(part))
+    total = sum(tally.total for tally in tallies)
+    return np.concatenate(parts), f"{total} overflows" if total else "no overflow"
+
+
+def compare(
+    network: Network | FixedNetwork,
+    x: NDArray[np.floating],
+    outputs: NDArray[np.number],
+    backend: Backend,
+    console: Console,
+) -> bool:
+    """Print how many tokens another executor gives the same outputs on; whether all are equal."""
+    again, _ = run(network, x, backend, console)
+    equal = (again == outputs).all(-1)
+    console.print(
+        f"{backend.value} gives the same outputs on {equal.sum()} of {equal.size} tokens",
+        soft_wrap=True,
+    )
+    return bool(equal.all())
