@@ -1,6 +1,7 @@
 """Post-training quantisation: a float network to the integers of the chip."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, Literal
@@ -250,15 +251,17 @@ def _parameters(network: Network, formats: Formats, x: RealArray) -> tuple[list[
                 values.append(fixed[-1].dequantize())
             case Linear(bias=None):
                 gram = heard.grams.get(stage) if formats.compensate else None
-                fixed.append(fixed_linear(layer, formats, gram))
+                with _naming(i, layer):
+                    fixed.append(fixed_linear(layer, formats, gram))
                 values.append(fixed[-1].dequantize())
             case Linear() | S5() | Gate():
                 mean, spread = heard.seen.moments(stage)
-                if isinstance(layer, Linear):
-                    fixed.append(fixed_linear(layer, formats, spread=spread))
-                else:
-                    make: Any = {S5: fixed_s5, Gate: fixed_gate}[type(layer)]
-                    fixed.append(make(layer, formats, spread))
+                with _naming(i, layer):
+                    if isinstance(layer, Linear):
+                        fixed.append(fixed_linear(layer, formats, spread=spread))
+                    else:
+                        make: Any = {S5: fixed_s5, Gate: fixed_gate}[type(layer)]
+                        fixed.append(make(layer, formats, spread))
                 values.append(corrected(layer, fixed[-1].dequantize(), mean))
             case GELU():
                 raise ValueError(
@@ -271,6 +274,15 @@ def _parameters(network: Network, formats: Formats, x: RealArray) -> tuple[list[
                 continue
         stage += 1
     return fixed, Network(tuple(values), network.readout)
+
+
+@contextmanager
+def _naming(i: int, layer: Any) -> Iterator[None]:
+    """Say in an error which layer it is about."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"layers[{i}] ({type(layer).__name__}): {error}") from error
 
 
 class _Heard:

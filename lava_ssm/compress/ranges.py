@@ -50,6 +50,11 @@ class Observed:
             channels = -3 if isinstance(self._stages[stage].layer, S4D) else -2
         others = tuple(i for i in range(values.ndim) if i != values.ndim + channels)
         peak = np.abs(values).max(axis=others)
+        if not np.isfinite(peak).all():
+            raise ValueError(
+                f"calibration: makes the {what} of stage {stage} leave the range of doubles; "
+                "scale the data or the weights before it"
+            )
         if what == "message":
             flat = values.reshape(-1, values.shape[-1])
             self._moments[stage] = flat.mean(axis=0), flat.std(axis=0)

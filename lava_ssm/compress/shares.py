@@ -1,5 +1,6 @@
 """Which tensor's quantisation costs how much at a network's output."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -23,8 +24,15 @@ def signal_to_error(wanted: ArrayLike, found: ArrayLike) -> float:
     """10 log10(sum wanted^2 / sum (found - wanted)^2), in dB; infinite where they are equal."""
     signal = np.asarray(wanted, float)
     error = np.asarray(found, float) - signal
-    with np.errstate(divide="ignore"):
-        return float(10 * np.log10((signal**2).sum() / (error**2).sum()))
+    if not error.any():
+        return math.inf
+    # norms that neither overflow nor vanish when squared
+    sizes = [np.abs(v).max() for v in (signal, error)]
+    norms = [
+        s * np.linalg.norm(v / s) if s > 0 else 0.0
+        for s, v in zip(sizes, (signal, error), strict=True)
+    ]
+    return 20 * math.log10(norms[0] / norms[1]) if norms[0] > 0 else -math.inf
 
 
 def error_shares(network: Network, fixed: FixedNetwork, x: ArrayLike) -> dict[str, float]:

@@ -119,3 +119,41 @@ def test_linear_networks_with_biases_are_quantised() -> None:
     x = rng.normal(size=(50, 3))
     fixed = quantize(net, x)
     assert signal_to_error(net.run(x), fixed.to_float(fixed.run(x))) > 35
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e-30, 1e30])
+def test_weights_of_any_size_find_their_scale(scale: float) -> None:
+    rng = np.random.default_rng(0)
+    weights = rng.normal(size=(5, 3))
+    x = rng.normal(size=(40, 3))
+    fixed = [
+        quantize(
+            Network((Linear(s * weights, np.zeros(5)), Linear(np.eye(5)))), x, arithmetic=W8A16
+        )
+        for s in (2.0 ** round(np.log2(scale)), 1.0)
+    ]
+    np.testing.assert_array_equal(fixed[0].run(x), fixed[1].run(x))  # the exponents alone differ
+
+
+def test_a_scale_beyond_all_formats_is_named() -> None:
+    x = np.ones((10, 2))
+    small = Network((Linear(np.full((2, 2), 1e-305), np.zeros(2)),))
+    with pytest.raises(ValueError, match=r"layers\[0\] \(Linear\): exponent must lie in"):
+        quantize(small, x, arithmetic=W8A16)
+    huge = Linear(np.full((2, 2), 1e300), np.zeros(2))
+    large = Network((huge, huge))
+    with (
+        np.errstate(over="ignore"),
+        pytest.raises(ValueError, match="leave the range of doubles"),
+    ):
+        quantize(large, x, arithmetic=W8A16)
+
+
+def test_signal_to_error_knows_no_smallest_signal() -> None:
+    wanted = np.array([3.0, -4.0])
+    for scale in (1e-200, 1.0, 1e200):
+        found = signal_to_error(scale * wanted, scale * wanted * 0.9)
+        assert found == pytest.approx(20)
+    assert signal_to_error(wanted, wanted) == np.inf
+    assert signal_to_error([0.0], [0.0]) == np.inf
+    assert signal_to_error([0.0], [1.0]) == -np.inf
