@@ -35,10 +35,10 @@ def points(runs: Path, epochs: int) -> dict[str, Denoiser]:
     """What to train, by name."""
     fine = max(1, round(0.4 * epochs))
     found: dict[str, Denoiser] = {}
-    for k in (0.125, 0.25, 0.5, 1.0):
+    for k in (0.0625, 0.125, 0.25, 0.5, 1.0):
         # a dense model has what a sparse one and its start have together
         found[f"dense-{k:g}"] = Denoiser(k=k, epochs=epochs if k >= 0.5 else epochs + fine)
-    for k in (0.5, 1.0):
+    for k in (0.25, 0.5, 1.0):
         start = str(runs / f"dense-{k:g}")
         sparse = Denoiser(k, True, 0.9, start=start, epochs=fine, lr=2e-3, seed=1)
         found[f"iterative-{k:g}"] = sparse
