@@ -64,13 +64,14 @@ def layer_step(name: str) -> Callable[[], None]:
         layer = S4D(CHANNELS, STATES)
         u = torch.randn(BATCH, TOKENS, CHANNELS, requires_grad=True)
     kind = torch.bfloat16 if name.endswith("bfloat16") else torch.float32
+    gradient = torch.randn(u.shape, dtype=kind)
 
     def step() -> None:
         layer.zero_grad()
         u.grad = None
         with torch.autocast("cpu", kind, enabled=kind is torch.bfloat16):
             y = layer(u)
-        y.float().square().mean().backward()
+        y.backward(gradient)
 
     return step
 

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lava_ssm.nn.convolution import convolve
+from lava_ssm.nn.convolution import convolve, impulse_response, turned
 from lava_ssm.nn.initialization import Initialization
 
 Discretized: TypeAlias = tuple[Tensor, Tensor, Tensor]
@@ -107,24 +107,9 @@ class S4D(nn.Module):
         return (1 + z) / (1 - z), b, 2 * z.atanh()
 
     def kernel(self, length: int) -> Tensor:
-        """Impulse response y_0 ... y_{length-1}, real, (d_model, length).
-
-        k[r i + j] = 2 Re(sum_n c_n b_n a_n^(r i) a_n^j): two short tables of powers and one
-        matrix product, instead of all powers of all states. The tables are made in double
-        precision: a phase of thousands of radians leaves float32 few digits.
-        """
+        """Impulse response y_0 ... y_{length-1}, real, (d_model, length)."""
         _, b, log_a = self._discretized()
-        r = math.ceil(math.sqrt(length))
-        rows = -(-length // r)
-        j = torch.arange(r, device=b.device)
-        i = torch.arange(rows, device=b.device) * r
-        exact = log_a.to(torch.complex128)
-        low = (exact[..., None] * j).exp().to(b.dtype)  # a^j: (d_model, d_state, r)
-        high = (i[:, None] * exact[:, None, :]).exp().to(b.dtype)  # (d_model, rows, d_state)
-        high = (_complex(self.c) * b)[:, None, :] * high
-        # the real part of a complex product as one real one: (d_model, rows, 2 d_state) @ ...
-        k = torch.cat([high.real, -high.imag], -1) @ torch.cat([low.real, low.imag], -2)
-        return 2 * k.reshape(self.d_model, rows * r)[:, :length]
+        return impulse_response(log_a, 2 * _complex(self.c) * b, length)
 
     def forward(self, u: Tensor) -> Tensor:
         """Convolve u (..., time, d_model) with the kernel; same shape."""
@@ -133,9 +118,9 @@ class S4D(nn.Module):
             raise ValueError(f"u must have shape (..., time, {self.d_model}), got {tuple(u.shape)}")
         if u.numel() == 0:
             return u
-        first = u.reshape(-1, *u.shape[-2:]).permute(2, 0, 1)  # (d_model, batch, time)
-        y = self.convolve(first.contiguous())
-        return y.permute(1, 2, 0).reshape(u.shape)
+        first = turned(u.reshape(-1, self.d_model)).view(self.d_model, -1, u.shape[-2])
+        y: Tensor = turned(self.convolve(first).view(self.d_model, -1))
+        return y.view(u.shape)
 
     def convolve(self, u: Tensor) -> Tensor:
         """Do the same with channels first, (d_model, batch, time): what `forward` spends less on.

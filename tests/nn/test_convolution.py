@@ -1,11 +1,11 @@
-"""Convolution by chunks, beside SciPy's."""
+"""Convolution, beside SciPy's."""
 
 import numpy as np
 import pytest
 import scipy.signal
 import torch
 
-from lava_ssm.nn.convolution import chunk_size, convolve
+from lava_ssm.nn.convolution import convolve
 
 
 def system(dtype: torch.dtype = torch.complex128) -> tuple[torch.Tensor, torch.Tensor]:
@@ -20,7 +20,6 @@ def expected(u: np.ndarray, log_a: np.ndarray, w: np.ndarray) -> np.ndarray:
     return scipy.signal.fftconvolve(u, k[:, np.newaxis], axes=-1)[..., :time]
 
 
-# one chunk; the longest; primes, which must be filled up; several chunks
 @pytest.mark.parametrize("time", [1, 7, 112, 113, 131, 192, 784, 1024])
 def test_convolution_equals_scipys(time: int) -> None:
     log_a, w = system()
@@ -31,7 +30,7 @@ def test_convolution_equals_scipys(time: int) -> None:
 
 
 @pytest.mark.parametrize("time", [5, 113, 130])
-def test_gradients_are_right_in_one_chunk_and_across_several(time: int) -> None:
+def test_gradients_are_right(time: int) -> None:
     log_a, w = (v[:1, :2].clone().requires_grad_() for v in system())
     u = torch.randn(1, 2, time, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(convolve, (u, log_a, w))
@@ -59,10 +58,3 @@ def test_products_of_half_precision_stay_near() -> None:
     exact = convolve(u, log_a, w)
     assert found.dtype is torch.bfloat16
     assert float((found - exact).norm() / exact.norm()) < 0.01
-
-
-@pytest.mark.parametrize(
-    ("time", "size"), [(1, 1), (112, 112), (784, 56), (1024, 64), (1031, 64), (4096, 64)]
-)
-def test_chunks_divide_the_time_where_they_can(time: int, size: int) -> None:
-    assert chunk_size(time) == size
