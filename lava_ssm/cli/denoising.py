@@ -48,7 +48,7 @@ class Denoiser:
     end: float = 0.7
     start: str | None = None
     epochs: int = 20
-    batch_size: int = 16
+    batch_size: int = 8
     lr: float = 4e-3
     ssm_lr: float = 1e-3
     dropout: float = 0.0

@@ -24,7 +24,7 @@ def train_denoiser(
         Path | None, typer.Option(help="Run folder of a trained model to train on.")
     ] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the clips.")] = 20,
-    batch_size: Annotated[int, typer.Option(min=1, help="Clips a step.")] = 16,
+    batch_size: Annotated[int, typer.Option(min=1, help="Clips a step.")] = 8,
     lr: Annotated[float, typer.Option(help="Peak learning rate of linear maps, c and d.")] = 4e-3,
     ssm_lr: Annotated[float, typer.Option(help="Peak learning rate of dt, A and B.")] = 1e-3,
     dropout: Annotated[float, typer.Option(help="Of activations.")] = 0.0,
