@@ -125,7 +125,7 @@ class S4D(nn.Module):
     def convolve(self, u: Tensor) -> Tensor:
         """Do the same with channels first, (d_model, batch, time): what `forward` spends less on.
 
-        Each channel is a matrix of its own there, and a linear map of channels one product.
+        Each channel lies in one piece there, and a linear map of channels is one product.
         """
         _, b, log_a = self._discretized()
         return convolve(u, log_a, 2 * _complex(self.c) * b)
