@@ -18,13 +18,14 @@ from lava_ssm.engine.compiled.block_program import (
     DIRECT,
     DRIVE_BIAS,
     FIRST,
+    FORM,
     GATE,
-    IS_SPARSE,
     KIND,
     MATRIX,
     MATRIX_OUT,
     MOST_GAIN,
     PARAM_EXPONENT,
+    PLACES,
     POINTERS,
     PRODUCT_SHIFT,
     RELU,
@@ -36,10 +37,12 @@ from lava_ssm.engine.compiled.block_program import (
     STATE_RELU,
     STATE_SHIFT,
     STATES,
+    WINDOWS,
 )
 from lava_ssm.engine.compiled.compiling import compiled, kernel
 from lava_ssm.engine.compiled.cpu import ROUNDING_MODE
 from lava_ssm.engine.compiled.synapses import greatest, twice
+from lava_ssm.engine.compiled.windows import GRID, LANES, STEP, TOGETHER, WINDOW, add_windows
 from lava_ssm.engine.compiled.words import MESSAGE, STATE, SUM, SYNAPSE, WRAP, shifted, word
 from lava_ssm.numerics import SYNAPSE_BITS, Rounding
 
@@ -49,8 +52,8 @@ _TOWARD_ZERO = ROUNDING_MODE[Rounding.TOWARD_ZERO]
 
 @kernel
 def advance_blocks(
-    stages, matrices, weights, places, pointers, shifts, numbers, table, rules, re, im, totals,
-    counts, messages, sums, sent, wide, tokens, outputs,
+    stages, matrices, weights, places, steps, tables, pointers, shifts, gains, numbers, table,
+    rules, re, im, totals, counts, messages, sums, sent, wide, window, tokens, outputs,
 ):  # fmt: skip
     """Run tokens on from a state.
 
@@ -66,6 +69,8 @@ def advance_blocks(
         int32, (n_stages + 1, width): those that enter each stage, and the outputs; to write on.
     sums, sent, wide
         int32, int32 and int64, (width,): to write on.
+    window
+        See `windows.add_windows`.
     tokens, outputs
         int64, (batch, time, d_input) and (batch, time, d_output), which is written.
     """
@@ -78,18 +83,18 @@ def advance_blocks(
                 row = stages[i]
                 if row[KIND] == S5:
                     synapse(
-                        matrices[row[MATRIX]], weights, places, pointers, shifts, messages[i],
-                        sums, wide, counts[i],
+                        matrices[row[MATRIX]], weights, places, steps, tables, pointers, shifts,
+                        gains, messages[i], sums, wide, window, counts[i],
                     )  # fmt: skip
                     states(row, numbers, rules, re[k], im[k], sums, sent, counts[i])
                     synapse(
-                        matrices[row[MATRIX_OUT]], weights, places, pointers, shifts, sent, sums,
-                        wide, counts[i],
+                        matrices[row[MATRIX_OUT]], weights, places, steps, tables, pointers, shifts,
+                        gains, sent, sums, wide, window, counts[i],
                     )  # fmt: skip
                 else:
                     synapse(
-                        matrices[row[MATRIX]], weights, places, pointers, shifts, messages[i],
-                        sums, wide, counts[i],
+                        matrices[row[MATRIX]], weights, places, steps, tables, pointers, shifts,
+                        gains, messages[i], sums, wide, window, counts[i],
                     )  # fmt: skip
                 neurons(row, i, numbers, table, rules, messages, sums, wide, counts[i])
             for j in range(outputs.shape[2]):
@@ -102,25 +107,34 @@ def advance_blocks(
 
 
 @compiled
-def synapse(matrix, weights, places, pointers, shifts, u, y, found, counts):
+def synapse(
+    matrix, weights, places, steps, tables, pointers, shifts, gains, u, y, found, window, counts
+):
     """`(2 weights @ u) >> shift` in 32 bits that wrap, to y[:d_output].
 
-    `found` is int64, at least (d_input,): to write on.
+    `found` is int64, at least (d_input,): to write on; `window` see `windows.add_windows`.
     """
-    d_output, d_input = matrix[ROWS], matrix[COLUMNS]
+    d_output, d_input, form = matrix[ROWS], matrix[COLUMNS], matrix[FORM]
     common, of_shifts = matrix[COMMON_SHIFT], matrix[SHIFTS]
     left = max(-common, 0)
-    fits = left < SYNAPSE_BITS and greatest(u, d_input) * matrix[MOST_GAIN] < 1 << (31 - left)
+    most = greatest(u, d_input)
+    fits = left < SYNAPSE_BITS and most * matrix[MOST_GAIN] < 1 << (31 - left)
     if not fits:
-        _wide(matrix, weights, places, pointers, shifts, u, y, counts)
+        _wide(matrix, weights, places, steps, tables, pointers, shifts, u, y, found, counts)
         return
-    for i in range(d_output):
-        y[i] = 0
-    n = active(u, d_input, found)
-    if matrix[IS_SPARSE]:
-        _sparse(weights, places, pointers, matrix[FIRST], matrix[POINTERS], n, found, u, y)
+    if form == WINDOWS:
+        add_windows(
+            steps, tables, pointers, gains, matrix[POINTERS], of_shifts, d_input, d_output, most,
+            u, window, y,
+        )  # fmt: skip
     else:
-        _dense(weights, matrix[FIRST], n, found, d_output, u, y)
+        for i in range(d_output):
+            y[i] = 0
+        n = active(u, d_input, found)
+        if form == PLACES:
+            _sparse(weights, places, pointers, matrix[FIRST], matrix[POINTERS], n, found, u, y)
+        else:
+            _dense(weights, matrix[FIRST], n, found, d_output, u, y)
     if common >= 0:
         for i in range(d_output):
             y[i] >>= np.int32(shifts[of_shifts + i])
@@ -182,22 +196,38 @@ def _sparse(weights, places, pointers, first, of_pointers, n_active, found, u, y
 
 
 @compiled
-def _wide(matrix, weights, places, pointers, shifts, u, y, counts):
-    """The same in 64 bits, where 32 may not hold a sum: wrapped, and counted."""
+def _wide(matrix, weights, places, steps, tables, pointers, shifts, u, y, totals, counts):
+    """The same in 64 bits, where 32 may not hold a sum: wrapped, and counted.
+
+    `totals` is int64, at least (d_output,): to write on.
+    """
     d_output, d_input, first = matrix[ROWS], matrix[COLUMNS], matrix[FIRST]
-    common = matrix[COMMON_SHIFT]
+    of_pointers, common = matrix[POINTERS], matrix[COMMON_SHIFT]
     for i in range(d_output):
-        total = np.int64(0)
+        totals[i] = 0
+    if matrix[FORM] == WINDOWS:
+        for i in range(d_output):
+            k = of_pointers + i // LANES
+            for step in range(pointers[k], pointers[k + 1]):
+                begin = STEP * step + TOGETHER * (i % LANES)
+                for at in range(begin, begin + TOGETHER):
+                    weight = np.int64(np.int8(steps[at + WINDOW]))
+                    if weight != 0:
+                        j = tables[step] // STEP * GRID + steps[at]
+                        totals[i] += 2 * weight * np.int64(u[j])
+    elif matrix[FORM] == PLACES:
         for j in range(d_input):
-            if matrix[IS_SPARSE]:
-                begin = first + pointers[matrix[POINTERS] + j]
-                end = first + pointers[matrix[POINTERS] + j + 1]
-                for at in range(begin, end):
-                    if places[at] == i:
-                        total += 2 * np.int64(weights[at]) * np.int64(u[j])
-            else:
-                total += 2 * np.int64(weights[first + j * d_output + i]) * np.int64(u[j])
-        total = word(total, SYNAPSE_BITS, WRAP, counts, SYNAPSE)
+            begin = first + pointers[of_pointers + j]
+            end = first + pointers[of_pointers + j + 1]
+            for at in range(begin, end):
+                totals[places[at]] += 2 * np.int64(weights[at]) * np.int64(u[j])
+    else:
+        for j in range(d_input):
+            for i in range(d_output):
+                weight = np.int64(weights[first + j * d_output + i])
+                totals[i] += 2 * weight * np.int64(u[j])
+    for i in range(d_output):
+        total = word(totals[i], SYNAPSE_BITS, WRAP, counts, SYNAPSE)
         if common < 0:
             total = word(total << -common, SYNAPSE_BITS, WRAP, counts, SYNAPSE)
         rest = shifts[matrix[SHIFTS] + i] - min(common, 0)

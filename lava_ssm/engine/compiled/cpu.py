@@ -1,4 +1,4 @@
-"""What Numba does not offer of a CPU's floating-point unit: its rounding mode, and bit patterns.
+"""What Numba does not offer of a CPU: its features, its rounding mode, and bit patterns of floats.
 
 Changing the rounding mode is what makes exact arithmetic cheap here, see `neurons`.
 """
@@ -6,8 +6,10 @@ Changing the rounding mode is what makes exact arithmetic cheap here, see `neuro
 import platform
 from typing import Any
 
+import numba
 from llvmlite import ir
 from numba.core import types
+from numba.core.codegen import get_host_cpu_features
 from numba.extending import intrinsic
 
 from lava_ssm.numerics import Rounding
@@ -16,6 +18,13 @@ ROUNDING_MODE = {Rounding.TOWARD_ZERO: 0, Rounding.NEAREST: 1, Rounding.FLOOR: 3
 """C's FLT_ROUNDS."""
 HAS_ROUNDING_MODE = platform.machine().lower() in {"x86_64", "amd64", "aarch64", "arm64"}
 """Whether LLVM can set the rounding mode of this CPU."""
+
+
+def features() -> set[str]:
+    """Give LLVM's names of what the CPU that Numba compiles for can do beyond its architecture."""
+    given = numba.config.CPU_FEATURES  # type: ignore[attr-defined]
+    names = get_host_cpu_features() if given is None else given
+    return {name[1:] for name in names.split(",") if name.startswith("+")}
 
 
 @intrinsic

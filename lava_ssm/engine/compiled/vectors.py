@@ -74,7 +74,7 @@ def neuron(
     return (new_re, new_im), (c_x * down).rounded()
 
 
-class _Arrays:
+class Arrays:
     """Loads and stores of vectors at places of flat arrays."""
 
     def __init__(self, context: Any, builder: Any, lanes: int, real: Any) -> None:
@@ -108,7 +108,7 @@ class _Loop:
     def __init__(self, context: Any, builder: Any, real: Any) -> None:
         self.builder = builder
         self.lanes = 512 // real.bitwidth
-        self.arrays = _Arrays(context, builder, self.lanes, context.get_value_type(real))
+        self.arrays = Arrays(context, builder, self.lanes, context.get_value_type(real))
         self._words = ir.VectorType(ir.IntType(real.bitwidth), self.lanes)
         self._mask = ir.Constant(self._words, [2 ** (real.bitwidth - 1) - 1] * self.lanes)
         self._peak = cgutils.alloca_once(builder, self._words)
