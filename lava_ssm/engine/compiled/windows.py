@@ -129,8 +129,9 @@ def add_windows(
     n_slices = (d_output + LANES - 1) // LANES
     narrow = most < 1 << 15
     offset = np.int32(1 << 15) if narrow else np.int32(-(1 << 31))
+    of_offset = gains[of_gains : of_gains + d_output]
     for i in range(d_output):
-        y[i] = np.int32(-2 * offset * gains[of_gains + i])
+        y[i] = np.int32(-2 * offset * of_offset[i])
     for half in range(1 if narrow else 2):
         for at in range(0, d_input, GRID):
             fill(u, at, offset, np.int32(16 * half), table, at // GRID * STEP)
