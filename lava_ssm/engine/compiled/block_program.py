@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lava_ssm.engine.compiled import windows
 from lava_ssm.engine.compiled.program import rule_numbers
-from lava_ssm.engine.compiled.windows import STEP, WINDOW, aligned, in_windows
+from lava_ssm.engine.compiled.windows import HAS_WINDOWS, STEP, WINDOW, aligned, in_windows
 from lava_ssm.network import FixedGate, FixedLinear, FixedNetwork, FixedS5, Readout, Stage
 from lava_ssm.numerics import SIGMOID_TABLE, SYNAPSE_BITS, IntArray
 
@@ -27,7 +26,7 @@ DENSE, PLACES, WINDOWS = range(3)
 
 CACHE = 1 << 20
 """Bytes of weights that stay near the processor from token to token: a second-level cache."""
-IN_WINDOWS = 0.3
+IN_WINDOWS = 0.4
 """Share of weights that are not zero up to which a matrix is laid out in windows."""
 SPARSE_IN_CACHE, SPARSE_BEYOND = 0.05, 0.12
 """The same of places, on CPUs that have no windows. To add one
@@ -203,6 +202,6 @@ class _Writer:
     def _form(self, weights: IntArray) -> int:
         """How to lay a matrix out."""
         density = np.count_nonzero(weights) / weights.size
-        if windows.HAS_WINDOWS:
+        if HAS_WINDOWS:
             return WINDOWS if density <= IN_WINDOWS else DENSE
         return PLACES if density <= self.sparse and len(weights) <= 1 << 16 else DENSE

@@ -261,7 +261,7 @@ def states(row, numbers, rules, re, im, drive, sent, wide, counts):
     `wide` is int64, (width,): to write on. Loops that touch few arrays each are what LLVM makes
     vectors of: it has to see that none overlaps another.
     """
-    size, overflow, state_bits, message_bits = row[D_STATE], rules[1], rules[2], rules[3]
+    size, overflow, state_bits = row[D_STATE], rules[1], rules[2]
     of_a, of_bias = row[DIAGONAL], row[DRIVE_BIAS]
     a_re, a_im = numbers[of_a : of_a + size], numbers[of_a + size : of_a + 2 * size]
     bias_re = numbers[of_bias : of_bias + size]

@@ -82,15 +82,19 @@ class Arrays:
         self.vector = ir.VectorType(real, lanes)
 
     def data(self, kind: Any, array: Any) -> Any:
+        """Where an array's elements are."""
         return self.context.make_array(kind)(self.context, self.builder, array).data
 
     def _at(self, data: Any, place: Any, vector: Any) -> Any:
         return self.builder.bitcast(self.builder.gep(data, [place]), vector.as_pointer())
 
     def load(self, data: Any, place: Any) -> Vector:
-        return Vector(self.builder, self.builder.load(self._at(data, place, self.vector), align=4))
+        """Read the elements from a place on."""
+        pointer = self._at(data, place, self.vector)
+        return Vector(self.builder, self.builder.load(pointer, align=4))
 
     def store(self, vector: Vector, data: Any, place: Any) -> None:
+        """Write them."""
         kind = vector.value.type
         self.builder.store(vector.value, self._at(data, place, kind), align=4)
 

@@ -23,7 +23,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from lava_ssm.engine.compiled.compiling import compiled
+from lava_ssm.engine.compiled.compiling import compiled, kernel, ready
 from lava_ssm.engine.compiled.cpu import features
 from lava_ssm.engine.compiled.vectors import Arrays, Vector
 from lava_ssm.numerics import IntArray
@@ -38,6 +38,10 @@ STEP = 2 * WINDOW
 HAS_WINDOWS = {"avx512bw", "avx512vbmi", "avx512vnni"} <= features()
 """Whether this CPU has the instructions (Intel since Ice Lake, AMD since Zen 4)."""
 
+_SIGNATURE = (
+    types.Array(types.int8, 2, "C"), types.Array(types.int64, 1, "C"),
+    types.Array(types.uint8, 3, "C"), *2 * [types.Array(types.int64, 1, "C")],
+)  # fmt: skip
 _INT8, _INT32 = ir.IntType(8), ir.IntType(32)
 _BYTES, _SUMS = ir.VectorType(_INT8, WINDOW), ir.VectorType(_INT32, LANES)
 
@@ -59,41 +63,63 @@ def in_windows(weights: IntArray) -> tuple[NDArray[np.uint8], IntArray, IntArray
     pointers
         int64, (n_slices + 1,): where the steps of each slice begin, and the end.
     """
+    mantissas = np.ascontiguousarray(weights, np.int8)
+    ahead = np.zeros(LANES, np.int64)
+    pointers = np.zeros(-(-len(weights) // LANES) + 1, np.int64)
+    ready(lay_out, _SIGNATURE)
+    for _ in ("to count the steps", "to write them"):
+        steps = np.zeros((pointers[-1], 2, WINDOW), np.uint8)
+        tables = np.zeros(pointers[-1], np.int64)
+        lay_out(mantissas, ahead, steps, tables, pointers)
+    return steps, tables, pointers
+
+
+@kernel
+def lay_out(weights, ahead, steps, tables, pointers):
+    """Fill `pointers`, and `steps` and `tables` unless they are empty.
+
+    Parameters
+    ----------
+    weights
+        int8, (d_output, d_input).
+    ahead
+        int64, (LANES,): to write on, each output's next input whose weight is not zero.
+    """
     d_output, d_input = weights.shape
-    n_slices = -(-d_output // LANES)
-    padded = np.zeros((n_slices * LANES, d_input), np.int64)
-    padded[:d_output] = weights
-    rows, columns = np.nonzero(padded)
-    n_each = np.bincount(rows, minlength=len(padded))
-    # what is not zero of each output, in order; behind it inputs that no window reaches
-    never = d_input + WINDOW
-    inputs = np.full((len(padded), n_each.max(initial=0) + TOGETHER), never)
-    inputs[rows, np.arange(len(rows)) - np.repeat(np.cumsum(n_each) - n_each, n_each)] = columns
-    inputs = inputs.reshape(n_slices, LANES, -1)
-    values = np.pad(padded, ((0, 0), (0, WINDOW + 1))).reshape(n_slices, LANES, -1)
-    steps, slices, tables = [], [], []
-    done = np.zeros((n_slices, LANES, 1), np.int64)
-    while True:
-        ahead = np.take_along_axis(inputs, done + np.arange(TOGETHER), axis=2)
-        first = ahead[..., 0].min(axis=1) // GRID  # (n_slices,)
-        on = first * GRID < d_input
-        if not on.any():
-            break
-        place = ahead - GRID * first[:, np.newaxis, np.newaxis]
-        within = (place < WINDOW) & on[:, np.newaxis, np.newaxis]
-        taken = np.where(within, np.take_along_axis(values, ahead, axis=2), 0)
-        step = np.stack([np.where(within, place, 0), taken], axis=1)  # (n_slices, 2, 16, 4)
-        steps.append(step.astype(np.int8).view(np.uint8).reshape(n_slices, 2, WINDOW)[on])
-        slices.append(np.flatnonzero(on))
-        tables.append(STEP * first[on])
-        done += within.sum(axis=2, keepdims=True)
-    if not steps:
-        return np.zeros((0, 2, WINDOW), np.uint8), np.zeros(0, np.int64), np.zeros(n_slices + 1, int)
-    of_slice = np.concatenate(slices)
-    order = np.argsort(of_slice, kind="stable")
-    counts = np.bincount(of_slice, minlength=n_slices)
-    pointers = np.concatenate([[0], np.cumsum(counts)])
-    return np.concatenate(steps)[order], np.concatenate(tables)[order], pointers
+    n = 0
+    for k in range(pointers.size - 1):
+        lanes = min(LANES, d_output - k * LANES)
+        for i in range(lanes):
+            ahead[i] = _next(weights[k * LANES + i], 0)
+        while True:
+            begin = d_input
+            for i in range(lanes):
+                begin = min(begin, ahead[i])
+            if begin == d_input:
+                break
+            begin -= begin % GRID
+            end = min(begin + WINDOW, d_input)
+            for i in range(lanes):
+                row = weights[k * LANES + i]
+                at, most = TOGETHER * i, TOGETHER * (i + 1)
+                while at < most and ahead[i] < end:
+                    if steps.size > 0:
+                        steps[n, 0, at] = ahead[i] - begin
+                        steps[n, 1, at] = np.uint8(row[ahead[i]])
+                    ahead[i] = _next(row, ahead[i] + 1)
+                    at += 1
+            if steps.size > 0:
+                tables[n] = begin // GRID * STEP
+            n += 1
+        pointers[k + 1] = n
+
+
+@compiled
+def _next(row, at):
+    """The first weight that is not zero, from `at` on."""
+    while at < row.size and row[at] == 0:
+        at += 1
+    return at
 
 
 def aligned(x: NDArray[Any]) -> NDArray[Any]:
@@ -141,9 +167,7 @@ def add_windows(
 
 
 @intrinsic
-def fill(
-    typingctx: Any, u: Any, at: Any, offset: Any, down: Any, table: Any, to: Any
-) -> Any:
+def fill(typingctx: Any, u: Any, at: Any, offset: Any, down: Any, table: Any, to: Any) -> Any:
     """Write the two lowest bytes of `(u + offset) >> down` of 32 inputs to tables.
 
     To the beginning of their own window's, from `to` on, and to the end of the one before.
@@ -216,9 +240,7 @@ def add_slice(
             window = builder.load(builder.gep(starts, [n]))
             for part, total in enumerate(totals):
                 here = builder.add(window, beyond) if part else window
-                taken = call(
-                    "llvm.x86.avx512.permvar.qi.512", _BYTES, load(source, here), places
-                )
+                taken = call("llvm.x86.avx512.permvar.qi.512", _BYTES, load(source, here), places)
                 before = builder.load(total)
                 added = call(
                     "llvm.x86.avx512.vpdpbusd.512", _SUMS, before,
