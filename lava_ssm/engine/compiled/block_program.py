@@ -57,7 +57,7 @@ class BlockProgram:
     numbers
         int64: biases and diagonals.
     table
-        The sigmoid's, int64.
+        The sigmoid's, int32.
     rules
         See `program.Program`.
     n_states, width
@@ -74,7 +74,7 @@ class BlockProgram:
     shifts: IntArray
     gains: IntArray
     numbers: IntArray
-    table: IntArray
+    table: NDArray[np.int32]
     rules: IntArray
     n_states: int
     width: int
@@ -132,7 +132,7 @@ def block_program(network: FixedNetwork) -> BlockProgram:
         shifts=np.concatenate(writer.shifts),
         gains=np.concatenate(writer.gains),
         numbers=np.concatenate(writer.numbers),
-        table=np.array(SIGMOID_TABLE),
+        table=SIGMOID_TABLE.astype(np.int32),
         rules=np.append(rule_numbers(network.arithmetic)[:4], int(mean)),
         n_states=n_states,
         width=-(-width // WINDOW) * WINDOW,

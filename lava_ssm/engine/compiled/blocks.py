@@ -40,7 +40,7 @@ from lava_ssm.engine.compiled.block_program import (
     WINDOWS,
 )
 from lava_ssm.engine.compiled.compiling import compiled, kernel
-from lava_ssm.engine.compiled.cpu import ROUNDING_MODE
+from lava_ssm.engine.compiled.cpu import ROUNDING_MODE, one_by_one
 from lava_ssm.engine.compiled.synapses import greatest, twice
 from lava_ssm.engine.compiled.windows import GRID, LANES, STEP, TOGETHER, WINDOW, add_windows
 from lava_ssm.engine.compiled.words import MESSAGE, STATE, SUM, SYNAPSE, WRAP, shifted, word
@@ -317,16 +317,20 @@ def neurons(row, i, numbers, table, rules, messages, sums, wide, counts):
     biases = numbers[row[BIAS] : row[BIAS] + size]
     how = rounding(row[PRODUCT_SHIFT], rules[0])
     u, y = messages[i], messages[i + 1]
-    for j in range(size):
-        wide[j] = np.int64(sums[j]) + biases[j]
     if kind == GATE:
         for j in range(size):
-            step = min(max(wide[j] >> 4, -2048), 2047) + 2048
-            wide[j] = rounded(np.int64(u[j]) * table[np.uint64(step)], how)
+            wide[j] = min(max((np.int64(sums[j]) + biases[j]) >> 4, -2048), 2047) + 2048
+        for j in range(size):
+            wide[j] = table[np.uint64(one_by_one(wide[j]))]
+        for j in range(size):
+            wide[j] = rounded(np.int64(u[j]) * wide[j], how)
     elif kind == S5:
         direct = numbers[row[DIRECT] : row[DIRECT] + size]
         for j in range(size):
-            wide[j] += rounded(direct[j] * np.int64(u[j]), how)
+            wide[j] = np.int64(sums[j]) + biases[j] + rounded(direct[j] * np.int64(u[j]), how)
+    else:
+        for j in range(size):
+            wide[j] = np.int64(sums[j]) + biases[j]
     if row[RESIDUAL] >= 0:
         r, how_r = messages[row[RESIDUAL]], rounding(row[RESIDUAL_SHIFT], _FLOOR)
         for j in range(size):

@@ -22,7 +22,7 @@ HAS_ROUNDING_MODE = platform.machine().lower() in {"x86_64", "amd64", "aarch64",
 
 def features() -> set[str]:
     """Give LLVM's names of what the CPU that Numba compiles for can do beyond its architecture."""
-    given = numba.config.CPU_FEATURES  # type: ignore[attr-defined]
+    given = numba.config.CPU_FEATURES
     names = get_host_cpu_features() if given is None else given
     return {name[1:] for name in names.split(",") if name.startswith("+")}
 
@@ -82,3 +82,17 @@ def from_magnitude(typingctx: Any, bits: Any) -> Any:
         return builder.bitcast(args[0], ir.FloatType() if bits.bitwidth == 32 else ir.DoubleType())
 
     return real(bits), generate
+
+
+@intrinsic
+def one_by_one(typingctx: Any, x: Any) -> Any:
+    """Give an integer as it is, and keep LLVM from making vectors of the loop around.
+
+    To gather from a table takes a CPU several times as long as to read one by one.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = ir.FunctionType(args[0].type, [args[0].type])
+        return builder.asm(kind, "", "=r,0", args, side_effect=False)
+
+    return x(x), generate
