@@ -1,7 +1,8 @@
 """The kernel of a fixed network of S5 layers, gates and residual paths: token after token.
 
-`reference.fixed` is the specification. Products with a message of zero are skipped, and, where
-few weights are not zero, those with the zeros.
+`reference.fixed` is the specification. A synapse skips products with a message of zero, or, where
+few weights are not zero, those with the zeros (see `windows`; by places, which are for CPUs without
+windows, both).
 """
 
 # mypy: disable-error-code="no-untyped-def"
