@@ -1,10 +1,12 @@
 """The compiled engine on S5 networks: the reference's integers, and its counts."""
 
 import copy
+import gc
 import os
 import pickle
 import subprocess
 import sys
+import weakref
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lava_ssm import engine
-from lava_ssm.engine.compiled import block_program
+from lava_ssm.engine.compiled import block_executor, block_program
 from lava_ssm.engine.compiled.windows import HAS_WINDOWS
 from lava_ssm.network import FixedLinear, FixedNetwork, Readout, ReLU, Residual
 from lava_ssm.numerics import Arithmetic, FixedPointOverflow, Overflow, Rounding
@@ -199,3 +201,23 @@ def test_copies_of_a_stream_go_on_from_its_state() -> None:
     expected = net.run(x)[4:]
     for one in (stream, again, other):
         np.testing.assert_array_equal(one.run(x[4:]), expected)
+
+
+def test_a_network_is_laid_out_once_and_its_layout_goes_with_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    laid_out = []
+
+    def lay_out(network: FixedNetwork) -> block_program.BlockProgram:
+        program = block_program.block_program(network)
+        laid_out.append(weakref.ref(program))
+        return program
+
+    monkeypatch.setattr(block_executor, "block_program", lay_out)
+    net = random_fixed_s5_network(np.random.default_rng(11))
+    for n_tokens in (3, 4):
+        net.run(np.zeros((n_tokens, 5), int))
+    assert len(laid_out) == 1
+    del net
+    gc.collect()
+    assert laid_out[0]() is None
