@@ -143,7 +143,7 @@ def synapse(
     else:
         for i in range(d_output):
             n = amounts[i]
-            y[i] = y[i] >> np.int32(n) if n >= 0 else y[i] << np.int32(-n)
+            y[i] = np.int32(y[i] << np.int32(max(-n, 0))) >> np.int32(max(n, 0))
 
 
 @compiled
