@@ -119,8 +119,7 @@ def synapse(
     common, of_shifts = matrix[COMMON_SHIFT], matrix[SHIFTS]
     left = max(-common, 0)
     most = greatest(u, d_input)
-    fits = left < SYNAPSE_BITS and most * matrix[MOST_GAIN] < 1 << (31 - left)
-    if not fits:
+    if left >= SYNAPSE_BITS or most * matrix[MOST_GAIN] >= 1 << 31:
         _wide(matrix, weights, places, steps, tables, pointers, shifts, u, y, found, counts)
         return
     if form == WINDOWS:
@@ -136,6 +135,9 @@ def synapse(
             _sparse(weights, places, pointers, matrix[FIRST], matrix[POINTERS], n, found, u, y)
         else:
             _dense(weights, matrix[FIRST], n, found, d_output, u, y)
+    if left > 0 and greatest(y, d_output) >= 1 << (31 - left):
+        _wide(matrix, weights, places, steps, tables, pointers, shifts, u, y, found, counts)
+        return
     amounts = shifts[of_shifts : of_shifts + d_output]
     if common >= 0:
         for i in range(d_output):
