@@ -1,7 +1,12 @@
 """The compiled engine on S5 networks: the reference's integers, and its counts."""
 
 import copy
+import gc
+import os
 import pickle
+import subprocess
+import sys
+import weakref
 
 import numpy as np
 import pytest
@@ -9,13 +14,38 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lava_ssm import engine
-from lava_ssm.engine.compiled import block_program
+from lava_ssm.engine.compiled import block_executor, block_program
+from lava_ssm.engine.compiled.windows import HAS_WINDOWS
 from lava_ssm.network import FixedLinear, FixedNetwork, Readout, ReLU, Residual
 from lava_ssm.numerics import Arithmetic, FixedPointOverflow, Overflow, Rounding
 from tests.networks import random_fixed_s4d, random_fixed_s5_network, random_s5_network
 
+FORMS = ["dense", "places", *["windows"] * HAS_WINDOWS]
+"""How matrices may be laid out on this CPU."""
 
-@settings(max_examples=80, deadline=None)
+
+def run_laid_out(form: str, net: FixedNetwork, x: np.ndarray) -> engine.Run:
+    """Run on the kernel with all matrices in one form."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(block_program, "HAS_WINDOWS", form == "windows")
+        patch.setattr(block_program, "IN_WINDOWS", 1.0)
+        share = 1.0 if form == "places" else -1.0
+        patch.setattr(block_program, "SPARSE_IN_CACHE", share)
+        laid_out = {
+            int(row[block_program.FORM]) for row in block_program.block_program(net).matrices
+        }
+        assert laid_out == {getattr(block_program, form.upper())}
+        return engine.run(net, x, backend="compiled", n_threads=2)
+
+
+def assert_same(found: engine.Run, wanted: engine.Run) -> None:
+    np.testing.assert_array_equal(found.outputs, wanted.outputs)
+    for a, b in zip(found.state, wanted.state, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert found.overflows == wanted.overflows
+
+
+@settings(max_examples=120, deadline=None)
 @given(
     seed=st.integers(0, 2**32),
     n_layers=st.integers(0, 3),
@@ -25,7 +55,8 @@ from tests.networks import random_fixed_s4d, random_fixed_s5_network, random_s5_
     overflow=st.sampled_from([Overflow.WRAP, Overflow.SATURATE]),
     bits=st.sampled_from([(12, 12), (24, 16), (24, 24), (32, 32)]),
     density=st.sampled_from([1.0, 0.3, 0.1]),
-    sparse_to=st.sampled_from([0.05, 1.0]),
+    widths=st.sampled_from([(7, 5), (1, 1), (16, 8), (33, 17), (64, 32), (70, 35)]),
+    form=st.sampled_from(FORMS),
     size=st.integers(1, 23),
 )
 def test_integers_and_counts_are_those_of_the_reference(
@@ -37,15 +68,15 @@ def test_integers_and_counts_are_those_of_the_reference(
     overflow: Overflow,
     bits: tuple[int, int],
     density: float,
-    sparse_to: float,
+    widths: tuple[int, int],
+    form: str,
     size: int,
 ) -> None:
     rng = np.random.default_rng(seed)
     net = random_fixed_s5_network(
         rng,
         n_layers,
-        d_model=7,
-        d_state=5,
+        *widths,
         readout=readout,
         per_channel=per_channel,
         arithmetic=Arithmetic(rounding, overflow, *bits),
@@ -54,13 +85,61 @@ def test_integers_and_counts_are_those_of_the_reference(
     top = min(2**size, net.input_format.max_mantissa)
     x = rng.integers(-top, top + 1, (2, 9, net.d_input))
     wanted = engine.run(net, x, backend="reference")
-    with pytest.MonkeyPatch.context() as patch:  # which matrices the kernel takes by their places
-        patch.setattr(block_program, "SPARSE_IN_CACHE", sparse_to)
-        found = engine.run(net, x, backend="compiled", n_threads=2)
-    np.testing.assert_array_equal(found.outputs, wanted.outputs)
-    for a, b in zip(found.state, wanted.state, strict=True):
-        np.testing.assert_array_equal(a, b)
-    assert found.overflows == wanted.overflows
+    assert_same(run_laid_out(form, net, x), wanted)
+
+
+@settings(max_examples=250, deadline=None)
+@given(
+    seed=st.integers(0, 2**32),
+    d_input=st.integers(1, 200) | st.sampled_from([31, 32, 33, 63, 64, 65, 96, 128, 257]),
+    d_output=st.integers(1, 70),
+    density=st.floats(0, 1),
+    activity=st.sampled_from([0.0, 0.05, 0.6, 1.0]),
+    message=st.sampled_from([1, 127, 128, 255, 256, 32639, 32767, 32768, 65536, 2**23 - 1]),
+    form=st.sampled_from(FORMS),
+)
+def test_sparse_matrices_of_any_size_give_the_integers_of_the_reference(
+    seed: int,
+    d_input: int,
+    d_output: int,
+    density: float,
+    activity: float,
+    message: int,
+    form: str,
+) -> None:
+    """Rows empty and full, weights and messages at the ends of their ranges among others."""
+    rng = np.random.default_rng(seed)
+    shape = d_output, d_input
+    weights = rng.choice([-128, 127, -1, 1, *rng.integers(-128, 128, 4)], shape)
+    weights *= rng.random(shape) < density
+    kind = rng.random((d_output, 1))
+    weights = np.where(kind < 0.1, 0, np.where(kind > 0.9, rng.choice([-128, 127]), weights))
+    layer = FixedLinear(weights, 7, 4, rng.integers(-9, 9, d_output))
+    net = FixedNetwork((layer,), input_exponent=int(rng.integers(0, 9)))
+    low = -message - 1 if message + 1 <= net.input_format.max_mantissa else -message
+    x = rng.choice([low, message, 0, *rng.integers(low, message + 1, 5)], (2, 5, d_input))
+    x *= rng.random(x.shape) < activity
+    assert_same(run_laid_out(form, net, x), engine.run(net, x, backend="reference"))
+
+
+def test_a_cpu_without_vectors_of_bytes_gives_the_same_integers() -> None:
+    program = """if True:
+        import numpy as np
+        from lava_ssm import engine
+        from lava_ssm.engine.compiled import block_program, windows
+        from tests.networks import random_fixed_s5_network
+        assert not windows.HAS_WINDOWS
+        block_program.SPARSE_IN_CACHE = 0.5
+        for density in (0.1, 1.0):
+            rng = np.random.default_rng(3)
+            net = random_fixed_s5_network(rng, d_model=40, d_state=20, density=density)
+            x = rng.integers(-9000, 9000, (20, net.d_input))
+            ours, reference = (engine.run(net, x, backend=b) for b in ("compiled", "reference"))
+            assert (ours.outputs == reference.outputs).all()
+            assert ours.overflows == reference.overflows
+    """
+    generic = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
+    subprocess.run([sys.executable, "-c", program], env={**os.environ, **generic}, check=True)
 
 
 @settings(max_examples=60, deadline=None)
@@ -68,20 +147,18 @@ def test_integers_and_counts_are_those_of_the_reference(
     seed=st.integers(0, 2**32),
     exponents=st.lists(st.integers(-40, 40), min_size=3, max_size=3),
     output_exponent=st.integers(-40, 40),
-    sparse=st.booleans(),
+    form=st.sampled_from(FORMS),
 )
 def test_synapses_shift_and_wrap_as_the_reference(
-    seed: int, exponents: list[int], output_exponent: int, sparse: bool
+    seed: int, exponents: list[int], output_exponent: int, form: str
 ) -> None:
     rng = np.random.default_rng(seed)
-    weights = rng.integers(-128, 128, (3, 60)) * (rng.random((3, 60)) < (0.03 if sparse else 1))
+    density = rng.choice([0.03, 0.5, 1])
+    weights = rng.integers(-128, 128, (3, 60)) * (rng.random((3, 60)) < density)
     layer = FixedLinear(weights, exponents, output_exponent, rng.integers(-9, 9, 3))
     net = FixedNetwork((layer,), input_exponent=3)
     x = rng.integers(-(2**23), 2**23, (4, 60))
-    wanted = engine.run(net, x, backend="reference")
-    found = engine.run(net, x, backend="compiled")
-    np.testing.assert_array_equal(found.outputs, wanted.outputs)
-    assert found.overflows == wanted.overflows
+    assert_same(run_laid_out(form, net, x), engine.run(net, x, backend="reference"))
 
 
 def test_a_stream_cut_anywhere_and_set_anew_gives_the_same_integers() -> None:
@@ -124,3 +201,23 @@ def test_copies_of_a_stream_go_on_from_its_state() -> None:
     expected = net.run(x)[4:]
     for one in (stream, again, other):
         np.testing.assert_array_equal(one.run(x[4:]), expected)
+
+
+def test_a_network_is_laid_out_once_and_its_layout_goes_with_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    laid_out = []
+
+    def lay_out(network: FixedNetwork) -> block_program.BlockProgram:
+        program = block_program.block_program(network)
+        laid_out.append(weakref.ref(program))
+        return program
+
+    monkeypatch.setattr(block_executor, "block_program", lay_out)
+    net = random_fixed_s5_network(np.random.default_rng(11))
+    for n_tokens in (3, 4):
+        net.run(np.zeros((n_tokens, 5), int))
+    assert len(laid_out) == 1
+    del net
+    gc.collect()
+    assert laid_out[0]() is None

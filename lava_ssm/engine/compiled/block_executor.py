@@ -2,16 +2,36 @@
 
 from collections.abc import Sequence
 from typing import Any
+from weakref import finalize
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lava_ssm.engine.compiled.block_program import D_STATE, KIND, S5, STATES, block_program
+from lava_ssm.engine.compiled.block_program import (
+    D_STATE,
+    KIND,
+    S5,
+    STATES,
+    BlockProgram,
+    block_program,
+)
 from lava_ssm.engine.compiled.blocks import advance_blocks
 from lava_ssm.engine.compiled.rows import Rows
 from lava_ssm.engine.compiled.tokens import Tokens
+from lava_ssm.engine.compiled.windows import GRID, STEP, aligned
 from lava_ssm.network import FixedGate, FixedLinear, FixedNetwork, FixedS5
 from lava_ssm.numerics import Overflow
+
+_programs: dict[int, BlockProgram] = {}
+"""Of networks in use, by identity: to lay one out takes as long as hundreds of tokens."""
+
+
+def _laid_out(network: FixedNetwork) -> BlockProgram:
+    """Give the program of a network, which never changes."""
+    if id(network) not in _programs:
+        _programs[id(network)] = block_program(network)
+        finalize(network, _programs.pop, id(network), None)
+    return _programs[id(network)]
 
 
 class CompiledBlocks(Rows):
@@ -26,16 +46,18 @@ class CompiledBlocks(Rows):
     """
 
     def __init__(self, network: FixedNetwork, batch: tuple[int, ...], n_threads: int = 1) -> None:
-        self._program = p = block_program(network)
+        self._program = p = _laid_out(network)
         super().__init__(network, batch, n_threads, p.n_states, np.int64)
         n = self._n_threads
         messages = np.zeros((n, len(p.stages) + 1, p.width), np.int32)
+        tables = aligned(np.zeros(n * STEP * (p.width // GRID), np.uint8)).reshape(n, -1)
         scratch, wide = np.zeros((n, 2, p.width), np.int32), np.zeros((n, p.width), np.int64)
         self._bound = [
             (
-                *(p.stages, p.matrices, p.weights, p.places, p.pointers, p.shifts, p.numbers),
-                *(p.table, p.rules, self._re[part], self._im[part], self._totals[part]),
-                *(self._counts[i], messages[i], scratch[i, 0], scratch[i, 1], wide[i]),
+                *(p.stages, p.matrices, p.weights, p.places, p.steps, p.tables, p.pointers),
+                *(p.shifts, p.gains, p.numbers, p.table, p.rules),
+                *(self._re[part], self._im[part], self._totals[part], self._counts[i]),
+                *(messages[i], scratch[i, 0], scratch[i, 1], wide[i], tables[i]),
             )
             for i, part in enumerate(self._threads.ranges or [slice(0, 0)])
         ]

@@ -1,7 +1,8 @@
 """The kernel of a fixed network of S5 layers, gates and residual paths: token after token.
 
-`reference.fixed` is the specification. Products with a message of zero are skipped, and, where
-few weights are not zero, those with the zeros.
+`reference.fixed` is the specification. A synapse skips products with a message of zero, or, where
+few weights are not zero, those with the zeros (see `windows`; by places, which are for CPUs without
+windows, both).
 """
 
 # mypy: disable-error-code="no-untyped-def"
@@ -18,13 +19,14 @@ from lava_ssm.engine.compiled.block_program import (
     DIRECT,
     DRIVE_BIAS,
     FIRST,
+    FORM,
     GATE,
-    IS_SPARSE,
     KIND,
     MATRIX,
     MATRIX_OUT,
     MOST_GAIN,
     PARAM_EXPONENT,
+    PLACES,
     POINTERS,
     PRODUCT_SHIFT,
     RELU,
@@ -36,10 +38,12 @@ from lava_ssm.engine.compiled.block_program import (
     STATE_RELU,
     STATE_SHIFT,
     STATES,
+    WINDOWS,
 )
 from lava_ssm.engine.compiled.compiling import compiled, kernel
-from lava_ssm.engine.compiled.cpu import ROUNDING_MODE
+from lava_ssm.engine.compiled.cpu import ROUNDING_MODE, one_by_one
 from lava_ssm.engine.compiled.synapses import greatest, twice
+from lava_ssm.engine.compiled.windows import GRID, LANES, STEP, TOGETHER, WINDOW, add_windows
 from lava_ssm.engine.compiled.words import MESSAGE, STATE, SUM, SYNAPSE, WRAP, shifted, word
 from lava_ssm.numerics import SYNAPSE_BITS, Rounding
 
@@ -49,8 +53,8 @@ _TOWARD_ZERO = ROUNDING_MODE[Rounding.TOWARD_ZERO]
 
 @kernel
 def advance_blocks(
-    stages, matrices, weights, places, pointers, shifts, numbers, table, rules, re, im, totals,
-    counts, messages, sums, sent, wide, tokens, outputs,
+    stages, matrices, weights, places, steps, tables, pointers, shifts, gains, numbers, table,
+    rules, re, im, totals, counts, messages, sums, sent, wide, window, tokens, outputs,
 ):  # fmt: skip
     """Run tokens on from a state.
 
@@ -66,6 +70,8 @@ def advance_blocks(
         int32, (n_stages + 1, width): those that enter each stage, and the outputs; to write on.
     sums, sent, wide
         int32, int32 and int64, (width,): to write on.
+    window
+        See `windows.add_windows`.
     tokens, outputs
         int64, (batch, time, d_input) and (batch, time, d_output), which is written.
     """
@@ -78,18 +84,18 @@ def advance_blocks(
                 row = stages[i]
                 if row[KIND] == S5:
                     synapse(
-                        matrices[row[MATRIX]], weights, places, pointers, shifts, messages[i],
-                        sums, wide, counts[i],
+                        matrices[row[MATRIX]], weights, places, steps, tables, pointers, shifts,
+                        gains, messages[i], sums, wide, window, counts[i],
                     )  # fmt: skip
-                    states(row, numbers, rules, re[k], im[k], sums, sent, counts[i])
+                    states(row, numbers, rules, re[k], im[k], sums, sent, wide, counts[i])
                     synapse(
-                        matrices[row[MATRIX_OUT]], weights, places, pointers, shifts, sent, sums,
-                        wide, counts[i],
+                        matrices[row[MATRIX_OUT]], weights, places, steps, tables, pointers, shifts,
+                        gains, sent, sums, wide, window, counts[i],
                     )  # fmt: skip
                 else:
                     synapse(
-                        matrices[row[MATRIX]], weights, places, pointers, shifts, messages[i],
-                        sums, wide, counts[i],
+                        matrices[row[MATRIX]], weights, places, steps, tables, pointers, shifts,
+                        gains, messages[i], sums, wide, window, counts[i],
                     )  # fmt: skip
                 neurons(row, i, numbers, table, rules, messages, sums, wide, counts[i])
             for j in range(outputs.shape[2]):
@@ -102,32 +108,44 @@ def advance_blocks(
 
 
 @compiled
-def synapse(matrix, weights, places, pointers, shifts, u, y, found, counts):
+def synapse(
+    matrix, weights, places, steps, tables, pointers, shifts, gains, u, y, found, window, counts
+):
     """`(2 weights @ u) >> shift` in 32 bits that wrap, to y[:d_output].
 
-    `found` is int64, at least (d_input,): to write on.
+    `found` is int64, at least (d_input,): to write on; `window` see `windows.add_windows`.
     """
-    d_output, d_input = matrix[ROWS], matrix[COLUMNS]
+    d_output, d_input, form = matrix[ROWS], matrix[COLUMNS], matrix[FORM]
     common, of_shifts = matrix[COMMON_SHIFT], matrix[SHIFTS]
     left = max(-common, 0)
-    fits = left < SYNAPSE_BITS and greatest(u, d_input) * matrix[MOST_GAIN] < 1 << (31 - left)
-    if not fits:
-        _wide(matrix, weights, places, pointers, shifts, u, y, counts)
+    most = greatest(u, d_input)
+    if left >= SYNAPSE_BITS or most * matrix[MOST_GAIN] >= 1 << 31:
+        _wide(matrix, weights, places, steps, tables, pointers, shifts, u, y, found, counts)
         return
-    for i in range(d_output):
-        y[i] = 0
-    n = active(u, d_input, found)
-    if matrix[IS_SPARSE]:
-        _sparse(weights, places, pointers, matrix[FIRST], matrix[POINTERS], n, found, u, y)
+    if form == WINDOWS:
+        add_windows(
+            steps, tables, pointers, gains, matrix[POINTERS], of_shifts, d_input, d_output, most,
+            u, window, y,
+        )  # fmt: skip
     else:
-        _dense(weights, matrix[FIRST], n, found, d_output, u, y)
+        for i in range(d_output):
+            y[i] = 0
+        n = active(u, d_input, found)
+        if form == PLACES:
+            _sparse(weights, places, pointers, matrix[FIRST], matrix[POINTERS], n, found, u, y)
+        else:
+            _dense(weights, matrix[FIRST], n, found, d_output, u, y)
+    if left > 0 and greatest(y, d_output) >= 1 << (31 - left):
+        _wide(matrix, weights, places, steps, tables, pointers, shifts, u, y, found, counts)
+        return
+    amounts = shifts[of_shifts : of_shifts + d_output]
     if common >= 0:
         for i in range(d_output):
-            y[i] >>= np.int32(shifts[of_shifts + i])
+            y[i] >>= np.int32(amounts[i])
     else:
         for i in range(d_output):
-            n = shifts[of_shifts + i]
-            y[i] = y[i] >> np.int32(n) if n >= 0 else y[i] << np.int32(-n)
+            n = amounts[i]
+            y[i] = np.int32(y[i] << np.int32(max(-n, 0))) >> np.int32(max(n, 0))
 
 
 @compiled
@@ -182,22 +200,38 @@ def _sparse(weights, places, pointers, first, of_pointers, n_active, found, u, y
 
 
 @compiled
-def _wide(matrix, weights, places, pointers, shifts, u, y, counts):
-    """The same in 64 bits, where 32 may not hold a sum: wrapped, and counted."""
+def _wide(matrix, weights, places, steps, tables, pointers, shifts, u, y, totals, counts):
+    """The same in 64 bits, where 32 may not hold a sum: wrapped, and counted.
+
+    `totals` is int64, at least (d_output,): to write on.
+    """
     d_output, d_input, first = matrix[ROWS], matrix[COLUMNS], matrix[FIRST]
-    common = matrix[COMMON_SHIFT]
+    of_pointers, common = matrix[POINTERS], matrix[COMMON_SHIFT]
     for i in range(d_output):
-        total = np.int64(0)
+        totals[i] = 0
+    if matrix[FORM] == WINDOWS:
+        for i in range(d_output):
+            k = of_pointers + i // LANES
+            for step in range(pointers[k], pointers[k + 1]):
+                begin = STEP * step + TOGETHER * (i % LANES)
+                for at in range(begin, begin + TOGETHER):
+                    weight = np.int64(np.int8(steps[at + WINDOW]))
+                    if weight != 0:
+                        j = tables[step] // STEP * GRID + steps[at]
+                        totals[i] += 2 * weight * np.int64(u[j])
+    elif matrix[FORM] == PLACES:
         for j in range(d_input):
-            if matrix[IS_SPARSE]:
-                begin = first + pointers[matrix[POINTERS] + j]
-                end = first + pointers[matrix[POINTERS] + j + 1]
-                for at in range(begin, end):
-                    if places[at] == i:
-                        total += 2 * np.int64(weights[at]) * np.int64(u[j])
-            else:
-                total += 2 * np.int64(weights[first + j * d_output + i]) * np.int64(u[j])
-        total = word(total, SYNAPSE_BITS, WRAP, counts, SYNAPSE)
+            begin = first + pointers[of_pointers + j]
+            end = first + pointers[of_pointers + j + 1]
+            for at in range(begin, end):
+                totals[places[at]] += 2 * np.int64(weights[at]) * np.int64(u[j])
+    else:
+        for j in range(d_input):
+            for i in range(d_output):
+                weight = np.int64(weights[first + j * d_output + i])
+                totals[i] += 2 * weight * np.int64(u[j])
+    for i in range(d_output):
+        total = word(totals[i], SYNAPSE_BITS, WRAP, counts, SYNAPSE)
         if common < 0:
             total = word(total << -common, SYNAPSE_BITS, WRAP, counts, SYNAPSE)
         rest = shifts[matrix[SHIFTS] + i] - min(common, 0)
@@ -205,46 +239,74 @@ def _wide(matrix, weights, places, pointers, shifts, u, y, counts):
 
 
 @compiled
-def times(m, x, n, mode):
-    """`m x * 2**-n`, rounded: n >= 0."""
-    v = m * x
-    if mode == _FLOOR:
-        return v >> n
+def rounding(n, mode):
+    """What `rounded` needs to shift by n, -32 <= n <= 62, to the right."""
+    left, right = max(-n, 0), max(n, 0)
+    if mode == _FLOOR or n <= 0:
+        return left, right, 0, 0, 0
     if mode == _TOWARD_ZERO:
-        return (v + ((v >> 63) & ((1 << n) - 1))) >> n
-    return shifted(v, n, mode)
+        return left, right, (1 << right) - 1, 0, 0
+    return left, right, 0, (1 << (right - 1)) - 1, 1
 
 
 @compiled
-def states(row, numbers, rules, re, im, drive, sent, counts):
-    """One step of the recurrence of an S5 layer, and what its states send."""
-    # read before the loops: for all the compiler knows, a store could change them
-    size, p, mode, overflow = row[D_STATE], row[PARAM_EXPONENT], rules[0], rules[1]
-    at, of_a, of_bias = row[STATES], row[DIAGONAL], row[DRIVE_BIAS]
-    relu, down = row[STATE_RELU] != 0, row[STATE_SHIFT]
-    state_bits, message_bits = rules[2], rules[3]
-    half, half_message = 1 << (state_bits - 1), 1 << (message_bits - 1)
+def rounded(v, how):
+    """`words.shifted` without a branch, for loops: LLVM makes vectors of what has none."""
+    left, right, if_negative, always, if_odd = how
+    v <<= left
+    return (v + ((v >> 63) & if_negative) + always + ((v >> right) & if_odd)) >> right
+
+
+@compiled
+def states(row, numbers, rules, re, im, drive, sent, wide, counts):
+    """One step of the recurrence of an S5 layer, and what its states send.
+
+    `wide` is int64, (width,): to write on. Loops that touch few arrays each are what LLVM makes
+    vectors of: it has to see that none overlaps another.
+    """
+    size, overflow, state_bits = row[D_STATE], rules[1], rules[2]
+    of_a, of_bias = row[DIAGONAL], row[DRIVE_BIAS]
+    a_re, a_im = numbers[of_a : of_a + size], numbers[of_a + size : of_a + 2 * size]
+    bias_re = numbers[of_bias : of_bias + size]
+    bias_im = numbers[of_bias + size : of_bias + 2 * size]
+    x_re, x_im = re[row[STATES] : row[STATES] + size], im[row[STATES] : row[STATES] + size]
+    v_re, v_im, new_re = drive[:size], drive[size : 2 * size], wide[:size]
+    how = rounding(row[PARAM_EXPONENT], rules[0])
     for n in range(size):
-        a_re, a_im = numbers[of_a + n], numbers[of_a + size + n]
-        x_re, x_im = re[at + n], im[at + n]
-        v_re = np.int64(drive[n]) + numbers[of_bias + n]
-        v_im = np.int64(drive[size + n]) + numbers[of_bias + size + n]
-        new_re = times(a_re, x_re, p, mode) - times(a_im, x_im, p, mode) + v_re
-        new_im = times(a_re, x_im, p, mode) + times(a_im, x_re, p, mode) + v_im
-        if not (-half <= new_re < half and -half <= new_im < half):
-            new_re = word(new_re, state_bits, overflow, counts, STATE)
-            new_im = word(new_im, state_bits, overflow, counts, STATE)
-        re[at + n], im[at + n] = new_re, new_im
-        if relu:
-            positive = np.int64(new_re > 0 or (new_re == 0 and new_im > 0))
-            new_re, new_im = new_re * positive, new_im * positive
-        out_re = times(1, new_re, down, mode)
-        out_im = times(1, new_im, down, mode)
-        low, high = min(out_re, out_im), max(out_re, out_im)
-        if low < -half_message or high >= half_message:
-            out_re = word(out_re, message_bits, overflow, counts, MESSAGE)
-            out_im = word(out_im, message_bits, overflow, counts, MESSAGE)
-        sent[n], sent[size + n] = out_re, out_im
+        new = rounded(a_re[n] * x_re[n], how) - rounded(a_im[n] * x_im[n], how)
+        new_re[n] = new + np.int64(v_re[n]) + bias_re[n]
+    for n in range(size):
+        new = rounded(a_re[n] * x_im[n], how) + rounded(a_im[n] * x_re[n], how)
+        x_im[n] = new + np.int64(v_im[n]) + bias_im[n]
+    low, high = np.int64(0), np.int64(0)
+    for n in range(size):
+        x_re[n] = new_re[n]
+        low, high = min(low, min(x_re[n], x_im[n])), max(high, max(x_re[n], x_im[n]))
+    half = 1 << (state_bits - 1)
+    if low < -half or high >= half:
+        for n in range(size):
+            x_re[n] = word(x_re[n], state_bits, overflow, counts, STATE)
+            x_im[n] = word(x_im[n], state_bits, overflow, counts, STATE)
+    send(row, rules, x_re, x_re, x_im, sent[:size], counts)
+    send(row, rules, x_im, x_re, x_im, sent[size : 2 * size], counts)
+
+
+@compiled
+def send(row, rules, part, re, im, sent, counts):
+    """What states send of their real or imaginary part, to `sent`."""
+    how, rectified, bits = rounding(row[STATE_SHIFT], rules[0]), row[STATE_RELU] != 0, rules[3]
+    low, high = np.int64(0), np.int64(0)
+    for n in range(sent.size):
+        on = (re[n] > 0) | ((re[n] == 0) & (im[n] > 0)) | (not rectified)
+        out = rounded(part[n], how) if on else np.int64(0)
+        low, high = min(low, out), max(high, out)
+        sent[n] = out
+    half = 1 << (bits - 1)
+    if low < -half or high >= half:
+        for n in range(sent.size):
+            on = re[n] > 0 or (re[n] == 0 and im[n] > 0) or not rectified
+            out = rounded(part[n], how) if on else np.int64(0)
+            sent[n] = word(out, bits, rules[1], counts, MESSAGE)
 
 
 @compiled
@@ -253,30 +315,36 @@ def neurons(row, i, numbers, table, rules, messages, sums, wide, counts):
 
     `wide` is int64, (width,): to write on.
     """
-    kind, bias, size, direct = row[KIND], row[BIAS], row[D_OUTPUT], row[DIRECT]
-    residual, down, relu = row[RESIDUAL], row[RESIDUAL_SHIFT], row[RELU] != 0
-    amount, mode = row[PRODUCT_SHIFT], rules[0]
+    kind, size = row[KIND], row[D_OUTPUT]
+    relu, bits = row[RELU] != 0, rules[3]
+    biases = numbers[row[BIAS] : row[BIAS] + size]
+    how = rounding(row[PRODUCT_SHIFT], rules[0])
     u, y = messages[i], messages[i + 1]
-    for j in range(size):
-        wide[j] = np.int64(sums[j]) + numbers[bias + j]
     if kind == GATE:
         for j in range(size):
-            step = min(max(wide[j] >> 4, -2048), 2047)
-            wide[j] = shifted(np.int64(u[j]) * table[step + 2048], amount, mode)
+            wide[j] = min(max((np.int64(sums[j]) + biases[j]) >> 4, -2048), 2047) + 2048
+        for j in range(size):
+            wide[j] = table[np.uint64(one_by_one(wide[j]))]
+        for j in range(size):
+            wide[j] = rounded(np.int64(u[j]) * wide[j], how)
     elif kind == S5:
+        direct = numbers[row[DIRECT] : row[DIRECT] + size]
         for j in range(size):
-            wide[j] += shifted(numbers[direct + j] * np.int64(u[j]), amount, mode)
-    if residual >= 0:
-        r = messages[residual]
+            wide[j] = np.int64(sums[j]) + biases[j] + rounded(direct[j] * np.int64(u[j]), how)
+    else:
         for j in range(size):
-            wide[j] += shifted(np.int64(r[j]), down, _FLOOR)
+            wide[j] = np.int64(sums[j]) + biases[j]
+    if row[RESIDUAL] >= 0:
+        r, how_r = messages[row[RESIDUAL]], rounding(row[RESIDUAL_SHIFT], _FLOOR)
+        for j in range(size):
+            wide[j] += rounded(np.int64(r[j]), how_r)
     low, high = np.int64(0), np.int64(0)
+    least = 0 if relu else np.int64(-(1 << 63))
     for j in range(size):
-        v = max(wide[j], 0) if relu else wide[j]
+        v = max(wide[j], least)
         low, high = min(low, v), max(high, v)
         y[j] = v
-    half = 1 << (rules[3] - 1)
+    half = 1 << (bits - 1)
     if low < -half or high >= half:
         for j in range(size):
-            v = max(wide[j], 0) if relu else wide[j]
-            y[j] = word(v, rules[3], rules[1], counts, MESSAGE)
+            y[j] = word(max(wide[j], least), bits, rules[1], counts, MESSAGE)

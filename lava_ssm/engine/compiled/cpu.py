@@ -1,4 +1,4 @@
-"""What Numba does not offer of a CPU's floating-point unit: its rounding mode, and bit patterns.
+"""What Numba does not offer of a CPU: its features, its rounding mode, and bit patterns of floats.
 
 Changing the rounding mode is what makes exact arithmetic cheap here, see `neurons`.
 """
@@ -6,8 +6,10 @@ Changing the rounding mode is what makes exact arithmetic cheap here, see `neuro
 import platform
 from typing import Any
 
+import numba
 from llvmlite import ir
 from numba.core import types
+from numba.core.codegen import get_host_cpu_features
 from numba.extending import intrinsic
 
 from lava_ssm.numerics import Rounding
@@ -16,6 +18,13 @@ ROUNDING_MODE = {Rounding.TOWARD_ZERO: 0, Rounding.NEAREST: 1, Rounding.FLOOR: 3
 """C's FLT_ROUNDS."""
 HAS_ROUNDING_MODE = platform.machine().lower() in {"x86_64", "amd64", "aarch64", "arm64"}
 """Whether LLVM can set the rounding mode of this CPU."""
+
+
+def features() -> set[str]:
+    """Give LLVM's names of what the CPU that Numba compiles for can do beyond its architecture."""
+    given = numba.config.CPU_FEATURES
+    names = get_host_cpu_features() if given is None else given
+    return {name[1:] for name in names.split(",") if name.startswith("+")}
 
 
 @intrinsic
@@ -73,3 +82,17 @@ def from_magnitude(typingctx: Any, bits: Any) -> Any:
         return builder.bitcast(args[0], ir.FloatType() if bits.bitwidth == 32 else ir.DoubleType())
 
     return real(bits), generate
+
+
+@intrinsic
+def one_by_one(typingctx: Any, x: Any) -> Any:
+    """Give an integer as it is, and keep LLVM from making vectors of the loop around.
+
+    To gather from a table takes a CPU several times as long as to read one by one.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = ir.FunctionType(args[0].type, [args[0].type])
+        return builder.asm(kind, "", "=r,0", args, side_effect=False)
+
+    return x(x), generate

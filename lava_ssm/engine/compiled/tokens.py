@@ -50,19 +50,19 @@ class Tokens:
 
 @kernel
 def within(values, low, high):
-    """Whether all integers lie in a range."""
-    for i in range(values.size):  # noqa: SIM110
-        if not low <= values[i] <= high:
-            return False
-    return True
+    """Whether all integers lie in a range: no branch on each, so that LLVM makes vectors of it."""
+    fits = True
+    for i in range(values.size):
+        fits &= (low <= values[i]) & (values[i] <= high)
+    return fits
 
 
 @kernel
 def quantized(values, scale, low, high, out):
     """Round to the nearest mantissas, ties to even; whether they all lie in a range."""
+    fits = True
     for i in range(values.size):
         mantissa = rounded(values[i] * scale)
-        if not low <= mantissa <= high:  # not a number neither
-            return False
+        fits &= (low <= mantissa) & (mantissa <= high)  # not a number does not
         out[i] = np.int64(mantissa)
-    return True
+    return fits

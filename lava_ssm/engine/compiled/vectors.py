@@ -74,7 +74,7 @@ def neuron(
     return (new_re, new_im), (c_x * down).rounded()
 
 
-class _Arrays:
+class Arrays:
     """Loads and stores of vectors at places of flat arrays."""
 
     def __init__(self, context: Any, builder: Any, lanes: int, real: Any) -> None:
@@ -82,15 +82,19 @@ class _Arrays:
         self.vector = ir.VectorType(real, lanes)
 
     def data(self, kind: Any, array: Any) -> Any:
+        """Where an array's elements are."""
         return self.context.make_array(kind)(self.context, self.builder, array).data
 
     def _at(self, data: Any, place: Any, vector: Any) -> Any:
         return self.builder.bitcast(self.builder.gep(data, [place]), vector.as_pointer())
 
     def load(self, data: Any, place: Any) -> Vector:
-        return Vector(self.builder, self.builder.load(self._at(data, place, self.vector), align=4))
+        """Read the elements from a place on."""
+        pointer = self._at(data, place, self.vector)
+        return Vector(self.builder, self.builder.load(pointer, align=4))
 
     def store(self, vector: Vector, data: Any, place: Any) -> None:
+        """Write them."""
         kind = vector.value.type
         self.builder.store(vector.value, self._at(data, place, kind), align=4)
 
@@ -108,7 +112,7 @@ class _Loop:
     def __init__(self, context: Any, builder: Any, real: Any) -> None:
         self.builder = builder
         self.lanes = 512 // real.bitwidth
-        self.arrays = _Arrays(context, builder, self.lanes, context.get_value_type(real))
+        self.arrays = Arrays(context, builder, self.lanes, context.get_value_type(real))
         self._words = ir.VectorType(ir.IntType(real.bitwidth), self.lanes)
         self._mask = ir.Constant(self._words, [2 ** (real.bitwidth - 1) - 1] * self.lanes)
         self._peak = cgutils.alloca_once(builder, self._words)
