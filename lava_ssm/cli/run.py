@@ -20,7 +20,8 @@ import numpy as np
 import torch
 from sklearn.model_selection import train_test_split
 
-from lava_ssm import compress, data, nn
+import lava_ssm
+from lava_ssm import compress, data, nn, zoo
 from lava_ssm.cli import files
 from lava_ssm.cli.figure import draw_curves
 from lava_ssm.compress import FixedModel
@@ -89,25 +90,24 @@ class Run:
         if len(self.data.train) == 0:
             raise RunError(f"{config['task']}: no samples")
         train, kept = _split(self.data.train.first(config["limit"]))
-        self.kept = torch.from_numpy(kept.x), torch.from_numpy(kept.y)
+        self._joined = nn.Joined(config["join"])
+        self.kept = self._joined(torch.from_numpy(kept.x)), torch.from_numpy(kept.y)
         torch.manual_seed(recipe.seed)
         bare = build(config, self.data)
         self.model: Model | FixedModel = bare
-        if config.get("start") is not None:
-            load_best(bare, Path(config["start"]))
+        if config["start"] is not None:
+            _begin_with(bare, config["start"], config["join"])
         if "finetune" in config:
             self.model = self._to_finetune(bare, config["finetune"], resume)
         model: torch.nn.Module = self.model
         if worker.count > 1:
             model = torch.nn.parallel.DistributedDataParallel(model)
-        wobble = config["wobble"]
-        order = None if self.data.order is None else self.data.order.tolist()
         self.training = nn.Training(
             model,
             torch.from_numpy(train.x),
             torch.from_numpy(train.y),
             recipe,
-            nn.Wobble(self.data.image_shape, order, **wobble) if any(wobble.values()) else None,
+            self._augmentation(config["wobble"]),
             worker,
         )
         self.log: list[dict[str, float]] = []
@@ -116,11 +116,20 @@ class Run:
         if state is not None:
             self.training.restore(state["training"])
             self.log, self.best, self._before = state["log"], state["best"], state["seconds"]
-        self._start = {"wall": time.time(), "cpu": time.process_time()}
+        self._start = {"wall": time.time(), "cpu": time.process_time() * worker.count}
         if worker.rank == 0:
             folder.mkdir(parents=True, exist_ok=True)
             text = json.dumps(config, indent=1)
             files.write(folder / "config.json", lambda part: part.write_text(text))
+
+    def _augmentation(self, wobble: dict[str, Any]) -> nn.Augment:
+        order = None if self.data.order is None else self.data.order.tolist()
+        moved = nn.Wobble(self.data.image_shape, order, **wobble) if any(wobble.values()) else None
+
+        def augment(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+            return self._joined(x if moved is None else moved(x, generator))
+
+        return augment
 
     def _to_finetune(self, model: Model, given: dict[str, Any], resume: bool) -> FixedModel:
         """Give the fixed model of a trained one."""
@@ -131,7 +140,7 @@ class Run:
             assert isinstance(fixed, FixedNetwork)
         else:
             formats = compress.PAPER if given["formats"] == "paper" else compress.Formats()
-            seen = self.data.train.x[: given["calibration"]]
+            seen = self._joined(torch.from_numpy(self.data.train.x[: given["calibration"]])).numpy()
             fixed = compress.quantize(nn.export(model), seen, formats)
             if self.worker.rank == 0:
                 self.folder.mkdir(parents=True, exist_ok=True)
@@ -141,7 +150,7 @@ class Run:
     def describe(self) -> str:
         """What is about to be done."""
         training = self.training
-        tokens = self.data.train.x.shape[1]
+        tokens = self.kept[0].shape[1]
         return (
             f"{self.data.name}: {len(training.x)} samples of {tokens} tokens to train, "
             f"{len(self.kept[0])} kept aside, {len(self.data.test)} to test; "
@@ -152,7 +161,8 @@ class Run:
     @property
     def seconds(self) -> dict[str, float]:
         """Time spent, as it passed and of the processor, in all sittings."""
-        now = {"wall": time.time(), "cpu": time.process_time()}
+        # of all processes: they share each step evenly
+        now = {"wall": time.time(), "cpu": time.process_time() * self.worker.count}
         return {key: self._before[key] + now[key] - self._start[key] for key in now}
 
     def end_epoch(self) -> str:
@@ -206,7 +216,8 @@ class Run:
         """Measure the best network on the test set and export it."""
         self.model.load_state_dict(torch.load(self.folder / "best.pt", weights_only=True))
         test = self.data.test
-        accuracy = nn.accuracy(self.model, torch.from_numpy(test.x), torch.from_numpy(test.y))
+        x, labels = self._joined(torch.from_numpy(test.x)), torch.from_numpy(test.y)
+        accuracy = nn.accuracy(self.model, x, labels)
         seconds = self.seconds
         result = {
             "test_accuracy": accuracy,
@@ -258,6 +269,36 @@ def load_best(model: Model, folder: Path) -> None:
         raise RunError(f"{path} is of another model, or damaged: {error}") from error
 
 
+def _begin_with(model: Model, start: str, join: int) -> None:
+    """Give a model the parameters of a run's best network, or of a float network.
+
+    Raises
+    ------
+    RunError
+        There is none of this name, or it is of another model, or damaged.
+    """
+    folder = Path(start)
+    if folder.is_dir():
+        load_best(model, folder)
+        before = read_config(folder)["join"]
+    else:
+        try:
+            network = lava_ssm.load(start)
+        except FileNotFoundError as error:
+            raise RunError(
+                f"--start: {start!r} holds no trained network: it is no run folder, no file, and "
+                f"no network of the zoo ({', '.join(f'{name}-float' for name in zoo.NAMES)})"
+            ) from error
+        if not (isinstance(network, Network) and isinstance(model, nn.NS4D)):
+            raise RunError(
+                f"--start: {start!r} must be a float network and the model an n-S4D; a fixed "
+                "network, or an S5 whose norms are folded, cannot be trained on"
+            )
+        nn.assign(model, network)
+        before = json.loads(network.made_by.get("config", "{}")).get("join", 1)
+    nn.stretch(model, join / before)
+
+
 def read_config(folder: Path) -> dict[str, Any]:
     """What was asked for in a run folder.
 
@@ -288,8 +329,8 @@ def build(config: dict[str, Any], of: data.TokenData) -> Model:
         "d_input": of.d_input,
         "d_output": of.n_classes,
         "readout": config["readout"],
-        "dt_min": dt_min if dt_min is not None else 1e-2 if short else 1e-3,
-        "dt_max": dt_max if dt_max is not None else 0.5 if short else 0.1,
+        "dt_min": (dt_min if dt_min is not None else 1e-2 if short else 1e-3) * config["join"],
+        "dt_max": (dt_max if dt_max is not None else 0.5 if short else 0.1) * config["join"],
     }
     name = config["model"]
     if name in nn.SIZES:

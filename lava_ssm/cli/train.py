@@ -41,7 +41,8 @@ def train(
     ] = None,
     resume: Annotated[bool, typer.Option(help="Go on with what is in the run folder.")] = False,
     start: Annotated[
-        Path | None, typer.Option(help="Run folder whose best network is where to begin.")
+        str | None,
+        typer.Option(help="Where to begin: a run folder, or a float network's file or zoo name."),
     ] = None,
     data: Annotated[
         Path | None, typer.Option(help="Folder of data sets; without it LAVA_SSM_DATA, or ./data.")
@@ -64,6 +65,9 @@ def train(
     scale: Annotated[float, typer.Option(help="Change their size by up to this share.")] = 0.0,
     shift: Annotated[float, typer.Option(help="Shift them by up to so many pixels.")] = 0.0,
     mirror: Annotated[bool, typer.Option(help="Mirror half of them.")] = False,
+    join: Annotated[
+        int, typer.Option(min=1, help="Take the mean of so many tokens as one; see --start.")
+    ] = 1,
     seed: Annotated[int, typer.Option(help="Of weights, order and augmentation.")] = 0,
     limit: Annotated[int | None, typer.Option(min=20, help="Use so many samples only.")] = None,
     checkpoint_every: Annotated[
@@ -73,7 +77,9 @@ def train(
     """Train an n-S4D or a relufied S5 network; several processes share each step under torchrun.
 
     A twentieth of the training samples, 2000 at most, is kept aside: the network that classifies
-    those best is what is kept, and measured on the test set at the end.
+    those best is what is kept, and measured on the test set at the end. A long task may be begun
+    with tokens joined: a run with --start and a smaller --join goes on with what was learned,
+    its steps made shorter to match.
     """
     config: dict[str, Any] = {
         "task": task.value,
@@ -83,7 +89,8 @@ def train(
         "dt": [dt_min, dt_max],
         "wobble": {"turn": turn, "scale": scale, "shift": shift, "mirror": mirror},
         "limit": limit,
-        "start": None if start is None else str(start),
+        "start": start,
+        "join": join,
         "recipe": {
             "epochs": epochs,
             "batch_size": batch_size,

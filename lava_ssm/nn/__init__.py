@@ -1,6 +1,7 @@
 """PyTorch: S4D and S5, models to train, and the way from them to a network description."""
 
-from lava_ssm.nn.augmentation import Wobble
+from lava_ssm.nn.assign import assign, stretch
+from lava_ssm.nn.augmentation import Joined, Wobble
 from lava_ssm.nn.denoising import Denoising, DenoisingRecipe
 from lava_ssm.nn.export import export
 from lava_ssm.nn.initialization import Initialization
@@ -8,7 +9,17 @@ from lava_ssm.nn.ns4d import NS4D, SIZES
 from lava_ssm.nn.s4d import S4D
 from lava_ssm.nn.s5 import S5
 from lava_ssm.nn.sparse_s5 import S5_SIZES, S5Block, SparseS5
-from lava_ssm.nn.training import Epoch, Recipe, Training, Worker, accuracy, evaluate, fit, optimizer
+from lava_ssm.nn.training import (
+    Augment,
+    Epoch,
+    Recipe,
+    Training,
+    Worker,
+    accuracy,
+    evaluate,
+    fit,
+    optimizer,
+)
 
 __all__ = [
     "NS4D",
@@ -16,10 +27,12 @@ __all__ = [
     "S5",
     "S5_SIZES",
     "SIZES",
+    "Augment",
     "Denoising",
     "DenoisingRecipe",
     "Epoch",
     "Initialization",
+    "Joined",
     "Recipe",
     "S5Block",
     "SparseS5",
@@ -27,8 +40,10 @@ __all__ = [
     "Wobble",
     "Worker",
     "accuracy",
+    "assign",
     "evaluate",
     "export",
     "fit",
     "optimizer",
+    "stretch",
 ]

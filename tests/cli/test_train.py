@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from typer.testing import CliRunner
@@ -107,6 +108,45 @@ def test_a_training_begins_where_another_ended(tmp_path: Path) -> None:
     assert before.keys() == after.keys()
     for name, value in before.items():
         torch.testing.assert_close(after[name], value, rtol=0, atol=1e-8)
+
+
+def test_a_training_begins_with_a_network_of_the_zoo(tmp_path: Path) -> None:
+    still = ["--epochs", "1", "--lr", "1e-12", "--ssm-lr", "1e-12", "--weight-decay", "0"]
+    run = tmp_path / "run"
+    options = ["--readout", "mean", "--start", "ns4d-sdigits-float", "--out", str(run)]
+    done = lava_ssm_command(*TINY, *still, *options)
+    assert done.exit_code == 0, done.output
+    test = lava_ssm.data.digits().test
+    wanted = lava_ssm.load("ns4d-sdigits-float").predict(test.x)
+    assert (lava_ssm.load(run / "network.h5").predict(test.x) == wanted).mean() > 0.99
+    other = tmp_path / "other"
+    for start, message in (
+        ("ns4d-sdigits", "must be a float network"),
+        ("ns4d-smnist-float", "layer 0: weight has shape (32, 1) in the model, (64, 1)"),
+        ("ns4d-other", "no network of the zoo (ns4d-"),
+    ):
+        done = lava_ssm_command(*TINY, "--start", start, "--out", str(other))
+        assert done.exit_code == 2
+        assert message in " ".join(done.output.split())
+        assert not other.exists()
+
+
+def test_a_training_goes_on_with_shorter_tokens(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    coarse = [*TINY, "--epochs", "1", "--join", "4"]
+    done = lava_ssm_command(*coarse, "--out", str(first))
+    assert done.exit_code == 0, done.output
+    assert "of 16 tokens to train" in done.output
+    still = ["--epochs", "1", "--lr", "1e-12", "--ssm-lr", "1e-12", "--weight-decay", "0"]
+    done = lava_ssm_command(*TINY, *still, "--start", str(first), "--out", str(second))
+    assert done.exit_code == 0, done.output
+    before, after = (torch.load(p / "best.pt", weights_only=True) for p in (first, second))
+    for name, value in before.items():
+        quarter = np.log(4) if name.endswith("log_dt") else 0.0
+        torch.testing.assert_close(after[name], value - quarter, rtol=0, atol=1e-6)
+    done = lava_ssm_command(*TINY, "--join", "3", "--out", str(tmp_path / "third"))
+    assert done.exit_code == 2
+    assert "tokens must divide the sequences' 64 tokens, got 3" in done.output
 
 
 @pytest.mark.parametrize("model", ["ns4d-tiny", "ns4d-small"])
