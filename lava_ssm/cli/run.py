@@ -27,6 +27,7 @@ from lava_ssm.cli.figure import draw_curves
 from lava_ssm.compress import FixedModel
 from lava_ssm.network import FixedNetwork, Network
 from lava_ssm.network import file as network_file
+from lava_ssm.numerics import CHIP
 
 Model: TypeAlias = nn.NS4D | nn.SparseS5
 
@@ -141,7 +142,8 @@ class Run:
         else:
             formats = compress.PAPER if given["formats"] == "paper" else compress.Formats()
             seen = self._joined(torch.from_numpy(self.data.train.x[: given["calibration"]])).numpy()
-            fixed = compress.quantize(nn.export(model), seen, formats)
+            rules = compress.W8A16 if isinstance(model, nn.SparseS5) else CHIP
+            fixed = compress.quantize(nn.export(model), seen, formats, arithmetic=rules)
             if self.worker.rank == 0:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 fixed.save(start)
