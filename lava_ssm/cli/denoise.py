@@ -27,7 +27,7 @@ def denoise(
 ) -> None:
     """Stream a file through a network, 128 samples at a time."""
     import lava_ssm
-    from lava_ssm.audio import Denoiser, analyse, magnitudes, read, write
+    from lava_ssm.audio import Denoiser, analyse, check_target, magnitudes, read, write
     from lava_ssm.audio.spectra import DELAY, HOP, SAMPLE_RATE
 
     console = Console()
@@ -35,8 +35,9 @@ def denoise(
         samples = read(noisy)
         network = lava_ssm.load(model)
         denoiser = Denoiser(network)
-    except (ValueError, FileNotFoundError) as error:
-        console.print(f"[red]{error}", soft_wrap=True)
+        check_target(clean)
+    except (ValueError, OSError) as error:
+        console.print(str(error), style="red", soft_wrap=True, markup=False)
         raise typer.Exit(2) from None
     _remark(samples, console)
 
@@ -50,8 +51,8 @@ def denoise(
     sound = np.concatenate(parts)[DELAY : DELAY + len(samples)]
     try:
         write(clean, sound)
-    except FileNotFoundError as error:
-        console.print(f"[red]{error}", soft_wrap=True)
+    except OSError as error:
+        console.print(str(error), style="red", soft_wrap=True, markup=False)
         raise typer.Exit(2) from None
     console.print(f"{clean}: {len(samples) / SAMPLE_RATE:.2f} s, {len(blocks)} tokens")
     if realtime_report:
@@ -66,8 +67,13 @@ def denoise(
 def _remark(samples: np.ndarray, console: Console) -> None:
     if not samples.any():
         console.print("[yellow]The file is silent; what comes out is what the network makes of it.")
-    elif np.mean(np.abs(samples) >= 1 - 2**-15) > 1e-3:
-        share = np.mean(np.abs(samples) >= 1 - 2**-15)
+        return
+    beyond = np.abs(samples).max()
+    if beyond > 1:  # floats, which need not stay within full scale
+        console.print(f"[yellow]Samples reach {beyond:.2f} of full scale; the result is clipped.")
+        return
+    share = np.mean(np.abs(samples) >= 1 - 2**-15)
+    if share > 1e-3:
         console.print(f"[yellow]{share:.1%} of the samples are clipped; that stays audible.")
 
 

@@ -1,14 +1,18 @@
 """One training of a denoiser in a run folder: left and taken up again, measured at the end."""
 
+import hashlib
 import json
 import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from lava_ssm.cli import files
 
 WIDTH, STATES = 192, 128
 """H and P of the published width k = 1."""
@@ -90,7 +94,7 @@ def train(
     from lava_ssm.nn.denoising import evaluate
 
     result = folder / "result.json"
-    asked = {**asdict(config), "limit": limit}
+    asked = {**asdict(config), "limit": limit, "data": _identity(data)}
     _check_config(folder, asked)
     if result.is_file():
         done: dict[str, Any] = json.loads(result.read_text())
@@ -120,22 +124,23 @@ def train(
         seed=config.seed,
     )
     training = nn.Denoising(model, noisy, clean, recipe, pruner.at if pruner else None)
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_json(folder / "config.json", asked)
     best: dict[str, Any] = {"validation": -np.inf, "model": None, "cpu_seconds": 0.0}
+    log: list[str] = []
     checkpoint = folder / "checkpoint.pt"
     if checkpoint.is_file():
         state = torch.load(checkpoint, weights_only=False)
         training.load_state_dict(state["training"])
-        best = state["best"]
+        best, log = state["best"], state["log"]
         if pruner is not None:
             pruner.load_state_dict(state["pruner"])
 
     def save() -> None:
-        state = {"training": training.state_dict(), "best": best}
+        state = {"training": training.state_dict(), "best": best, "log": log}
         if pruner is not None:
             state["pruner"] = pruner.state_dict()
-        part = folder / ".checkpoint.part"
-        torch.save(state, part)
-        part.replace(checkpoint)
+        files.write(checkpoint, partial(torch.save, state))
 
     saved, used = time.monotonic(), time.process_time()
     while training.step < training.steps:
@@ -149,8 +154,10 @@ def train(
                     "validation": quality,
                     "model": {n: v.clone() for n, v in model.state_dict().items()},
                 }
-            with (folder / "log.csv").open("a") as log:
-                log.write(f"{training.step // training.steps_an_epoch},{now:.3f},{quality:.3f}\n")
+            log.append(f"{training.step // training.steps_an_epoch},{now:.3f},{quality:.3f}")
+            header = "epoch,si_snr_of_last_step,validation_si_snr"
+            text = "\n".join([header, *log, ""])
+            files.write(folder / "log.csv", partial(Path.write_text, data=text))
         report(training.step, training.steps, now, best["validation"])
         if time.monotonic() - saved > checkpoint_every or training.step == training.steps:
             best["cpu_seconds"] += time.process_time() - used
@@ -158,7 +165,7 @@ def train(
             save()
             saved = time.monotonic()
     model.load_state_dict(best["model"])
-    torch.save(model.state_dict(), folder / "model.pt")
+    files.write(folder / "model.pt", partial(torch.save, model.state_dict()))
     measured = _measure(model, clips, asked, best)
     measured |= _finish(model, folder, clips)
     _write_json(result, measured)
@@ -173,18 +180,22 @@ def _sizes(k: float) -> tuple[int, int]:
 
 
 def _check_config(folder: Path, asked: dict[str, Any]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     file = folder / "config.json"
-    if file.is_file():
-        found = json.loads(file.read_text())
-        if found != asked:
-            differing = sorted(k for k in {*found, *asked} if found.get(k) != asked.get(k))
-            raise RunError(
-                f"{os.fspath(folder)!r} holds a run with other settings ({', '.join(differing)}); "
-                "choose another folder"
-            )
-    else:
-        _write_json(file, asked)
+    if not file.is_file():
+        return
+    found = json.loads(file.read_text())
+    if found != asked:
+        differing = sorted(k for k in {*found, *asked} if found.get(k) != asked.get(k))
+        raise RunError(
+            f"{os.fspath(folder)!r} holds a run with other settings ({', '.join(differing)}); "
+            "choose another folder"
+        )
+
+
+def _identity(data: Path) -> str | None:
+    """Tell one mini N-DNS from another by what it was made of; None of other data."""
+    about = data / "about.json"
+    return hashlib.sha256(about.read_bytes()).hexdigest() if about.is_file() else None
 
 
 def _load_start(model: Any, start: Path) -> None:
@@ -207,6 +218,8 @@ def _measure(model: Any, clips: Any, asked: dict[str, Any], best: dict[str, Any]
     from lava_ssm.nn.denoising import evaluate
 
     noisy, clean = stacked(clips["test_set"])
+    audible = clean.any(axis=1)  # silence has no SI-SNR
+    noisy, clean = noisy[audible], clean[audible]
     before = audio.si_snr(noisy, clean)
     after = evaluate(model, torch.from_numpy(noisy), torch.from_numpy(clean)).numpy()
     return {
@@ -215,6 +228,7 @@ def _measure(model: Any, clips: Any, asked: dict[str, Any], best: dict[str, Any]
         "sparsity": compress.sparsity_of(model),
         "validation_si_snr": best["validation"],
         "test_clips": len(noisy),
+        "silent_test_clips": int((~audible).sum()),
         "noisy_si_snr": float(before.mean()),
         "float_si_snr": float(after.mean()),
         "cpu_seconds": best["cpu_seconds"],
@@ -228,7 +242,9 @@ def _finish(model: Any, folder: Path, clips: Any) -> dict[str, Any]:
 
     network = nn.export(model)
     network.save(folder / "network.h5")
-    noisy, clean = stacked(clips["test_set"][:TEST_CLIPS_FIXED])
+    noisy, clean = stacked(clips["test_set"])
+    audible = np.flatnonzero(clean.any(axis=1))[:TEST_CLIPS_FIXED]
+    noisy, clean = noisy[audible], clean[audible]
     tokens = np.abs(audio.analyse(noisy[:8]))
     count = engine.operations(network, tokens)
     more: dict[str, Any] = {
@@ -255,6 +271,4 @@ def _finish(model: Any, folder: Path, clips: Any) -> dict[str, Any]:
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(json.dumps(content, indent=1))
-    part.replace(path)
+    files.write(path, partial(Path.write_text, data=json.dumps(content, indent=1)))

@@ -1,6 +1,8 @@
 """The commands of denoising, on tones and noise that the tests make."""
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +46,9 @@ def test_a_training_that_was_left_ends_like_one_that_was_not(data: Path, tmp_pat
     again = train(SMALL, tmp_path / "left", data)
     for key in ("float_si_snr", "validation_si_snr", "macs_effective"):
         assert again[key] == whole[key]
+    logs = [(tmp_path / name / "log.csv").read_text() for name in ("left", "whole")]
+    assert logs[0] == logs[1]
+    assert len(logs[0].splitlines()) == 1 + SMALL.epochs
     assert train(SMALL, tmp_path / "left", data) == again  # read, not trained anew
     with pytest.raises(RunError, match=r"a run with other settings \(k\)"):
         train(Denoiser(k=0.25, epochs=3, batch_size=4), tmp_path / "left", data)
@@ -118,6 +123,55 @@ def test_what_cannot_be_is_refused_and_nothing_is_written(tmp_path: Path) -> Non
         assert result.exit_code == 2
         assert text in " ".join(result.output.split())
         assert not out.exists()
+
+
+def test_a_place_that_cannot_be_written_is_refused_at_once(tmp_path: Path) -> None:
+    net, good = network(tmp_path), tmp_path / "good.wav"
+    audio.write(good, 0.1 * np.ones(1000))
+    (tmp_path / "folder").mkdir()
+    before = sorted(tmp_path.rglob("*"))
+    for target, text in (("folder", "is a folder"), ("none/out.wav", "no folder")):
+        command = ["denoise", str(good), str(tmp_path / target), "--model", str(net)]
+        result = CliRunner().invoke(app, command)
+        assert result.exit_code == 2
+        assert text in " ".join(result.output.split())
+        assert "tokens" not in result.output
+        assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_samples_beyond_full_scale_are_not_called_clipped(tmp_path: Path) -> None:
+    import soundfile
+
+    loud = tmp_path / "loud.wav"
+    soundfile.write(loud, 1.5 * np.sin(np.arange(4000) / 10), 16000, subtype="FLOAT")
+    command = ["denoise", str(loud), str(tmp_path / "out.wav"), "--model", str(network(tmp_path))]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output
+    assert "Samples reach 1.50 of full scale" in result.output
+
+
+def test_a_refused_training_leaves_its_folder_to_the_next(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    with pytest.raises(ValueError, match="sparsity must lie in"):
+        train(Denoiser(k=0.125, relu=True, sparsity=1.5), out, data)
+    assert not out.exists()
+    assert train(replace(SMALL, epochs=1), out, data)["test_clips"] == 4
+
+
+def test_a_silent_test_clip_is_left_out_and_other_data_are_another_run(
+    data: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "data"
+    shutil.copytree(data, copy)
+    audio.write(copy / "test_set" / "clean" / "clean_fileid_0.wav", np.zeros(8000))
+    (copy / "about.json").write_text("{}")
+    config = replace(SMALL, epochs=1)
+    measured = train(config, tmp_path / "run", copy)
+    assert (measured["test_clips"], measured["silent_test_clips"]) == (3, 1)
+    assert np.isfinite(measured["float_si_snr"])
+    (copy / "about.json").write_text('{"made": "anew"}')
+    with pytest.raises(RunError, match=r"other settings \(data\)"):
+        train(config, tmp_path / "run", copy)
 
 
 def test_impossible_trainings_are_refused(data: Path, tmp_path: Path) -> None:
