@@ -6,6 +6,7 @@ from lava_ssm.network.float_network import Network
 from lava_ssm.network.gate import FixedGate, Gate
 from lava_ssm.network.gelu import GELU
 from lava_ssm.network.linear import FixedLinear, Linear
+from lava_ssm.network.normalization import scale_and_shift
 from lava_ssm.network.readout import Readout
 from lava_ssm.network.relu import ReLU
 from lava_ssm.network.residual import Residual
@@ -31,4 +32,5 @@ __all__ = [
     "Residual",
     "Stage",
     "load",
+    "scale_and_shift",
 ]

@@ -5,7 +5,7 @@ from dataclasses import fields
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from lava_ssm.numerics import IntArray, dequantize, integers, overflowing, word_range
 
@@ -65,6 +65,24 @@ def mantissas(values: ArrayLike, bits: int, name: str) -> IntArray:
             f"got {checked[where]} at {where}"
         )
     return checked
+
+
+def complexes(values: ArrayLike, name: str) -> NDArray[np.complex128]:
+    """Complex numbers as complex128, checked.
+
+    Raises
+    ------
+    TypeError
+        No numbers.
+    ValueError
+        One is not finite.
+    """
+    array = np.asarray(values)
+    if not np.issubdtype(array.dtype, np.number):
+        raise TypeError(f"{name} must be complex numbers, got an array of {array.dtype}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} must be finite")
+    return array.astype(np.complex128)
 
 
 BIAS_BITS = 24

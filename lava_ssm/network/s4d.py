@@ -4,15 +4,17 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from lava_ssm.network.description import (
     Description,
     Exponent,
     complex_values,
+    complexes,
     exponent,
     mantissas,
 )
+from lava_ssm.network.discretization import Discretization, discretized
 from lava_ssm.numerics import IntArray, word_range
 
 
@@ -68,14 +70,46 @@ class S4D(Diagonal):
 
     def __post_init__(self) -> None:
         for name in ("a", "b", "c"):
-            values = np.asarray(getattr(self, name))
-            if not np.issubdtype(values.dtype, np.number):
-                raise TypeError(f"{name} must be complex numbers, got an array of {values.dtype}")
-            if not np.isfinite(values).all():
-                raise ValueError(f"{name} must be finite")
-            self._set(name, values.astype(np.complex128))
+            self._set(name, complexes(getattr(self, name), name))
         _check_shapes(self.a.shape, self.b.shape, self.c.shape, 2, "(d_model, d_state)")
         _check_stable(np.abs(self.a))
+
+    @classmethod
+    def from_continuous(
+        cls,
+        a: ArrayLike,
+        b: ArrayLike,
+        c: ArrayLike,
+        dt: ArrayLike,
+        discretization: Discretization = "zoh",
+    ) -> "S4D":
+        """Discretise systems in continuous time, as other programs train them.
+
+            x'(t) = A x + B u,    y = 2 Re(sum_n C_n x_n)
+
+            zoh:       a = exp(dt A),                         b = B (a - 1) / A
+            bilinear:  a = (1 + dt A / 2) / (1 - dt A / 2),   b = dt B / (1 - dt A / 2)
+
+        (Gu, Gupta, Goel, Ré, NeurIPS 2022, section 3.)
+
+        Parameters
+        ----------
+        a, b, c
+            A, B, C, complex, (d_model, d_state), Re(A) < 0; A in the inverse of the unit of `dt`.
+        dt
+            The step, above 0 (not its logarithm): one, or one a channel, (d_model,).
+        discretization
+            "zoh" (zero-order hold) or "bilinear".
+
+        Raises
+        ------
+        TypeError, ValueError
+            As of `S4D`; Re(A) >= 0, a step that is not above 0, an unknown discretisation.
+        """
+        recurrent, factor = discretized(a, dt, discretization)
+        drive = complexes(b, "b")
+        _check_shapes(recurrent.shape, drive.shape, np.shape(c), 2, "(d_model, d_state)")
+        return cls(recurrent, factor * drive, c)  # type: ignore[arg-type]
 
     @property
     def n_parameters(self) -> int:

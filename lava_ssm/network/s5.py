@@ -11,11 +11,13 @@ from lava_ssm.network.description import (
     Description,
     Exponent,
     biases,
+    complexes,
     exponent,
     mantissas,
     matrix_nbytes,
     optional,
 )
+from lava_ssm.network.discretization import Discretization, discretized
 from lava_ssm.network.linear import WEIGHT_BITS
 from lava_ssm.numerics import IntArray, RealArray, dequantize, reals, word_range
 
@@ -113,20 +115,72 @@ class S5(System):
 
     def __post_init__(self) -> None:
         for name in ("a", "b", "c"):
-            self._set(name, _complexes(getattr(self, name), name))
+            self._set(name, complexes(getattr(self, name), name))
         self._check_shapes(self.a.shape, ())
         _check_stable(np.abs(self.a))
-        drive = optional(self.drive_bias, self.a.shape, _complexes, "drive_bias")
+        drive = optional(self.drive_bias, self.a.shape, complexes, "drive_bias")
         self._set("drive_bias", drive)
         for name in ("d", "bias"):
             self._set(name, optional(getattr(self, name), (self.d_model,), reals, name))
         self._set("relu", bool(self.relu))
 
+    @classmethod
+    def from_continuous(
+        cls,
+        a: ArrayLike,
+        b: ArrayLike,
+        c: ArrayLike,
+        d: ArrayLike | None,
+        dt: ArrayLike,
+        discretization: Discretization = "zoh",
+        relu: bool = False,
+    ) -> "S5":
+        """Discretise a system in continuous time, as other programs train it.
+
+            x'(t) = A x + B u,    y = 2 Re(C r(x)) + D u
+
+            zoh:       a = exp(dt A),                         b = (a - 1) / A B
+            bilinear:  a = (1 + dt A / 2) / (1 - dt A / 2),   b = dt / (1 - dt A / 2) B
+
+        (Smith, Warrington, Linderman, ICLR 2023, section 3.) Of a program that has
+        y = Re(C x) + D u, give C / 2.
+
+        Parameters
+        ----------
+        a
+            A, the diagonal, complex, (d_state,), Re(A) < 0; in the inverse of the unit of `dt`.
+        b, c
+            B and C, complex, (d_state, d_model), (d_model, d_state). Of real and imaginary parts
+            on a last axis: `b[..., 0] + 1j * b[..., 1]`.
+        d
+            D, real, (d_model,); None: zero.
+        dt
+            The step, above 0 (not its logarithm): one, or one a state, (d_state,).
+        discretization
+            "zoh" (zero-order hold) or "bilinear".
+        relu
+            Whether states are rectified on their way to the output.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As of `S5`; Re(A) >= 0, a step that is not above 0, an unknown discretisation.
+        """
+        recurrent, factor = discretized(a, dt, discretization)
+        if factor.ndim != 1:
+            raise ValueError(f"a must have shape (d_state), got {factor.shape}")
+        drive = complexes(b, "b")
+        if drive.ndim != 2 or len(drive) != len(factor):
+            raise ValueError(f"b must have shape ({len(factor)}, d_model), got {drive.shape}")
+        drive = factor[:, np.newaxis] * drive
+        return cls(recurrent, drive, c, d, relu=relu)  # type: ignore[arg-type]
+
     def normalized(self, scale: ArrayLike, shift: ArrayLike) -> "S5":
         """Give the layer of which the input is `scale * u + shift` rather than u.
 
-        A normalisation with fixed statistics in front of the layer is such a map: of a batch
-        norm scale = weight / sqrt(var + eps), shift = bias - mean scale. It costs nothing:
+        A normalisation with fixed statistics in front of the layer is such a map: for a batch
+        norm `network.scale_and_shift(mean, var, weight, bias, eps)` gives both. Layer norms, which
+        depend on the token, are none. It costs nothing:
 
             B scale u + B shift,    d scale u + d shift
 
@@ -274,15 +328,6 @@ class FixedS5(System):
             dequantize(self.bias, self.output_exponent),
             self.relu,
         )
-
-
-def _complexes(values: ArrayLike, name: str) -> NDArray[np.complex128]:
-    array = np.asarray(values)
-    if not np.issubdtype(array.dtype, np.number):
-        raise TypeError(f"{name} must be complex numbers, got an array of {array.dtype}")
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} must be finite")
-    return array.astype(np.complex128)
 
 
 def _diagonal(values: ArrayLike, name: str) -> IntArray:

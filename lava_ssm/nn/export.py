@@ -126,5 +126,4 @@ def _scale_and_shift(norm: nn.BatchNorm1d) -> tuple[np.ndarray, np.ndarray]:
         np.asarray(v.double().cpu())
         for v in (norm.running_mean, norm.running_var, norm.weight, norm.bias)
     )
-    scale = weight / np.sqrt(var + norm.eps)
-    return scale, bias - mean * scale
+    return network.scale_and_shift(mean, var, weight, bias, norm.eps)
