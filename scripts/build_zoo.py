@@ -3,8 +3,9 @@
 python scripts/build_zoo.py NAME RUN [FIXED_RUN] [--data FOLDER]
 
 RUN is a run folder of `lava-ssm train`, FIXED_RUN one of `lava-ssm finetune`; without it the fixed
-network is what quantisation makes. Or RUN is one of `lava-ssm train-denoiser`, relufied, beside
-the one that it was started from. All that the card says is measured here, on the whole test set.
+network is what quantisation makes. Or RUN is one of `lava-ssm train-denoiser`, relufied. Runs that
+RUN was started from must be there too. All that the card says is measured here, on the whole test
+set.
 """
 
 import argparse
@@ -66,8 +67,12 @@ def _classifier(given: argparse.Namespace) -> ClassifierCard:
         same[key] = float((classes == float_classes).mean())
         print(f"  {accuracy[key]:.2%}, as float {same[key]:.2%}, {overflows[key]} overflows")
 
-    runs = [run for run in (given.run, given.fixed_run) if run is not None]
-    results = [json.loads((run / "result.json").read_text()) for run in runs]
+    runs, results = _chain(given.run)
+    hours = {run.name: result["cpu_hours"] for run, result in zip(runs, results, strict=True)}
+    if given.fixed_run is not None:
+        (fixed_run,), (result,) = _chain(given.fixed_run)
+        runs, results = [*runs, fixed_run], [*results, result]
+        hours["fine-tuning"] = result["cpu_hours"]
     best = list(fixed)[-1]
     made = replace(fixed[best], made_by={**fixed[best].made_by, "data": sets.name, "kind": best})
     return ClassifierCard(
@@ -76,9 +81,7 @@ def _classifier(given: argparse.Namespace) -> ClassifierCard:
         parameters=sum(p.numel() for p in model.parameters()),
         commands=tuple(result["command"] for result in results),
         seeds=tuple(read_config(run)["recipe"]["seed"] for run in runs),
-        core_hours=dict(
-            zip(("training", "fine-tuning"), (r["cpu_hours"] for r in results), strict=False)
-        ),
+        core_hours=hours,
         test_samples=len(sets.test),
         overflows=overflows,
         sha256=_save(given.name, made, network.load(given.run / "network.h5")),
@@ -121,11 +124,8 @@ def _denoiser(given: argparse.Namespace) -> DenoiserCard:
         arithmetic[key] = compress.signal_to_error(net.dequantize().run(spectra), found)
     count = engine.operations(fixed["ptq"], spectra[:50])
 
-    runs, configs = [given.run], [read_config(given.run)]
-    while configs[0]["start"] is not None:
-        runs.insert(0, Path(configs[0]["start"]))
-        configs.insert(0, read_config(runs[0]))
-    results = [json.loads((run / "result.json").read_text()) for run in runs]
+    runs, results = _chain(given.run)
+    configs = [read_config(run) for run in runs]
     made = replace(fixed["ptq"], made_by={**fixed["ptq"].made_by, "data": "mini N-DNS"})
     return DenoiserCard(
         name=given.name,
@@ -147,6 +147,15 @@ def _denoiser(given: argparse.Namespace) -> DenoiserCard:
         multiply_adds=count.total,
         nbytes=fixed["ptq"].nbytes,
     )
+
+
+def _chain(run: Path) -> tuple[list[Path], list[dict[str, Any]]]:
+    """A run behind those that it was started from, and what came of each."""
+    runs = [run]
+    while (start := read_config(runs[0])["start"]) is not None:
+        before = Path(start)
+        runs.insert(0, before.parent if before.is_file() else before)
+    return runs, [json.loads((run / "result.json").read_text()) for run in runs]
 
 
 def _command(config: dict[str, Any], run: Path) -> str:

@@ -25,7 +25,8 @@ class Card(ABC):
     commands
         That made it, in their order.
     seeds
-        Of the trainings; one is a result, not a claim.
+        Of the trainings, one after another. None was repeated with another seed: what the card says
+        is a result, not a claim.
     core_hours
         Time of a processor core that each training took, by name.
     test_samples
@@ -54,7 +55,15 @@ class Card(ABC):
         hours = ", ".join(f"{name} {value:.2f}" for name, value in self.core_hours.items())
         seeds = ", ".join(map(str, self.seeds))
         lines = [f"# {self.name}", "", *self._table()]
-        lines += ["", f"Core hours: {hours}. Seeds: {seeds}.", "", "```", *self.commands, "```", ""]
+        lines += [
+            "",
+            f"Core hours: {hours}. Seeds, in this order: {seeds}; not repeated.",
+            "",
+            "```",
+            *self.commands,
+            "```",
+            "",
+        ]
         lines += [f"{name}: sha256 {digest}  " for name, digest in self.sha256.items()]
         return "\n".join(lines)
 
