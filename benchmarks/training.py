@@ -10,14 +10,14 @@ the convolution by FFT (Gu, Gupta, Goel, Ré, NeurIPS 2022, section 3.3).
 import argparse
 import json
 import math
-import multiprocessing
 import platform
 import statistics
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from machine import alternate
+from memory import peak_megabytes
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
@@ -98,22 +98,6 @@ LAYERS = ("plain S4D", "S4D", "S4D, bfloat16")
 MODELS = ("float", "float, bfloat16", "fixed forward", "fixed forward, backward bfloat16")
 
 
-def _peak(make: Callable[[str], Callable[[], None]], name: str) -> float:
-    """MB that steps take at most beyond what the program has without them."""
-    torch.set_num_threads(1)
-    before = _kilobytes("VmRSS")
-    step = make(name)
-    for _ in range(2):
-        step()
-    return (_kilobytes("VmHWM") - before) / 1024
-
-
-def _kilobytes(what: str) -> int:
-    """What Linux says about this process: resident now (VmRSS), or at most so far (VmHWM)."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(what))
-
-
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -134,21 +118,13 @@ def main() -> None:
         ("small n-S4D: batch 50, 784 tokens, with optimizer", model_step, MODELS),
     ):
         steps = {name: make(name) for name in names}
-        times: dict[str, list[float]] = {name: [] for name in names}
-        for step in steps.values():
-            step()
-        for _ in range(rounds):  # in turns: the machine's speed drifts
-            for name, step in steps.items():
-                start = time.perf_counter()
-                step()
-                times[name].append(time.perf_counter() - start)
+        times = alternate(steps, rounds)  # in turns: the machine's speed drifts
         medians = {name: 1e3 * statistics.median(values) for name, values in times.items()}
         table = Table("", "ms a step", "ratio", "peak MB", title=title, title_justify="left")
         first = medians[names[0]]
         rows = {}
         for name in names:
-            with multiprocessing.get_context("spawn").Pool(1) as pool:
-                megabytes = pool.apply(_peak, (make, name))
+            megabytes = peak_megabytes(make, name)
             ratio = first / medians[name] if make is layer_step else medians[name] / first
             table.add_row(name, f"{medians[name]:.0f}", f"{ratio:.2f}", f"{megabytes:.0f}")
             rows[name] = {"ms": medians[name], "ratio": ratio, "peak_mb": megabytes}
