@@ -11,6 +11,7 @@ from lava_ssm import engine
 from lava_ssm.compress import finetune_s5
 from lava_ssm.compress.parameters import stable
 from lava_ssm.compress.straight_through import instead, saturated, straight
+from lava_ssm.compress.zeros import Zeros
 from lava_ssm.network import (
     S4D,
     S5,
@@ -46,7 +47,8 @@ class FixedModel(nn.Module):
     ----------
     model
         The float model; its parameters are what is trained. Its linear weights are set to the
-        values of the mantissas, so that training starts with `fixed` itself.
+        values of the mantissas, so that training starts with `fixed` itself. Those that are zero
+        because it was pruned stay zero, and so do those of S5's b and c.
     fixed
         What `quantize` made of it. Its exponents of messages and states stay.
     scales
@@ -92,6 +94,7 @@ class FixedModel(nn.Module):
         self.overflows = 0
         self._balance: dict[int, np.ndarray] = {}
         self._beyond: finetune_s5.Biases = {}
+        self._zeros = Zeros(model)  # before small weights are rounded to zero: they may grow again
         if isinstance(model, SparseS5):
             self._beyond = finetune_s5.begin(model, network.layers, values.layers)
             return
@@ -107,6 +110,7 @@ class FixedModel(nn.Module):
     @torch.no_grad()
     def network(self) -> FixedNetwork:
         """Give the fixed network that the parameters now are."""
+        self._zeros.hold()
         layers: list[Any] = []
         described = export(self.model).layers
         for i, (real, old) in enumerate(zip(described, self.start.layers, strict=True)):
@@ -126,10 +130,24 @@ class FixedModel(nn.Module):
         return replace(self.start, layers=tuple(layers))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits of sequences x (batch, time, d_input), as the fixed network gives them."""
+        """Logits of sequences x (batch, time, d_input), as the fixed network gives them.
+
+        Values beyond the input format are limited to its range: one that is louder than all that
+        the exponents were chosen by does not end a training.
+
+        Raises
+        ------
+        ValueError
+            A value that is not finite.
+        """
+        if not torch.isfinite(x).all():
+            raise ValueError("x must be finite")
         fixed = self.network()
-        readout = fixed.readout
-        done = engine.run(fixed, x.detach().double().numpy(), n_threads=self.n_threads)
+        readout, form = fixed.readout, fixed.input_format
+        # in doubles: those of float16 need not hold the ends of the format
+        tokens = x.detach().double().clamp(form.min, form.max)
+        x = x.clamp(form.min, form.max)
+        done = engine.run(fixed, tokens.numpy(), n_threads=self.n_threads)
         self.overflows += done.overflows.total
         values = fixed.to_float(done.outputs)  # (batch, time, d_output)
         logits = values if readout is Readout.EVERY_TOKEN else values[..., -1, :]

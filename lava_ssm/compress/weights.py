@@ -13,7 +13,8 @@ def compensated(
     Column by column: what a column's rounding changes in the output, the columns not yet rounded
     make up for as well as they can, by least squares. (Frantar, Ashkboos, Hoefler, Alistarh,
     "GPTQ", ICLR 2023, section 3; columns in the order of their inputs' energy.) A row for which
-    this comes out worse than rounding each weight on its own keeps the latter.
+    this comes out worse than rounding each weight on its own keeps the latter. A weight that is
+    zero stays zero (Frantar, Alistarh, "SparseGPT", ICML 2023, section 3.3): it was pruned.
 
     Parameters
     ----------
@@ -45,7 +46,8 @@ def compensated(
     wanted = np.ldexp(weights, power.astype(np.int32))[:, order]
     left, found = wanted.copy(), np.empty_like(wanted)
     for j in range(len(order)):
-        found[:, j] = np.clip(np.rint(left[:, j]), *word_range(bits))
+        rounded = np.clip(np.rint(left[:, j]), *word_range(bits))
+        found[:, j] = np.where(wanted[:, j] == 0, 0, rounded)
         off = (left[:, j] - found[:, j]) / factor[j, j]
         left[:, j:] -= off[:, np.newaxis] * factor[j, j:]
     joint = np.empty_like(nearest)

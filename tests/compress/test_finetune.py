@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from lava_ssm.compress import PAPER, FixedModel, Formats, quantize
+from lava_ssm.compress import PAPER, FixedModel, Formats, Pruner, quantize
 from lava_ssm.engine import run
 from lava_ssm.network import FixedLinear, FixedNetwork, FixedS4D, Readout
 from lava_ssm.nn import NS4D, Recipe, Training, export
@@ -138,3 +138,28 @@ def test_what_does_not_belong_together_is_refused() -> None:
         FixedModel(model, export(model))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="'frozen' or 'fitted'"):
         FixedModel(model, fixed, "learned")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("formats", [Formats(search=False), PAPER])
+def test_pruned_weights_stay_zero(formats: Formats) -> None:
+    model, x, y = model_and_data()
+    Pruner(model, 0.7, end=0).at(0)
+    linear = [m for m in model.layers if isinstance(m, torch.nn.Linear)]
+    zeros = [m.weight.detach() == 0 for m in linear]
+    tuned = FixedModel(model, quantize(export(model), x, formats))
+    training = Training(tuned, x, y, Recipe(epochs=2, batch_size=10, lr=1e-3, ssm_lr=1e-3))
+    for _ in range(training.steps):
+        training.advance()
+    mantissas = [la.weights for la in tuned.network().layers if isinstance(la, FixedLinear)]
+    for layer, zero, integers in zip(linear, zeros, mantissas, strict=True):
+        assert not layer.weight[zero].any()
+        assert not integers[zero.numpy()].any()
+    assert sum(int(zero.sum()) for zero in zeros) > 0
+
+
+def test_input_beyond_its_format_is_limited_to_it() -> None:
+    model, x, _ = model_and_data()
+    fixed = quantize(export(model), x, Formats(search=False))
+    tuned = FixedModel(model, fixed)
+    limited = (100 * x).clamp(fixed.input_format.min, fixed.input_format.max)
+    torch.testing.assert_close(tuned(100 * x), tuned(limited), rtol=0, atol=0)

@@ -311,6 +311,21 @@ def test_three_weights_rounded_together_are_the_best_of_all_roundings() -> None:
     assert found.sum() == 1  # rounded alone, all would be zero
 
 
+def test_weights_that_are_zero_stay_zero_when_rounded_together() -> None:
+    rng = np.random.default_rng(0)
+    weights = rng.normal(size=(9, 12))
+    weights[rng.random(weights.shape) < 0.8] = 0
+    x = correlated(rng)
+    fixed = quantize(Network((Linear(weights),)), x, Formats(compensate=True))
+    found = fixed.dequantize().layers[0].weights
+    assert (found[weights == 0] == 0).all()
+    # the others still make up for each other's rounding
+    alone = quantize(Network((Linear(weights),)), x, Formats(compensate=False))
+    exact = x @ weights.T
+    error, before = (((net.dequantize().run(x) - exact) ** 2).sum() for net in (fixed, alone))
+    assert error < before
+
+
 def test_a_layer_that_heard_nothing_is_rounded_to_the_nearest() -> None:
     weights = np.random.default_rng(0).normal(size=(3, 4))
     found = compensated(weights, 8, np.full(3, 4), np.zeros((4, 4)))
