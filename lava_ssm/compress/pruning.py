@@ -1,6 +1,7 @@
 """Pruning: weights of small magnitude become zero, and stay so."""
 
 import math
+import warnings
 from collections.abc import Iterator
 from typing import Literal, get_args
 
@@ -43,7 +44,14 @@ class Pruner:
     Raises
     ------
     ValueError
-        A number outside its range, or a sparsity that leaves a tensor without weights.
+        A number outside its range, or a sparsity that leaves a tensor without weights. With
+        "global" that depends on the weights: it is tried at once on those that there are, and
+        again whenever masks are chosen.
+
+    Warns
+    -----
+    UserWarning
+        "global", not one-shot, would leave a tensor without weights if they stayed as they are.
     """
 
     def __init__(
@@ -74,8 +82,17 @@ class Pruner:
         self._calls = 0
         self._final = False
         # what would be left at the end must not be nothing
-        for name, density in self._densities(sparsity).items():
-            self._kept(name, density)
+        if allocation == "global":
+            try:
+                self._choose_globally(sparsity)
+            except ValueError as error:
+                if end == 0:
+                    raise
+                # until masks are chosen, training may still make these weights larger
+                warnings.warn(f"of the weights as they are now, {error}", stacklevel=2)
+        else:
+            for name, density in self._densities(sparsity).items():
+                self._kept(name, density)
 
     def at(self, t: float) -> None:
         """Prune to the sparsity of a share t of the training, in [0, 1]."""
@@ -134,21 +151,33 @@ class Pruner:
 
     @torch.no_grad()
     def _choose(self, sparsity: float) -> None:
-        sizes = {name: w.abs().flatten() for name, w in self._weights.items()}
         if self.allocation == "global":
-            everything = torch.cat(list(sizes.values()))
-            kept = max(1, round((1 - sparsity) * len(everything)))
-            chosen = _largest(everything, kept).split([len(s) for s in sizes.values()])
-            flat = dict(zip(sizes, chosen, strict=True))
-            for name, mask in flat.items():
-                if not mask.any():
-                    raise ValueError(
-                        f"sparsity: {sparsity:.4g}, allocated globally, leaves no weight of {name}"
-                    )
+            flat = self._choose_globally(sparsity)
         else:
             densities = self._densities(sparsity)
-            flat = {n: _largest(s, self._kept(n, densities[n])) for n, s in sizes.items()}
+            flat = {
+                name: _largest(weight.abs().flatten(), self._kept(name, densities[name]))
+                for name, weight in self._weights.items()
+            }
         self.masks = {name: mask.view_as(self._weights[name]) for name, mask in flat.items()}
+
+    @torch.no_grad()
+    def _choose_globally(self, sparsity: float) -> dict[str, Tensor]:
+        """Flat masks of the largest weights of all tensors."""
+        sizes = {name: weight.abs().flatten() for name, weight in self._weights.items()}
+        everything = torch.cat(list(sizes.values()))
+        kept = max(1, round((1 - sparsity) * len(everything)))
+        chosen = _largest(everything, kept).split([len(s) for s in sizes.values()])
+        flat = dict(zip(sizes, chosen, strict=True))
+        for name, mask in flat.items():
+            if not mask.any():
+                larger = int((everything > sizes[name].max()).sum())
+                raise ValueError(
+                    f"sparsity: {sparsity:.4g}, allocated globally, leaves no weight of {name}: "
+                    f"from {1 - larger / len(everything):.4g} on all of them are among the "
+                    "smallest; prune less, or with the allocation 'erk' or 'tensor'"
+                )
+        return flat
 
 
 def prunable(model: nn.Module) -> Iterator[tuple[str, Tensor]]:

@@ -130,9 +130,36 @@ def test_impossible_parameters_are_named(given: dict, text: str) -> None:
         Pruner(nn.ReLU(), 0.5)
 
 
-def test_a_tensor_that_global_pruning_would_empty_is_named() -> None:
+def test_one_shot_pruning_that_would_empty_a_tensor_is_refused_at_once() -> None:
+    net = uneven()
+    # the other tensor's 25 are half of all: with the 25 smallest gone none of these is left
+    with pytest.raises(ValueError, match=r"no weight of 0\.weight: from 0\.5 on"):
+        Pruner(net, 0.6, "global", end=0)
+    Pruner(net, 0.49, "global", end=0).at(0)
+    assert (net[0].weight != 0).any()
+
+
+def test_gradual_pruning_warns_and_refuses_when_the_tensor_is_empty() -> None:
+    with pytest.warns(UserWarning, match=r"no weight of 0\.weight: from 0\.5 on"):
+        pruner = Pruner(uneven(), 0.6, "global", end=0.5)
+    with pytest.raises(ValueError, match=r"globally, leaves no weight of 0\.weight"):
+        pruner.at(0.5)
+
+
+def test_weights_that_grow_in_time_are_pruned_without_an_error() -> None:
+    net = uneven()
+    with pytest.warns(UserWarning, match="of the weights as they are now"):
+        pruner = Pruner(net, 0.6, "global", end=0.5)
+    with torch.no_grad():
+        net[0].weight.mul_(1e6)
+    pruner.at(0.5)
+    assert sparsity_of(net) == 0.6
+
+
+def uneven() -> nn.Sequential:
+    """All weights of the first layer are smaller than those of the second."""
+    torch.manual_seed(0)
     net = nn.Sequential(nn.Linear(5, 5), nn.Linear(5, 5))
     with torch.no_grad():
         net[0].weight.mul_(1e-6)
-    with pytest.raises(ValueError, match=r"globally, leaves no weight of 0\.weight"):
-        Pruner(net, 0.6, "global", end=0).at(0)
+    return net
