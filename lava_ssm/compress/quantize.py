@@ -36,7 +36,7 @@ from lava_ssm.network import (
     Network,
     Readout,
 )
-from lava_ssm.numerics import CHIP, Arithmetic, RealArray
+from lava_ssm.numerics import CHIP, Arithmetic, Overflow, RealArray
 
 W8A16 = Arithmetic(message_bits=16)
 """8-bit weights, 16-bit messages (and diagonals, `Formats.param_bits`), 24-bit states: the
@@ -64,9 +64,9 @@ def quantize(
         Of the parameters; None: the defaults of `Formats`. `PAPER` is the published choice.
     bound
         "calibrated": every message, state and sum that the calibration data cause fits with one
-        spare bit. "certified": no input within the input format can make any of them overflow
-        (proven from the weights; costs bits), and no running sum over as many tokens as the
-        calibration sequences have.
+        spare bit, and the fixed network has run on them without an overflow. "certified": no input
+        within the input format can make any of them overflow (proven from the weights; costs bits),
+        and no running sum over as many tokens as the calibration sequences have.
     arithmetic
         Rules of the fixed network; the chip's by default. `W8A16` has messages of 16 bits.
 
@@ -80,7 +80,12 @@ def quantize(
         Not a float network.
     ValueError
         A GELU, which has no fixed form; empty or misshapen calibration data, or formats that
-        cannot hold the parameters.
+        cannot hold the parameters; no exponents with which the calibration data fit.
+
+    Warns
+    -----
+    OverflowWarning
+        The same, of calibration data and a `state_exponent` that is given.
     """
     if not isinstance(network, Network):
         raise TypeError(f"network must be a float Network, got {type(network).__name__}")
@@ -109,7 +114,15 @@ def quantize(
         balanced_layers = (balanced(la) if isinstance(la, S4D) else la for la in network.layers)
         network = replace(network, layers=tuple(balanced_layers))
     task = _Task(network, x, formats, arithmetic)
-    fixed = task.calibrated() if bound == "calibrated" else task.certified()
+    if bound == "calibrated":
+        fixed = task.calibrated()
+        overflows = task.overflows(fixed)
+        if formats.state_exponent == "auto":
+            _refuse(overflows)
+        else:  # exponents that were asked for, as `PAPER` does
+            engine.warn_of_overflows(overflows)
+    else:
+        fixed = task.certified()
     made_by = {**network.made_by, "quantize": f"{formats}, bound={bound!r}"}
     return replace(fixed, made_by=made_by)
 
@@ -214,9 +227,13 @@ class _Task:
         readout = self.network.readout
         return FixedNetwork(tuple(final), readout, edges[0], input_bits, self.arithmetic)
 
+    def overflows(self, fixed: FixedNetwork) -> engine.Overflows:
+        """Count what leaves its word on the calibration data."""
+        return engine.run(_counting(fixed), self.x).overflows
+
     def _error(self, fixed: FixedNetwork) -> float:
         """Squared error of what the network gives; infinite if anything overflows."""
-        done = engine.run(fixed, self.some)
+        done = engine.run(_counting(fixed), self.some)
         if done.overflows.total:
             return np.inf
         return float(((self._result(fixed, done.outputs) - self.wanted) ** 2).sum())
@@ -224,6 +241,35 @@ class _Task:
     def _result(self, network: Network | FixedNetwork, outputs: Any) -> RealArray:
         values = network.to_float(outputs)
         return values if network.readout is Readout.EVERY_TOKEN else values[..., -1, :]
+
+
+def _counting(fixed: FixedNetwork) -> FixedNetwork:
+    """Give a network that counts overflows and goes on, where `fixed` would raise."""
+    if fixed.arithmetic.overflow is not Overflow.RAISE:
+        return fixed
+    return replace(fixed, arithmetic=replace(fixed.arithmetic, overflow=Overflow.WRAP))
+
+
+_ADVICE = {
+    "input": "scale down what enters it",
+    "state": "scale down its b or what enters it",
+    "synapse": "scale down its weights or what enters it",
+    "message": "scale down its weights or what enters it, or give messages more bits",
+    "sum": "scale down its weights, or calibrate with sequences of fewer tokens",
+}
+
+
+def _refuse(overflows: engine.Overflows) -> None:
+    """Raise an error for the first stage that overflows: those behind it may follow from it."""
+    for i, (name, tally) in enumerate(overflows.stages):
+        found = {what: n for what, n in tally.items() if n}
+        if found:
+            counts = ", ".join(f"{n} {what}" for what, n in found.items())
+            advice = "; ".join(f"{what}: {_ADVICE[what]}" for what in found)
+            raise ValueError(
+                f"calibration: makes integers of stage {i} ({name}) leave their words: {counts}; "
+                f"no choice of exponents holds them ({advice})"
+            )
 
 
 def _one(exponents: Any) -> Any:

@@ -14,12 +14,13 @@ from lava_ssm.compress import PAPER, Formats, report
 from lava_ssm.compress.parameters import balanced, fixed_linear, fixed_s4d
 from lava_ssm.compress.ranges import response_sums
 from lava_ssm.compress.weights import compensated
-from lava_ssm.engine import run
+from lava_ssm.engine import OverflowWarning, run
 from lava_ssm.network import (
     S4D,
     FixedLinear,
     FixedNetwork,
     FixedS4D,
+    Gate,
     Linear,
     Network,
     Readout,
@@ -330,6 +331,36 @@ def test_a_layer_that_heard_nothing_is_rounded_to_the_nearest() -> None:
     weights = np.random.default_rng(0).normal(size=(3, 4))
     found = compensated(weights, 8, np.full(3, 4), np.zeros((4, 4)))
     np.testing.assert_array_equal(found, np.rint(weights * 16))
+
+
+# a gate's sums have 12 fraction bits and 32 in all: they hold less than 2^19
+BEYOND_A_GATE = Network((Linear(np.eye(2)), Gate(np.eye(2) * 2.0**20, np.zeros(2))))
+
+
+@pytest.mark.parametrize("overflow", Overflow)
+def test_what_no_exponent_holds_is_refused_and_named(overflow: Overflow) -> None:
+    x = np.random.default_rng(0).uniform(0.6, 1, (3, 10, 2))
+    with pytest.raises(
+        ValueError,
+        match=r"integers of stage 1 \(FixedGate\) leave their words: 60 synapse; .* scale down",
+    ):
+        quantize(BEYOND_A_GATE, x, arithmetic=Arithmetic(overflow=overflow))
+    smaller = quantize(BEYOND_A_GATE, x / 4, arithmetic=Arithmetic(overflow=overflow))
+    assert smaller.arithmetic.overflow is overflow
+    assert run(smaller, x / 4).overflows.total == 0
+
+
+def test_a_state_exponent_that_is_given_may_overflow_with_a_warning() -> None:
+    x = np.random.default_rng(0).uniform(0.6, 1, (3, 10, 2))
+    with pytest.warns(OverflowWarning, match=r"stage 1 \(FixedGate\): 60 synapse"):
+        quantize(BEYOND_A_GATE, x, PAPER)
+
+
+def test_exponents_are_searched_for_networks_that_raise_on_overflow() -> None:
+    rng = np.random.default_rng(3)
+    net, x = random_network(rng), rng.normal(size=(4, 50, 2))
+    raising = quantize(net, x, arithmetic=Arithmetic(overflow=Overflow.RAISE))
+    assert raising.exponents == quantize(net, x).exponents
 
 
 def error_of(fixed: FixedNetwork, network: Network, x: np.ndarray) -> float:
