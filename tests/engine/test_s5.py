@@ -1,5 +1,6 @@
 """S5 layers, gates and residuals: the reference against Python integers, SciPy and a simulator."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,21 @@ from hypothesis import strategies as st
 from scipy.linalg import block_diag
 from scipy.signal import dlsim
 
-from lava_ssm.engine import run
+from lava_ssm.engine import Backend, run
 from lava_ssm.engine.overflows import Tally
 from lava_ssm.engine.reference import fixed
-from lava_ssm.network import GELU, S5, Gate, Linear, Network, Readout, ReLU, Residual
+from lava_ssm.network import (
+    GELU,
+    S5,
+    FixedNetwork,
+    FixedS5,
+    Gate,
+    Linear,
+    Network,
+    Readout,
+    ReLU,
+    Residual,
+)
 from lava_ssm.numerics import (
     SIGMOID_ERROR,
     Arithmetic,
@@ -211,6 +223,52 @@ def test_recurrence_and_output_equal_another_simulator_step_by_step() -> None:
         direct = _saturated(shift(golden["D"] * u[t], 5 + 12 - 11, Rounding.FLOOR))
         y = _saturated(2 * _saturated(re - im) + direct)
         np.testing.assert_array_equal(y, golden["y"][t])
+
+
+@pytest.mark.parametrize("backend", ["reference", "compiled"])
+def test_a_layer_equals_another_simulators(backend: Backend) -> None:
+    golden = {name: v.astype(np.int64) for name, v in np.load(GOLDEN).items()}
+
+    def layer(c_re: np.ndarray, c_im: np.ndarray, d: np.ndarray) -> FixedNetwork:
+        s5 = FixedS5(
+            *(np.stack([golden[f"{name}_re"], golden[f"{name}_im"]], -1) for name in "AB"),
+            np.stack([c_re, c_im], -1),
+            d,
+            b_exponent=9,
+            c_exponent=8,  # 7, and a bit more to shift: the sum is doubled behind the shift here
+            d_exponent=5,
+            state_exponent=14,
+            output_exponent=11,
+            relu=True,
+        )
+        return FixedNetwork((s5,), input_exponent=12, arithmetic=SIXTEEN)
+
+    # That simulator shifts the sums over real parts, over imaginary ones and D u each on their own,
+    # before it adds them: so each comes of a layer of its own. No word overflows.
+    none, d = np.zeros((6, 8), np.int64), golden["D"]
+    re, im, direct = (
+        net.stream(backend=backend)
+        for net in (
+            layer(golden["C_re"], none, 0 * d),
+            layer(none, -golden["C_im"], 0 * d),  # a layer subtracts what is imaginary
+            layer(none, none, d),
+        )
+    )
+    for t in range(200):
+        u = golden["u"][t]
+        y = 2 * (re.step(u) - im.step(u)) + direct.step(u)
+        np.testing.assert_array_equal(y, golden["y"][t])
+        wanted = np.stack([golden["x_re"][t], golden["x_im"][t]], -1)
+        for stream in (re, im, direct):
+            np.testing.assert_array_equal(stream.state[0], wanted)
+    assert re.overflows.total == im.overflows.total == direct.overflows.total == 0
+
+    # the layer itself shifts once, and its products are doubled before: less than two apart
+    net = layer(golden["C_re"], golden["C_im"], d)
+    whole = replace(net, layers=(replace(net.layers[0], c_exponent=7),))
+    off = run(whole, golden["u"], backend=backend).outputs - golden["y"]
+    assert off.min() >= -2
+    assert off.max() <= 1
 
 
 @pytest.mark.parametrize("d_input", [3, 5])
