@@ -3,16 +3,23 @@
     lava-ssm mini-ndns
     python benchmarks/denoising.py                     # all points, resumable
     python benchmarks/denoising.py --points dense-0.5 iterative-0.5 --jobs 2 --backend loky
+    python benchmarks/denoising.py --backend dask --scheduler tcp://head:8786
 
 Each point is one training, an independent job in its own run folder (`--runs`); a job that was
-stopped goes on where it was. Points that train another one on wait for it. With `--backend dask`
-joblib spreads them over the cluster of a running `dask.distributed` client.
+stopped goes on where it was. Points that train another one on wait for all that do not. With
+`--backend dask` the jobs go to the cluster of a dask scheduler, whose workers have one thread each
+(`dask worker --nthreads 1`) and see the same folders; without `--scheduler`, to `--jobs` workers
+that are started here.
 
-Writes a table to the terminal, `results/denoising.json` and `results/denoising.png`.
+Writes a table to the terminal, `results/denoising.json` and `results/denoising.png`. Points that
+were not asked for stay in them if they were trained for as many epochs.
 """
 
 import argparse
+import contextlib
 import json
+import os
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -47,27 +54,93 @@ def points(runs: Path, epochs: int) -> dict[str, Denoiser]:
     return found
 
 
-def job(name: str, config: Denoiser, runs: Path, data: Path) -> dict[str, Any]:
+def job(name: str, config: Denoiser, runs: Path, data: Path, here: Path) -> dict[str, Any]:
     """Train one point on one thread, or read what came of it."""
     import torch
 
     torch.set_num_threads(1)
+    # a run is known by its settings as they were given, and a start is one: relative to `here`
+    os.chdir(here)
     return {"name": name, **train(config, runs / name, data)}
 
 
-def sweep(chosen: dict[str, Denoiser], runs: Path, data: Path, jobs: int, backend: str) -> list:
+@contextlib.contextmanager
+def workers(backend: str, jobs: int, scheduler: str | None) -> Iterator[dict[str, Any]]:
+    """Give what joblib must be told for jobs to run there; workers started here end with it."""
+    if backend != "dask":
+        yield {"backend": backend, "n_jobs": jobs}
+        return
+    try:
+        from dask.distributed import Client, LocalCluster
+    except ImportError as error:
+        raise SystemExit(
+            "--backend dask: not installed; pip install 'lava-ssm[cluster]'"
+        ) from error
+    with contextlib.ExitStack() as stack:
+        where: Any = scheduler
+        if scheduler is None:
+            # no limit: a worker that reaches its share of the memory would be killed
+            where = LocalCluster(
+                n_workers=jobs, threads_per_worker=1, memory_limit=None, dashboard_address=":0"
+            )
+            stack.enter_context(where)
+        client = stack.enter_context(Client(where))
+        threads = max(client.nthreads().values(), default=1)
+        if threads > 1:
+            # two trainings in one process would draw from the same random numbers
+            raise SystemExit(
+                f"--scheduler: workers must have one thread each, got {threads}; start them with "
+                "dask worker --nthreads 1"
+            )
+        yield {"backend": "dask", "client": client}
+
+
+def sweep(
+    chosen: dict[str, Denoiser],
+    runs: Path,
+    data: Path,
+    jobs: int,
+    backend: str,
+    scheduler: str | None = None,
+) -> list[dict[str, Any]]:
     """Run the jobs, those first that others start from."""
-    results = []
-    with parallel_config(backend=backend, n_jobs=jobs):
+    places = runs.absolute(), data.absolute(), Path.cwd()
+    results: list[dict[str, Any]] = []
+    with workers(backend, jobs, scheduler) as there, parallel_config(**there):
         for first in (True, False):
             part = {n: c for n, c in chosen.items() if (c.start is None) is first}
-            results += Parallel()(delayed(job)(n, c, runs, data) for n, c in part.items())
+            # one job at a time: runs that are only read must not make joblib bundle trainings
+            run = Parallel(batch_size=1)
+            results += run(delayed(job)(n, c, *places) for n, c in part.items())
     return results
+
+
+def merge(path: Path, every: dict[str, Denoiser], results: list[dict[str, Any]]) -> dict[str, Any]:
+    """Give the file's content with new results, in the order of `every`.
+
+    Of the old ones those stay whose points are trained for as many epochs now.
+    """
+    old = json.loads(path.read_text()) if path.is_file() else {"points": {}, "results": []}
+    settings = {
+        n: c for n, c in old["points"].items() if n in every and c["epochs"] == every[n].epochs
+    }
+    settings |= {r["name"]: asdict(every[r["name"]]) for r in results}
+    found = {r["name"]: r for r in [*old["results"], *results]}
+    names = [n for n in every if n in settings and n in found]
+    return {"points": {n: settings[n] for n in names}, "results": [found[n] for n in names]}
 
 
 def table(results: list[dict[str, Any]]) -> Table:
     """Show what was measured."""
     shown = Table(title="Speech denoising on mini N-DNS (measured)")
+    errors = {
+        key: heading
+        for key, heading in (
+            ("signal_to_error", "signal to error (dB)"),
+            ("arithmetic_signal_to_error", "arithmetic (dB)"),
+        )
+        if any(key in r for r in results)
+    }
     for heading in (
         "point",
         "parameters",
@@ -75,6 +148,7 @@ def table(results: list[dict[str, Any]]) -> Table:
         "SI-SNR (dB)",
         "gain (dB)",
         "fixed - float (dB)",
+        *errors.values(),
         "multiply-adds a token",
         "bytes, fixed",
     ):
@@ -88,6 +162,7 @@ def table(results: list[dict[str, Any]]) -> Table:
             f"{r['float_si_snr']:.2f}",
             f"{r['float_si_snr'] - r['noisy_si_snr']:+.2f}",
             "" if loss is None else f"{loss:+.3f}",
+            *(f"{r[key]:.1f}" if key in r else "" for key in errors),
             f"{r['macs_effective']:,.0f}",
             f"{r['fixed_bytes']:,}" if "fixed_bytes" in r else "",
         )
@@ -126,17 +201,12 @@ def _spectrograms(figure: Any, results: list[dict[str, Any]], runs: Path, data: 
     clip = next(c for c in ndns(data / "test_set") if c.snr is not None and 2 <= c.snr <= 6)
     noisy, clean = clip.read()
     shown = {"noisy": noisy, "clean": clean}
-    best = {
-        kind: max(
-            (r for r in results if r["name"].startswith(kind)),
-            key=lambda r: r["float_si_snr"],
-            default=None,
-        )
-        for kind in ("dense", "iterative")
-    }
     for kind, file in (("dense", "network.h5"), ("iterative", "fixed.h5")):
-        r = best[kind]
-        if r is not None:
+        # results that were kept may be of another folder of runs
+        some = [r for r in results if r["name"].startswith(kind)]
+        there = [r for r in some if (runs / r["name"] / file).is_file()]
+        if there:
+            r = max(there, key=lambda r: r["float_si_snr"])
             net = lava_ssm.load(runs / r["name"] / file)
             title = f"{r['name']}, {'fixed point' if kind == 'iterative' else 'float'}"
             shown[title] = audio.denoise(net, noisy)
@@ -159,8 +229,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("data/mini-ndns"))
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--epochs", type=int, default=10, help="of a dense model")
-    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=1, help="at a time, on this machine")
     parser.add_argument("--backend", default="loky", help="joblib's: loky, dask, ...")
+    parser.add_argument("--scheduler", help="address of a running dask scheduler")
     parser.add_argument("--points", nargs="*", help="names of points; all without")
     given = parser.parse_args()
     every = points(given.runs, given.epochs)
@@ -168,14 +239,18 @@ def main() -> None:
     unknown = set(names) - set(every)
     if unknown:
         parser.error(f"--points: no {sorted(unknown)}; there are {list(every)}")
-    results = sweep(
-        {name: every[name] for name in names}, given.runs, given.data, given.jobs, given.backend
-    )
+    if given.scheduler is not None and given.backend != "dask":
+        parser.error(f"--scheduler: is for --backend dask, got {given.backend}")
+    chosen = {name: every[name] for name in names}
+    results = sweep(chosen, given.runs, given.data, given.jobs, given.backend, given.scheduler)
     RESULTS.mkdir(exist_ok=True)
-    content = {"points": {n: asdict(every[n]) for n in names}, "results": results}
-    (RESULTS / "denoising.json").write_text(json.dumps(content, indent=1))
-    draw(results, given.runs, given.data, RESULTS / "denoising.png")
-    Console(width=140).print(table(results))
+    path = RESULTS / "denoising.json"
+    content = merge(path, every, results)
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(content, indent=1))
+    part.replace(path)
+    draw(content["results"], given.runs, given.data, path.with_suffix(".png"))
+    Console(width=160).print(table(content["results"]))
 
 
 if __name__ == "__main__":
