@@ -20,22 +20,36 @@ class Backend(str, Enum):
 
 
 def run(
-    network: Network | FixedNetwork, x: NDArray[np.floating], backend: Backend, console: Console
+    network: Network | FixedNetwork,
+    x: NDArray[np.floating],
+    backend: Backend,
+    console: Console,
+    last: bool = False,
 ) -> tuple[NDArray[np.number], str]:
-    """Outputs of each token of x (samples, time, d_input), and what is known of overflows."""
+    """Run samples x (samples, time, d_input).
+
+    Returns
+    -------
+    tuple
+        Outputs of each token, (samples, time, d_output), or of the last one only, (samples, 1,
+        d_output), which takes less memory; and what is known of overflows.
+    """
     from lava_ssm import engine
+
+    kept = slice(-1, None) if last else slice(None)
 
     if backend in (Backend.LAVA, Backend.LAVA_FUSED):
         from lava_ssm import proc
 
         outputs = proc.run(network, x, fused=backend is Backend.LAVA_FUSED, progress=True)
-        return outputs, "overflows of synapses are not counted in Lava"
+        return outputs[:, kept], "overflows of synapses are not counted in Lava"
     parts, tallies = [], []
     with Progress(console=console, transient=True) as progress:
         bar = progress.add_task(backend.value, total=len(x))
         for part in np.array_split(x, max(1, len(x) // 100)):
             done = engine.run(network, part, backend=backend.value)
-            parts.append(done.outputs)
+            # a copy: a view would keep all tokens
+            parts.append(done.outputs[:, kept].copy() if last else done.outputs)
             tallies.append(done.overflows)
             progress.update(bar, advance=len(part))
     total = sum(tally.total for tally in tallies)

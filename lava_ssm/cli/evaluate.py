@@ -11,6 +11,9 @@ from lava_ssm.cli.backend import Backend
 from lava_ssm.cli.backend import compare as compare_with
 from lava_ssm.cli.backend import run as run_by
 from lava_ssm.cli.train import Task
+from lava_ssm.data import TokenData
+from lava_ssm.data import load as load_data
+from lava_ssm.network import FixedNetwork, Network
 
 
 def evaluate(
@@ -34,24 +37,21 @@ def evaluate(
 ) -> None:
     """Classify the test set of a task."""
     import lava_ssm
-    from lava_ssm import data as data_sets
 
     console = Console()
     try:
         network = lava_ssm.load(net)
         other = None if beside is None else lava_ssm.load(beside)
-        test = data_sets.load(task.value, data).test.first(limit)
-        for checked in (network, other):
-            if checked is not None and checked.d_input != test.x.shape[-1]:
-                raise ValueError(
-                    f"net takes tokens of {checked.d_input} channels, {task.value} has "
-                    f"{test.x.shape[-1]}"
-                )
+        sets = load_data(task.value, data)
+        for name, checked in ((net, network), (beside, other)):
+            if checked is not None:
+                check(checked, str(name), sets, console)
     except (ValueError, FileNotFoundError) as error:
         console.print(str(error), style="red", soft_wrap=True, markup=False)
         raise typer.Exit(2) from None
+    test = sets.test.first(limit)
     start = time.perf_counter()
-    outputs, overflows = run_by(network, test.x, backend, console)
+    outputs, overflows = run_by(network, test.x, backend, console, last=compare is None)
     seconds = time.perf_counter() - start
     classes = outputs[:, -1].argmax(-1)
     right = int((classes == test.y).sum())
@@ -62,7 +62,7 @@ def evaluate(
         soft_wrap=True,
     )
     if other is not None:
-        others, _ = run_by(other, test.x, Backend.COMPILED, console)
+        others, _ = run_by(other, test.x, Backend.COMPILED, console, last=True)
         alike = int((others[:, -1].argmax(-1) == classes).sum())
         console.print(
             f"{beside} gives the same class to {alike} of {len(test)}, {alike / len(test):.2%}",
@@ -70,3 +70,26 @@ def evaluate(
         )
     if compare is not None and not compare_with(network, test.x, outputs, compare, console):
         raise typer.Exit(1)
+
+
+def check(network: Network | FixedNetwork, name: str, sets: TokenData, console: Console) -> None:
+    """Warn of a network that was made for another data set.
+
+    Raises
+    ------
+    ValueError
+        It takes tokens of another width.
+    """
+    if network.d_input != sets.d_input:
+        raise ValueError(
+            f"{name} takes tokens of {network.d_input} channels, {sets.name} has {sets.d_input}"
+        )
+    made_for = network.made_by.get("data", sets.name)
+    if made_for != sets.name:
+        console.print(
+            f"{name} was made for {made_for}, not for {sets.name}: its classes may mean nothing "
+            "here",
+            style="yellow",
+            soft_wrap=True,
+            markup=False,
+        )

@@ -1,15 +1,21 @@
 """Networks of files and of the zoo, on a data set, by every executor."""
 
+import sys
+import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 import lava_ssm
 from lava_ssm import data, nn
 from lava_ssm.cli import app
+from lava_ssm.cli.backend import Backend, run
 from lava_ssm.cli.train import Size, Task
+from lava_ssm.network import Linear, Network, Readout
 
 
 def test_names_on_the_command_line_are_those_there_are() -> None:
@@ -52,3 +58,45 @@ def test_what_cannot_be_evaluated_is_named(
     done = CliRunner().invoke(app, ["evaluate", net, task, "--data", str(tmp_path)])
     assert done.exit_code == 2
     assert text in done.output
+
+
+def test_a_network_of_another_task_is_warned_of() -> None:
+    done = CliRunner().invoke(app, ["evaluate", "ns4d-psmnist", "sdigits", "--limit", "1"])
+    assert done.exit_code == 0, done.output
+    assert "ns4d-psmnist was made for psMNIST, not for sDigits" in done.output
+    done = CliRunner().invoke(app, ["evaluate", "ns4d-sdigits", "sdigits", "--limit", "1"])
+    assert "was made for" not in done.output
+
+
+def test_a_network_of_another_width_is_named(tmp_path: Path) -> None:
+    Network((Linear(np.ones((10, 3))),), Readout.LAST_TOKEN).save(tmp_path / "net.h5")
+    done = CliRunner().invoke(app, ["evaluate", str(tmp_path / "net.h5"), "sdigits"])
+    assert done.exit_code == 2
+    assert "net.h5 takes tokens of 3 channels, sDigits has 1" in done.output
+
+
+def test_outputs_of_last_tokens_take_no_memory_for_the_others() -> None:
+    network = Network((Linear(np.ones((64, 1))),), Readout.LAST_TOKEN)
+    x = np.random.default_rng(0).normal(size=(2000, 64, 1))
+    tracemalloc.start()
+    outputs, _ = run(network, x, Backend.COMPILED, Console(quiet=True), last=True)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    np.testing.assert_array_equal(outputs, x[:, -1:].repeat(64, axis=2))
+    assert peak < 2000 * 64 * 64 * 8 / 4  # of all outputs
+
+
+def test_evaluation_asks_for_all_tokens_only_to_compare_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+
+    def heard(*given: Any, last: bool = False) -> Any:
+        asked.append(last)
+        return run(*given, last=last)
+
+    monkeypatch.setattr(sys.modules["lava_ssm.cli.evaluate"], "run_by", heard)
+    options = ["evaluate", "ns4d-sdigits", "sdigits", "--limit", "2"]
+    for more in ([], ["--compare", "reference"]):
+        assert CliRunner().invoke(app, [*options, *more]).exit_code == 0
+    assert asked == [True, False]
