@@ -10,6 +10,7 @@ from lava_ssm.cli.evaluate import evaluate
 from lava_ssm.cli.finetune import finetune
 from lava_ssm.cli.map import map_network
 from lava_ssm.cli.mini_ndns import mini_ndns
+from lava_ssm.cli.quantize import quantize_network
 from lava_ssm.cli.train import train
 from lava_ssm.cli.train_denoiser import train_denoiser
 
@@ -17,6 +18,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 app.command()(demo)
 app.command()(train)
 app.command()(finetune)
+app.command("quantize")(quantize_network)
 app.command()(evaluate)
 app.command("map")(map_network)
 app.command("estimate")(estimate_network)

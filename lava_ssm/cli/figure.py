@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from lava_ssm.cli import files
+from lava_ssm.compress import Report
 from lava_ssm.data import TokenData
 from lava_ssm.network import FixedNetwork
 
@@ -51,6 +53,21 @@ def draw_stream(fixed: FixedNetwork, data: TokenData, path: Path) -> None:
     part.replace(path)
 
 
+def write_report(report: Report, stem: Path) -> None:
+    """Write a report's table to STEM.txt and its figure to STEM.png."""
+    files.write(stem.with_name(f"{stem.name}.txt"), lambda part: part.write_text(str(report)))
+    write_figure(report, stem.with_name(f"{stem.name}.png"))
+
+
+def write_figure(report: Report, path: Path) -> None:
+    """Write a report's figure."""
+    from matplotlib import pyplot
+
+    figure = report.plot()
+    files.write(path, lambda part: figure.savefig(part, dpi=120))
+    pyplot.close(figure)
+
+
 def draw_curves(log: list[dict[str, float]], path: Path) -> None:
     """Draw how a training went: loss and errors of each epoch."""
     epochs = [line["epoch"] for line in log]
@@ -60,10 +77,12 @@ def draw_curves(log: list[dict[str, float]], path: Path) -> None:
         loss.plot(epochs, [line[f"{key}loss"] for line in log], "o-", color=style, label=label)
         wrong = [100 * (1 - line[f"{key}accuracy"]) for line in log]
         errors.plot(epochs, wrong, "o-", color=style, label=label)
-    loss.set(xlabel="epoch", ylabel="cross entropy", yscale="log")
-    errors.set(xlabel="epoch", ylabel="wrongly classified (%)", yscale="log")
+    loss.set(xlabel="epoch", ylabel="cross entropy")
+    errors.set(xlabel="epoch", ylabel="wrongly classified (%)")
     loss.legend(frameon=False)
     for plot in (loss, errors):
+        if any((line.get_ydata() > 0).any() for line in plot.lines):
+            plot.set_yscale("log")
         plot.grid(which="both", color="0.92")
         plot.xaxis.get_major_locator().set_params(integer=True)
     figure.savefig(path, dpi=120)

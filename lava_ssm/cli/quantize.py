@@ -1,0 +1,110 @@
+"""`lava-ssm quantize`: a float network becomes one of the chip's integers."""
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from lava_ssm.cli.backend import Backend
+from lava_ssm.cli.backend import run as run_by
+from lava_ssm.cli.evaluate import check
+from lava_ssm.cli.finetune import Preset
+from lava_ssm.cli.train import Task
+
+_REPORTED = 16
+"""Calibration samples on which the report is made."""
+
+
+class Bound(str, Enum):
+    """What exponents make room for."""
+
+    CALIBRATED = "calibrated"
+    CERTIFIED = "certified"
+
+
+def quantize_network(
+    net: Annotated[str, typer.Argument(help="A float network's file, or a name of the zoo.")],
+    task: Annotated[Task, typer.Argument(help="The data set to calibrate with.")],
+    out: Annotated[Path, typer.Option(help="Where to write the fixed network (.h5).")],
+    formats: Annotated[
+        Preset, typer.Option(help="The best that fit, or those of the paper.")
+    ] = Preset.BEST,
+    bound: Annotated[
+        Bound,
+        typer.Option(help="Room for what the calibration data cause, or proven for any input."),
+    ] = Bound.CALIBRATED,
+    calibration: Annotated[
+        int, typer.Option(min=1, help="Training samples by which exponents are chosen.")
+    ] = 128,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of data sets; without it LAVA_SSM_DATA, or ./data.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Classify so many test samples with both networks.")
+    ] = None,
+) -> None:
+    """Quantise a trained network without training it on; tell what that did to each tensor.
+
+    The report's figure is written beside the network. S5 networks get messages of 16 bits.
+    """
+    import lava_ssm
+    from lava_ssm import compress
+    from lava_ssm import data as data_sets
+    from lava_ssm.cli.figure import write_figure
+    from lava_ssm.network import S5, Network
+    from lava_ssm.numerics import CHIP
+
+    console = Console()
+    figure = out.with_suffix(".png")
+    try:
+        _check_free(out, figure)
+        network = lava_ssm.load(net)
+        if not isinstance(network, Network):
+            raise ValueError(f"{net} is quantised already: give a float network, such as {_FLOAT}")
+        sets = data_sets.load(task.value, data)
+        check(network, net, sets, console)
+        seen = sets.train.x[:calibration]
+        rules = compress.W8A16 if any(isinstance(la, S5) for la in network.layers) else CHIP
+        fixed = compress.quantize(
+            network,
+            seen,
+            compress.PAPER if formats is Preset.PAPER else compress.Formats(),
+            bound.value,
+            rules,
+        )
+        report = compress.report(network, fixed, seen[:_REPORTED])
+        write_figure(report, figure)
+        fixed.save(out)
+    except (ValueError, OSError) as error:
+        console.print(str(error), style="red", soft_wrap=True, markup=False)
+        raise typer.Exit(2) from None
+    console.print(report)
+    if limit is not None:
+        test = sets.test.first(limit)
+        for kind, each in (("float", network), ("fixed", fixed)):
+            _classify(kind, each, test, console)
+    console.print(f"{out}, {fixed.nbytes:,} bytes; {figure}", soft_wrap=True)
+
+
+_FLOAT = "ns4d-sdigits-float"
+
+
+def _check_free(out: Path, figure: Path) -> None:
+    if out.suffix != ".h5":
+        raise ValueError(f"--out must end in .h5, got {out}")
+    if not out.parent.is_dir():
+        raise ValueError(f"--out: no folder {out.parent}")
+    for path in (out, figure):
+        if path.exists():
+            raise ValueError(f"--out: {path} exists already; choose another name, or remove it")
+
+
+def _classify(kind: str, network: Any, test: Any, console: Console) -> None:
+    outputs, overflows = run_by(network, test.x, Backend.COMPILED, console, last=True)
+    right = int((outputs[:, -1].argmax(-1) == test.y).sum())
+    console.print(
+        f"{kind}: {right} of {len(test)} right, {right / len(test):.2%}; {overflows}",
+        soft_wrap=True,
+    )
