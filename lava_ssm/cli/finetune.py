@@ -50,12 +50,13 @@ def finetune(
     """Quantise a trained network and train it on: forward as the chip computes, to the integer.
 
     Data, readout, augmentation and label smoothing are those of the run. The result is a fixed
-    network, `network.h5`; the one that training began with is `start.h5`.
+    network, `network.h5`; the one that training began with is `start.h5`. What quantisation did to
+    each tensor of them is in `report.txt` and `.png`, and in `start-report.txt` and `.png`.
     """
-    from lava_ssm.cli.run import RunError, read_config
+    from lava_ssm.cli.run import RunError, read_training
 
     try:
-        config = read_config(run)
+        config = read_training(run)
     except RunError as error:
         Console().print(str(error), style="red", soft_wrap=True, markup=False)
         raise typer.Exit(2) from None

@@ -6,12 +6,16 @@ best.pt         parameters of the best network so far
 log.csv         an epoch a line; curves.png shows it
 network.h5      the best network, once the training is complete; result.json, what it gave
 start.h5        of fine-tuning: the fixed network that it began with
+
+Fine-tuning also says what quantisation did to each tensor, in a table and a figure: of start.h5 in
+start-report.txt and .png, of network.h5 in report.txt and .png.
 """
 
 import csv
 import json
 import os
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -23,17 +27,35 @@ from sklearn.model_selection import train_test_split
 import lava_ssm
 from lava_ssm import compress, data, nn, zoo
 from lava_ssm.cli import files
-from lava_ssm.cli.figure import draw_curves
+from lava_ssm.cli.figure import draw_curves, write_report
 from lava_ssm.compress import FixedModel
 from lava_ssm.network import FixedNetwork, Network
 from lava_ssm.network import file as network_file
-from lava_ssm.numerics import CHIP
+from lava_ssm.numerics import CHIP, RealArray
 
 Model: TypeAlias = nn.NS4D | nn.SparseS5
 
 
+_WRITTEN = (
+    "checkpoint.pt",
+    "best.pt",
+    "log.csv",
+    "curves.png",
+    "network.h5",
+    "result.json",
+    "start.h5",
+    "start-report.txt",
+    "start-report.png",
+    "report.txt",
+    "report.png",
+)
+"""What a run folder holds beside config.json."""
+_REPORTED = 16
+"""Samples on which quantisation is reported."""
+
+
 class RunError(Exception):
-    """A run folder that cannot be used as asked."""
+    """A run folder that cannot be used as asked, or a training that cannot go on."""
 
 
 def start_worker() -> nn.Worker:
@@ -64,8 +86,9 @@ class Run:
     Raises
     ------
     RunError
-        There is a training in the folder already and `resume` is False; or there is none to go on
-        with, one with another configuration, or a damaged one.
+        There is something of a training in the folder already and `resume` is False; or there is
+        none to go on with, one with another configuration, or a damaged one; or several processes
+        are to train a model that they cannot.
     """
 
     command = ""
@@ -79,13 +102,18 @@ class Run:
         worker: nn.Worker,
     ) -> None:
         self.folder, self.config, self.worker = folder, config, worker
+        if worker.count > 1 and config["model"] in nn.S5_SIZES:
+            raise RunError(
+                f"--model {config['model']}: {worker.count} processes would each normalise by "
+                "their own share of a step's samples, and learn something else than one process "
+                "does; train it without torchrun"
+            )
         checkpoint = folder / "checkpoint.pt"
         state = _read(checkpoint, config) if resume else None
-        if not resume and checkpoint.exists():
-            raise RunError(
-                f"{folder} holds a training already: --resume goes on with it; or choose another "
-                "folder by --out"
-            )
+        if not resume:
+            _check_unused(folder)
+        if worker.count > 1:
+            torch.distributed.barrier()  # all have looked at the folder before one writes
         recipe = nn.Recipe(**config["recipe"])
         self.data = data.load(config["task"], path)
         if len(self.data.train) == 0:
@@ -115,13 +143,24 @@ class Run:
         self.best: dict[str, float] = {"accuracy": -1.0, "loss": np.inf, "epoch": 0}
         self._before = {"wall": 0.0, "cpu": 0.0}
         if state is not None:
-            self.training.restore(state["training"])
-            self.log, self.best, self._before = state["log"], state["best"], state["seconds"]
+            self._restore(state, checkpoint)
         self._start = {"wall": time.time(), "cpu": time.process_time() * worker.count}
         if worker.rank == 0:
             folder.mkdir(parents=True, exist_ok=True)
             text = json.dumps(config, indent=1)
             files.write(folder / "config.json", lambda part: part.write_text(text))
+
+    def _restore(self, state: dict[str, Any], checkpoint: Path) -> None:
+        try:
+            self.training.restore(state["training"])
+            self.log, self.best, self._before = state["log"], state["best"], state["seconds"]
+        except Exception as error:
+            raise RunError(
+                f"{checkpoint} is not of this training, or damaged ({type(error).__name__}: "
+                f"{error}); begin anew in another folder"
+            ) from error
+        if self.log:  # now, rather than at the end
+            read_best(self.model, self.folder)
 
     def _augmentation(self, wobble: dict[str, Any]) -> nn.Augment:
         order = None if self.data.order is None else self.data.order.tolist()
@@ -138,16 +177,26 @@ class Run:
         start = self.folder / "start.h5"
         if resume and start.is_file():
             fixed = network_file.load(start)
-            assert isinstance(fixed, FixedNetwork)
+            if not isinstance(fixed, FixedNetwork):
+                raise RunError(f"{start} holds a float network; begin anew in another folder")
         else:
             formats = compress.PAPER if given["formats"] == "paper" else compress.Formats()
-            seen = self._joined(torch.from_numpy(self.data.train.x[: given["calibration"]])).numpy()
+            seen, network = self._calibration(given["calibration"]), nn.export(model)
             rules = compress.W8A16 if isinstance(model, nn.SparseS5) else CHIP
-            fixed = compress.quantize(nn.export(model), seen, formats, arithmetic=rules)
+            fixed = compress.quantize(network, seen, formats, arithmetic=rules)
             if self.worker.rank == 0:
                 self.folder.mkdir(parents=True, exist_ok=True)
+                self._report("start-report", network, fixed, seen)
                 fixed.save(start)
         return FixedModel(model, fixed, given["scales"], n_threads=torch.get_num_threads())
+
+    def _calibration(self, samples: int) -> RealArray:
+        """Tokens (samples, time, d_input) that exponents are chosen by."""
+        x: RealArray = self._joined(torch.from_numpy(self.data.train.x[:samples])).numpy()
+        return x
+
+    def _report(self, name: str, network: Network, fixed: FixedNetwork, seen: RealArray) -> None:
+        write_report(compress.report(network, fixed, seen[:_REPORTED]), self.folder / name)
 
     def describe(self) -> str:
         """What is about to be done."""
@@ -167,10 +216,44 @@ class Run:
         now = {"wall": time.time(), "cpu": time.process_time() * self.worker.count}
         return {key: self._before[key] + now[key] - self._start[key] for key in now}
 
+    def advance(self) -> nn.Epoch:
+        """Take one step; gives the present epoch so far.
+
+        Raises
+        ------
+        RunError
+            Something is no longer finite.
+        """
+        try:
+            return self.training.advance()
+        except ValueError as error:
+            raise self._diverged(str(error)) from error
+
+    def _diverged(self, what: str) -> RunError:
+        checkpoint = self.folder / "checkpoint.pt"
+        kept = f"; {checkpoint} is kept as it was before" if checkpoint.exists() else ""
+        return RunError(f"after {self.training.step} steps: {what}{kept}")
+
+    def discard(self) -> None:
+        """Remove what was written, if there is nothing in it to go on with."""
+        if self.worker.rank > 0 or (self.folder / "checkpoint.pt").exists():
+            return
+        for name in ("config.json", *_WRITTEN):
+            (self.folder / name).unlink(missing_ok=True)
+        with suppress(OSError):  # somebody has something else in it
+            self.folder.rmdir()
+
     def end_epoch(self) -> str:
-        """Measure the network on what was kept aside, keep the best one, write the log."""
+        """Measure the network on what was kept aside, keep the best one, write the log.
+
+        Raises
+        ------
+        RunError
+            A parameter is no longer finite.
+        """
         if self.worker.rank > 0:
             return ""
+        self._check_finite()
         epoch = self.training.history[-1]
         if isinstance(self.model, FixedModel):
             self.model.overflows = 0
@@ -201,10 +284,22 @@ class Run:
             f"aside: loss {loss:.4f}, accuracy {accuracy:.2%}; {minutes:.1f} core minutes{warning}"
         )
 
+    def _check_finite(self) -> None:
+        for name, value in self.model.state_dict().items():
+            if not value.isfinite().all():
+                raise self._diverged(f"{name} is no longer finite: lower the rates")
+
     def checkpoint(self) -> None:
-        """Write all that is needed to go on."""
+        """Write all that is needed to go on.
+
+        Raises
+        ------
+        RunError
+            A parameter is no longer finite; the checkpoint before stays.
+        """
         if self.worker.rank > 0:
             return
+        self._check_finite()
         state = {
             "config": self.config,
             "training": self.training.state(),
@@ -215,8 +310,14 @@ class Run:
         files.write(self.folder / "checkpoint.pt", lambda part: torch.save(state, part))
 
     def finish(self) -> dict[str, Any]:
-        """Measure the best network on the test set and export it."""
-        self.model.load_state_dict(torch.load(self.folder / "best.pt", weights_only=True))
+        """Measure the best network on the test set and export it.
+
+        Raises
+        ------
+        RunError
+            The best network has been damaged.
+        """
+        load_best(self.model, self.folder)
         test = self.data.test
         x, labels = self._joined(torch.from_numpy(test.x)), torch.from_numpy(test.y)
         accuracy = nn.accuracy(self.model, x, labels)
@@ -234,6 +335,8 @@ class Run:
         network: Network | FixedNetwork
         if isinstance(self.model, FixedModel):
             network = self.model.network()
+            seen = self._calibration(self.config["finetune"]["calibration"])
+            self._report("report", nn.export(self.model.model), network, seen)
         else:
             network = nn.export(self.model)
         made_by = {
@@ -254,8 +357,8 @@ class Run:
             table.writerows(self.log)
 
 
-def load_best(model: Model, folder: Path) -> None:
-    """Give a model the best parameters of a run of the same model.
+def read_best(model: torch.nn.Module, folder: Path) -> dict[str, torch.Tensor]:
+    """Give the best parameters of a run of the same model; the model stays as it is.
 
     Raises
     ------
@@ -266,9 +369,29 @@ def load_best(model: Model, folder: Path) -> None:
     if not path.is_file():
         raise RunError(f"{folder} holds no trained network (no best.pt)")
     try:
-        model.load_state_dict(torch.load(path, weights_only=True))
+        state: dict[str, torch.Tensor] = torch.load(path, weights_only=True)
+        found = {name: tuple(value.shape) for name, value in state.items()}
     except Exception as error:
         raise RunError(f"{path} is of another model, or damaged: {error}") from error
+    wanted = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    for name in {**wanted, **found}:
+        there, here = found.get(name, "missing"), wanted.get(name, "missing")
+        if there != here:
+            raise RunError(
+                f"{path} is of another model, or damaged: {name} is {there} there, {here} here"
+            )
+    return state
+
+
+def load_best(model: torch.nn.Module, folder: Path) -> None:
+    """Give a model the best parameters of a run of the same model.
+
+    Raises
+    ------
+    RunError
+        See `read_best`.
+    """
+    model.load_state_dict(read_best(model, folder))
 
 
 def _begin_with(model: Model, start: str, join: int) -> None:
@@ -282,7 +405,7 @@ def _begin_with(model: Model, start: str, join: int) -> None:
     folder = Path(start)
     if folder.is_dir():
         load_best(model, folder)
-        before = read_config(folder)["join"]
+        before = read_training(folder)["join"]
     else:
         try:
             network = lava_ssm.load(start)
@@ -297,7 +420,7 @@ def _begin_with(model: Model, start: str, join: int) -> None:
                 "network, or an S5 whose norms are folded, cannot be trained on"
             )
         nn.assign(model, network)
-        before = json.loads(network.made_by.get("config", "{}")).get("join", 1)
+        before = _completed(json.loads(network.made_by.get("config", "{}")))["join"]
     nn.stretch(model, join / before)
 
 
@@ -310,9 +433,52 @@ def read_config(folder: Path) -> dict[str, Any]:
         It is none.
     """
     try:
-        return dict(json.loads((folder / "config.json").read_text()))
-    except (OSError, ValueError) as error:
+        config = dict(json.loads((folder / "config.json").read_text()))
+    except (OSError, TypeError, ValueError) as error:
         raise RunError(f"{folder} is no run folder: {error}") from error
+    return _completed(config) if "recipe" in config else config
+
+
+def read_training(folder: Path) -> dict[str, Any]:
+    """What was asked for in a run folder of a classifier.
+
+    Raises
+    ------
+    RunError
+        It is none, or one of a denoiser.
+    """
+    config = read_config(folder)
+    needed = ("task", "model", "readout", "init", "dt", "wobble", "recipe")
+    missing = [key for key in needed if key not in config]
+    if missing:
+        raise RunError(
+            f"{folder} is no run folder of `lava-ssm train`: its config.json has no "
+            f"{', '.join(missing)}"
+        )
+    return config
+
+
+def _completed(config: dict[str, Any]) -> dict[str, Any]:
+    """Add what could not be asked for when an older configuration was written."""
+    wobble = {"mirror": False, **config.get("wobble", {})}
+    return {"start": None, "join": 1, **config, "wobble": wobble}
+
+
+def _check_unused(folder: Path) -> None:
+    """Refuse a folder in which something would be overwritten."""
+    if folder.exists() and not folder.is_dir():
+        raise RunError(f"{folder} is a file; choose another folder by --out")
+    found = [name for name in _WRITTEN if (folder / name).exists()]
+    if "checkpoint.pt" in found:
+        raise RunError(
+            f"{folder} holds a training already: --resume goes on with it; or choose another "
+            "folder by --out"
+        )
+    if found:
+        raise RunError(
+            f"{folder} holds {', '.join(found)}, but no checkpoint.pt to go on with: choose "
+            "another folder by --out, or move them away"
+        )
 
 
 def build(config: dict[str, Any], of: data.TokenData) -> Model:
@@ -356,7 +522,7 @@ def _read(checkpoint: Path, config: dict[str, Any]) -> dict[str, Any]:
         raise RunError(f"--resume: there is no {checkpoint}")
     try:
         state = torch.load(checkpoint, weights_only=True)
-        before = state["config"]
+        before = _completed(state["config"])
     except Exception as error:
         raise RunError(
             f"{checkpoint} is no checkpoint, or cut short ({type(error).__name__}: {error}); "

@@ -1,6 +1,7 @@
 """`lava-ssm train`: a float network, in a run folder that can be left and taken up again."""
 
 import shlex
+import signal
 import sys
 from enum import Enum
 from pathlib import Path
@@ -20,6 +21,13 @@ class Task(str, Enum):
     PSMNIST_92916 = "psmnist-92916"
     SCIFAR = "scifar"
     SCIFAR_GREY = "scifar-grey"
+
+
+class Readout(str, Enum):
+    """What a sequence is classified by: the mean of its tokens' logits, or the last token's."""
+
+    MEAN = "mean"
+    LAST = "last"
 
 
 class Size(str, Enum):
@@ -47,7 +55,9 @@ def train(
     data: Annotated[
         Path | None, typer.Option(help="Folder of data sets; without it LAVA_SSM_DATA, or ./data.")
     ] = None,
-    readout: Annotated[str, typer.Option(help="mean (over time) or last (token).")] = "mean",
+    readout: Annotated[
+        Readout, typer.Option(help="The mean over time, or the last token.")
+    ] = Readout.MEAN,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the samples.")] = 10,
     batch_size: Annotated[int, typer.Option(min=1, help="Samples a step.")] = 50,
     lr: Annotated[float, typer.Option(help="Peak learning rate of linear maps and c.")] = 5e-3,
@@ -84,7 +94,7 @@ def train(
     config: dict[str, Any] = {
         "task": task.value,
         "model": model.value,
-        "readout": readout,
+        "readout": readout.value,
         "init": init,
         "dt": [dt_min, dt_max],
         "wobble": {"turn": turn, "scale": scale, "shift": shift, "mirror": mirror},
@@ -123,9 +133,17 @@ def carry_out(
     run.command = shlex.join(["lava-ssm", *_without_data(sys.argv[1:])])
     if worker.rank == 0:
         console.print(run.describe())
-    _work(run, checkpoint_every, console)
-    if worker.rank == 0:
-        result = run.finish()
+    try:
+        _work(run, checkpoint_every, console)
+        result = run.finish() if worker.rank == 0 else None
+    except RunError as error:
+        run.discard()
+        console.print(str(error), style="red", soft_wrap=True, markup=False)
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        console.print("Interrupted; --resume goes on from the last checkpoint, if there is one.")
+        raise typer.Exit(130) from None
+    if result is not None:
         console.print(
             f"Test accuracy {result['test_accuracy']:.2%} on {result['test_samples']} samples, "
             f"after {result['cpu_hours']:.2f} core hours. {folder}/network.h5, curves.png, log.csv"
@@ -135,7 +153,7 @@ def carry_out(
 def _work(run: Any, checkpoint_every: float, console: Console) -> None:
     import time
 
-    training = run.training
+    training, worker = run.training, run.worker
     columns = (
         TextColumn("epoch {task.fields[epoch]}"),
         BarColumn(),
@@ -143,8 +161,8 @@ def _work(run: Any, checkpoint_every: float, console: Console) -> None:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    silent = run.worker.rank > 0
-    with Progress(*columns, console=console, disable=silent) as progress:
+    silent = worker.rank > 0
+    with Leave() as leave, Progress(*columns, console=console, disable=silent) as progress:
         task = progress.add_task(
             "",
             total=training.steps,
@@ -154,27 +172,65 @@ def _work(run: Any, checkpoint_every: float, console: Console) -> None:
             accuracy=0.0,
         )
         saved = time.monotonic()
-        try:
-            while training.step < training.steps:
-                now = training.advance()
-                progress.update(
-                    task,
-                    advance=1,
-                    epoch=f"{now.number}/{training.recipe.epochs}",
-                    loss=now.loss,
-                    accuracy=now.accuracy,
-                )
-                if training.step % training.steps_an_epoch == 0:
-                    line = run.end_epoch()
-                    if not silent:
-                        console.print(line)
-                elif time.monotonic() - saved >= checkpoint_every:
-                    run.checkpoint()
-                    saved = time.monotonic()
-        except KeyboardInterrupt:
-            run.checkpoint()
-            console.print(f"Left after step {training.step}; --resume goes on from there.")
-            raise typer.Exit(130) from None
+        while training.step < training.steps:
+            now = run.advance()
+            progress.update(
+                task,
+                advance=1,
+                epoch=f"{now.number}/{training.recipe.epochs}",
+                loss=now.loss,
+                accuracy=now.accuracy,
+            )
+            if training.step % training.steps_an_epoch == 0:
+                line = run.end_epoch()
+                if not silent:
+                    console.print(line)
+            elif time.monotonic() - saved >= checkpoint_every:
+                run.checkpoint()
+                saved = time.monotonic()
+            heard = leave.heard(worker.count)
+            if heard:
+                run.checkpoint()
+                if not silent:
+                    console.print(f"Left after step {training.step}; --resume goes on from there.")
+                raise typer.Exit(128 + heard)
+
+
+class Leave:
+    """Hears Ctrl-C, and the SIGTERM that clusters send, for a loop to leave between two steps.
+
+    In the middle of a step some of the state has moved on and some has not: what is written then
+    does not go on as if nothing had been. A second Ctrl-C interrupts at once.
+    """
+
+    def __init__(self) -> None:
+        self._heard = 0
+
+    def __enter__(self) -> "Leave":
+        self._before = {
+            number: signal.signal(number, self._hear) for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _hear(self, number: int, _: object) -> None:
+        if self._heard and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self._heard = number
+
+    def heard(self, processes: int) -> int:
+        """Number of the signal that one of the processes has heard; 0: none."""
+        if processes == 1:
+            return self._heard
+        import torch
+
+        # they leave after the same step: the others would wait for the one that is gone
+        most = torch.tensor(self._heard)
+        torch.distributed.all_reduce(most, torch.distributed.ReduceOp.MAX)
+        return int(most)
 
 
 def _without_data(arguments: list[str]) -> list[str]:
