@@ -15,26 +15,30 @@ from hypothesis import strategies as st
 
 from lava_ssm import engine
 from lava_ssm.engine.compiled import block_executor, block_program
-from lava_ssm.engine.compiled.windows import HAS_WINDOWS
+from lava_ssm.engine.compiled.narrow_windows import HAS_NARROW_WINDOWS
+from lava_ssm.engine.compiled.pairs import HAS_PAIRS
+from lava_ssm.engine.compiled.wide_windows import HAS_WIDE_WINDOWS
 from lava_ssm.network import FixedLinear, FixedNetwork, Readout, ReLU, Residual
 from lava_ssm.numerics import Arithmetic, FixedPointOverflow, Overflow, Rounding
 from tests.networks import random_fixed_s4d, random_fixed_s5_network, random_s5_network
 
-FORMS = ["dense", "places", *["windows"] * HAS_WINDOWS]
+FORMS = [
+    "dense",
+    "places",
+    *["pairs"] * HAS_PAIRS,
+    *["narrow_windows"] * HAS_NARROW_WINDOWS,
+    *["wide_windows"] * HAS_WIDE_WINDOWS,
+]
 """How matrices may be laid out on this CPU."""
 
 
 def run_laid_out(form: str, net: FixedNetwork, x: np.ndarray) -> engine.Run:
     """Run on the kernel with all matrices in one form."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(block_program, "HAS_WINDOWS", form == "windows")
-        patch.setattr(block_program, "IN_WINDOWS", 1.0)
-        share = 1.0 if form == "places" else -1.0
-        patch.setattr(block_program, "SPARSE_IN_CACHE", share)
-        laid_out = {
-            int(row[block_program.FORM]) for row in block_program.block_program(net).matrices
-        }
-        assert laid_out == {getattr(block_program, form.upper())}
+        number = getattr(block_program, form.upper())
+        patch.setattr(block_program, "form_of", lambda weights, n_weights: number)
+        matrices = block_program.block_program(net).matrices
+        assert set(matrices[:, block_program.FORM]) == {number}
         return engine.run(net, x, backend="compiled", n_threads=2)
 
 
@@ -126,9 +130,10 @@ def test_a_cpu_without_vectors_of_bytes_gives_the_same_integers() -> None:
     program = """if True:
         import numpy as np
         from lava_ssm import engine
-        from lava_ssm.engine.compiled import block_program, windows
+        from lava_ssm.engine.compiled import block_program, narrow_windows, pairs, wide_windows
         from tests.networks import random_fixed_s5_network
-        assert not windows.HAS_WINDOWS
+        assert not narrow_windows.HAS_NARROW_WINDOWS and not pairs.HAS_PAIRS
+        assert not wide_windows.HAS_WIDE_WINDOWS
         block_program.SPARSE_IN_CACHE = 0.5
         for density in (0.1, 1.0):
             rng = np.random.default_rng(3)

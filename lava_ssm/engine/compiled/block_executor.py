@@ -18,7 +18,7 @@ from lava_ssm.engine.compiled.block_program import (
 from lava_ssm.engine.compiled.blocks import advance_blocks
 from lava_ssm.engine.compiled.rows import Rows
 from lava_ssm.engine.compiled.tokens import Tokens
-from lava_ssm.engine.compiled.windows import GRID, STEP, aligned
+from lava_ssm.engine.compiled.windows import aligned
 from lava_ssm.network import FixedGate, FixedLinear, FixedNetwork, FixedS5
 from lava_ssm.numerics import Overflow
 
@@ -50,8 +50,8 @@ class CompiledBlocks(Rows):
         super().__init__(network, batch, n_threads, p.n_states, np.int64)
         n = self._n_threads
         messages = np.zeros((n, len(p.stages) + 1, p.width), np.int32)
-        tables = aligned(np.zeros(n * STEP * (p.width // GRID), np.uint8)).reshape(n, -1)
-        scratch, wide = np.zeros((n, 2, p.width), np.int32), np.zeros((n, p.width), np.int64)
+        tables = aligned(np.zeros(n * 4 * p.width, np.uint8)).reshape(n, -1)
+        scratch, wide = np.zeros((n, 2, p.width), np.int32), np.zeros((n, p.width + 1), np.int64)
         self._bound = [
             (
                 *(p.stages, p.matrices, p.weights, p.places, p.steps, p.tables, p.pointers),

@@ -6,8 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lava_ssm.engine.compiled.narrow_windows import HAS_NARROW_WINDOWS, NARROW
+from lava_ssm.engine.compiled.pairs import HAS_PAIRS, MOST_INPUTS, in_blocks
 from lava_ssm.engine.compiled.program import rule_numbers
-from lava_ssm.engine.compiled.windows import HAS_WINDOWS, STEP, WINDOW, aligned, in_windows
+from lava_ssm.engine.compiled.wide_windows import HAS_WIDE_WINDOWS, WIDE
+from lava_ssm.engine.compiled.windows import LINE, aligned, in_windows
 from lava_ssm.network import FixedGate, FixedLinear, FixedNetwork, FixedS5, Readout, Stage
 from lava_ssm.numerics import SIGMOID_TABLE, SYNAPSE_BITS, IntArray
 
@@ -22,14 +25,17 @@ LINEAR, GATE, S5 = range(3)
 # Columns of the table of matrices.
 FORM, ROWS, COLUMNS, FIRST, POINTERS, SHIFTS, COMMON_SHIFT, MOST_GAIN = range(8)
 N_MATRIX_COLUMNS = 8
-DENSE, PLACES, WINDOWS = range(3)
+DENSE, PAIRS, PLACES, WIDE_WINDOWS, NARROW_WINDOWS = range(5)
+SHAPES = {WIDE_WINDOWS: WIDE, NARROW_WINDOWS: NARROW}
 
 CACHE = 1 << 20
 """Bytes of weights that stay near the processor from token to token: a second-level cache."""
-IN_WINDOWS = 0.4
+IN_WIDE_WINDOWS = 0.4
 """Share of weights that are not zero up to which a matrix is laid out in windows, which do not skip
 activations of zero: about where they are as fast as columns if 30 % of the activations are on
 (measured on Zen 4; with 65 % they are at any density)."""
+IN_NARROW_WINDOWS = 0.3
+"""The same of windows for AVX2."""
 SPARSE_IN_CACHE, SPARSE_BEYOND = 0.05, 0.12
 """The same of places, on CPUs that have no windows. To add one up by its place takes about twenty
 times as long as in a vector, or eight times where the vectors come from further away than that
@@ -126,9 +132,9 @@ def block_program(network: FixedNetwork) -> BlockProgram:
     return BlockProgram(
         stages=np.array(rows),
         matrices=np.array(writer.matrices),
-        weights=np.concatenate(writer.weights),
+        weights=aligned(np.concatenate(writer.weights)),
         places=np.concatenate(writer.places),
-        steps=aligned(np.concatenate(writer.steps).ravel()),
+        steps=aligned(np.concatenate(writer.steps)),
         tables=np.concatenate(writer.tables),
         pointers=np.concatenate(writer.pointers),
         shifts=np.concatenate(writer.shifts),
@@ -137,7 +143,7 @@ def block_program(network: FixedNetwork) -> BlockProgram:
         table=SIGMOID_TABLE.astype(np.int32),
         rules=np.append(rule_numbers(network.arithmetic)[:4], int(mean)),
         n_states=n_states,
-        width=-(-width // WINDOW) * WINDOW,
+        width=-(-width // LINE) * LINE,
     )
 
 
@@ -148,15 +154,28 @@ def _n_weights(stage: Stage[Any]) -> int:
     return int(stage.layer.weights.size)
 
 
+def form_of(weights: IntArray, n_weights: int) -> int:
+    """How this CPU takes a matrix fastest, of a network of so many weights."""
+    density = np.count_nonzero(weights) / weights.size
+    if HAS_WIDE_WINDOWS:
+        return WIDE_WINDOWS if density <= IN_WIDE_WINDOWS else DENSE
+    if HAS_NARROW_WINDOWS and density <= IN_NARROW_WINDOWS:
+        return NARROW_WINDOWS
+    if HAS_PAIRS and weights.shape[1] <= MOST_INPUTS:
+        return PAIRS
+    sparse = SPARSE_IN_CACHE if n_weights <= CACHE else SPARSE_BEYOND
+    return PLACES if density <= sparse and len(weights) <= 1 << 16 else DENSE
+
+
 class _Writer:
     """Puts arrays one behind another, and says where each begins."""
 
     def __init__(self, n_weights: int) -> None:
-        self.sparse = SPARSE_IN_CACHE if n_weights <= CACHE else SPARSE_BEYOND
+        self.n_weights = n_weights
         self.matrices: list[IntArray] = []
         self.weights = [np.zeros(0, np.int8)]
         self.places = [np.zeros(0, np.uint16)]
-        self.steps = [np.zeros((0, STEP), np.uint8)]
+        self.steps = [np.zeros(0, np.uint8)]
         self.tables = [np.zeros(0, np.int64)]
         self.pointers = [np.zeros(0, np.int64)]
         self.shifts = [np.zeros(0, np.int64)]
@@ -172,7 +191,7 @@ class _Writer:
         """Add a matrix (d_output, d_input) with the shift of its sums; gives its number."""
         d_output, d_input = weights.shape
         row = np.zeros(N_MATRIX_COLUMNS, np.int64)
-        form = self._form(weights)
+        form = form_of(weights, self.n_weights)
         row[FORM], row[ROWS], row[COLUMNS] = form, d_output, d_input
         row[POINTERS], row[SHIFTS] = sum(map(len, self.pointers)), sum(map(len, self.shifts))
         row[MOST_GAIN] = 2 * np.abs(weights).sum(axis=1).max()
@@ -183,10 +202,10 @@ class _Writer:
         self.gains.append(weights.sum(axis=1))
         columns = weights.T  # (d_input, d_output)
         row[FIRST] = sum(map(len, self.weights))
-        if form == WINDOWS:
-            steps, tables, pointers = in_windows(weights)
+        if form in SHAPES:
+            steps, tables, pointers = in_windows(weights, SHAPES[form])
             self.pointers.append(pointers + sum(map(len, self.tables)))
-            self.steps.append(steps.reshape(-1, STEP))
+            self.steps.append(steps.ravel())
             self.tables.append(tables)
         elif form == PLACES:
             inputs, outputs = np.nonzero(columns)
@@ -196,14 +215,8 @@ class _Writer:
             self.places.append(outputs.astype(np.uint16))
             self.pointers.append(np.concatenate([[0], np.cumsum(counts)]))
         else:
-            self.weights.append(columns.astype(np.int8).ravel())
-            self.places.append(np.zeros(weights.size, np.uint16))
+            laid_out = in_blocks(weights) if form == PAIRS else columns.astype(np.int8).ravel()
+            self.weights.append(laid_out)
+            self.places.append(np.zeros(laid_out.size, np.uint16))
         self.matrices.append(row)
         return len(self.matrices) - 1
-
-    def _form(self, weights: IntArray) -> int:
-        """How to lay a matrix out."""
-        density = np.count_nonzero(weights) / weights.size
-        if HAS_WINDOWS:
-            return WINDOWS if density <= IN_WINDOWS else DENSE
-        return PLACES if density <= self.sparse and len(weights) <= 1 << 16 else DENSE

@@ -25,6 +25,8 @@ from lava_ssm.engine.compiled.block_program import (
     MATRIX,
     MATRIX_OUT,
     MOST_GAIN,
+    NARROW_WINDOWS,
+    PAIRS,
     PARAM_EXPONENT,
     PLACES,
     POINTERS,
@@ -38,12 +40,15 @@ from lava_ssm.engine.compiled.block_program import (
     STATE_RELU,
     STATE_SHIFT,
     STATES,
-    WINDOWS,
+    WIDE_WINDOWS,
 )
 from lava_ssm.engine.compiled.compiling import compiled, kernel
 from lava_ssm.engine.compiled.cpu import ROUNDING_MODE, one_by_one
+from lava_ssm.engine.compiled.narrow_windows import NARROW, add_narrow_windows
+from lava_ssm.engine.compiled.pairs import active, add_pairs, sums_of_blocks
 from lava_ssm.engine.compiled.synapses import greatest, twice
-from lava_ssm.engine.compiled.windows import GRID, LANES, STEP, TOGETHER, WINDOW, add_windows
+from lava_ssm.engine.compiled.wide_windows import WIDE, add_wide_windows
+from lava_ssm.engine.compiled.windows import sums_of_windows
 from lava_ssm.engine.compiled.words import MESSAGE, STATE, SUM, SYNAPSE, WRAP, shifted, word
 from lava_ssm.numerics import SYNAPSE_BITS, Rounding
 
@@ -122,11 +127,18 @@ def synapse(
     if left >= SYNAPSE_BITS or most * matrix[MOST_GAIN] >= 1 << 31:
         _wide(matrix, weights, places, steps, tables, pointers, shifts, u, y, found, counts)
         return
-    if form == WINDOWS:
-        add_windows(
+    if form == WIDE_WINDOWS:
+        add_wide_windows(
             steps, tables, pointers, gains, matrix[POINTERS], of_shifts, d_input, d_output, most,
             u, window, y,
         )  # fmt: skip
+    elif form == NARROW_WINDOWS:
+        add_narrow_windows(
+            steps, tables, pointers, gains, matrix[POINTERS], of_shifts, d_input, d_output, most,
+            u, window, y,
+        )  # fmt: skip
+    elif form == PAIRS:
+        add_pairs(weights, matrix[FIRST], d_input, d_output, most, u, found, y)
     else:
         for i in range(d_output):
             y[i] = 0
@@ -146,19 +158,6 @@ def synapse(
         for i in range(d_output):
             n = amounts[i]
             y[i] = np.int32(y[i] << np.int32(max(-n, 0))) >> np.int32(max(n, 0))
-
-
-@compiled
-def active(u, d_input, found):
-    """Write the numbers of the inputs that are not zero; gives how many.
-
-    Without a branch: which ones are zero changes from token to token, and no processor guesses it.
-    """
-    n = np.uint64(0)
-    for j in range(np.uint64(d_input)):
-        found[n] = j
-        n += np.uint64(u[j] != 0)
-    return n
 
 
 @compiled
@@ -209,16 +208,12 @@ def _wide(matrix, weights, places, steps, tables, pointers, shifts, u, y, totals
     of_pointers, common = matrix[POINTERS], matrix[COMMON_SHIFT]
     for i in range(d_output):
         totals[i] = 0
-    if matrix[FORM] == WINDOWS:
-        for i in range(d_output):
-            k = of_pointers + i // LANES
-            for step in range(pointers[k], pointers[k + 1]):
-                begin = STEP * step + TOGETHER * (i % LANES)
-                for at in range(begin, begin + TOGETHER):
-                    weight = np.int64(np.int8(steps[at + WINDOW]))
-                    if weight != 0:
-                        j = tables[step] // STEP * GRID + steps[at]
-                        totals[i] += 2 * weight * np.int64(u[j])
+    if matrix[FORM] == WIDE_WINDOWS:
+        sums_of_windows(steps, tables, pointers[of_pointers:], WIDE, d_output, u, totals)
+    elif matrix[FORM] == NARROW_WINDOWS:
+        sums_of_windows(steps, tables, pointers[of_pointers:], NARROW, d_output, u, totals)
+    elif matrix[FORM] == PAIRS:
+        sums_of_blocks(weights[first:], d_input, d_output, u, totals)
     elif matrix[FORM] == PLACES:
         for j in range(d_input):
             begin = first + pointers[of_pointers + j]

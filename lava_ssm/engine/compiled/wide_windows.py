@@ -1,0 +1,119 @@
+"""Windows of 64 inputs and slices of 16 outputs: 64 products an instruction, by AVX-512.
+
+Inputs are taken by vpermb; vpdpbusd multiplies their bytes by weights and adds each four up.
+"""
+
+from typing import Any
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+from lava_ssm.engine.compiled.cpu import features
+from lava_ssm.engine.compiled.vectors import Arrays, Vector
+from lava_ssm.engine.compiled.windows import PART, Shape, adding
+
+HAS_WIDE_WINDOWS = {"avx512bw", "avx512vbmi", "avx512vnni"} <= features()
+"""Whether this CPU has the instructions (Intel since Ice Lake, AMD since Zen 4)."""
+LANES, WINDOW = 16, 64
+STEP = 2 * WINDOW
+"""Bytes of a step, and of a window's table: those of low bytes, then those of high ones."""
+WIDE = Shape(LANES, WINDOW, grid=PART, stride=STEP // PART, origin=0, most=2 * 128)
+
+_INT8, _INT32 = ir.IntType(8), ir.IntType(32)
+_BYTES, _SUMS = ir.VectorType(_INT8, WINDOW), ir.VectorType(_INT32, LANES)
+
+
+@intrinsic
+def fill(typingctx: Any, u: Any, at: Any, offset: Any, down: Any, table: Any, to: Any) -> Any:
+    """Write the two lowest bytes of `(u + offset) >> down` of 32 inputs to tables.
+
+    To the beginning of their own window's, from `to` on, and to the end of the one before.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        u_, at_, offset_, down_, table_, to_ = args
+        arrays = Arrays(context, builder, PART, _INT32)
+        source, target = arrays.data(u, u_), arrays.data(table, table_)
+        value = builder.add(arrays.load(source, at_).value, arrays.spread(offset_).value)
+        value = builder.lshr(value, arrays.spread(down_).value)
+        halves = ir.VectorType(_INT8, PART)
+        eight = ir.Constant(value.type, [8] * PART)
+        low = builder.trunc(value, halves)
+        high = builder.trunc(builder.lshr(value, eight), halves)
+
+        def put(part: Any, offset: int) -> None:
+            place = builder.add(to_, ir.Constant(to_.type, offset))
+            pointer = builder.gep(target, [place])
+            builder.store(part, builder.bitcast(pointer, halves.as_pointer()), align=1)
+
+        put(low, 0)
+        put(high, WINDOW)
+        first = builder.icmp_signed("==", to_, ir.Constant(to_.type, 0))
+        with builder.if_then(builder.not_(first)):
+            put(low, PART - STEP)
+            put(high, PART + WINDOW - STEP)
+        return context.get_dummy_value()
+
+    return types.void(u, types.intp, types.int32, types.int32, table, types.intp), generate
+
+
+@intrinsic
+def add_slice(
+    typingctx: Any, steps: Any, tables: Any, begin: Any, end: Any, table: Any, left: Any, y: Any,
+    to: Any,
+) -> Any:  # fmt: skip
+    """Add the sums of the steps from `begin` to `end`, shifted to the left, to y[to : to + 16].
+
+    Where the CPU lacks the instructions: nothing, for then no matrix is laid out so.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        if not HAS_WIDE_WINDOWS:
+            return context.get_dummy_value()
+        steps_, tables_, begin_, end_, table_, left_, y_, to_ = args
+        arrays = Arrays(context, builder, LANES, _INT32)
+        bytes_, starts, source, sums = (
+            arrays.data(kind, value)
+            for kind, value in ((steps, steps_), (tables, tables_), (table, table_), (y, y_))
+        )
+
+        def load(data: Any, place: Any) -> Any:
+            pointer = builder.bitcast(builder.gep(data, [place]), _BYTES.as_pointer())
+            return builder.load(pointer, align=1)
+
+        def call(name: str, result: Any, *values: Any) -> Any:
+            kind = ir.FunctionType(result, [v.type for v in values])
+            function = cgutils.get_or_insert_function(builder.module, kind, name)
+            return builder.call(function, values)
+
+        totals = [cgutils.alloca_once(builder, _SUMS) for _ in range(2)]
+        for total in totals:
+            builder.store(ir.Constant(_SUMS, [0] * LANES), total)
+        beyond = ir.Constant(begin_.type, WINDOW)
+        step = ir.Constant(begin_.type, 1)
+        with cgutils.for_range_slice(builder, begin_, end_, step, begin_.type) as (n, _):
+            at = builder.mul(n, ir.Constant(n.type, STEP))
+            places, weights = load(bytes_, at), load(bytes_, builder.add(at, beyond))
+            window = builder.load(builder.gep(starts, [n]))
+            for part, total in enumerate(totals):
+                here = builder.add(window, beyond) if part else window
+                taken = call("llvm.x86.avx512.permvar.qi.512", _BYTES, load(source, here), places)
+                before = builder.load(total)
+                added = call(
+                    "llvm.x86.avx512.vpdpbusd.512", _SUMS, before,
+                    *(builder.bitcast(v, _SUMS) for v in (taken, weights)),
+                )  # fmt: skip
+                builder.store(added, total)
+        low, high = (builder.load(total) for total in totals)
+        total = builder.add(low, builder.shl(high, ir.Constant(_SUMS, [8] * LANES)))
+        total = builder.shl(total, arrays.spread(left_).value)
+        before = arrays.load(sums, to_).value
+        arrays.store(Vector(builder, builder.add(before, total)), sums, to_)
+        return context.get_dummy_value()
+
+    wide = types.intp
+    return types.void(steps, tables, wide, wide, table, types.int32, y, wide), generate
+
+
+add_wide_windows = adding(WIDE, fill, add_slice)
