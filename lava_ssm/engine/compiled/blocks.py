@@ -9,51 +9,38 @@ windows, both).
 
 import numpy as np
 
+from lava_ssm.engine.compiled.block_neurons import neurons, quick_neurons, quick_states, states
 from lava_ssm.engine.compiled.block_program import (
-    BIAS,
     COLUMNS,
     COMMON_SHIFT,
-    D_OUTPUT,
-    D_STATE,
-    DIAGONAL,
-    DIRECT,
-    DRIVE_BIAS,
     FIRST,
     FORM,
-    GATE,
     KIND,
     MATRIX,
     MATRIX_OUT,
     MOST_GAIN,
     NARROW_WINDOWS,
     PAIRS,
-    PARAM_EXPONENT,
     PLACES,
     POINTERS,
     PRODUCT_SHIFT,
-    RELU,
-    RESIDUAL,
-    RESIDUAL_SHIFT,
     ROWS,
     S5,
     SHIFTS,
-    STATE_RELU,
-    STATE_SHIFT,
-    STATES,
     WIDE_WINDOWS,
 )
 from lava_ssm.engine.compiled.compiling import compiled, kernel
-from lava_ssm.engine.compiled.cpu import ROUNDING_MODE, one_by_one
+from lava_ssm.engine.compiled.cpu import ROUNDING_MODE
 from lava_ssm.engine.compiled.narrow_windows import NARROW, add_narrow_windows
 from lava_ssm.engine.compiled.pairs import active, add_pairs, sums_of_blocks
 from lava_ssm.engine.compiled.synapses import greatest, twice
 from lava_ssm.engine.compiled.wide_windows import WIDE, add_wide_windows
 from lava_ssm.engine.compiled.windows import sums_of_windows
-from lava_ssm.engine.compiled.words import MESSAGE, STATE, SUM, SYNAPSE, WRAP, shifted, word
+from lava_ssm.engine.compiled.words import SUM, SYNAPSE, WRAP, shifted, word
 from lava_ssm.numerics import SYNAPSE_BITS, Rounding
 
 _FLOOR = ROUNDING_MODE[Rounding.FLOOR]
-_TOWARD_ZERO = ROUNDING_MODE[Rounding.TOWARD_ZERO]
+_NEAREST = ROUNDING_MODE[Rounding.NEAREST]
 
 
 @kernel
@@ -87,12 +74,16 @@ def advance_blocks(
                 messages[0, j] = tokens[k, t, j]
             for i in range(n_stages):
                 row = stages[i]
+                quick = rules[0] != _NEAREST and row[PRODUCT_SHIFT] >= 0
                 if row[KIND] == S5:
                     synapse(
                         matrices[row[MATRIX]], weights, places, steps, tables, pointers, shifts,
                         gains, messages[i], sums, wide, window, counts[i],
                     )  # fmt: skip
-                    states(row, numbers, rules, re[k], im[k], sums, sent, wide, counts[i])
+                    if quick:
+                        quick_states(row, numbers, rules, re[k], im[k], sums, sent, wide, counts[i])
+                    else:
+                        states(row, numbers, rules, re[k], im[k], sums, sent, wide, counts[i])
                     synapse(
                         matrices[row[MATRIX_OUT]], weights, places, steps, tables, pointers, shifts,
                         gains, sent, sums, wide, window, counts[i],
@@ -102,7 +93,10 @@ def advance_blocks(
                         matrices[row[MATRIX]], weights, places, steps, tables, pointers, shifts,
                         gains, messages[i], sums, wide, window, counts[i],
                     )  # fmt: skip
-                neurons(row, i, numbers, table, rules, messages, sums, wide, counts[i])
+                if quick:
+                    quick_neurons(row, i, numbers, table, rules, messages, sums, wide, counts[i])
+                else:
+                    neurons(row, i, numbers, table, rules, messages, sums, wide, counts[i])
             for j in range(outputs.shape[2]):
                 value = np.int64(messages[n_stages, j])
                 if rules[4]:
@@ -231,115 +225,3 @@ def _wide(matrix, weights, places, steps, tables, pointers, shifts, u, y, totals
             total = word(total << -common, SYNAPSE_BITS, WRAP, counts, SYNAPSE)
         rest = shifts[matrix[SHIFTS] + i] - min(common, 0)
         y[i] = shifted(total, min(rest, SYNAPSE_BITS - 1), _FLOOR)
-
-
-@compiled
-def rounding(n, mode):
-    """What `rounded` needs to shift by n, -32 <= n <= 62, to the right."""
-    left, right = max(-n, 0), max(n, 0)
-    if mode == _FLOOR or n <= 0:
-        return left, right, 0, 0, 0
-    if mode == _TOWARD_ZERO:
-        return left, right, (1 << right) - 1, 0, 0
-    return left, right, 0, (1 << (right - 1)) - 1, 1
-
-
-@compiled
-def rounded(v, how):
-    """`words.shifted` without a branch, for loops: LLVM makes vectors of what has none."""
-    left, right, if_negative, always, if_odd = how
-    v <<= left
-    return (v + ((v >> 63) & if_negative) + always + ((v >> right) & if_odd)) >> right
-
-
-@compiled
-def states(row, numbers, rules, re, im, drive, sent, wide, counts):
-    """One step of the recurrence of an S5 layer, and what its states send.
-
-    `wide` is int64, (width,): to write on. Loops that touch few arrays each are what LLVM makes
-    vectors of: it has to see that none overlaps another.
-    """
-    size, overflow, state_bits = row[D_STATE], rules[1], rules[2]
-    of_a, of_bias = row[DIAGONAL], row[DRIVE_BIAS]
-    a_re, a_im = numbers[of_a : of_a + size], numbers[of_a + size : of_a + 2 * size]
-    bias_re = numbers[of_bias : of_bias + size]
-    bias_im = numbers[of_bias + size : of_bias + 2 * size]
-    x_re, x_im = re[row[STATES] : row[STATES] + size], im[row[STATES] : row[STATES] + size]
-    v_re, v_im, new_re = drive[:size], drive[size : 2 * size], wide[:size]
-    how = rounding(row[PARAM_EXPONENT], rules[0])
-    for n in range(size):
-        new = rounded(a_re[n] * x_re[n], how) - rounded(a_im[n] * x_im[n], how)
-        new_re[n] = new + np.int64(v_re[n]) + bias_re[n]
-    for n in range(size):
-        new = rounded(a_re[n] * x_im[n], how) + rounded(a_im[n] * x_re[n], how)
-        x_im[n] = new + np.int64(v_im[n]) + bias_im[n]
-    low, high = np.int64(0), np.int64(0)
-    for n in range(size):
-        x_re[n] = new_re[n]
-        low, high = min(low, min(x_re[n], x_im[n])), max(high, max(x_re[n], x_im[n]))
-    half = 1 << (state_bits - 1)
-    if low < -half or high >= half:
-        for n in range(size):
-            x_re[n] = word(x_re[n], state_bits, overflow, counts, STATE)
-            x_im[n] = word(x_im[n], state_bits, overflow, counts, STATE)
-    send(row, rules, x_re, x_re, x_im, sent[:size], counts)
-    send(row, rules, x_im, x_re, x_im, sent[size : 2 * size], counts)
-
-
-@compiled
-def send(row, rules, part, re, im, sent, counts):
-    """What states send of their real or imaginary part, to `sent`."""
-    how, rectified, bits = rounding(row[STATE_SHIFT], rules[0]), row[STATE_RELU] != 0, rules[3]
-    low, high = np.int64(0), np.int64(0)
-    for n in range(sent.size):
-        on = (re[n] > 0) | ((re[n] == 0) & (im[n] > 0)) | (not rectified)
-        out = rounded(part[n], how) if on else np.int64(0)
-        low, high = min(low, out), max(high, out)
-        sent[n] = out
-    half = 1 << (bits - 1)
-    if low < -half or high >= half:
-        for n in range(sent.size):
-            on = re[n] > 0 or (re[n] == 0 and im[n] > 0) or not rectified
-            out = rounded(part[n], how) if on else np.int64(0)
-            sent[n] = word(out, bits, rules[1], counts, MESSAGE)
-
-
-@compiled
-def neurons(row, i, numbers, table, rules, messages, sums, wide, counts):
-    """What a stage's neurons make of its last synapse's sums, to messages[i + 1].
-
-    `wide` is int64, (width,): to write on.
-    """
-    kind, size = row[KIND], row[D_OUTPUT]
-    relu, bits = row[RELU] != 0, rules[3]
-    biases = numbers[row[BIAS] : row[BIAS] + size]
-    how = rounding(row[PRODUCT_SHIFT], rules[0])
-    u, y = messages[i], messages[i + 1]
-    if kind == GATE:
-        for j in range(size):
-            wide[j] = min(max((np.int64(sums[j]) + biases[j]) >> 4, -2048), 2047) + 2048
-        for j in range(size):
-            wide[j] = table[np.uint64(one_by_one(wide[j]))]
-        for j in range(size):
-            wide[j] = rounded(np.int64(u[j]) * wide[j], how)
-    elif kind == S5:
-        direct = numbers[row[DIRECT] : row[DIRECT] + size]
-        for j in range(size):
-            wide[j] = np.int64(sums[j]) + biases[j] + rounded(direct[j] * np.int64(u[j]), how)
-    else:
-        for j in range(size):
-            wide[j] = np.int64(sums[j]) + biases[j]
-    if row[RESIDUAL] >= 0:
-        r, how_r = messages[row[RESIDUAL]], rounding(row[RESIDUAL_SHIFT], _FLOOR)
-        for j in range(size):
-            wide[j] += rounded(np.int64(r[j]), how_r)
-    low, high = np.int64(0), np.int64(0)
-    least = 0 if relu else np.int64(-(1 << 63))
-    for j in range(size):
-        v = max(wide[j], least)
-        low, high = min(low, v), max(high, v)
-        y[j] = v
-    half = 1 << (bits - 1)
-    if low < -half or high >= half:
-        for j in range(size):
-            y[j] = word(max(wide[j], least), bits, rules[1], counts, MESSAGE)

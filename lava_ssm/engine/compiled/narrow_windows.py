@@ -1,10 +1,8 @@
-"""Windows of 32 inputs and slices of 8 outputs: 32 products in four instructions, by AVX2.
+"""Windows of 16 inputs and slices of 16 outputs: 32 products in ten instructions, by AVX2.
 
-vpshufb takes bytes out of 16 by four bits of their places, or gives zero where the highest bit of a
-place is set. Places from 0x70 on set it for the second 16 inputs of a window, and with that bit
-inverted for the first. vpmaddubsw multiplies the bytes by weights and adds each two up in 16 bits,
-which saturate: no two weights of more than 128 together are laid out as a pair. vpmaddwd adds two
-pairs up in 32 bits, those of high bytes 256 times.
+vpshufb takes bytes out of 16. vpmaddubsw multiplies them by weights and adds each two up in 16
+bits, which saturate: no two weights of more than 128 together are laid out as a pair. Sums of low
+bytes and of high ones are interleaved, for vpmaddwd to add up in 32 bits, the high ones 256 times.
 """
 
 from typing import Any
@@ -19,14 +17,14 @@ from lava_ssm.engine.compiled.windows import PART, Shape, adding
 
 HAS_NARROW_WINDOWS = "avx2" in features()
 """Whether this CPU has the instructions (Intel since Haswell, AMD since Excavator)."""
-LANES, WINDOW = 8, 32
-STEP = 2 * WINDOW
-"""Bytes of a step."""
-NARROW = Shape(LANES, WINDOW, grid=4, stride=1, origin=0x70, most=128)
+LANES, WINDOW = 16, 16
+PLACES = 2 * LANES
+"""Products of a step, and bytes of its places, which weights follow."""
+NARROW = Shape(LANES, 2, WINDOW, grid=1, stride=1, most=128)
 
 _INT8, _INT16, _INT32 = ir.IntType(8), ir.IntType(16), ir.IntType(32)
-_HALF, _BYTES = ir.VectorType(_INT8, WINDOW // 2), ir.VectorType(_INT8, WINDOW)
-_WORDS, _SUMS = ir.VectorType(_INT16, WINDOW // 2), ir.VectorType(_INT32, LANES)
+_HALF, _BYTES = ir.VectorType(_INT8, WINDOW), ir.VectorType(_INT8, PLACES)
+_WORDS, _SUMS = ir.VectorType(_INT16, LANES), ir.VectorType(_INT32, LANES // 2)
 
 
 def _high(context: Any, builder: Any, kind: Any, table: Any) -> Any:
@@ -49,10 +47,11 @@ def fill(typingctx: Any, u: Any, at: Any, offset: Any, down: Any, table: Any, to
         value = builder.add(arrays.load(source, at_).value, arrays.spread(offset_).value)
         value = builder.lshr(value, arrays.spread(down_).value)
         high = _high(context, builder, table, table_)
+        bytes_ = ir.VectorType(_INT8, PART)
         for place, amount in ((to_, 0), (builder.add(to_, high), 8)):
             part = builder.lshr(value, ir.Constant(value.type, [amount] * PART))
-            pointer = builder.bitcast(builder.gep(target, [place]), _BYTES.as_pointer())
-            builder.store(builder.trunc(part, _BYTES), pointer, align=1)
+            pointer = builder.bitcast(builder.gep(target, [place]), bytes_.as_pointer())
+            builder.store(builder.trunc(part, bytes_), pointer, align=1)
         return context.get_dummy_value()
 
     return types.void(u, types.intp, types.int32, types.int32, table, types.intp), generate
@@ -63,7 +62,7 @@ def add_slice(
     typingctx: Any, steps: Any, tables: Any, begin: Any, end: Any, table: Any, left: Any, y: Any,
     to: Any,
 ) -> Any:  # fmt: skip
-    """Add the sums of the steps from `begin` to `end`, shifted to the left, to y[to : to + 8].
+    """Add the sums of the steps from `begin` to `end`, shifted to the left, to y[to : to + 16].
 
     Where the CPU lacks the instructions: nothing, for then no matrix is laid out so.
     """
@@ -72,7 +71,7 @@ def add_slice(
         if not HAS_NARROW_WINDOWS:
             return context.get_dummy_value()
         steps_, tables_, begin_, end_, table_, left_, y_, to_ = args
-        arrays = Arrays(context, builder, LANES, _INT32)
+        arrays = Arrays(context, builder, LANES // 2, _INT32)
         bytes_, starts, source, sums = (
             arrays.data(kind, value)
             for kind, value in ((steps, steps_), (tables, tables_), (table, table_), (y, y_))
@@ -85,35 +84,50 @@ def add_slice(
 
         def call(name: str, result: Any, *values: Any) -> Any:
             kind = ir.FunctionType(result, [v.type for v in values])
-            function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.x86.{name}")
+            function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.x86.avx2.{name}")
             return builder.call(function, values)
 
-        def taken(place: Any, places: Any) -> Any:
-            """Sixteen inputs' bytes, to both halves of a vector, and out of it by places."""
-            half = load(source, place, _HALF)
-            twice = ir.Constant(ir.VectorType(_INT32, WINDOW), [*range(WINDOW // 2)] * 2)
-            both = builder.shuffle_vector(half, ir.Constant(_HALF, ir.Undefined), twice)
-            return call("avx2.pshuf.b", _BYTES, both, places)
+        def shuffled(one: Any, other: Any, places: list[int]) -> Any:
+            kind = ir.VectorType(_INT32, len(places))
+            return builder.shuffle_vector(one, other, ir.Constant(kind, places))
 
-        total = cgutils.alloca_once(builder, _SUMS)
-        builder.store(ir.Constant(_SUMS, [0] * LANES), total)
-        step, half = ir.Constant(begin_.type, 1), ir.Constant(begin_.type, WINDOW // 2)
-        top = ir.Constant(_BYTES, [0x80] * WINDOW)
+        def pairs(place: Any, places: Any, weights: Any) -> Any:
+            """Sums of two products each with bytes of a table."""
+            half = load(source, place, _HALF)
+            both = shuffled(half, ir.Constant(_HALF, ir.Undefined), [*range(WINDOW)] * 2)
+            taken = call("pshuf.b", _BYTES, both, places)
+            return call("pmadd.ub.sw", _WORDS, taken, weights)
+
+        quarters = [[*range(at, at + 4)] for at in range(0, LANES, 4)]
+        factors = ir.Constant(_WORDS, [1, 256] * (LANES // 2))
+        totals = [cgutils.alloca_once(builder, _SUMS) for _ in range(2)]
+        for total in totals:
+            builder.store(ir.Constant(_SUMS, [0] * (LANES // 2)), total)
+        step = ir.Constant(begin_.type, 1)
         with cgutils.for_range_slice(builder, begin_, end_, step, begin_.type) as (n, _):
-            at = builder.mul(n, ir.Constant(n.type, STEP))
-            first = load(bytes_, at, _BYTES)
-            second = builder.xor(first, top)
-            weights = load(bytes_, builder.add(at, ir.Constant(at.type, WINDOW)), _BYTES)
-            low = builder.load(builder.gep(starts, [n]))
-            for window, times in ((low, 1), (builder.add(low, beyond), 256)):
-                inputs = builder.or_(taken(window, first), taken(builder.add(window, half), second))
-                pairs = call("avx2.pmadd.ub.sw", _WORDS, inputs, weights)
-                factors = ir.Constant(_WORDS, [times] * (WINDOW // 2))
-                added = call("avx2.pmadd.wd", _SUMS, pairs, factors)
+            at = builder.mul(n, ir.Constant(n.type, 2 * PLACES))
+            places = load(bytes_, at, _BYTES)
+            weights = load(bytes_, builder.add(at, ir.Constant(at.type, PLACES)), _BYTES)
+            window = builder.load(builder.gep(starts, [n]))
+            low = pairs(window, places, weights)
+            high = pairs(builder.add(window, beyond), places, weights)
+            # quarters 0 and 2 of the outputs, then 1 and 3: vectors interleave by halves
+            for first, total in enumerate(totals):
+                order = [
+                    i + source
+                    for quarter in quarters[first::2]
+                    for i in quarter
+                    for source in (0, LANES)
+                ]
+                added = call("pmadd.wd", _SUMS, shuffled(low, high, order), factors)
                 builder.store(builder.add(builder.load(total), added), total)
-        value = builder.shl(builder.load(total), arrays.spread(left_).value)
-        before = arrays.load(sums, to_).value
-        arrays.store(Vector(builder, builder.add(before, value)), sums, to_)
+        one, other = (builder.load(total) for total in totals)
+        for half in range(2):
+            value = shuffled(one, other, [*quarters[half], *quarters[half + 2]])
+            value = builder.shl(value, arrays.spread(left_).value)
+            place = builder.add(to_, ir.Constant(to_.type, LANES // 2 * half))
+            before = arrays.load(sums, place).value
+            arrays.store(Vector(builder, builder.add(before, value)), sums, place)
         return context.get_dummy_value()
 
     wide = types.intp

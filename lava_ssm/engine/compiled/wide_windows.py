@@ -18,7 +18,7 @@ HAS_WIDE_WINDOWS = {"avx512bw", "avx512vbmi", "avx512vnni"} <= features()
 LANES, WINDOW = 16, 64
 STEP = 2 * WINDOW
 """Bytes of a step, and of a window's table: those of low bytes, then those of high ones."""
-WIDE = Shape(LANES, WINDOW, grid=PART, stride=STEP // PART, origin=0, most=2 * 128)
+WIDE = Shape(LANES, 4, WINDOW, grid=PART, stride=STEP // PART, most=2 * 128)
 
 _INT8, _INT32 = ir.IntType(8), ir.IntType(32)
 _BYTES, _SUMS = ir.VectorType(_INT8, WINDOW), ir.VectorType(_INT32, LANES)

@@ -1,9 +1,9 @@
 """Sparse matrices in windows: many products an instruction, for CPUs that permute bytes.
 
-A *slice* is some outputs, the 32-bit lanes of a vector. A *window* is neighbouring inputs, whose
-bytes vectors hold. A *step* adds to each output of a slice up to four products of inputs in one
-window: a byte each of places in the window, by which instructions take the inputs' bytes out of the
-vectors, and of weights. Outputs with fewer weights than others of their slice have weights of zero
+A *slice* is some outputs, the 32-bit lanes of vectors. A *window* is neighbouring inputs, whose
+bytes a vector holds. A *step* adds to each output of a slice a few products of inputs in one
+window: bytes of places in the window, by which an instruction takes the inputs' bytes out of the
+vector, and of weights. Outputs with fewer weights than others of their slice have weights of zero
 in the end.
 
 A message u of 16 bits is u + 2^15 without a sign, hence two bytes without one, which are multiplied
@@ -25,8 +25,6 @@ from numpy.typing import NDArray
 from lava_ssm.engine.compiled.compiling import compiled, kernel, ready
 from lava_ssm.numerics import IntArray
 
-TOGETHER = 4
-"""Products of an output in a step."""
 PART = 32
 """Inputs whose bytes are written at a time."""
 LINE = 64
@@ -38,23 +36,23 @@ class Shape(NamedTuple):
 
     Parameters
     ----------
-    lanes
-        Outputs of a slice. Bytes of a step: `lanes` times four of places, and as many of weights.
+    lanes, together
+        Outputs of a slice, products of an output in a step. Bytes of a step: the product of these
+        of places, and as many of weights.
     window, grid
         Inputs of a window, and what the first is a multiple of.
     stride
         Bytes of the table of inputs from one input to the next.
-    origin
-        What the first place in a window is called.
     most
-        What two weights whose bytes are added in 16 bits may add up to at most.
+        What two weights one behind the other, from an even place on, may add up to at most, or at
+        least, negative.
     """
 
     lanes: int
+    together: int
     window: int
     grid: int
     stride: int
-    origin: int
     most: int
 
 
@@ -76,7 +74,7 @@ def in_windows(weights: IntArray, shape: Shape) -> tuple[NDArray[np.uint8], IntA
     Returns
     -------
     steps
-        uint8, (n_steps, 2, 4 lanes): places, and weights, four an output.
+        uint8, (n_steps, 2, lanes together): places, and weights, output by output.
     tables
         int64, (n_steps,): where each step's window begins in the table of inputs.
     pointers
@@ -85,17 +83,17 @@ def in_windows(weights: IntArray, shape: Shape) -> tuple[NDArray[np.uint8], IntA
     mantissas = np.ascontiguousarray(weights, np.int8)
     ahead = np.zeros(shape.lanes, np.int64)
     pointers = np.zeros(-(-len(weights) // shape.lanes) + 1, np.int64)
-    numbers = shape.window, shape.grid, shape.stride, shape.origin, shape.most
+    numbers = shape.together, shape.window, shape.grid, shape.stride, shape.most
     ready(lay_out, _SIGNATURE)
     for _ in ("to count the steps", "to write them"):
-        steps = np.zeros((pointers[-1], 2, TOGETHER * shape.lanes), np.uint8)
+        steps = np.zeros((pointers[-1], 2, shape.together * shape.lanes), np.uint8)
         tables = np.zeros(pointers[-1], np.int64)
         lay_out(mantissas, ahead, steps, tables, pointers, *numbers)
     return steps, tables, pointers
 
 
 @kernel
-def lay_out(weights, ahead, steps, tables, pointers, window, grid, stride, origin, most):
+def lay_out(weights, ahead, steps, tables, pointers, together, window, grid, stride, most):
     """Fill `pointers`, and `steps` and `tables` unless they are empty.
 
     Parameters
@@ -104,7 +102,7 @@ def lay_out(weights, ahead, steps, tables, pointers, window, grid, stride, origi
         int8, (d_output, d_input).
     ahead
         int64, (lanes,): to write on, each output's next input whose weight is not zero.
-    window, ..., most
+    together, ..., most
         See `Shape`.
     """
     d_output, d_input = weights.shape
@@ -124,7 +122,7 @@ def lay_out(weights, ahead, steps, tables, pointers, window, grid, stride, origi
             end = min(begin + window, d_input)
             for i in range(lanes):
                 row = weights[k * n_lanes + i]
-                at, last, before = TOGETHER * i, TOGETHER * (i + 1), np.int64(0)
+                at, last, before = together * i, together * (i + 1), np.int64(0)
                 while ahead[i] < end:
                     weight = np.int64(row[ahead[i]])
                     if at % 2 == 1 and abs(before + weight) > most:
@@ -132,7 +130,7 @@ def lay_out(weights, ahead, steps, tables, pointers, window, grid, stride, origi
                     if at >= last:
                         break
                     if steps.size > 0:
-                        steps[n, 0, at] = ahead[i] - begin + origin
+                        steps[n, 0, at] = ahead[i] - begin
                         steps[n, 1, at] = np.uint8(weight)
                     before = weight
                     ahead[i] = _next(row, ahead[i] + 1)
@@ -214,13 +212,13 @@ def adding(shape: Shape, fill: Any, add_slice: Any) -> Any:
 @compiled
 def sums_of_windows(steps, tables, pointers, shape, d_output, u, totals):
     """`totals += 2 weights @ u` in 64 bits, which takes longer; `pointers` those of the matrix."""
-    size = TOGETHER * shape.lanes
+    size = shape.together * shape.lanes
     for i in range(d_output):
         k, lane = i // shape.lanes, i % shape.lanes
         for step in range(pointers[k], pointers[k + 1]):
-            begin = 2 * size * step + TOGETHER * lane
-            for at in range(begin, begin + TOGETHER):
+            begin = 2 * size * step + shape.together * lane
+            for at in range(begin, begin + shape.together):
                 weight = np.int64(np.int8(steps[at + size]))
                 if weight != 0:
-                    j = tables[step] // shape.stride + steps[at] - shape.origin
+                    j = tables[step] // shape.stride + steps[at]
                     totals[i] += 2 * weight * np.int64(u[j])
