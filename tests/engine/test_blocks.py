@@ -126,6 +126,18 @@ def test_sparse_matrices_of_any_size_give_the_integers_of_the_reference(
     assert_same(run_laid_out(form, net, x), engine.run(net, x, backend="reference"))
 
 
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("message", [-32769, -32768, -32767, 32767, 32768])
+def test_the_largest_weights_and_messages_of_16_bits_do_not_saturate(
+    form: str, message: int
+) -> None:
+    """No sum of two products with 8 bits of a message may leave 16 bits on the way."""
+    weights = np.repeat([[-128], [127], [65], [0]], 67, axis=1)
+    net = FixedNetwork((FixedLinear(weights, 6),), input_exponent=0)
+    found = run_laid_out(form, net, np.full((1, 67), message))
+    assert found.outputs.tolist() == [[2 * message * 67 * w >> 7 for w in (-128, 127, 65, 0)]]
+
+
 def test_a_cpu_without_vectors_of_bytes_gives_the_same_integers() -> None:
     program = """if True:
         import numpy as np

@@ -62,7 +62,7 @@ class BlockProgram:
         int64: of each matrix by places where the weights of each input begin, and the end; of each
         in windows the steps of each slice.
     shifts, gains
-        int64, of each matrix: the shift to the right of each output, the sum of its weights.
+        int32, of each matrix: the shift to the right of each output, the sum of its weights.
     numbers
         int64: biases and diagonals.
     table
@@ -78,10 +78,10 @@ class BlockProgram:
     weights: NDArray[np.int8]
     places: NDArray[np.uint16]
     steps: NDArray[np.uint8]
-    tables: IntArray
+    tables: NDArray[np.int32]
     pointers: IntArray
-    shifts: IntArray
-    gains: IntArray
+    shifts: NDArray[np.int32]
+    gains: NDArray[np.int32]
     numbers: IntArray
     table: NDArray[np.int32]
     rules: IntArray
@@ -177,10 +177,10 @@ class _Writer:
         self.weights = [np.zeros(0, np.int8)]
         self.places = [np.zeros(0, np.uint16)]
         self.steps = [np.zeros(0, np.uint8)]
-        self.tables = [np.zeros(0, np.int64)]
+        self.tables = [np.zeros(0, np.int32)]
         self.pointers = [np.zeros(0, np.int64)]
-        self.shifts = [np.zeros(0, np.int64)]
-        self.gains = [np.zeros(0, np.int64)]
+        self.shifts = [np.zeros(0, np.int32)]
+        self.gains = [np.zeros(0, np.int32)]
         self.numbers = [np.zeros(0, np.int64)]
 
     def put(self, values: IntArray) -> int:
@@ -199,8 +199,8 @@ class _Writer:
         # beyond these a 32-bit sum is shifted to nothing
         shifts = np.clip(amount, -SYNAPSE_BITS, SYNAPSE_BITS - 1)
         row[COMMON_SHIFT] = np.min(shifts)
-        self.shifts.append(np.array(np.broadcast_to(shifts, d_output), np.int64))
-        self.gains.append(weights.sum(axis=1))
+        self.shifts.append(np.array(np.broadcast_to(shifts, d_output), np.int32))
+        self.gains.append(weights.sum(axis=1).astype(np.int32))
         columns = weights.T  # (d_input, d_output)
         row[FIRST] = sum(map(len, self.weights))
         if form in SHAPES:

@@ -147,7 +147,7 @@ def synapse(
     amounts = shifts[of_shifts : of_shifts + d_output]
     if common >= 0:
         for i in range(d_output):
-            y[i] >>= np.int32(amounts[i])
+            y[i] >>= amounts[i]
     else:
         for i in range(d_output):
             n = amounts[i]
@@ -223,5 +223,5 @@ def _wide(matrix, weights, places, steps, tables, pointers, shifts, u, y, totals
         total = word(totals[i], SYNAPSE_BITS, WRAP, counts, SYNAPSE)
         if common < 0:
             total = word(total << -common, SYNAPSE_BITS, WRAP, counts, SYNAPSE)
-        rest = shifts[matrix[SHIFTS] + i] - min(common, 0)
+        rest = np.int64(shifts[matrix[SHIFTS] + i]) - min(common, 0)
         y[i] = shifted(total, min(rest, SYNAPSE_BITS - 1), _FLOOR)

@@ -108,7 +108,7 @@ def add_slice(
             at = builder.mul(n, ir.Constant(n.type, 2 * PLACES))
             places = load(bytes_, at, _BYTES)
             weights = load(bytes_, builder.add(at, ir.Constant(at.type, PLACES)), _BYTES)
-            window = builder.load(builder.gep(starts, [n]))
+            window = builder.sext(builder.load(builder.gep(starts, [n])), n.type)
             low = pairs(window, places, weights)
             high = pairs(builder.add(window, beyond), places, weights)
             # quarters 0 and 2 of the outputs, then 1 and 3: vectors interleave by halves

@@ -95,7 +95,7 @@ def add_slice(
         with cgutils.for_range_slice(builder, begin_, end_, step, begin_.type) as (n, _):
             at = builder.mul(n, ir.Constant(n.type, STEP))
             places, weights = load(bytes_, at), load(bytes_, builder.add(at, beyond))
-            window = builder.load(builder.gep(starts, [n]))
+            window = builder.sext(builder.load(builder.gep(starts, [n])), n.type)
             for part, total in enumerate(totals):
                 here = builder.add(window, beyond) if part else window
                 taken = call("llvm.x86.avx512.permvar.qi.512", _BYTES, load(source, here), places)

@@ -58,12 +58,14 @@ class Shape(NamedTuple):
 
 _SIGNATURE = (
     types.Array(types.int8, 2, "C"), types.Array(types.int64, 1, "C"),
-    types.Array(types.uint8, 3, "C"), *2 * [types.Array(types.int64, 1, "C")],
-    *5 * [types.int64],
+    types.Array(types.uint8, 3, "C"), types.Array(types.int32, 1, "C"),
+    types.Array(types.int64, 1, "C"), *5 * [types.int64],
 )  # fmt: skip
 
 
-def in_windows(weights: IntArray, shape: Shape) -> tuple[NDArray[np.uint8], IntArray, IntArray]:
+def in_windows(
+    weights: IntArray, shape: Shape
+) -> tuple[NDArray[np.uint8], NDArray[np.int32], IntArray]:
     """Lay a matrix out.
 
     Parameters
@@ -76,7 +78,7 @@ def in_windows(weights: IntArray, shape: Shape) -> tuple[NDArray[np.uint8], IntA
     steps
         uint8, (n_steps, 2, lanes together): places, and weights, output by output.
     tables
-        int64, (n_steps,): where each step's window begins in the table of inputs.
+        int32, (n_steps,): where each step's window begins in the table of inputs.
     pointers
         int64, (n_slices + 1,): where the steps of each slice begin, and the end.
     """
@@ -87,7 +89,7 @@ def in_windows(weights: IntArray, shape: Shape) -> tuple[NDArray[np.uint8], IntA
     ready(lay_out, _SIGNATURE)
     for _ in ("to count the steps", "to write them"):
         steps = np.zeros((pointers[-1], 2, shape.together * shape.lanes), np.uint8)
-        tables = np.zeros(pointers[-1], np.int64)
+        tables = np.zeros(pointers[-1], np.int32)
         lay_out(mantissas, ahead, steps, tables, pointers, *numbers)
     return steps, tables, pointers
 
@@ -185,7 +187,7 @@ def adding(shape: Shape, fill: Any, add_slice: Any) -> Any:
         pointers
             From `of_pointers` on those of the matrix.
         gains
-            int64: from `of_gains` on the sum of each output's weights.
+            int32: from `of_gains` on the sum of each output's weights.
         most
             The greatest magnitude of u.
         u, y
