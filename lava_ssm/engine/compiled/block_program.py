@@ -35,8 +35,8 @@ IN_WIDE_WINDOWS = 0.4
 activations of zero: about where they are as fast as columns if 30 % of the activations are on
 (measured on Zen 4; with 65 % they are at any density)."""
 IN_NARROW_WINDOWS = 0.2
-"""The same of narrow windows (measured on Zen 3: they are as fast as pairs of columns at 0.35 if
-65 % of the activations are on, and at about half of that with 30 %)."""
+"""The same of narrow windows: about where they are as fast as pairs of columns if 30 % of the
+activations are on (measured on Zen 3; with 65 % they are at 0.35)."""
 SPARSE_IN_CACHE, SPARSE_BEYOND = 0.05, 0.12
 """The same of places, on CPUs that have no windows. To add one up by its place takes about twenty
 times as long as in a vector, or eight times where the vectors come from further away than that
