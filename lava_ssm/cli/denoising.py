@@ -91,7 +91,7 @@ def train(
 
     from lava_ssm import compress, nn
     from lava_ssm.data import ndns, stacked
-    from lava_ssm.nn.denoising import evaluate
+    from lava_ssm.nn.denoising import evaluate, level
 
     result = folder / "result.json"
     asked = {**asdict(config), "limit": limit, "data": _identity(data)}
@@ -165,6 +165,7 @@ def train(
             save()
             saved = time.monotonic()
     model.load_state_dict(best["model"])
+    level(model, held_noisy, held_clean)
     files.write(folder / "model.pt", partial(torch.save, model.state_dict()))
     measured = _measure(model, clips, asked, best)
     measured |= _finish(model, folder, clips)

@@ -27,8 +27,10 @@ class Pruner:
     Parameters
     ----------
     model
-        Its `Linear` weights and the b and c of its `S5` layers are pruned, real and imaginary parts
-        on their own, as synapses have them. Biases, norms and diagonals are not.
+        Its `Linear` weights and the b and c of its `S5` layers are pruned: of c real and imaginary
+        parts on their own, as synapses have them; of b both or neither, by its magnitude, since
+        discretising multiplies it by a complex number, which makes two parts of one. Biases, norms
+        and diagonals are not.
     sparsity
         s_f, share of zeros among all these weights at the end, in (0, 1).
     allocation
@@ -156,15 +158,18 @@ class Pruner:
         else:
             densities = self._densities(sparsity)
             flat = {
-                name: _largest(weight.abs().flatten(), self._kept(name, densities[name]))
+                name: _largest(_sizes(name, weight), self._kept(name, densities[name]))
                 for name, weight in self._weights.items()
             }
         self.masks = {name: mask.view_as(self._weights[name]) for name, mask in flat.items()}
+        for name, mask in self.masks.items():
+            if _is_paired(name):  # the last one kept may be half a pair
+                mask |= mask.flip(-1)
 
     @torch.no_grad()
     def _choose_globally(self, sparsity: float) -> dict[str, Tensor]:
         """Flat masks of the largest weights of all tensors."""
-        sizes = {name: weight.abs().flatten() for name, weight in self._weights.items()}
+        sizes = {name: _sizes(name, weight) for name, weight in self._weights.items()}
         everything = torch.cat(list(sizes.values()))
         kept = max(1, round((1 - sparsity) * len(everything)))
         chosen = _largest(everything, kept).split([len(s) for s in sizes.values()])
@@ -196,6 +201,18 @@ def sparsity_of(model: nn.Module) -> float:
     weights = [w for _, w in prunable(model)]
     zeros = sum(int((w == 0).sum()) for w in weights)
     return zeros / sum(w.numel() for w in weights)
+
+
+def _is_paired(name: str) -> bool:
+    """Whether the real and imaginary parts of these weights are pruned together."""
+    return name.rpartition(".")[2] == "b"
+
+
+def _sizes(name: str, weight: Tensor) -> Tensor:
+    """By what each weight is ranked, flat; of a pair, the root mean square of both."""
+    if _is_paired(name):
+        return weight.square().mean(-1, keepdim=True).sqrt().expand_as(weight).flatten()
+    return weight.abs().flatten()
 
 
 def _largest(sizes: Tensor, count: int) -> Tensor:

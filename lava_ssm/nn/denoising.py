@@ -14,6 +14,7 @@ import torch
 from scipy.fft import next_fast_len
 from torch import Tensor, nn
 
+from lava_ssm.nn.sparse_s5 import SparseS5
 from lava_ssm.nn.training import optimizer
 
 FRAME, HOP, SAMPLE_RATE = 512, 128, 16_000
@@ -85,6 +86,25 @@ def evaluate(model: nn.Module, noisy: Tensor, clean: Tensor, batch_size: int = 2
     return quality
 
 
+@torch.no_grad()
+def level(model: SparseS5, noisy: Tensor, clean: Tensor, batch_size: int = 25) -> None:
+    """Make speech come out as loud as it went in, on the mean of signals (batch, time); in place.
+
+    SI-SNR, which models are trained for, does not tell how loud a result is. With s = clean and
+    z = denoised, the decoder's mask m becomes g (1 + m) - 1 with g = <s, s> / <z, s>.
+    """
+    training = model.training
+    model.eval()
+    parts = zip(noisy.split(batch_size), clean.split(batch_size), strict=True)
+    sums = torch.stack(
+        [torch.stack([s.square().sum(), (denoised(model, z)[0] * s).sum()]) for z, s in parts]
+    ).sum(0)
+    model.train(training)
+    g = sums[0] / sums[1]
+    model.decoder.weight.mul_(g)
+    model.decoder.bias.mul_(g).add_(g - 1)
+
+
 def shaped(x: Tensor, random: torch.Generator) -> Tensor:
     """Filter each signal (batch, time) by a random filter, as other microphones and rooms would.
 
@@ -105,11 +125,27 @@ def shaped(x: Tensor, random: torch.Generator) -> Tensor:
     return torch.fft.irfft(torch.fft.rfft(x, n) * h, n)[..., : x.shape[-1]]
 
 
+def sped(x: Tensor, octaves: float, random: torch.Generator) -> Tensor:
+    """Play each signal (batch, time) faster or slower, by up to so many octaves either way.
+
+    Other voices, other machines, music in other keys. What has become too short begins anew. Each
+    spectrum is cut off, or zeros are put behind it, and transformed back to another length.
+    """
+    samples = x.shape[-1]
+    played = []
+    for spectrum in torch.fft.rfft(x):
+        octave = (2 * float(torch.rand((), generator=random)) - 1) * octaves
+        length = next_fast_len(round(samples * 2**-octave), real=True)
+        other = torch.fft.irfft(spectrum, length) * (length / samples)
+        played.append(other.repeat(-(-samples // length))[:samples])
+    return torch.stack(played)
+
+
 def other_noise(noise: Tensor, random: torch.Generator) -> Tensor:
     """Make new noises (batch, time) of those of a batch of clips.
 
     One clip's, or with another one's beside it, each backwards or not; in a third of them a steady
-    hiss, 0 to 20 dB below. All are filtered, see `shaped`.
+    hiss, 0 to 20 dB below. All are filtered and faster or slower, see `shaped` and `sped`.
     """
     mixed = _loud(_turned(noise, random))
     beside = torch.rand(len(noise), generator=random) < 0.5
@@ -126,10 +162,10 @@ def other_noise(noise: Tensor, random: torch.Generator) -> Tensor:
 
 
 def _turned(noise: Tensor, random: torch.Generator) -> Tensor:
-    """Noises in another order, backwards or not, and filtered."""
+    """Noises in another order, backwards or not, faster or slower, and filtered."""
     one = noise[torch.randperm(len(noise), generator=random)]
     backwards = torch.rand(len(noise), 1, generator=random) < 0.5
-    return shaped(torch.where(backwards, one.flip(-1), one), random)
+    return shaped(sped(torch.where(backwards, one.flip(-1), one), 0.75, random), random)
 
 
 def _loud(x: Tensor) -> Tensor:
@@ -140,14 +176,15 @@ def _loud(x: Tensor) -> Tensor:
 def remixed(noisy: Tensor, clean: Tensor, snr: tuple[float, float], order: torch.Generator) -> Any:
     """Give each clip of a batch another noise, at another ratio; as (noisy, clean).
 
-    Noises come from `other_noise`; voices are filtered, see `shaped`.
+    Noises come from `other_noise`; voices are filtered and faster or slower, see `shaped` and
+    `sped`.
 
     Parameters
     ----------
     snr
         Lowest and highest signal-to-noise ratio in dB.
     """
-    noise, clean = other_noise(noisy - clean, order), shaped(clean, order)
+    noise, clean = other_noise(noisy - clean, order), shaped(sped(clean, 0.4, order), order)
     low, high = snr
     wanted = torch.rand(len(noisy), 1, generator=order) * (high - low) + low
     power = [v.square().mean(-1, keepdim=True) + 1e-12 for v in (clean, noise)]

@@ -6,7 +6,17 @@ import torch
 
 from lava_ssm import audio
 from lava_ssm.nn import Denoising, DenoisingRecipe, SparseS5
-from lava_ssm.nn.denoising import analyse, denoised, evaluate, remixed, shaped, si_snr, synthesise
+from lava_ssm.nn.denoising import (
+    analyse,
+    denoised,
+    evaluate,
+    level,
+    remixed,
+    shaped,
+    si_snr,
+    sped,
+    synthesise,
+)
 
 
 @pytest.mark.parametrize("samples", [512, 1000, 1280])
@@ -51,6 +61,34 @@ def test_a_filter_changes_loudness_by_no_more_than_a_microphone_would() -> None:
         gain = 10 * torch.log10(found.square().mean(-1) / tone[:, 4000:12000].square().mean(-1))
         assert 3 < gain.max() < 25
         assert -25 < gain.min() < -3
+
+
+def test_tones_are_higher_or_lower_by_what_was_drawn() -> None:
+    tone = torch.sin(2 * torch.pi * 500 * torch.arange(16000) / 16000).repeat(20, 1)
+    found = sped(tone, 0.5, torch.Generator().manual_seed(0))
+    assert found.shape == tone.shape
+    random = torch.Generator().manual_seed(0)
+    octaves = torch.stack([torch.rand((), generator=random) - 0.5 for _ in range(20)])
+    peaks = torch.fft.rfft(found[:, :8000] * torch.hann_window(8000)).abs().argmax(-1) * 2
+    torch.testing.assert_close(peaks.float(), 500 * 2**octaves, rtol=0.04, atol=4)  # lengths are fast ones
+    # as loud as before, but where a tone of another phase begins anew
+    loud = found.square().mean(-1)
+    torch.testing.assert_close(loud, torch.full((20,), 0.5), rtol=0.01, atol=0)
+    torch.testing.assert_close(sped(tone, 0.0, random), tone, rtol=0, atol=1e-5)
+
+
+def test_speech_comes_out_as_loud_as_it_went_in() -> None:
+    torch.manual_seed(0)
+    noisy, clean = clips(3)
+    model = SparseS5(257, 8, 4, 1, 257)
+    with torch.no_grad():
+        model.decoder.bias.add_(5)  # six times as loud, more or less
+    before = evaluate(model, noisy, clean)
+    level(model, noisy, clean, batch_size=2)
+    estimate = denoised(model.eval(), noisy)[0].detach()
+    along = (estimate * clean).sum() / clean.square().sum()
+    assert float(along) == pytest.approx(1, abs=1e-4)
+    torch.testing.assert_close(evaluate(model, noisy, clean), before, rtol=0, atol=1e-3)
 
 
 def clips(n: int) -> tuple[torch.Tensor, torch.Tensor]:
