@@ -39,7 +39,7 @@ class Denoiser:
         See `compress.Pruner`; `end` 0 is one-shot.
     start
         Run folder of a trained model of this width to train on; None: from random weights.
-    epochs, batch_size, lr, ssm_lr, seed
+    epochs, batch_size, lr, ssm_lr, octaves, seed
         See `nn.DenoisingRecipe`.
     dropout
         See `nn.SparseS5`.
@@ -56,6 +56,7 @@ class Denoiser:
     lr: float = 4e-3
     ssm_lr: float = 1e-3
     dropout: float = 0.0
+    octaves: float = 0.5
     seed: int = 0
 
 
@@ -121,6 +122,7 @@ def train(
         batch_size=config.batch_size,
         lr=config.lr,
         ssm_lr=config.ssm_lr,
+        octaves=config.octaves,
         seed=config.seed,
     )
     training = nn.Denoising(model, noisy, clean, recipe, pruner.at if pruner else None)

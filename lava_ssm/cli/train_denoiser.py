@@ -28,6 +28,9 @@ def train_denoiser(
     lr: Annotated[float, typer.Option(help="Peak learning rate of linear maps, c and d.")] = 4e-3,
     ssm_lr: Annotated[float, typer.Option(help="Peak learning rate of dt, A and B.")] = 1e-3,
     dropout: Annotated[float, typer.Option(help="Of activations.")] = 0.0,
+    octaves: Annotated[
+        float, typer.Option(help="Play voices and noises faster or slower by up to so many.")
+    ] = 0.5,
     seed: Annotated[int, typer.Option(help="Of weights, order and noise.")] = 0,
     limit: Annotated[int | None, typer.Option(min=1, help="Use so many clips only.")] = None,
 ) -> None:
@@ -47,6 +50,7 @@ def train_denoiser(
         lr=lr,
         ssm_lr=ssm_lr,
         dropout=dropout,
+        octaves=octaves,
         seed=seed,
     )
     columns = (

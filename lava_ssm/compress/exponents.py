@@ -152,7 +152,7 @@ class Choice:
 
 
 def calibrated(
-    stages: Sequence[Stage[FixedLayer]], space: Room, state_exponent: int | None
+    stages: Sequence[Stage[FixedLayer]], space: Room, state_exponent: int | None, rules: Arithmetic
 ) -> Choice:
     """Largest exponents that leave all that was seen a spare bit.
 
@@ -160,6 +160,11 @@ def calibrated(
     ----------
     state_exponent
         Of all states; None: each channel takes what is left, and about 6 are asked for.
+
+    Raises
+    ------
+    ValueError
+        The given state exponent leaves next to nothing of the messages.
     """
     layers = [stage.layer for stage in stages]
     segments = _segments(layers)
@@ -174,17 +179,37 @@ def calibrated(
         asked = _COMMON_STATE_EXPONENT if state_exponent is None else state_exponent
         least = 0 if state_exponent is None else state_exponent
         e = min([*top, *finest, *(bits - asked for bits in inside)])
+        if state_exponent is not None:
+            for edge in segment:
+                if edge < len(layers) and space.states[edge] is not None:
+                    lost = space.edges[edge] - e
+                    _check_kept(edge, rules.message_bits - 1 - lost, state_exponent, rules)
         chosen.append(0 if e >= _ANY - _LARGEST_STATE_EXPONENT else e)
         edges += [chosen[-1]] * len(segment)
         highest.append(max(chosen[-1], min([*top, *(bits - least for bits in inside)])))
     return Choice(tuple(segments), tuple(chosen), tuple(highest))
 
 
-def least_error(choice: Choice, error: Callable[[Choice], float]) -> Choice:
-    """Try exponents around those chosen, segment by segment; keep those with the least error.
+_LEAST_KEPT = 4
+"""Bits of the largest message below which a network computes nothing of use."""
 
-    A step must take off a fiftieth of the squared error, so that chance decides nothing.
-    """
+
+def _check_kept(stage: int, kept: int, state_exponent: int, rules: Arithmetic) -> None:
+    missing = _LEAST_KEPT - kept
+    if missing > 0:
+        raise ValueError(
+            f"state_exponent: with {state_exponent} the states of stage {stage} need "
+            f"{rules.state_bits + missing} bits to take in messages of {_LEAST_KEPT}; they have "
+            f"{rules.state_bits}: at most {max(0, state_exponent - missing)} can be met"
+        )
+
+
+CLEARLY = 0.98
+"""Share of a squared error that another choice must fall below: chance decides nothing."""
+
+
+def least_error(choice: Choice, error: Callable[[Choice], float]) -> Choice:
+    """Try exponents around those chosen, segment by segment; keep those with the least error."""
     best = error(choice)
     for segment, highest in enumerate(choice.highest):
         for direction in (1, -1):
@@ -192,7 +217,7 @@ def least_error(choice: Choice, error: Callable[[Choice], float]) -> Choice:
             while direction < 0 or choice.chosen[segment] < highest:
                 trial = choice.moved(segment, direction)
                 found = error(trial)
-                if not found < 0.98 * best:
+                if not found < CLEARLY * best:
                     break
                 choice, best, moved = trial, found, True
             if moved:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from lava_ssm import engine
 from lava_ssm.compress import finetune_s5
-from lava_ssm.compress.parameters import stable
+from lava_ssm.compress.parameters import largest_exponents, parts_of, stable
 from lava_ssm.compress.straight_through import instead, saturated, straight
 from lava_ssm.compress.zeros import Zeros
 from lava_ssm.network import (
@@ -30,6 +30,8 @@ from lava_ssm.nn import NS4D, SparseS5, export
 from lava_ssm.nn import S4D as TrainedS4D
 from lava_ssm.nn.convolution import convolve
 from lava_ssm.numerics import Rounding, fitting_exponent
+
+_NEXT_TO_NOTHING = 1e-20
 
 
 class FixedModel(nn.Module):
@@ -52,8 +54,8 @@ class FixedModel(nn.Module):
     fixed
         What `quantize` made of it. Its exponents of messages and states stay.
     scales
-        "frozen": exponents of parameters stay too. "fitted": those of weights follow the range of
-        the weights.
+        "frozen": exponents of parameters stay too. "fitted": those of linear weights and of S4D's
+        a, b, c follow their ranges as training moves them, so that none saturates.
     n_threads
         Threads of the engine; None: one for each core.
 
@@ -117,7 +119,8 @@ class FixedModel(nn.Module):
             match real:
                 case S4D():
                     assert isinstance(old, FixedS4D)
-                    layers.append(_rounded_s4d(real, old, self._balance[i]))
+                    fitted = self.scales == "fitted"
+                    layers.append(_rounded_s4d(real, old, self._balance[i], fitted))
                 case Linear() | Gate():
                     assert isinstance(old, FixedLinear | FixedGate)
                     rounded = _rounded_linear(real, old, self.scales == "fitted")
@@ -184,6 +187,8 @@ class FixedModel(nn.Module):
                     real = real[0], real[1] * scale.to(x.dtype), real[2] / scale.to(x.dtype)
                     value = layer.dequantize()
                     a, b, c = map(straight, real, (value.a, value.b, value.c))
+                    # a = 0 has no logarithm: a next to nothing stands for it
+                    a = torch.where(a == 0, torch.full_like(a, _NEXT_TO_NOTHING), a)
                     y = convolve(y, torch.log(a), 2 * c * b)
                 case _:
                     y = module(y)
@@ -204,14 +209,17 @@ def _power_of_two(value: np.ndarray, real: np.ndarray) -> np.ndarray:
     return np.exp2(np.rint(np.log2(np.divide(value, real, out=np.ones_like(real), where=both))))
 
 
-def _rounded_s4d(real: S4D, old: FixedS4D, scale: np.ndarray) -> FixedS4D:
-    p = np.broadcast_to(np.asarray(old.param_exponent), (old.d_model,))
-    parts = {
-        key: np.stack([values.real, values.imag], axis=-1)
-        for key, values in (("a", real.a), ("b", real.b * scale), ("c", real.c / scale))
-    }
+def _rounded_s4d(real: S4D, old: FixedS4D, scale: np.ndarray, fitted: bool) -> FixedS4D:
+    given = S4D(real.a, real.b * scale, real.c / scale)
+    parts = parts_of(given)
+    exponent = old.param_exponent
+    if fitted:
+        largest = largest_exponents(parts, old.param_bits)
+        exponent = int(largest.min()) if isinstance(exponent, int) else largest
+    p = np.broadcast_to(np.asarray(exponent), (old.d_model,))
     b, c = (saturated(parts[key], old.param_bits, p[:, None, None]) for key in "bc")
-    return replace(old, a=stable(parts["a"], p, Rounding.NEAREST), b=b, c=c)
+    a = stable(parts["a"], p, Rounding.NEAREST)
+    return replace(old, a=a, b=b, c=c, param_exponent=exponent)
 
 
 def _rounded_linear(real: Linear | Gate, old: Any, fitted: bool) -> Any:

@@ -41,24 +41,19 @@ def fixed_s4d(layer: S4D, formats: Formats, name: str) -> FixedS4D:
     ValueError
         The given exponent leaves a parameter more bits than it may have.
     """
-    parts = {
-        key: np.stack([values.real, values.imag], axis=-1)  # (d_model, d_state, 2)
-        for key, values in (("a", layer.a), ("b", layer.b), ("c", layer.c))
-    }
-    bits = formats.param_bits
-    # for each tensor and channel the largest exponent at which it fits
-    fits = {key: fitting_exponent(np.abs(v).max(axis=(1, 2)), bits) for key, v in parts.items()}
+    parts, bits = parts_of(layer), formats.param_bits
     if formats.param_exponent == "auto":
-        zero = {key: ~v.any(axis=(1, 2)) for key, v in parts.items()}
-        usable = [np.where(zero[key], bits - 1, fits[key]) for key in parts]
-        p = np.clip(np.min(usable, axis=0), 0, 31)  # (d_model,)
+        p = largest_exponents(parts, bits)
     else:
         p = np.full(layer.d_model, formats.param_exponent)
     for key, values in parts.items():
-        if (values.any(axis=(1, 2)) & (fits[key] < p)).any():
+        fits = _fits(values, bits)
+        missing = int((p - fits)[values.any(axis=(1, 2))].max(initial=0))
+        if missing > 0:
             raise ValueError(
                 f"param_exponent: {name}.{key} reaches {np.abs(values).max():.4g}; {bits} bits "
-                f"allow an exponent of at most {int(fits[key].min())} for it, not {int(p.max())}"
+                f"allow an exponent of at most {int(fits.min())} for it, not {int(p.max())}: it "
+                f"needs {bits + missing} bits"
             )
     b, c = (
         quantize(parts[key], bits, p[:, None, None], formats.rounding, name=key) for key in "bc"
@@ -72,6 +67,26 @@ def fixed_s4d(layer: S4D, formats: Formats, name: str) -> FixedS4D:
         state_exponent=0 if formats.state_exponent == "auto" else formats.state_exponent,
         param_bits=bits,
     )
+
+
+def parts_of(layer: S4D) -> dict[str, RealArray]:
+    """Real and imaginary parts of a, b and c, (d_model, d_state, 2) each."""
+    named = (("a", layer.a), ("b", layer.b), ("c", layer.c))
+    return {key: np.stack([values.real, values.imag], axis=-1) for key, values in named}
+
+
+def largest_exponents(parts: dict[str, RealArray], bits: int) -> IntArray:
+    """For each channel the largest exponent in [0, 31] at which a, b and c fit, (d_model,)."""
+    usable = [
+        np.where(values.any(axis=(1, 2)), _fits(values, bits), bits - 1)
+        for values in parts.values()
+    ]
+    return np.clip(np.min(usable, axis=0), 0, 31)
+
+
+def _fits(values: RealArray, bits: int) -> IntArray:
+    """Largest exponent of each channel at which values (d_model, d_state, 2) fit."""
+    return np.asarray(fitting_exponent(np.abs(values).max(axis=(1, 2)), bits))
 
 
 def stable(a: np.ndarray, p: IntArray, rounding: Rounding) -> IntArray:

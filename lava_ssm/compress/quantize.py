@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lava_ssm import engine
-from lava_ssm.compress.exponents import Choice, calibrated, certified, least_error, room
+from lava_ssm.compress.exponents import CLEARLY, Choice, calibrated, certified, least_error, room
 from lava_ssm.compress.formats import Formats
 from lava_ssm.compress.parameters import balanced, fixed_linear, fixed_s4d
 from lava_ssm.compress.ranges import Observed
@@ -116,6 +116,12 @@ def quantize(
     task = _Task(network, x, formats, arithmetic)
     if bound == "calibrated":
         fixed = task.calibrated()
+        plain = (isinstance(la, Linear) and la.bias is None for la in network.layers)
+        if formats.search and any(plain):
+            weighed = _Task(network, x, formats, arithmetic, weigh=True)
+            other = weighed.calibrated()
+            if weighed.error(other) < CLEARLY * task.error(fixed):
+                task, fixed = weighed, other
         overflows = task.overflows(fixed)
         if formats.state_exponent == "auto":
             _refuse(overflows)
@@ -132,13 +138,25 @@ _SEARCHED = 16
 
 
 class _Task:
-    """A network whose parameters are quantised, and the search for its exponents."""
+    """A network whose parameters are quantised, and the search for its exponents.
+
+    Parameters
+    ----------
+    weigh
+        Whether the weights of linear layers without bias get the exponents with the least error of
+        their products with what they hear, instead of those at which the largest weight fits.
+    """
 
     def __init__(
-        self, network: Network, x: RealArray, formats: Formats, arithmetic: Arithmetic
+        self,
+        network: Network,
+        x: RealArray,
+        formats: Formats,
+        arithmetic: Arithmetic,
+        weigh: bool = False,
     ) -> None:
         self.network, self.x, self.formats, self.arithmetic = network, x, formats, arithmetic
-        self.layers, self.values = _parameters(network, formats, x)
+        self.layers, self.values = _parameters(network, formats, x, weigh)
         # the rules of choice need the fixed layers in stages, their exponents yet to come
         self.stages = FixedNetwork(tuple(self.layers), network.readout).stages
         self.some = x.reshape(-1, *x.shape[-2:])[:_SEARCHED]
@@ -154,7 +172,8 @@ class _Task:
         given = self.formats.state_exponent
         by_channel = given == "auto"
         space = room(self.stages, seen, self.network.readout, self.arithmetic, by_channel)
-        choice = calibrated(self.stages, space, None if given == "auto" else given)
+        asked = None if given == "auto" else given
+        choice = calibrated(self.stages, space, asked, self.arithmetic)
 
         def build(choice: Choice) -> FixedNetwork:
             edges = choice.edges
@@ -166,7 +185,7 @@ class _Task:
 
         # elsewhere messages and states do not share a word: there is nothing to weigh up
         if self.formats.search and any(isinstance(s.layer, FixedS4D) for s in self.stages):
-            choice = least_error(choice, lambda choice: self._error(build(choice)))
+            choice = least_error(choice, lambda choice: self.error(build(choice)))
         return build(choice)
 
     def certified(self) -> FixedNetwork:
@@ -194,7 +213,7 @@ class _Task:
         if not found:
             assert problem is not None
             raise problem
-        return min(found, key=self._error) if len(found) > 1 else found[0]
+        return min(found, key=self.error) if len(found) > 1 else found[0]
 
     def _assembled(
         self,
@@ -231,7 +250,7 @@ class _Task:
         """Count what leaves its word on the calibration data."""
         return engine.run(_counting(fixed), self.x).overflows
 
-    def _error(self, fixed: FixedNetwork) -> float:
+    def error(self, fixed: FixedNetwork) -> float:
         """Squared error of what the network gives; infinite if anything overflows."""
         done = engine.run(_counting(fixed), self.some)
         if done.overflows.total:
@@ -277,7 +296,9 @@ def _one(exponents: Any) -> Any:
     return int(np.min(exponents)) if np.ptp(exponents) == 0 else exponents
 
 
-def _parameters(network: Network, formats: Formats, x: RealArray) -> tuple[list[Any], Network]:
+def _parameters(
+    network: Network, formats: Formats, x: RealArray, weigh: bool
+) -> tuple[list[Any], Network]:
     """Quantise the weights of each layer.
 
     Returns
@@ -297,8 +318,10 @@ def _parameters(network: Network, formats: Formats, x: RealArray) -> tuple[list[
                 values.append(fixed[-1].dequantize())
             case Linear(bias=None):
                 gram = heard.grams.get(stage) if formats.compensate else None
+                # no bias makes up for means: their products' errors count too
+                rms = np.sqrt(np.diag(heard.grams[stage])) if weigh else None
                 with _naming(i, layer):
-                    fixed.append(fixed_linear(layer, formats, gram))
+                    fixed.append(fixed_linear(layer, formats, gram, rms))
                 values.append(fixed[-1].dequantize())
             case Linear() | S5() | Gate():
                 mean, spread = heard.seen.moments(stage)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lava_ssm.numerics import IntArray, RealArray, quantize, word_range
+from lava_ssm.numerics import IntArray, Overflow, RealArray, quantize, word_range
 
 
 def compensated(
@@ -35,7 +35,8 @@ def compensated(
         int64, the shape of `weights`.
     """
     power = np.broadcast_to(np.reshape(exponent, (-1, 1)), (len(weights), 1))
-    nearest = quantize(weights, bits, power, name=name)
+    # an exponent may be finer than fits the largest weight of an input that is hardly heard
+    nearest = quantize(weights, bits, power, overflow=Overflow.SATURATE, name=name)
     energy = np.diag(gram)
     if not energy.any():  # the layer heard nothing
         return nearest

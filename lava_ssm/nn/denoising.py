@@ -131,6 +131,8 @@ def sped(x: Tensor, octaves: float, random: torch.Generator) -> Tensor:
     Other voices, other machines, music in other keys. What has become too short begins anew. Each
     spectrum is cut off, or zeros are put behind it, and transformed back to another length.
     """
+    if octaves == 0:
+        return x
     samples = x.shape[-1]
     played = []
     for spectrum in torch.fft.rfft(x):
@@ -141,18 +143,18 @@ def sped(x: Tensor, octaves: float, random: torch.Generator) -> Tensor:
     return torch.stack(played)
 
 
-def other_noise(noise: Tensor, random: torch.Generator) -> Tensor:
+def other_noise(noise: Tensor, octaves: float, random: torch.Generator) -> Tensor:
     """Make new noises (batch, time) of those of a batch of clips.
 
     One clip's, or with another one's beside it, each backwards or not; in a third of them a steady
     hiss, 0 to 20 dB below. All are filtered and faster or slower, see `shaped` and `sped`.
     """
-    mixed = _loud(_turned(noise, random))
+    mixed = _loud(_turned(noise, octaves, random))
     beside = torch.rand(len(noise), generator=random) < 0.5
     share = torch.rand(int(beside.sum()), 1, generator=random)
     others = noise[torch.randperm(len(noise), generator=random)][beside]
     if len(others):
-        mixed[beside] += share * _loud(_turned(others, random))
+        mixed[beside] += share * _loud(_turned(others, octaves, random))
     hissing = torch.rand(len(noise), generator=random) < 1 / 3
     below = 10 ** -torch.rand(int(hissing.sum()), 1, generator=random)
     if len(below):
@@ -161,11 +163,12 @@ def other_noise(noise: Tensor, random: torch.Generator) -> Tensor:
     return mixed
 
 
-def _turned(noise: Tensor, random: torch.Generator) -> Tensor:
+def _turned(noise: Tensor, octaves: float, random: torch.Generator) -> Tensor:
     """Noises in another order, backwards or not, faster or slower, and filtered."""
     one = noise[torch.randperm(len(noise), generator=random)]
     backwards = torch.rand(len(noise), 1, generator=random) < 0.5
-    return shaped(sped(torch.where(backwards, one.flip(-1), one), 0.75, random), random)
+    turned = torch.where(backwards, one.flip(-1), one)
+    return shaped(sped(turned, octaves, random), random)
 
 
 def _loud(x: Tensor) -> Tensor:
@@ -173,7 +176,9 @@ def _loud(x: Tensor) -> Tensor:
     return x / (x.square().mean(-1, keepdim=True) + 1e-12).sqrt()
 
 
-def remixed(noisy: Tensor, clean: Tensor, snr: tuple[float, float], order: torch.Generator) -> Any:
+def remixed(
+    noisy: Tensor, clean: Tensor, snr: tuple[float, float], octaves: float, order: torch.Generator
+) -> tuple[Tensor, Tensor]:
     """Give each clip of a batch another noise, at another ratio; as (noisy, clean).
 
     Noises come from `other_noise`; voices are filtered and faster or slower, see `shaped` and
@@ -183,8 +188,11 @@ def remixed(noisy: Tensor, clean: Tensor, snr: tuple[float, float], order: torch
     ----------
     snr
         Lowest and highest signal-to-noise ratio in dB.
+    octaves
+        See `DenoisingRecipe`.
     """
-    noise, clean = other_noise(noisy - clean, order), shaped(sped(clean, 0.4, order), order)
+    noise = other_noise(noisy - clean, 1.5 * octaves, order)
+    clean = shaped(sped(clean, octaves, order), order)
     low, high = snr
     wanted = torch.rand(len(noisy), 1, generator=order) * (high - low) + low
     power = [v.square().mean(-1, keepdim=True) + 1e-12 for v in (clean, noise)]
@@ -209,6 +217,9 @@ class DenoisingRecipe:
     snr
         Range in dB at which clips are mixed anew each time with noise of other clips; up to more
         than is measured at, so that speech is left alone where there is little to take away.
+    octaves
+        By how much voices are played faster or slower, up to so many octaves either way; noises
+        half as much again. 0: not at all.
     seed
         Of the order of clips and of the noise they get.
 
@@ -225,6 +236,7 @@ class DenoisingRecipe:
     weight_decay: float = 0.04
     warm_up: float = 0.1
     snr: tuple[float, float] = (-5.0, 25.0)
+    octaves: float = 0.5
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -233,6 +245,8 @@ class DenoisingRecipe:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if not 0 < self.warm_up < 1:
             raise ValueError(f"warm_up must lie in (0, 1), got {self.warm_up}")
+        if not 0 <= self.octaves <= 2:
+            raise ValueError(f"octaves must lie in [0, 2], got {self.octaves}")
 
 
 class Denoising:
@@ -294,7 +308,11 @@ class Denoising:
         first = self.step % self.steps_an_epoch * self.recipe.batch_size
         chosen = self._order[first : first + self.recipe.batch_size]
         noisy, clean = remixed(
-            self._noisy[chosen], self._clean[chosen], self.recipe.snr, self._random
+            self._noisy[chosen],
+            self._clean[chosen],
+            self.recipe.snr,
+            self.recipe.octaves,
+            self._random,
         )
         self.model.train()
         loss, quality = loss_of(self.model, noisy, clean)

@@ -163,3 +163,53 @@ def test_input_beyond_its_format_is_limited_to_it() -> None:
     tuned = FixedModel(model, fixed)
     limited = (100 * x).clamp(fixed.input_format.min, fixed.input_format.max)
     torch.testing.assert_close(tuned(100 * x), tuned(limited), rtol=0, atol=0)
+
+
+def test_states_that_forget_at_once_do_not_spoil_gradients() -> None:
+    torch.manual_seed(0)
+    model = NS4D(1, 8, 32, 2, 2, readout="mean", init="real", dt_min=0.5, dt_max=0.5)
+    x, y = toy()
+    fixed = quantize(export(model), x, PAPER)
+    assert any((layer.a == 0).all(-1).any() for layer in fixed.layers if hasattr(layer, "a"))
+    tuned = FixedModel(model, fixed)
+    torch.nn.functional.cross_entropy(tuned(x), y).backward()
+    for name, p in model.named_parameters():
+        assert torch.isfinite(p.grad).all(), name
+
+
+def test_fitted_scales_of_s4d_follow_the_parameters() -> None:
+    model, x, _ = model_and_data()
+    fixed = quantize(export(model), x)
+    with torch.no_grad():
+        model.layers[1].c *= 5  # more than a format of before holds
+    values = {}
+    for scales in ("frozen", "fitted"):
+        tuned = FixedModel(model, fixed, scales).network().layers[1]
+        values[scales] = tuned.dequantize().c / (export(model).layers[1].c / 5)
+    wanted = fixed.dequantize().layers[1].c / (export(model).layers[1].c / 5) * 5
+    np.testing.assert_allclose(values["fitted"], wanted, rtol=1e-2)
+    assert np.abs(values["frozen"] - wanted).max() > 0.1
+
+
+def test_every_integer_of_a_forward_pass_is_that_of_the_fixed_network(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model, x, y = model_and_data()
+    tuned = FixedModel(model, quantize(export(model), x))
+    training = Training(tuned, x, y, Recipe(epochs=2, batch_size=10, lr=1e-3, ssm_lr=1e-3))
+    seen: list[tuple[FixedNetwork, np.ndarray, np.ndarray]] = []
+
+    def recorded(net: FixedNetwork, tokens: np.ndarray, **options: object) -> object:
+        done = run(net, tokens, **options)
+        seen.append((net, tokens, done.outputs))
+        return done
+
+    monkeypatch.setattr("lava_ssm.compress.finetune.engine.run", recorded)
+    for _ in range(training.steps):
+        training.advance()
+    monkeypatch.undo()
+    assert len(seen) == training.steps
+    assert len({net.layers[0].weights.tobytes() for net, _, _ in seen}) > 1  # it has learned
+    for net, tokens, integers in seen:
+        assert integers.dtype.kind == "i"
+        np.testing.assert_array_equal(integers, net.run(tokens, backend="reference"))

@@ -35,7 +35,7 @@ def test_remixing_gives_the_ratio_that_was_drawn() -> None:
     torch.manual_seed(0)
     clean = torch.randn(6, 4000)
     noisy = clean + torch.randn(6, 4000)
-    mixed, scaled = remixed(noisy, clean, (7.0, 7.0), torch.Generator().manual_seed(0))
+    mixed, scaled = remixed(noisy, clean, (7.0, 7.0), 0.5, torch.Generator().manual_seed(0))
     ratio = scaled.square().sum(-1) / (mixed - scaled).square().sum(-1)
     torch.testing.assert_close(10 * ratio.log10(), torch.full((6,), 7.0), atol=1e-3, rtol=0)
 
@@ -45,9 +45,9 @@ def test_remixing_gives_other_voices_and_noises_each_time_and_the_same_by_the_sa
 ):
     noisy, clean = clips(4)
     first, again = (
-        remixed(noisy, clean, (-5.0, 25.0), torch.Generator().manual_seed(1)) for _ in range(2)
+        remixed(noisy, clean, (-5.0, 25.0), 0.5, torch.Generator().manual_seed(1)) for _ in range(2)
     )
-    other = remixed(noisy, clean, (-5.0, 25.0), torch.Generator().manual_seed(2))
+    other = remixed(noisy, clean, (-5.0, 25.0), 0.5, torch.Generator().manual_seed(2))
     for x, y, z in zip(first, again, other, strict=True):
         assert torch.equal(x, y)
         assert not torch.isclose(x, z, rtol=0.1).all(-1).any()
@@ -70,7 +70,9 @@ def test_tones_are_higher_or_lower_by_what_was_drawn() -> None:
     random = torch.Generator().manual_seed(0)
     octaves = torch.stack([torch.rand((), generator=random) - 0.5 for _ in range(20)])
     peaks = torch.fft.rfft(found[:, :8000] * torch.hann_window(8000)).abs().argmax(-1) * 2
-    torch.testing.assert_close(peaks.float(), 500 * 2**octaves, rtol=0.04, atol=4)  # lengths are fast ones
+    torch.testing.assert_close(
+        peaks.float(), 500 * 2**octaves, rtol=0.04, atol=4
+    )  # lengths are fast ones
     # as loud as before, but where a tone of another phase begins anew
     loud = found.square().mean(-1)
     torch.testing.assert_close(loud, torch.full((20,), 0.5), rtol=0.01, atol=0)
