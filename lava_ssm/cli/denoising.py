@@ -92,7 +92,7 @@ def train(
 
     from lava_ssm import compress, nn
     from lava_ssm.data import ndns, stacked
-    from lava_ssm.nn.denoising import evaluate, level
+    from lava_ssm.nn.denoising import evaluate, match_level
 
     result = folder / "result.json"
     asked = {**asdict(config), "limit": limit, "data": _identity(data)}
@@ -167,7 +167,7 @@ def train(
             save()
             saved = time.monotonic()
     model.load_state_dict(best["model"])
-    level(model, held_noisy, held_clean)
+    match_level(model, held_noisy, held_clean)
     files.write(folder / "model.pt", partial(torch.save, model.state_dict()))
     measured = _measure(model, clips, asked, best)
     measured |= _finish(model, folder, clips)

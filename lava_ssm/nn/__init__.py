@@ -2,7 +2,7 @@
 
 from lava_ssm.nn.assign import assign, stretch
 from lava_ssm.nn.augmentation import Joined, Wobble
-from lava_ssm.nn.denoising import Denoising, DenoisingRecipe
+from lava_ssm.nn.denoising import Denoising, DenoisingRecipe, match_level
 from lava_ssm.nn.export import export
 from lava_ssm.nn.initialization import Initialization
 from lava_ssm.nn.ns4d import NS4D, SIZES
@@ -44,6 +44,7 @@ __all__ = [
     "evaluate",
     "export",
     "fit",
+    "match_level",
     "optimizer",
     "stretch",
 ]

@@ -87,7 +87,7 @@ def evaluate(model: nn.Module, noisy: Tensor, clean: Tensor, batch_size: int = 2
 
 
 @torch.no_grad()
-def level(model: SparseS5, noisy: Tensor, clean: Tensor, batch_size: int = 25) -> None:
+def match_level(model: SparseS5, noisy: Tensor, clean: Tensor, batch_size: int = 25) -> None:
     """Make speech come out as loud as it went in, on the mean of signals (batch, time); in place.
 
     SI-SNR, which models are trained for, does not tell how loud a result is. With s = clean and
@@ -236,7 +236,7 @@ class DenoisingRecipe:
     weight_decay: float = 0.04
     warm_up: float = 0.1
     snr: tuple[float, float] = (-5.0, 25.0)
-    octaves: float = 0.5
+    octaves: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:

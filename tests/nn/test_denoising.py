@@ -10,7 +10,7 @@ from lava_ssm.nn.denoising import (
     analyse,
     denoised,
     evaluate,
-    level,
+    match_level,
     remixed,
     shaped,
     si_snr,
@@ -86,7 +86,7 @@ def test_speech_comes_out_as_loud_as_it_went_in() -> None:
     with torch.no_grad():
         model.decoder.bias.add_(5)  # six times as loud, more or less
     before = evaluate(model, noisy, clean)
-    level(model, noisy, clean, batch_size=2)
+    match_level(model, noisy, clean, batch_size=2)
     estimate = denoised(model.eval(), noisy)[0].detach()
     along = (estimate * clean).sum() / clean.square().sum()
     assert float(along) == pytest.approx(1, abs=1e-4)
@@ -156,3 +156,5 @@ def test_bad_clips_and_recipes_are_named() -> None:
         DenoisingRecipe(epochs=0)
     with pytest.raises(ValueError, match="warm_up"):
         DenoisingRecipe(warm_up=1.0)
+    with pytest.raises(ValueError, match="octaves must lie in"):
+        DenoisingRecipe(octaves=3)
