@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from lava_ssm import engine
 from lava_ssm.compress import finetune_s5
-from lava_ssm.compress.parameters import largest_exponents, parts_of, stable
+from lava_ssm.compress.parameters import largest_exponents, parts_of, stable, weight_exponents
 from lava_ssm.compress.straight_through import instead, saturated, straight
 from lava_ssm.compress.zeros import Zeros
 from lava_ssm.network import (
@@ -29,7 +29,7 @@ from lava_ssm.network.linear import WEIGHT_BITS
 from lava_ssm.nn import NS4D, SparseS5, export
 from lava_ssm.nn import S4D as TrainedS4D
 from lava_ssm.nn.convolution import convolve
-from lava_ssm.numerics import Rounding, fitting_exponent
+from lava_ssm.numerics import Rounding
 
 _NEXT_TO_NOTHING = 1e-20
 
@@ -227,7 +227,7 @@ def _rounded_linear(real: Linear | Gate, old: Any, fitted: bool) -> Any:
     if fitted:
         size = np.abs(real.weights)
         one = isinstance(exponent, int)
-        exponent = fitting_exponent(size.max() if one else size.max(axis=1), WEIGHT_BITS)
+        exponent = weight_exponents(size.max() if one else size.max(axis=1))
         exponent = int(exponent) if one else exponent
     mantissas = saturated(real.weights, WEIGHT_BITS, np.reshape(exponent, (-1, 1)))
     return replace(old, weights=mantissas, exponent=exponent)

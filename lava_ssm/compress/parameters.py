@@ -130,6 +130,18 @@ def fixed_linear(
     return FixedLinear(mantissas, exponent)
 
 
+def weight_exponents(largest: RealArray) -> IntArray:
+    """Largest exponents at which weights of these magnitudes, one or a row's, have 8 bits.
+
+    Zeros fit any: a row of them gets the finest other row's, not one that would make the shift that
+    all rows share a coarse one.
+    """
+    fits = np.asarray(fitting_exponent(largest, WEIGHT_BITS))
+    if np.ndim(largest) == 0 or not np.any(largest):
+        return fits
+    return np.where(largest > 0, fits, fits[largest > 0].max())
+
+
 _FINER = 11
 """Bits by which an exponent may be finer than fits the largest weight."""
 
@@ -151,9 +163,8 @@ def linear_mantissas(
     """
     size = np.abs(weights)
     rows = (-1, *[1] * (weights.ndim - 1))
-    fits = fitting_exponent(
-        size.reshape(len(size), -1).max(axis=1) if formats.per_channel else size.max(), WEIGHT_BITS
-    )
+    largest = size.reshape(len(size), -1).max(axis=1) if formats.per_channel else size.max()
+    fits = weight_exponents(largest)
     if spread is None:
         e = np.reshape(fits, rows)
         return quantize(weights, WEIGHT_BITS, e, formats.rounding, name="weights"), fits

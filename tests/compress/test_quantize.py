@@ -491,3 +491,17 @@ def test_a_row_with_one_large_weight_that_hears_nothing_keeps_bits_for_the_other
         fixed = quantize(Network((Linear(weights),)), x, Formats(search=search, compensate=False))
         errors.append(float(((fixed.dequantize().run(x) - exact)[..., 0] ** 2).sum()))
     assert errors[0] < errors[1] / 10
+
+
+def test_a_row_of_zeros_leaves_the_others_their_bits() -> None:
+    rng = np.random.default_rng(0)
+    weights = rng.normal(size=(6, 8)) / 512
+    weights[2] = 0
+    x = rng.normal(size=(2, 40, 8))
+    for layer in (Linear(weights), Linear(weights, np.zeros(6))):
+        fixed = quantize(Network((layer,)), x).layers[0]
+        assert isinstance(fixed, FixedLinear)
+        assert fixed.exponent[2] == np.delete(fixed.exponent, 2).max()
+        assert not fixed.weights[2].any()
+    nothing = quantize(Network((Linear(0 * weights),)), x)
+    assert not nothing.run(x).any()
