@@ -262,14 +262,17 @@ def _finish(model: Any, folder: Path, clips: Any) -> dict[str, Any]:
             ("tensor", compress.Formats(per_channel=False)),
         ):
             fixed = compress.quantize(network, calibration, formats, arithmetic=compress.W8A16)
+            shares = compress.error_shares(network, fixed, tokens)
+            more[f"error_shares_{name}"] = shares
             if name == "channel":
+                more["signal_to_error"] = shares["total"]
+                more["arithmetic_signal_to_error"] = shares["arithmetic"]
                 fixed.save(folder / "fixed.h5")
                 more["fixed_bytes"] = fixed.nbytes
                 same = [audio.si_snr(audio.denoise(net, noisy), clean) for net in (network, fixed)]
                 more["fixed_clips"] = len(noisy)
                 more["float_si_snr_of_these"] = float(same[0].mean())
                 more["fixed_si_snr"] = float(same[1].mean())
-            more[f"error_shares_{name}"] = compress.error_shares(network, fixed, tokens)
     return more
 
 

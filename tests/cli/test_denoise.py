@@ -68,6 +68,8 @@ def test_a_dense_model_is_trained_on_relufied_and_pruned(data: Path, tmp_path: P
     assert measured["sparsity"] == pytest.approx(0.8, abs=0.01)
     assert abs(measured["fixed_si_snr"] - measured["float_si_snr_of_these"]) < 0.5
     assert measured["macs_effective"] < 0.3 * measured["macs_dense"]
+    # what quantised parameters cost comes on top of what the arithmetic does
+    assert 15 < measured["signal_to_error"] < measured["arithmetic_signal_to_error"]
     noisy = sorted((data / "test_set" / "noisy").iterdir())[0]
     out = tmp_path / "clean.wav"
     command = ["denoise", str(noisy), str(out), "--model", str(sparse / "fixed.h5")]
