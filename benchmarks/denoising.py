@@ -12,7 +12,7 @@ stopped goes on where it was. Points that train another one on wait for all that
 that are started here.
 
 Writes a table to the terminal, `results/denoising.json` and `results/denoising.png`. Points that
-were not asked for stay in them if they were trained for as many epochs.
+were not asked for stay in them if their settings and data set are still the same.
 """
 
 import argparse
@@ -115,17 +115,22 @@ def sweep(
     return results
 
 
+def _data_of(result: dict[str, Any]) -> str | None:
+    """What tells the data set of a result from others."""
+    return result.get("config", {}).get("data")
+
+
 def merge(path: Path, every: dict[str, Denoiser], results: list[dict[str, Any]]) -> dict[str, Any]:
     """Give the file's content with new results, in the order of `every`.
 
-    Of the old ones those stay whose points are trained for as many epochs now.
+    Of the old ones those stay whose points have the same settings now, and the same data set.
     """
     old = json.loads(path.read_text()) if path.is_file() else {"points": {}, "results": []}
-    settings = {
-        n: c for n, c in old["points"].items() if n in every and c["epochs"] == every[n].epochs
-    }
+    settings = {n: c for n, c in old["points"].items() if n in every and c == asdict(every[n])}
     settings |= {r["name"]: asdict(every[r["name"]]) for r in results}
-    found = {r["name"]: r for r in [*old["results"], *results]}
+    of_now = [_data_of(r) for r in results]
+    kept = [r for r in old["results"] if _data_of(r) in of_now]
+    found = {r["name"]: r for r in [*kept, *results]}
     names = [n for n in every if n in settings and n in found]
     return {"points": {n: settings[n] for n in names}, "results": [found[n] for n in names]}
 

@@ -123,6 +123,16 @@ def test_points_of_other_epochs_are_dropped(denoising: ModuleType, tmp_path: Pat
     assert list(merged["points"]) == ["dense-0.5"]
 
 
+def test_results_on_other_data_are_dropped(denoising: ModuleType, tmp_path: Path) -> None:
+    path = tmp_path / "denoising.json"
+    every = denoising.points(Path("runs"), 10)
+    stored(denoising, path, 10, "dense-1", "dense-0.5")
+    new = [{"name": "dense-0.5", "float_si_snr": 2.0, "config": {"data": "made anew"}}]
+    merged = denoising.merge(path, every, new)
+    assert merged["results"] == new
+    assert list(merged["points"]) == ["dense-0.5"]
+
+
 @pytest.mark.parametrize("present", [True, False])
 def test_signal_to_error_is_shown_where_it_was_measured(
     present: bool, denoising: ModuleType
