@@ -1,8 +1,9 @@
 """Mini N-DNS: noisy speech made of what Debian packages hold, small enough for a CPU.
 
 Speech: recorded prompts of the Asterisk telephone exchange, the Dutch voices of a game, letters
-and words of two programs for children. Noise: ambiences of a game, music on hold, samples of a
-synthesiser. No voice and no noise file is in two parts.
+and words of two programs for children, what a Russian voice for Festival was made of. Noise:
+ambiences of a game, music of games and on hold, machines and streets, samples of a synthesiser. No
+voice and no noise file is in two parts.
 """
 
 import json
@@ -33,6 +34,7 @@ Progress = Callable[[str, int, int], None]
 PARTS = ("training_set", "validation_set", "test_set")
 SPEECH_PACKAGES = (
     *(f"asterisk-core-sounds-{language}-g722" for language in ("en", "es", "fr", "it", "ru")),
+    "festvox-ru",
     "fillets-ng-data-nl",
     "klettres-data",
     "ktuberling-data",
@@ -42,15 +44,20 @@ NOISE_PACKAGES = (
     "asterisk-moh-opsound-g722",
     "fillets-ng-data",
     "sonic-pi-samples",
+    "colobot-common-sounds",
+    "lincity-ng-data",
 )
 # Voices, by how their files' paths look, and the part that they are in. English and Spanish are
 # one speaker's. A woman and a man are in the training and in the test set. "letters" are a dozen
 # people, each with a language of their own: those whose recordings are quietest between words (40
 # to 90 dB below), since a network learns to leave what the clean speech has; and none of the
-# languages (Russian; French, Dutch) in which the voices of validation and test set speak.
+# languages (Russian; French, Dutch) in which the voices of validation and test set speak. "NSH",
+# the man behind the Festival voice, reads an hour and a half of Russian: the validation set's is a
+# woman's.
 _SPEAKERS = {
     "Allison": ("training_set", re.compile(r"_f_Allison/")),
     "Carlo": ("training_set", re.compile(r"_m_Carlo/")),
+    "NSH": ("training_set", re.compile(r"/msu_ru_nsh_clunits/wav/[^/]*\.wav$")),
     "nl-small-fish": ("training_set", re.compile(r"/fillets-ng/.*/nl/(?:.*-)?m-[^/]*\.ogg$")),
     "letters": (
         "training_set",
@@ -73,8 +80,9 @@ _NOISE = {
     "bubbles": re.compile(r"/fillets-ng/sound/share/[^/]*\.ogg$"),
     "samples": re.compile(r"/sonic-pi/samples/.*\.flac$"),
 }
+_TRAINING_NOISE = re.compile(r"/(?:colobot|lincity-ng)/(?:music|sounds)/.*\.(?:ogg|wav)$")
 _SPEECH_LIKE = re.compile(r"radiomessage|tv_newswav|aliencom|ambi_choir|robot|burp|voxy|phone")
-_SHARES = (0.7, 0.1, 0.2)  # of each kind of noise in the three parts
+_SHARES = (0.7, 0.1, 0.2)  # of each kind of `_NOISE` in the three parts
 _SHORTEST = 0.4  # seconds
 # No voice is that low, but rumble and offset of some recordings are: not what is to be kept
 _LOWEST = 80  # Hz
@@ -141,7 +149,7 @@ def make_mini_ndns(
         Clips, lengths, seeds; None: the defaults.
     packages
         Folder of the Debian packages' files (`*.deb`). None: they are fetched with
-        `apt-get download`, 290 MB.
+        `apt-get download`, 580 MB.
 
     Returns
     -------
@@ -257,6 +265,7 @@ def _split(
             PARTS, (order[:first], order[first:second], order[second:]), strict=True
         ):
             noise[part] += sorted(chosen)
+    noise[PARTS[0]] += [f for f in files if _TRAINING_NOISE.search(f"/{f}")]
     return speech, noise
 
 

@@ -67,6 +67,7 @@ _FILES = {
     "asterisk-core-sounds-fr-g722": ["asterisk/sounds/fr_CA_f_June/{i}.g722"],
     "asterisk-core-sounds-it-g722": ["asterisk/sounds/it_IT_m_Carlo/{i}.g722"],
     "asterisk-core-sounds-ru-g722": ["asterisk/sounds/ru_RU_f_IvrvoiceRU/{i}.g722"],
+    "festvox-ru": ["festival/voices/russian/msu_ru_nsh_clunits/wav/{i}.wav"],
     "fillets-ng-data-nl": [
         "fillets-ng/sound/city/nl/vit-m-{i}.ogg",
         "fillets-ng/sound/wc/nl/v-{i}.ogg",
@@ -77,6 +78,8 @@ _FILES = {
     "asterisk-moh-opsound-g722": ["asterisk/moh/song{i}.g722"],
     "fillets-ng-data": ["fillets-ng/music/rybky{i}.ogg", "fillets-ng/sound/share/bubbles{i}.ogg"],
     "sonic-pi-samples": ["sonic-pi/samples/drum{i}.flac"],
+    "colobot-common-sounds": ["games/colobot/sounds/engine{i}.wav"],
+    "lincity-ng-data": ["games/lincity-ng/music/default/{i}.ogg"],
 }
 
 
@@ -143,6 +146,9 @@ def test_no_voice_and_no_noise_is_in_two_parts(packages: Path, tmp_path: Path) -
         assert all(sets)
         assert not (sets[0] & sets[1] | sets[0] & sets[2] | sets[1] & sets[2])
     assert not any("radiomessage" in name for part in PARTS for name in about["noises"][part])
+    assert "NSH" in about["voices"]["training_set"]
+    for name in ("colobot", "lincity-ng"):
+        assert any(name in noise for noise in about["noises"]["training_set"])
 
 
 def test_those_who_may_be_heard_in_validation_and_test_are_not_heard_in_training() -> None:
@@ -157,7 +163,7 @@ def test_those_who_may_be_heard_in_validation_and_test_are_not_heard_in_training
     found = [f for voices in speech["training_set"].values() for f in voices]
     assert any("klettres/de" in f for f in found)
     assert any("ktuberling/sounds/el" in f for f in found)
-    assert not any(word in f for f in found for word in ("/ru", "/fr", "nl/v-", "nl/vit-v-"))
+    assert not any(word in f for f in found for word in ("/ru/", "/fr", "nl/v-", "nl/vit-v-"))
 
 
 def test_missing_packages_and_impossible_recipes_are_named(tmp_path: Path) -> None:
