@@ -10,6 +10,7 @@ from rich.console import Console
 from lava_ssm.cli.backend import Backend
 from lava_ssm.cli.backend import compare as compare_with
 from lava_ssm.cli.backend import run as run_by
+from lava_ssm.cli.made_by import join_of
 from lava_ssm.cli.train import Task
 from lava_ssm.data import TokenData
 from lava_ssm.data import load as load_data
@@ -46,10 +47,11 @@ def evaluate(
         for name, checked in ((net, network), (beside, other)):
             if checked is not None:
                 check(checked, str(name), sets, console)
+        test = sets.test.first(limit).joined(join_of(network))
+        beside_x = None if other is None else sets.test.first(limit).joined(join_of(other)).x
     except (ValueError, FileNotFoundError) as error:
         console.print(str(error), style="red", soft_wrap=True, markup=False)
         raise typer.Exit(2) from None
-    test = sets.test.first(limit)
     start = time.perf_counter()
     outputs, overflows = run_by(network, test.x, backend, console, last=compare is None)
     seconds = time.perf_counter() - start
@@ -61,8 +63,8 @@ def evaluate(
         f"{1e6 * seconds / test.x[..., 0].size:.1f} us a token",
         soft_wrap=True,
     )
-    if other is not None:
-        others, _ = run_by(other, test.x, Backend.COMPILED, console, last=True)
+    if other is not None and beside_x is not None:
+        others, _ = run_by(other, beside_x, Backend.COMPILED, console, last=True)
         alike = int((others[:, -1].argmax(-1) == classes).sum())
         console.print(
             f"{beside} gives the same class to {alike} of {len(test)}, {alike / len(test):.2%}",

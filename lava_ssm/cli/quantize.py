@@ -11,6 +11,7 @@ from lava_ssm.cli.backend import Backend
 from lava_ssm.cli.backend import run as run_by
 from lava_ssm.cli.evaluate import check
 from lava_ssm.cli.finetune import Preset
+from lava_ssm.cli.made_by import join_of
 from lava_ssm.cli.train import Task
 
 _REPORTED = 16
@@ -65,7 +66,7 @@ def quantize_network(
             raise ValueError(f"{net} is quantised already: give a float network, such as {_FLOAT}")
         sets = data_sets.load(task.value, data)
         check(network, net, sets, console)
-        seen = sets.train.x[:calibration]
+        seen = sets.train.first(calibration).joined(join_of(network)).x
         rules = compress.W8A16 if any(isinstance(la, S5) for la in network.layers) else CHIP
         fixed = compress.quantize(
             network,
@@ -82,7 +83,7 @@ def quantize_network(
         raise typer.Exit(2) from None
     console.print(report)
     if limit is not None:
-        test = sets.test.first(limit)
+        test = sets.test.first(limit).joined(join_of(network))
         for kind, each in (("float", network), ("fixed", fixed)):
             _classify(kind, each, test, console)
     console.print(f"{out}, {fixed.nbytes:,} bytes; {figure}", soft_wrap=True)

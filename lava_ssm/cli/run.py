@@ -28,6 +28,7 @@ import lava_ssm
 from lava_ssm import compress, data, nn, zoo
 from lava_ssm.cli import files
 from lava_ssm.cli.figure import draw_curves, write_report
+from lava_ssm.cli.made_by import join_of
 from lava_ssm.compress import FixedModel
 from lava_ssm.network import FixedNetwork, Network
 from lava_ssm.network import file as network_file
@@ -119,8 +120,7 @@ class Run:
         if len(self.data.train) == 0:
             raise RunError(f"{config['task']}: no samples")
         train, kept = _split(self.data.train.first(config["limit"]))
-        self._joined = nn.Joined(config["join"])
-        self.kept = self._joined(torch.from_numpy(kept.x)), torch.from_numpy(kept.y)
+        self.kept = data.joined(torch.from_numpy(kept.x), config["join"]), torch.from_numpy(kept.y)
         torch.manual_seed(recipe.seed)
         bare = build(config, self.data)
         self.model: Model | FixedModel = bare
@@ -167,7 +167,7 @@ class Run:
         moved = nn.Wobble(self.data.image_shape, order, **wobble) if any(wobble.values()) else None
 
         def augment(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-            return self._joined(x if moved is None else moved(x, generator))
+            return data.joined(x if moved is None else moved(x, generator), self.config["join"])
 
         return augment
 
@@ -192,8 +192,7 @@ class Run:
 
     def _calibration(self, samples: int) -> RealArray:
         """Tokens (samples, time, d_input) that exponents are chosen by."""
-        x: RealArray = self._joined(torch.from_numpy(self.data.train.x[:samples])).numpy()
-        return x
+        return data.joined(self.data.train.x[:samples], self.config["join"]).astype(np.float64)
 
     def _report(self, name: str, network: Network, fixed: FixedNetwork, seen: RealArray) -> None:
         write_report(compress.report(network, fixed, seen[:_REPORTED]), self.folder / name)
@@ -318,8 +317,8 @@ class Run:
             The best network has been damaged.
         """
         load_best(self.model, self.folder)
-        test = self.data.test
-        x, labels = self._joined(torch.from_numpy(test.x)), torch.from_numpy(test.y)
+        test = self.data.test.joined(self.config["join"])
+        x, labels = torch.from_numpy(test.x), torch.from_numpy(test.y)
         accuracy = nn.accuracy(self.model, x, labels)
         seconds = self.seconds
         result = {
@@ -420,7 +419,7 @@ def _begin_with(model: Model, start: str, join: int) -> None:
                 "network, or an S5 whose norms are folded, cannot be trained on"
             )
         nn.assign(model, network)
-        before = _completed(json.loads(network.made_by.get("config", "{}")))["join"]
+        before = join_of(network)
     nn.stretch(model, join / before)
 
 

@@ -6,7 +6,7 @@ from lava_ssm.data.mnist import mnist
 from lava_ssm.data.ndns import Clip, ndns, stacked
 from lava_ssm.data.order import bit_reversal, seeded
 from lava_ssm.data.source import DataDamagedError, DataNotFoundError
-from lava_ssm.data.split import Split, TokenData
+from lava_ssm.data.split import Split, TokenData, joined
 from lava_ssm.data.tasks import TASKS, load
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "bit_reversal",
     "cifar",
     "digits",
+    "joined",
     "load",
     "mnist",
     "ndns",

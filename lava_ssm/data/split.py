@@ -1,9 +1,39 @@
 """What a data set is here: sequences of tokens with labels, split once and for all."""
 
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+Sequences = TypeVar("Sequences")
+"""An array or a tensor, (batch, time, channels)."""
+
+
+def joined(x: Sequences, tokens: int) -> Sequences:
+    """Each so many tokens of x as one, their mean: (batch, time / tokens, channels).
+
+    A state space model whose steps are as many times as long (`nn.stretch`) sees the same, for
+    less: so a training on long sequences can begin.
+
+    Parameters
+    ----------
+    tokens
+        At least 1; must divide the length of the sequences.
+
+    Raises
+    ------
+    ValueError
+        It is below 1, or does not divide the length.
+    """
+    if tokens < 1:
+        raise ValueError(f"tokens must be at least 1, got {tokens}")
+    array: Any = x
+    batch, time, channels = array.shape
+    if time % tokens:
+        raise ValueError(f"tokens must divide the sequences' {time} tokens, got {tokens}")
+    means: Sequences = array.reshape(batch, -1, tokens, channels).mean(2)
+    return means
 
 
 @dataclass(frozen=True)
@@ -27,6 +57,10 @@ class Split:
     def first(self, n: int | None) -> "Split":
         """Give the first n samples; all of them, if None."""
         return Split(self.x[:n], self.y[:n])
+
+    def joined(self, tokens: int) -> "Split":
+        """Give the samples with so many tokens as one, see `joined`."""
+        return Split(joined(self.x, tokens), self.y)
 
 
 @dataclass(frozen=True)

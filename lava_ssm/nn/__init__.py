@@ -1,7 +1,7 @@
 """PyTorch: S4D and S5, models to train, and the way from them to a network description."""
 
 from lava_ssm.nn.assign import assign, stretch
-from lava_ssm.nn.augmentation import Joined, Wobble
+from lava_ssm.nn.augmentation import Wobble
 from lava_ssm.nn.denoising import Denoising, DenoisingRecipe, match_level
 from lava_ssm.nn.export import export
 from lava_ssm.nn.initialization import Initialization
@@ -32,7 +32,6 @@ __all__ = [
     "DenoisingRecipe",
     "Epoch",
     "Initialization",
-    "Joined",
     "Recipe",
     "S5Block",
     "SparseS5",

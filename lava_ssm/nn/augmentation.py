@@ -64,33 +64,3 @@ class Wobble:
         moved = torch.nn.functional.grid_sample(images, grid, align_corners=False)
         rows = moved.reshape(batch, channels, -1).transpose(1, 2)
         return rows if self.order is None else rows[:, self.order]
-
-
-class Joined:
-    """Each `tokens` tokens of x (batch, time, channels) as one, their mean.
-
-    A state space model whose steps are as many times as long (`stretch`) sees the same, for less:
-    so a training on long sequences can begin.
-
-    Parameters
-    ----------
-    tokens
-        At least 1; must divide the length of the sequences.
-
-    Raises
-    ------
-    ValueError
-        `tokens` is below 1, or, when it is used, does not divide the length.
-    """
-
-    def __init__(self, tokens: int) -> None:
-        if tokens < 1:
-            raise ValueError(f"tokens must be at least 1, got {tokens}")
-        self.tokens = tokens
-
-    def __call__(self, x: Tensor) -> Tensor:
-        """Sequences (batch, time / tokens, channels)."""
-        batch, time, channels = x.shape
-        if time % self.tokens:
-            raise ValueError(f"tokens must divide the sequences' {time} tokens, got {self.tokens}")
-        return x.reshape(batch, -1, self.tokens, channels).mean(2)

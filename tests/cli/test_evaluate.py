@@ -2,6 +2,7 @@
 
 import sys
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,24 @@ def test_two_networks_are_compared() -> None:
     classes = [lava_ssm.load(f"ns4d-sdigits{kind}").predict(test.x) for kind in ("", "-float")]
     alike = int(np.equal(*classes).sum())
     assert f"the same class to {alike} of 450" in done.output
+
+
+def test_tokens_are_joined_as_those_that_a_network_was_trained_with(tmp_path: Path) -> None:
+    float_net = lava_ssm.load("ns4d-sdigits-float")
+    net = replace(float_net, made_by={**float_net.made_by, "config": '{"join": 4}'})
+    net.save(tmp_path / "coarse.h5")
+    test = data.digits().test.joined(4)
+    right = int((net.predict(test.x) == test.y).sum())
+    done = CliRunner().invoke(app, ["evaluate", str(tmp_path / "coarse.h5"), "sdigits"])
+    assert f"{right} of 450 right" in done.output
+    out = ["--out", str(tmp_path / "fixed.h5"), "--limit", "450"]
+    done = CliRunner().invoke(app, ["quantize", str(tmp_path / "coarse.h5"), "sdigits", *out])
+    assert f"float: {right} of 450 right" in done.output
+    fixed = lava_ssm.load(tmp_path / "fixed.h5")
+    right = int((fixed.predict(test.x) == test.y).sum())
+    assert f"fixed: {right} of 450 right" in done.output
+    done = CliRunner().invoke(app, ["evaluate", str(tmp_path / "fixed.h5"), "sdigits"])
+    assert f"{right} of 450 right" in done.output
 
 
 @pytest.mark.parametrize(

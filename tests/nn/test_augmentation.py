@@ -1,12 +1,11 @@
 """Images that move."""
 
 import numpy as np
-import pytest
 import scipy.ndimage
 import torch
 
 from lava_ssm.data import digits
-from lava_ssm.nn import Joined, Wobble
+from lava_ssm.nn import Wobble
 
 
 def sequences() -> torch.Tensor:
@@ -59,17 +58,3 @@ def test_pixels_in_another_order_move_as_images_do() -> None:
     plain = Wobble((8, 8), turn=20, scale=0.2, shift=1)
     shuffled = Wobble((8, 8), order.tolist(), turn=20, scale=0.2, shift=1)
     torch.testing.assert_close(shuffled(x[:, order], generator()), plain(x, generator())[:, order])
-
-
-def test_joined_tokens_are_the_means_of_their_parts() -> None:
-    x = torch.arange(24.0).reshape(1, 12, 2)
-    wanted = torch.tensor([[[3.0, 4.0], [11.0, 12.0], [19.0, 20.0]]])
-    assert torch.equal(Joined(4)(x), wanted)
-    assert torch.equal(Joined(1)(x), x)
-
-
-def test_tokens_are_joined_without_a_rest() -> None:
-    with pytest.raises(ValueError, match="tokens must divide the sequences' 64 tokens, got 3"):
-        Joined(3)(sequences())
-    with pytest.raises(ValueError, match="tokens must be at least 1, got 0"):
-        Joined(0)
