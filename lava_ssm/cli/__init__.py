@@ -1,7 +1,10 @@
 """The command line, `lava-ssm`: one thin file a command."""
 
+from typing import Annotated
+
 import typer
 
+import lava_ssm
 from lava_ssm.cli.bench import bench
 from lava_ssm.cli.demo import demo
 from lava_ssm.cli.denoise import denoise
@@ -14,7 +17,7 @@ from lava_ssm.cli.quantize import quantize_network
 from lava_ssm.cli.train import train
 from lava_ssm.cli.train_denoiser import train_denoiser
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+app = typer.Typer(no_args_is_help=True, add_completion=False)
 app.command()(demo)
 app.command()(train)
 app.command()(finetune)
@@ -28,8 +31,19 @@ app.command()(denoise)
 app.add_typer(bench, name="bench")
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(lava_ssm.__version__)
+        raise typer.Exit
+
+
 @app.callback()
-def _commands() -> None:
+def _commands(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
     """State space layers for the Lava neuromorphic framework."""
 
 
