@@ -427,6 +427,44 @@ def test_gradients_of_two_processes_are_those_of_one(tmp_path: Path) -> None:
         torch.testing.assert_close(shared, one, rtol=1e-3, atol=1e-6)
 
 
+INTERRUPTED = """
+import os
+import signal
+import sys
+import torch
+from lava_ssm.cli import app
+
+step, taken = torch.optim.AdamW.step, []
+
+def interrupted(self, *args, **kwargs):
+    taken.append(step(self, *args, **kwargs))
+    if len(taken) == 3 and os.environ["RANK"] == "1":
+        os.kill(os.getpid(), signal.SIGINT)
+
+torch.optim.AdamW.step = interrupted
+app(sys.argv[1:])
+"""
+
+
+def test_when_one_process_is_interrupted_all_leave_after_the_same_step(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(INTERRUPTED)
+    run = tmp_path / "run"
+    options = [*TINY, "--limit", "57", "--epochs", "2", "--out", str(run)]
+    two = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    done = subprocess.run(
+        [sys.executable, *two, str(tmp_path / "script.py"), *options],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode != 0
+    assert "Left after step 3; --resume goes on from there." in done.stdout
+    assert torch.load(run / "checkpoint.pt", weights_only=True)["training"]["step"] == 3
+    assert lava_ssm_command(*options, "--resume").exit_code == 0
+    assert [int(line["epoch"]) for line in log(run)] == [1, 2]
+
+
 def test_norms_are_not_shared_among_processes(tmp_path: Path, trained: Path) -> None:
     config = json.loads((trained / "config.json").read_text()) | {"model": "s5-tiny"}
     with pytest.raises(RunError, match="--model s5-tiny: 2 processes would each normalise"):
