@@ -109,7 +109,9 @@ def _denoiser(given: argparse.Namespace) -> DenoiserCard:
     calibration, spectra = (np.abs(audio.analyse(x)) for x in (seen, noisy))
     formats = {"tensor": compress.Formats(per_channel=False), "ptq": compress.Formats()}
     fixed = {
-        key: compress.quantize(real, calibration, chosen, arithmetic=compress.W8A16)
+        key: compress.quantize(
+            real, calibration, chosen, arithmetic=compress.W8A16, input_range=audio.FULL_SCALE
+        )
         for key, chosen in formats.items()
     }
     quality = {"float": float(audio.si_snr(audio.denoise(real, noisy), clean).mean())}

@@ -3,9 +3,10 @@
 from lava_ssm.audio.denoiser import Denoiser, denoise, magnitudes
 from lava_ssm.audio.files import AudioError, check_target, read, write
 from lava_ssm.audio.si_snr import si_snr
-from lava_ssm.audio.spectra import SAMPLE_RATE, Analysis, Synthesis, analyse, synthesise
+from lava_ssm.audio.spectra import FULL_SCALE, SAMPLE_RATE, Analysis, Synthesis, analyse, synthesise
 
 __all__ = [
+    "FULL_SCALE",
     "SAMPLE_RATE",
     "Analysis",
     "AudioError",

@@ -25,6 +25,8 @@ DELAY = FRAME - HOP
 WINDOW: RealArray = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(FRAME) / FRAME)
 """Periodic Hann window."""
 WINDOW.flags.writeable = False
+FULL_SCALE = float(WINDOW.sum() / 2)
+"""Magnitude of a bin of a sine between -1 and 1: 128."""
 
 Spectra = NDArray[np.complex128]
 

@@ -261,7 +261,13 @@ def _finish(model: Any, folder: Path, clips: Any) -> dict[str, Any]:
             ("channel", compress.Formats()),
             ("tensor", compress.Formats(per_channel=False)),
         ):
-            fixed = compress.quantize(network, calibration, formats, arithmetic=compress.W8A16)
+            fixed = compress.quantize(
+                network,
+                calibration,
+                formats,
+                arithmetic=compress.W8A16,
+                input_range=audio.FULL_SCALE,
+            )
             shares = compress.error_shares(network, fixed, tokens)
             more[f"error_shares_{name}"] = shares
             if name == "channel":

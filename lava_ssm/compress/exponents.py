@@ -80,15 +80,30 @@ def room(
     readout: Readout,
     rules: Arithmetic,
     by_channel: bool,
+    input_range: float | None = None,
 ) -> Room:
-    """See how far exponents may go; those of states with two spare bits, if chosen by channel."""
+    """See how far exponents may go; those of states with two spare bits, if chosen by channel.
+
+    Parameters
+    ----------
+    input_range
+        Where the input's format ends; None: a spare bit beyond what was seen.
+    """
     edges: list[int] = []
     states: list[IntArray | None] = []
     layers = [stage.layer for stage in stages]
     for edge in range(len(layers) + 1):
-        message = seen.input if edge == 0 else _message(stages, seen, edge - 1)
-        fits = [_fit(message, rules.message_bits)]
+        if edge == 0 and input_range is not None:
+            # one unit more would be the range itself
+            fits = [int(np.floor(np.log2((limit(rules.message_bits) + 1) / input_range)))]
+        else:
+            message = seen.input if edge == 0 else float(seen.messages(edge - 1).max())
+            fits = [_fit(message, rules.message_bits)]
         if edge > 0:
+            if isinstance(layers[edge - 1], FixedLinear):
+                # what is rectified need not fit the message, but what it is made from the neuron
+                register = max(rules.message_bits, rules.state_bits)
+                fits.append(_fit(float(seen.sums(edge - 1).max()), register))
             fits.append(_fit(seen.bias(edge - 1), BIAS_BITS))
         if edge == len(layers):
             if readout is Readout.MEAN_OVER_TIME:
@@ -103,14 +118,6 @@ def room(
             states.append(None)
         edges.append(min(fits))
     return Room(tuple(edges), tuple(states))
-
-
-def _message(stages: Sequence[Stage[FixedLayer]], seen: Observed, i: int) -> float:
-    """Largest magnitude of what a stage sends, or of the sums that it makes it from."""
-    sent = float(seen.messages(i).max())
-    if isinstance(stages[i].layer, FixedS5 | FixedGate):
-        return sent
-    return max(sent, float(seen.sums(i).max()))
 
 
 def _sums(layer: FixedLinear | FixedGate | FixedS5, seen: Observed, stage: int) -> RealArray:

@@ -49,6 +49,7 @@ def quantize(
     formats: Formats | None = None,
     bound: Literal["calibrated", "certified"] = "calibrated",
     arithmetic: Arithmetic = CHIP,
+    input_range: float | None = None,
 ) -> FixedNetwork:
     """Quantise a trained network: 8-bit weights, 24-bit states and messages, integer exponents.
 
@@ -69,6 +70,11 @@ def quantize(
         and no running sum over as many tokens as the calibration sequences have.
     arithmetic
         Rules of the fixed network; the chip's by default. `W8A16` has messages of 16 bits.
+    input_range
+        Magnitude up to which the input's format reaches, of "calibrated"; the calibration data must
+        lie within. None: twice the largest in the calibration data, which is safer; but an input
+        that is known to end there, or is saturated where the format ends (`audio.magnitudes`),
+        needs no spare bit.
 
     Returns
     -------
@@ -80,7 +86,8 @@ def quantize(
         Not a float network.
     ValueError
         A GELU, which has no fixed form; empty or misshapen calibration data, or formats that
-        cannot hold the parameters; no exponents with which the calibration data fit.
+        cannot hold the parameters; no exponents with which the calibration data fit; an
+        `input_range` that is not positive, below the calibration data, or given with "certified".
 
     Warns
     -----
@@ -104,6 +111,16 @@ def quantize(
             f"calibration: the largest magnitude must lie in [1e-200, 1e200], got {peak:g}; zeros "
             "say nothing about ranges"
         )
+    if input_range is not None:
+        if bound != "calibrated":
+            raise ValueError(
+                "input_range: is for bound='calibrated'; no input is beyond 'certified'"
+            )
+        if not peak <= input_range <= 1e200:
+            raise ValueError(
+                f"input_range must lie in [{peak:g}, 1e200], from the largest magnitude of the "
+                f"calibration data on, got {input_range!r}"
+            )
     formats = Formats() if formats is None else formats
     if not isinstance(formats, Formats):
         raise TypeError(f"formats must be a Formats, such as PAPER, got {formats!r}")
@@ -113,12 +130,12 @@ def quantize(
     if formats.balance:
         balanced_layers = (balanced(la) if isinstance(la, S4D) else la for la in network.layers)
         network = replace(network, layers=tuple(balanced_layers))
-    task = _Task(network, x, formats, arithmetic)
+    task = _Task(network, x, formats, arithmetic, input_range)
     if bound == "calibrated":
         fixed = task.calibrated()
         plain = (isinstance(la, Linear) and la.bias is None for la in network.layers)
         if formats.search and any(plain):
-            weighed = _Task(network, x, formats, arithmetic, weigh=True)
+            weighed = _Task(network, x, formats, arithmetic, input_range, weigh=True)
             other = weighed.calibrated()
             if weighed.error(other) < CLEARLY * task.error(fixed):
                 task, fixed = weighed, other
@@ -129,7 +146,10 @@ def quantize(
             engine.warn_of_overflows(overflows)
     else:
         fixed = task.certified()
-    made_by = {**network.made_by, "quantize": f"{formats}, bound={bound!r}"}
+    made_by = {
+        **network.made_by,
+        "quantize": f"{formats}, bound={bound!r}, input_range={input_range}",
+    }
     return replace(fixed, made_by=made_by)
 
 
@@ -153,9 +173,11 @@ class _Task:
         x: RealArray,
         formats: Formats,
         arithmetic: Arithmetic,
+        input_range: float | None,
         weigh: bool = False,
     ) -> None:
         self.network, self.x, self.formats, self.arithmetic = network, x, formats, arithmetic
+        self.input_range = input_range
         self.layers, self.values = _parameters(network, formats, x, weigh)
         # the rules of choice need the fixed layers in stages, their exponents yet to come
         self.stages = FixedNetwork(tuple(self.layers), network.readout).stages
@@ -171,9 +193,10 @@ class _Task:
         seen = Observed(self.values, self.x)
         given = self.formats.state_exponent
         by_channel = given == "auto"
-        space = room(self.stages, seen, self.network.readout, self.arithmetic, by_channel)
+        rules = self.arithmetic
+        space = room(self.stages, seen, self.network.readout, rules, by_channel, self.input_range)
         asked = None if given == "auto" else given
-        choice = calibrated(self.stages, space, asked, self.arithmetic)
+        choice = calibrated(self.stages, space, asked, rules)
 
         def build(choice: Choice) -> FixedNetwork:
             edges = choice.edges

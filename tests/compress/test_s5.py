@@ -35,6 +35,40 @@ def test_calibrated_integers_are_near_and_overflow_nowhere(
     assert signal_to_error(net.to_float(net.run(x)), fixed.to_float(result.outputs)) >= 25
 
 
+def test_what_is_rectified_away_takes_no_bits_of_messages() -> None:
+    """Channels that reach far below zero; what is sent of them is small."""
+    rng = np.random.default_rng(2)
+    weights = np.abs(rng.normal(size=(6, 3)))
+    weights[:3] *= -40
+    net = Network((Linear(weights, np.full(6, 0.5)), ReLU(), Linear(rng.normal(size=(2, 6)))))
+    x = data(0, 3)
+    fixed = quantize(net, x, arithmetic=W8A16)
+    sent = np.maximum(x @ weights.T + 0.5, 0).max()
+    assert fixed.exponents[1] == np.floor(np.log2(32767 / (2 * sent)))
+    assert -40 * np.abs(x).max() < -(2.0 ** (15 - fixed.exponents[1]))  # no message of 16 bits
+    assert engine.run(fixed, data(1, 3)).overflows.total == 0
+
+
+def test_an_input_whose_end_is_known_needs_no_spare_bit() -> None:
+    net = random_s5_network(np.random.default_rng(0), 1, 24, 16)
+    x = data(0, 5)
+    top = float(2 ** np.ceil(np.log2(x.max())))
+    spared, full = (quantize(net, x, arithmetic=W8A16, input_range=r) for r in (None, top))
+    assert full.input_format.max == top - 2.0**-full.input_format.exponent
+    assert full.input_format.exponent > spared.input_format.exponent
+    assert f"input_range={top}" in full.made_by["quantize"]
+    assert engine.run(full, np.minimum(x, full.input_format.max)).overflows.total == 0
+
+
+def test_an_input_range_that_holds_too_little_is_refused() -> None:
+    net, x = random_s5_network(np.random.default_rng(0), 1, 24, 16), data(0, 5)
+    for wrong in (x.max() / 2, 0.0, np.inf, np.nan):
+        with pytest.raises(ValueError, match=r"input_range must lie in \[.*, 1e200\]"):
+            quantize(net, x, arithmetic=W8A16, input_range=wrong)
+    with pytest.raises(ValueError, match="input_range: is for bound='calibrated'"):
+        quantize(net, x, bound="certified", input_range=100.0)
+
+
 def test_parameters_are_the_nearest_mantissas() -> None:
     layer = random_s5(np.random.default_rng(1), 7, 5)
     fixed = fixed_s5(layer, Formats(per_channel=True))
