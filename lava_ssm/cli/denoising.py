@@ -39,7 +39,7 @@ class Denoiser:
         See `compress.Pruner`; `end` 0 is one-shot.
     start
         Run folder of a trained model of this width to train on; None: from random weights.
-    epochs, batch_size, lr, ssm_lr, octaves, seed
+    epochs, batch_size, lr, ssm_lr, octaves, message_limit, seed
         See `nn.DenoisingRecipe`.
     dropout
         See `nn.SparseS5`.
@@ -57,6 +57,7 @@ class Denoiser:
     ssm_lr: float = 1e-3
     dropout: float = 0.0
     octaves: float = 0.5
+    message_limit: float | None = None
     seed: int = 0
 
 
@@ -123,6 +124,7 @@ def train(
         lr=config.lr,
         ssm_lr=config.ssm_lr,
         octaves=config.octaves,
+        message_limit=config.message_limit,
         seed=config.seed,
     )
     training = nn.Denoising(model, noisy, clean, recipe, pruner.at if pruner else None)
@@ -186,7 +188,8 @@ def _check_config(folder: Path, asked: dict[str, Any]) -> None:
     file = folder / "config.json"
     if not file.is_file():
         return
-    found = json.loads(file.read_text())
+    # what could not be asked for when an older configuration was written
+    found = {"message_limit": None, **json.loads(file.read_text())}
     if found != asked:
         differing = sorted(k for k in {*found, *asked} if found.get(k) != asked.get(k))
         raise RunError(

@@ -31,6 +31,10 @@ def train_denoiser(
     octaves: Annotated[
         float, typer.Option(help="Play voices and noises faster or slower by up to so many.")
     ] = 0.5,
+    message_limit: Annotated[
+        float | None,
+        typer.Option(help="Of a relufied model: what messages exceed it by counts as loss."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of weights, order and noise.")] = 0,
     limit: Annotated[int | None, typer.Option(min=1, help="Use so many clips only.")] = None,
 ) -> None:
@@ -51,6 +55,7 @@ def train_denoiser(
         ssm_lr=ssm_lr,
         dropout=dropout,
         octaves=octaves,
+        message_limit=message_limit,
         seed=seed,
     )
     columns = (

@@ -6,7 +6,8 @@ with the noisy phase. The loss is -SI-SNR + 1e-3 MSE of magnitudes (Pierro et al
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ import torch
 from scipy.fft import next_fast_len
 from torch import Tensor, nn
 
+from lava_ssm.nn.s5 import S5
 from lava_ssm.nn.sparse_s5 import SparseS5
 from lava_ssm.nn.training import optimizer
 
@@ -73,6 +75,28 @@ def loss_of(model: nn.Module, noisy: Tensor, clean: Tensor) -> tuple[Tensor, Ten
     quality = si_snr(estimate, clean).mean()
     mse = (magnitudes - _magnitudes(analyse(clean))).square().mean()
     return -quality + _SHARE_OF_MAGNITUDES * mse, quality
+
+
+@contextmanager
+def watched(model: SparseS5, limit: float) -> Iterator[list[Tensor]]:
+    """Give a list that gets, of each message of a relufied model, what it exceeds a limit by.
+
+    Means over the clips of a batch of the excess of each one's greatest value, as a share of the
+    limit. A network that ReLUs are put into may make of a steady tone, one clip in a hundred, ten
+    times what it makes of all others; integers that have room for that are coarse for the others.
+    """
+    excess: list[Tensor] = []
+
+    def see(module: nn.Module, given: Any, y: Tensor) -> None:
+        excess.append(torch.relu(y.amax((1, 2)) / limit - 1).mean())
+
+    senders = [model.encoder, *model.blocks, *(m for m in model.modules() if isinstance(m, S5))]
+    handles = [sender.register_forward_hook(see) for sender in senders]
+    try:
+        yield excess
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 @torch.no_grad()
@@ -220,6 +244,9 @@ class DenoisingRecipe:
     octaves
         By how much voices are played faster or slower, up to so many octaves either way; noises
         half as much again. 0: not at all.
+    message_limit
+        Of messages of a relufied model: what they exceed it by, see `watched`, is added to the
+        loss. None: they may be as large as they like.
     seed
         Of the order of clips and of the noise they get.
 
@@ -237,6 +264,7 @@ class DenoisingRecipe:
     warm_up: float = 0.1
     snr: tuple[float, float] = (-5.0, 25.0)
     octaves: float = 0.0
+    message_limit: float | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -247,6 +275,8 @@ class DenoisingRecipe:
             raise ValueError(f"warm_up must lie in (0, 1), got {self.warm_up}")
         if not 0 <= self.octaves <= 2:
             raise ValueError(f"octaves must lie in [0, 2], got {self.octaves}")
+        if self.message_limit is not None and not 0 < self.message_limit < math.inf:
+            raise ValueError(f"message_limit must be positive, got {self.message_limit}")
 
 
 class Denoising:
@@ -271,7 +301,7 @@ class Denoising:
 
     def __init__(
         self,
-        model: nn.Module,
+        model: SparseS5,
         noisy: Tensor,
         clean: Tensor,
         recipe: DenoisingRecipe | None = None,
@@ -315,7 +345,12 @@ class Denoising:
             self._random,
         )
         self.model.train()
-        loss, quality = loss_of(self.model, noisy, clean)
+        if (limit := self.recipe.message_limit) is None:
+            loss, quality = loss_of(self.model, noisy, clean)
+        else:
+            with watched(self.model, limit) as excess:
+                loss, quality = loss_of(self.model, noisy, clean)
+            loss = loss + sum(excess)
         if not torch.isfinite(loss):
             raise ValueError(f"the loss is {loss.item()} in step {self.step}: lower the rates")
         self._adamw.zero_grad()

@@ -160,6 +160,17 @@ def test_a_refused_training_leaves_its_folder_to_the_next(data: Path, tmp_path: 
     assert train(replace(SMALL, epochs=1), out, data)["test_clips"] == 4
 
 
+def test_a_folder_from_before_messages_had_a_limit_is_taken_up(data: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    train(replace(SMALL, epochs=1), run, data)
+    config = json.loads((run / "config.json").read_text())
+    del config["message_limit"]
+    (run / "config.json").write_text(json.dumps(config))
+    train(replace(SMALL, epochs=1), run, data)
+    with pytest.raises(RunError, match=r"other settings \(message_limit\)"):
+        train(replace(SMALL, epochs=1, message_limit=3.0), run, data)
+
+
 def test_a_silent_test_clip_is_left_out_and_other_data_are_another_run(
     data: Path, tmp_path: Path
 ) -> None:

@@ -16,7 +16,9 @@ from lava_ssm.nn.denoising import (
     si_snr,
     sped,
     synthesise,
+    watched,
 )
+from lava_ssm.nn.sparse_s5 import S5Block
 
 
 @pytest.mark.parametrize("samples", [512, 1000, 1280])
@@ -105,6 +107,50 @@ def training(epochs: int = 8) -> Denoising:
     torch.manual_seed(0)
     model = SparseS5(257, 16, 8, 1, 257, dropout=0.1)
     return Denoising(model, *clips(16), DenoisingRecipe(epochs=epochs, batch_size=8))
+
+
+def peaks(model: SparseS5, noisy: torch.Tensor) -> list[float]:
+    """Greatest messages: of the encoder, of each block, of each S5."""
+    found = []
+    with torch.no_grad():
+        h = torch.relu(model.encoder(analyse(noisy).abs()))
+        inside = []
+        for block in model.blocks:
+            assert isinstance(block, S5Block)
+            inside.append(float(block.s5(block.normalized(h)).amax()))
+            h = block(h)
+            found.append(float(h.amax()))
+    first = float(model.encoder(analyse(noisy).abs()).amax())
+    return [first, *found, *inside]
+
+
+def test_what_messages_exceed_their_limit_by_is_seen() -> None:
+    torch.manual_seed(0)
+    model, (noisy, _) = SparseS5(257, 16, 8, 2, 257, relu=True).eval(), clips(1)
+    greatest = peaks(model, noisy)
+    limit = sorted(greatest)[2]
+    with watched(model, limit) as excess:
+        denoised(model, noisy)
+    assert sorted(float(e) for e in excess) == pytest.approx(
+        sorted(max(0.0, peak / limit - 1) for peak in greatest), abs=1e-5
+    )
+    denoised(model, noisy)
+    assert len(excess) == 5
+
+
+def test_a_training_with_a_limit_makes_messages_smaller() -> None:
+    ends = []
+    for limit in (None, 1.0):
+        torch.manual_seed(0)
+        model, (noisy, clean) = SparseS5(257, 16, 8, 1, 257, relu=True), clips(16)
+        recipe = DenoisingRecipe(epochs=8, batch_size=8, message_limit=limit)
+        run = Denoising(model, noisy, clean, recipe)
+        while run.step < run.steps:
+            run.advance()
+        ends.append(max(peaks(model.eval(), noisy)))
+    assert ends[1] < 0.9 * ends[0]
+    with pytest.raises(ValueError, match="message_limit must be positive, got 0"):
+        DenoisingRecipe(message_limit=0)
 
 
 def test_training_denoises_tones() -> None:
