@@ -169,7 +169,7 @@ def linear_mantissas(
         e = np.reshape(fits, rows)
         return quantize(weights, WEIGHT_BITS, e, formats.rounding, name="weights"), fits
     # not to trust the calibration data that a column never varies
-    least = spread.max(initial=0) / 4096
+    least = spread.max(initial=0) / 2048
     importance = np.reshape(np.maximum(spread, least), (1, -1, *rows[2:]))
     best, mantissas = fits, np.zeros(weights.shape, np.int64)
     lowest = np.full(fits.shape, np.inf)
