@@ -22,7 +22,7 @@ def test_files_are_those_of_the_card(name: str) -> None:
     network = lava_ssm.load(f"{name}-float")
     assert isinstance(network, Network)
     if isinstance(card, zoo.ClassifierCard):
-        assert network.d_input == 1
+        assert network.d_input == (3 if card.task == "scifar" else 1)
         assert f"{card.accuracy['float']:.2%}" in str(card)
         assert {"float", "paper", "ptq"} <= set(card.accuracy)
     else:
