@@ -100,7 +100,7 @@ def room(
             message = seen.input if edge == 0 else float(seen.messages(edge - 1).max())
             fits = [_fit(message, rules.message_bits)]
         if edge > 0:
-            if isinstance(layers[edge - 1], FixedLinear):
+            if isinstance(layers[edge - 1], FixedLinear | FixedS4D):
                 # what is rectified need not fit the message, but what it is made from the neuron
                 register = max(rules.message_bits, rules.state_bits)
                 fits.append(_fit(float(seen.sums(edge - 1).max()), register))
@@ -109,7 +109,8 @@ def room(
             if readout is Readout.MEAN_OVER_TIME:
                 fits.append(_fit(seen.total, SYNAPSE_BITS))
         elif isinstance(layer := layers[edge], FixedS4D):
-            u = np.full(layer.d_model, seen.input) if edge == 0 else seen.messages(edge - 1)
+            largest = seen.input if input_range is None else input_range
+            u = np.full(layer.d_model, largest) if edge == 0 else seen.messages(edge - 1)
             peaks = np.maximum(u, seen.state(edge))
             spare = _SPARE_OF_A_CHANNEL if by_channel else SPARE
             states.append(np.array([_fit(peak, rules.state_bits, spare) for peak in peaks]))

@@ -113,9 +113,7 @@ def quantize(
         )
     if input_range is not None:
         if bound != "calibrated":
-            raise ValueError(
-                "input_range: is for bound='calibrated'; no input is beyond 'certified'"
-            )
+            raise ValueError("input_range: is for bound='calibrated', got bound='certified'")
         if not peak <= input_range <= 1e200:
             raise ValueError(
                 f"input_range must lie in [{peak:g}, 1e200], from the largest magnitude of the "
