@@ -166,7 +166,9 @@ def _command(config: dict[str, Any], run: Path) -> str:
     usual = Denoiser()
     options = [f"lava-ssm train-denoiser --out {run}"]
     for name in (field.name for field in fields(Denoiser)):
-        value = config.get(name)  # an older configuration may lack what came later
+        value = config.get(
+            name, getattr(usual, name)
+        )  # an older configuration may lack what came later
         if value != getattr(usual, name):
             flag = f"--{name.replace('_', '-')}"
             options.append(flag if value is True else f"{flag} {value}")
