@@ -241,6 +241,17 @@ def _measure(model: Any, clips: Any, asked: dict[str, Any], best: dict[str, Any]
     }
 
 
+def calibration(validation: Any, training: Any) -> Any:
+    """Magnitudes (clips, frames, bins) by which exponents are chosen, of clips of these sets.
+
+    All that are kept aside, and 200 of those trained with: rare ones cause the largest messages.
+    """
+    from lava_ssm import audio
+    from lava_ssm.data import stacked
+
+    return np.abs(audio.analyse(stacked(validation + training[:200])[0]))
+
+
 def _finish(model: Any, folder: Path, clips: Any) -> dict[str, Any]:
     """Save the float network; of a relufied model the fixed one too, and measure it."""
     from lava_ssm import audio, compress, engine, nn
@@ -259,14 +270,14 @@ def _finish(model: Any, folder: Path, clips: Any) -> dict[str, Any]:
         "activity": dict(zip(map(str, range(len(count.names))), count.activity, strict=True)),
     }
     if model.relu:
-        calibration = np.abs(audio.analyse(stacked(clips["validation_set"])[0]))
+        seen = calibration(clips["validation_set"], clips["training_set"])
         for name, formats in (
             ("channel", compress.Formats()),
             ("tensor", compress.Formats(per_channel=False)),
         ):
             fixed = compress.quantize(
                 network,
-                calibration,
+                seen,
                 formats,
                 arithmetic=compress.W8A16,
                 input_range=audio.FULL_SCALE,

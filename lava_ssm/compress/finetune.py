@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from lava_ssm import engine
 from lava_ssm.compress import finetune_s5
+from lava_ssm.compress.balance import found_scale, scaled
 from lava_ssm.compress.parameters import largest_exponents, parts_of, stable, weight_exponents
 from lava_ssm.compress.straight_through import instead, saturated, straight
 from lava_ssm.compress.zeros import Zeros
@@ -94,11 +95,11 @@ class FixedModel(nn.Module):
             raise ValueError("fixed: its layers or its readout are not those of the model")
         self.model, self.start, self.scales, self.n_threads = model, fixed, scales, n_threads
         self.overflows = 0
-        self._balance: dict[int, np.ndarray] = {}
-        self._beyond: finetune_s5.Biases = {}
+        self._scale: dict[int, np.ndarray] = {}
+        self._kept: dict[int, finetune_s5.Kept] = {}
         self._zeros = Zeros(model)  # before small weights are rounded to zero: they may grow again
         if isinstance(model, SparseS5):
-            self._beyond = finetune_s5.begin(model, network.layers, values.layers)
+            self._kept = finetune_s5.begin(model, network.layers, values.layers)
             return
         for i, (module, real, value) in enumerate(
             zip(model.layers, network.layers, values.layers, strict=True)
@@ -107,7 +108,7 @@ class FixedModel(nn.Module):
                 with torch.no_grad():
                     module.weight.copy_(torch.from_numpy(value.weights.copy()))
             elif isinstance(real, S4D) and isinstance(value, S4D):
-                self._balance[i] = _power_of_two(np.abs(value.b), np.abs(real.b))
+                self._scale[i] = found_scale(real, value)
 
     @torch.no_grad()
     def network(self) -> FixedNetwork:
@@ -120,14 +121,14 @@ class FixedModel(nn.Module):
                 case S4D():
                     assert isinstance(old, FixedS4D)
                     fitted = self.scales == "fitted"
-                    layers.append(_rounded_s4d(real, old, self._balance[i], fitted))
+                    layers.append(_rounded_s4d(real, old, self._scale[i], fitted))
                 case Linear() | Gate():
                     assert isinstance(old, FixedLinear | FixedGate)
                     rounded = _rounded_linear(real, old, self.scales == "fitted")
                     layers.append(finetune_s5.with_bias(rounded, real))
                 case S5():
                     assert isinstance(old, FixedS5)
-                    layers.append(finetune_s5.rounded_s5(real, old, self._beyond[i]))
+                    layers.append(finetune_s5.rounded_s5(real, old, self._kept[i]))
                 case _:
                     layers.append(old)
         return replace(self.start, layers=tuple(layers))
@@ -162,7 +163,7 @@ class FixedModel(nn.Module):
     def _float(self, fixed: FixedNetwork, x: Tensor) -> Tensor:
         """The float system with the values of the mantissas: what the model gives."""
         if isinstance(self.model, SparseS5):
-            y = finetune_s5.outputs(self.model, fixed, self._beyond, x)
+            y = finetune_s5.outputs(self.model, fixed, self._kept, x)
         else:
             y = self._ns4d(self.model, fixed, x)
         match fixed.readout:
@@ -182,7 +183,7 @@ class FixedModel(nn.Module):
                     weight = straight(module.weight, layer.dequantize().weights)
                     y = (weight @ y.reshape(len(y), -1)).view(-1, *y.shape[1:])
                 case TrainedS4D(), FixedS4D():
-                    scale = torch.from_numpy(self._balance[i])
+                    scale = torch.from_numpy(self._scale[i])
                     real = module.discretized()
                     real = real[0], real[1] * scale.to(x.dtype), real[2] / scale.to(x.dtype)
                     value = layer.dequantize()
@@ -203,15 +204,8 @@ def _shapes(network: Network) -> list[tuple[Any, ...]]:
     ]
 
 
-def _power_of_two(value: np.ndarray, real: np.ndarray) -> np.ndarray:
-    """Power of two by which `value` was made of `real`, element by element."""
-    both = (real > 0) & (value > 0)
-    return np.exp2(np.rint(np.log2(np.divide(value, real, out=np.ones_like(real), where=both))))
-
-
 def _rounded_s4d(real: S4D, old: FixedS4D, scale: np.ndarray, fitted: bool) -> FixedS4D:
-    given = S4D(real.a, real.b * scale, real.c / scale)
-    parts = parts_of(given)
+    parts = parts_of(scaled(real, scale))
     exponent = old.param_exponent
     if fitted:
         largest = largest_exponents(parts, old.param_bits)

@@ -26,7 +26,8 @@ class Formats:
         Whether each output channel of a linear layer has its own weight exponent.
     balance
         Whether to scale each state by a power of two so that |b| and |c| are alike; the network
-        computes the same, and neither b nor c is left with few significant bits.
+        computes the same, and neither b nor c is left with few significant bits. Of S5 layers
+        where one exponent is a matrix's: with one a row, b needs none.
     rounding
         Of the parameters to their mantissas; NEAREST or TOWARD_ZERO.
     compensate

@@ -21,18 +21,6 @@ from lava_ssm.numerics import (
 )
 
 
-def balanced(layer: S4D) -> S4D:
-    """Scale each state by a power of two so that |b| and |c| are alike; b c is unchanged.
-
-    With x~ = k x: b~ = k b, c~ = c / k, and k = sqrt(|c| / |b|) makes them equal.
-    """
-    size_b, size_c = np.abs(layer.b), np.abs(layer.c)
-    both = (size_b > 0) & (size_c > 0)
-    ratio = np.divide(size_c, size_b, out=np.ones_like(size_b), where=both)
-    k = np.exp2(np.rint(np.log2(ratio) / 2))
-    return S4D(layer.a, layer.b * k, layer.c / k)
-
-
 def fixed_s4d(layer: S4D, formats: Formats, name: str) -> FixedS4D:
     """Quantise an S4D layer; a state exponent yet to be chosen is 0.
 
@@ -41,12 +29,12 @@ def fixed_s4d(layer: S4D, formats: Formats, name: str) -> FixedS4D:
     ValueError
         The given exponent leaves a parameter more bits than it may have.
     """
-    parts, bits = parts_of(layer), formats.param_bits
+    of, bits = parts_of(layer), formats.param_bits
     if formats.param_exponent == "auto":
-        p = largest_exponents(parts, bits)
+        p = largest_exponents(of, bits)
     else:
         p = np.full(layer.d_model, formats.param_exponent)
-    for key, values in parts.items():
+    for key, values in of.items():
         fits = _fits(values, bits)
         missing = int((p - fits)[values.any(axis=(1, 2))].max(initial=0))
         if missing > 0:
@@ -55,12 +43,10 @@ def fixed_s4d(layer: S4D, formats: Formats, name: str) -> FixedS4D:
                 f"allow an exponent of at most {int(fits.min())} for it, not {int(p.max())}: it "
                 f"needs {bits + missing} bits"
             )
-    b, c = (
-        quantize(parts[key], bits, p[:, None, None], formats.rounding, name=key) for key in "bc"
-    )
+    b, c = (quantize(of[key], bits, p[:, None, None], formats.rounding, name=key) for key in "bc")
     exponent = p if formats.param_exponent == "auto" else int(formats.param_exponent)
     return FixedS4D(
-        a=stable(parts["a"], p, formats.rounding),
+        a=stable(of["a"], p, formats.rounding),
         b=b,
         c=c,
         param_exponent=exponent,
@@ -71,15 +57,18 @@ def fixed_s4d(layer: S4D, formats: Formats, name: str) -> FixedS4D:
 
 def parts_of(layer: S4D) -> dict[str, RealArray]:
     """Real and imaginary parts of a, b and c, (d_model, d_state, 2) each."""
-    named = (("a", layer.a), ("b", layer.b), ("c", layer.c))
-    return {key: np.stack([values.real, values.imag], axis=-1) for key, values in named}
+    return {key: parts(getattr(layer, key)) for key in "abc"}
 
 
-def largest_exponents(parts: dict[str, RealArray], bits: int) -> IntArray:
+def parts(values: np.ndarray) -> RealArray:
+    """Real and imaginary parts on a new last axis."""
+    return np.stack([values.real, values.imag], axis=-1)
+
+
+def largest_exponents(of: dict[str, RealArray], bits: int) -> IntArray:
     """For each channel the largest exponent in [0, 31] at which a, b and c fit, (d_model,)."""
     usable = [
-        np.where(values.any(axis=(1, 2)), _fits(values, bits), bits - 1)
-        for values in parts.values()
+        np.where(values.any(axis=(1, 2)), _fits(values, bits), bits - 1) for values in of.values()
     ]
     return np.clip(np.min(usable, axis=0), 0, 31)
 

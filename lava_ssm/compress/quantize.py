@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lava_ssm import engine
+from lava_ssm.compress.balance import balance, balance_rows, scaled
 from lava_ssm.compress.exponents import CLEARLY, Choice, calibrated, certified, least_error, room
 from lava_ssm.compress.formats import Formats
-from lava_ssm.compress.parameters import balanced, fixed_linear, fixed_s4d
+from lava_ssm.compress.parameters import fixed_linear, fixed_s4d
 from lava_ssm.compress.ranges import Observed
 from lava_ssm.compress.s5 import (
     corrected,
@@ -125,9 +126,6 @@ def quantize(
     if not isinstance(arithmetic, Arithmetic):
         raise TypeError(f"arithmetic must be an Arithmetic, got {arithmetic!r}")
 
-    if formats.balance:
-        balanced_layers = (balanced(la) if isinstance(la, S4D) else la for la in network.layers)
-        network = replace(network, layers=tuple(balanced_layers))
     task = _Task(network, x, formats, arithmetic, input_range)
     if bound == "calibrated":
         fixed = task.calibrated()
@@ -335,7 +333,8 @@ def _parameters(
     for i, layer in enumerate(network.layers):
         match layer:
             case S4D():
-                fixed.append(fixed_s4d(layer, formats, f"layers[{i}]"))
+                given = scaled(layer, balance(layer)) if formats.balance else layer
+                fixed.append(fixed_s4d(given, formats, f"layers[{i}]"))
                 values.append(fixed[-1].dequantize())
             case Linear(bias=None):
                 gram = heard.grams.get(stage) if formats.compensate else None
@@ -344,14 +343,23 @@ def _parameters(
                 with _naming(i, layer):
                     fixed.append(fixed_linear(layer, formats, gram, rms))
                 values.append(fixed[-1].dequantize())
-            case Linear() | S5() | Gate():
+            case S5():
+                mean, spread = heard.seen.moments(stage)
+                k = np.ones(layer.d_state)
+                if formats.balance and not formats.per_channel:
+                    k = balance_rows(layer, spread)
+                alike = scaled(layer, k)
+                with _naming(i, layer):
+                    fixed.append(fixed_s5(alike, formats, spread))
+                sent = k * heard.seen.mean_sent(stage)
+                values.append(corrected(alike, fixed[-1].dequantize(), mean, sent))
+            case Linear() | Gate():
                 mean, spread = heard.seen.moments(stage)
                 with _naming(i, layer):
                     if isinstance(layer, Linear):
                         fixed.append(fixed_linear(layer, formats, spread=spread))
                     else:
-                        make: Any = {S5: fixed_s5, Gate: fixed_gate}[type(layer)]
-                        fixed.append(make(layer, formats, spread))
+                        fixed.append(fixed_gate(layer, formats, spread))
                 values.append(corrected(layer, fixed[-1].dequantize(), mean))
             case GELU():
                 raise ValueError(

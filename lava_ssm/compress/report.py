@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from lava_ssm import engine
+from lava_ssm.compress.balance import scaled_like
+from lava_ssm.compress.parameters import parts
 from lava_ssm.network import S4D, S5, FixedNetwork, FixedS4D, FixedS5, Network
 from lava_ssm.network.linear import WEIGHT_BITS
 from lava_ssm.network.s5 import DIAGONAL_BITS
@@ -163,13 +165,13 @@ class _Signals:
 
 
 def _parameters(name: str, real: Any, integer: Any) -> list[TensorReport]:
+    real = scaled_like(real, integer.dequantize())
     if isinstance(real, S5):
         exponents = {"a": "param_exponent", "b": "b_exponent", "c": "c_exponent"}
         rows = []
         for key, which in exponents.items():
-            mantissas, values = getattr(integer, key), getattr(real, key)
+            mantissas, wanted = getattr(integer, key), parts(getattr(real, key))
             e = np.reshape(getattr(integer, which), (-1, *[1] * (mantissas.ndim - 1)))
-            wanted = np.stack([values.real, values.imag], axis=-1)
             bits = DIAGONAL_BITS if key == "a" else WEIGHT_BITS
             rows.append(_compare(f"{name} {key}", bits, e, mantissas, wanted, 0))
         direct = _compare(f"{name} d", DIAGONAL_BITS, integer.d_exponent, integer.d, real.d, 0)
@@ -177,23 +179,17 @@ def _parameters(name: str, real: Any, integer: Any) -> list[TensorReport]:
     if not isinstance(real, S4D):
         e = np.reshape(integer.exponent, (-1, 1))
         return [_compare(f"{name} weights", WEIGHT_BITS, e, integer.weights, real.weights, 0)]
-    values = integer.dequantize()
-    # a state may have been scaled by a power of two, b with it and c against it
-    both = (np.abs(real.b) > 0) & (np.abs(values.b) > 0)
-    ratio = np.divide(np.abs(values.b), np.abs(real.b), out=np.ones(both.shape), where=both)
-    k = np.exp2(np.rint(np.log2(ratio)))
     e = np.reshape(integer.param_exponent, (-1, 1, 1))
-    wanted = {"a": real.a, "b": real.b * k, "c": real.c / k}
     return [
         _compare(
             f"{name} {key}",
             integer.param_bits,
             e,
             getattr(integer, key),
-            np.stack([value.real, value.imag], axis=-1),
+            parts(getattr(real, key)),
             0,
         )
-        for key, value in wanted.items()
+        for key in "abc"
     ]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from lava_ssm.compress.formats import Formats
-from lava_ssm.compress.parameters import linear_mantissas, stable
+from lava_ssm.compress.parameters import linear_mantissas, parts, stable
 from lava_ssm.compress.ranges import SPARE, Observed, limit
 from lava_ssm.network import S5, FixedGate, FixedS5, Gate
 from lava_ssm.network.description import BIAS_BITS
@@ -23,11 +23,6 @@ from lava_ssm.numerics import (
     fitting_exponent,
     quantize,
 )
-
-
-def parts(values: np.ndarray) -> RealArray:
-    """Real and imaginary parts on a new last axis."""
-    return np.stack([values.real, values.imag], axis=-1)
 
 
 def fixed_s5(layer: S5, formats: Formats, spread: RealArray | None = None) -> FixedS5:
@@ -61,7 +56,7 @@ def fixed_gate(layer: Gate, formats: Formats, spread: RealArray | None = None) -
     return FixedGate(weights, exponent)
 
 
-def corrected(layer: Any, values: Any, mean: RealArray) -> Any:
+def corrected(layer: Any, values: Any, mean: RealArray, sent: np.ndarray | None = None) -> Any:
     """Give the layer of the quantised weights biases that make up for their rounding.
 
     The biases of `layer` with `dW mean` added, where dW is what rounding took from the weights
@@ -75,11 +70,16 @@ def corrected(layer: Any, values: Any, mean: RealArray) -> Any:
         Linear with a bias, Gate or S5.
     values
         The same with the values of the quantised weights.
+    sent
+        Of an S5: mean of what its states send, complex, (d_state,).
     """
     match layer:
         case S5():
+            assert sent is not None
             drive = layer.drive_bias + (layer.b - values.b) @ mean
-            return replace(values, drive_bias=drive, bias=layer.bias + (layer.d - values.d) * mean)
+            read = 2 * ((layer.c - values.c) @ sent).real
+            bias = layer.bias + (layer.d - values.d) * mean + read
+            return replace(values, drive_bias=drive, bias=bias)
         case _:
             return replace(values, bias=layer.bias + (layer.weights - values.weights) @ mean)
 

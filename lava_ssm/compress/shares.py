@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lava_ssm import engine
+from lava_ssm.compress.balance import scaled_like
 from lava_ssm.network import S4D, S5, FixedNetwork, Gate, Linear, Network, ReLU, Residual
 
 _TOGETHER: dict[type, tuple[tuple[str, ...], ...]] = {
-    S5: (("a",), ("b", "drive_bias"), ("c",), ("d", "bias")),
+    S4D: (("a",), ("b",), ("c",)),
+    S5: (("a",), ("b", "drive_bias"), ("c", "bias"), ("d",)),
     Linear: (("weights", "bias"),),
     Gate: (("weights", "bias"),),
     Residual: (),
@@ -83,8 +85,7 @@ def error_shares(network: Network, fixed: FixedNetwork, x: ArrayLike) -> dict[st
 
 def _one_at_a_time(real: Any, quantized: Any) -> list[tuple[str, Any]]:
     """Give the layer with each of its tensors quantised, the others as they were."""
-    if isinstance(real, S4D):  # its b and c may have been scaled against each other
-        return [("", quantized)]
+    real = scaled_like(real, quantized)
     return [
         (f" {names[0]}", replace(real, **{name: getattr(quantized, name) for name in names}))
         for names in _TOGETHER[type(real)]

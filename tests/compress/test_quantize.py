@@ -11,7 +11,8 @@ from matplotlib import pyplot
 
 from lava_ssm import quantize
 from lava_ssm.compress import PAPER, Formats, report
-from lava_ssm.compress.parameters import balanced, fixed_linear, fixed_s4d
+from lava_ssm.compress.balance import balance, scaled
+from lava_ssm.compress.parameters import fixed_linear, fixed_s4d
 from lava_ssm.compress.ranges import response_sums
 from lava_ssm.compress.weights import compensated
 from lava_ssm.engine import OverflowWarning, run
@@ -89,7 +90,7 @@ def test_parameters_that_need_more_bits_are_named() -> None:
 def test_balancing_changes_no_output() -> None:
     layer = random_s4d(np.random.default_rng(0))
     x = np.random.default_rng(1).normal(size=(40, 5))
-    same = balanced(layer)
+    same = scaled(layer, balance(layer))
     np.testing.assert_allclose(Network((same,)).run(x), Network((layer,)).run(x), rtol=1e-12)
     ratio = np.abs(same.b) / np.abs(same.c)
     assert (ratio <= 2.0001).all()

@@ -1,0 +1,86 @@
+"""States scaled by powers of two: no float network changes, fixed ones lose less."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lava_ssm.compress import W8A16, Formats, error_shares, quantize, report, signal_to_error
+from lava_ssm.compress.balance import balance_rows, found_scale, scaled, scaled_like
+from lava_ssm.compress.s5 import fixed_s5
+from lava_ssm.network import S5, Linear, Network
+from tests.compress.test_s5 import data
+from tests.networks import random_s5, random_s5_network
+
+
+def uneven(layer: S5, rng: np.random.Generator) -> S5:
+    """The same with states of which some are driven up to 2^8 times as much, and read as less."""
+    return scaled(layer, np.exp2(rng.integers(-4, 5, layer.d_state).astype(float)))
+
+
+def test_scaled_states_give_the_same_bits() -> None:
+    rng = np.random.default_rng(0)
+    layer = replace(random_s5(rng, 5, 8), drive_bias=rng.normal(size=8) + 1j, relu=True)
+    other = scaled(layer, np.exp2(rng.integers(-9, 9, 8).astype(float)))
+    assert not np.allclose(layer.b, other.b)
+    x = rng.normal(size=(50, 5))
+    np.testing.assert_array_equal(Network((layer,)).run(x), Network((other,)).run(x))
+
+
+def test_rows_are_made_as_large_as_columns() -> None:
+    rng = np.random.default_rng(1)
+    layer = uneven(random_s5(rng, 6, 16), rng)
+    spread = rng.uniform(0.1, 2, 6)
+    level = scaled(layer, balance_rows(layer, spread))
+    rows = np.sqrt((np.abs(level.b) ** 2) @ spread**2)
+    ratio = rows / np.abs(level.c).max(axis=0)
+    assert (ratio >= 0.5).all()
+    assert (ratio <= 2).all()
+
+
+def test_a_state_that_nothing_drives_is_left_alone() -> None:
+    layer = random_s5(np.random.default_rng(2), 3, 4)
+    silent = replace(layer, b=layer.b * np.array([1, 0, 1, 1])[:, np.newaxis])
+    assert balance_rows(silent, np.ones(3))[1] == 1
+    assert found_scale(silent, silent)[1] == 1
+
+
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_the_scale_of_quantised_values_is_found_again(per_channel: bool) -> None:
+    rng = np.random.default_rng(3)
+    layer = random_s5(rng, 24, 16)
+    k = np.exp2(rng.integers(-3, 4, 16).astype(float))
+    values = fixed_s5(scaled(layer, k), Formats(per_channel=per_channel)).dequantize()
+    np.testing.assert_array_equal(found_scale(layer, values), k)
+    assert scaled_like(Linear(np.eye(2)), None).d_input == 2
+
+
+def test_one_exponent_a_matrix_is_enough_for_states_driven_unevenly() -> None:
+    rng = np.random.default_rng(4)
+    net = random_s5_network(rng, 2, 24, 16)
+    layers = tuple(uneven(la, rng) if isinstance(la, S5) else la for la in net.layers)
+    net, seen, x = replace(net, layers=layers), data(0, 5), data(1, 5)
+    error = {}
+    for balance in (False, True):
+        formats = Formats(per_channel=False, balance=balance)
+        fixed = quantize(net, seen, formats, arithmetic=W8A16)
+        shares = error_shares(net, fixed, x)
+        error[balance] = shares["total"]
+        assert shares["1 S5 b"] >= error[balance] - 1  # compared at the scale that they have
+        assert shares["1 S5 c"] >= error[balance] - 1
+    assert error[True] >= 25
+    assert error[True] >= error[False] + 5
+    rows = {t.name: t.sqnr for t in report(net, fixed, x).tensors}
+    assert min(rows["1 S5 b"], rows["1 S5 c"]) > 20
+
+
+def test_what_rounding_takes_from_the_readout_of_mean_states_is_made_up_for() -> None:
+    """Rectified states have a mean; what C loses times it would be there in every token."""
+    rng = np.random.default_rng(5)
+    layer = replace(random_s5(rng, 8, 16), relu=True)
+    net, seen = Network((layer,)), data(0, 8)
+    values = quantize(net, seen, Formats(per_channel=False), arithmetic=W8A16).dequantize()
+    off = (values.run(seen) - net.run(seen)).reshape(-1, 8)
+    steady, varying = np.abs(off.mean(axis=0)), off.std(axis=0)
+    assert (steady < 0.2 * varying).all()
+    assert signal_to_error(net.run(seen), values.run(seen)) > 30
