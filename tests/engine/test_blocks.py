@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 import weakref
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,9 +19,14 @@ from lava_ssm.engine.compiled import block_executor, block_program
 from lava_ssm.engine.compiled.narrow_windows import HAS_NARROW_WINDOWS
 from lava_ssm.engine.compiled.pairs import HAS_PAIRS
 from lava_ssm.engine.compiled.wide_windows import HAS_WIDE_WINDOWS
-from lava_ssm.network import FixedLinear, FixedNetwork, Readout, ReLU, Residual
+from lava_ssm.network import FixedGate, FixedLinear, FixedNetwork, Readout, ReLU, Residual
 from lava_ssm.numerics import Arithmetic, FixedPointOverflow, Overflow, Rounding
-from tests.networks import random_fixed_s4d, random_fixed_s5_network, random_s5_network
+from tests.networks import (
+    random_fixed_s4d,
+    random_fixed_s5,
+    random_fixed_s5_network,
+    random_s5_network,
+)
 
 FORMS = [
     "dense",
@@ -176,6 +182,27 @@ def test_synapses_shift_and_wrap_as_the_reference(
     net = FixedNetwork((layer,), input_exponent=3)
     x = rng.integers(-(2**23), 2**23, (4, 60))
     assert_same(run_laid_out(form, net, x), engine.run(net, x, backend="reference"))
+
+
+@pytest.mark.parametrize("rounding", Rounding)
+@pytest.mark.parametrize("exponents", [(24, 24), (2, 24)])
+def test_outputs_finer_than_products_are_shifted_to_the_left(
+    exponents: tuple[int, int], rounding: Rounding
+) -> None:
+    """Of direct paths and of gates, with a residual path as far to the left as may be."""
+    rng = np.random.default_rng(12)
+    rules = Arithmetic(rounding, Overflow.WRAP, state_bits=32, message_bits=32)
+    s5 = replace(random_fixed_s5(rng, 6, 4, 8, 8), output_exponent=exponents[0])
+    weights, bias = rng.integers(-9, 9, (6, 6)), rng.integers(-99, 99, 6)
+    gate = FixedGate(weights, 7, bias, exponents[1])
+    net = FixedNetwork((s5, gate, Residual(2)), input_exponent=8, arithmetic=rules)
+    rows = block_program.block_program(net).stages
+    assert (rows[:, block_program.PRODUCT_SHIFT] < 0).any()
+    assert rows[1, block_program.RESIDUAL_SHIFT] == -16
+    x = rng.integers(-(2**22), 2**22, (2, 20, 6))
+    wanted = engine.run(net, x, backend="reference")
+    assert wanted.overflows.total > 0
+    assert_same(engine.run(net, x, backend="compiled"), wanted)
 
 
 def test_a_stream_cut_anywhere_and_set_anew_gives_the_same_integers() -> None:

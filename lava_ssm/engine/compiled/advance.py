@@ -4,6 +4,7 @@
 
 import numpy as np
 
+from lava_ssm.engine.compiled.arguments import cube, flat, square
 from lava_ssm.engine.compiled.compiling import compiled, kernel
 from lava_ssm.engine.compiled.cpu import rounding_mode, set_rounding_mode
 from lava_ssm.engine.compiled.neurons import layer
@@ -21,12 +22,46 @@ from lava_ssm.engine.compiled.program import (
     STATES,
 )
 from lava_ssm.engine.compiled.synapses import linear, messages
+from lava_ssm.engine.compiled.tokens import quantized
 from lava_ssm.engine.compiled.words import SUM, word
 from lava_ssm.numerics import SYNAPSE_BITS
 
 
 @kernel
-def advance(
+def advance(table, kept, values, tokens, outputs):
+    """Run tokens on from a state.
+
+    Parameters
+    ----------
+    table
+        Of the arrays that `_advance` takes before `kept`, and of `tokens.Tokens.limits`.
+    kept
+        See `_advance`.
+    values
+        float64, (batch d_input,): one token of each sequence, to be rounded to `tokens`, or none.
+    tokens, outputs
+        int64, (batch, time, d_input) and (batch, time, d_output), which is written.
+
+    Returns
+    -------
+    bool
+        Whether all values lie in the input's format; nothing is done otherwise.
+    """
+    if values.size > 0 and not quantized(values, flat(table, 12, np.float64), tokens):
+        return False
+    real = kept.dtype
+    _advance(
+        square(table, 0, np.int64), flat(table, 1, real), square(table, 2, np.float64),
+        flat(table, 3, np.int8), flat(table, 4, np.int64), flat(table, 5, np.int64),
+        square(table, 6, real), square(table, 7, real), square(table, 8, np.float64),
+        square(table, 9, np.int64), square(table, 10, np.int64), cube(table, 11, np.int32),
+        kept, tokens, outputs,
+    )  # fmt: skip
+    return True
+
+
+@compiled
+def _advance(
     stages, parameters, channels, weights, shifts, rules, re, im, peaks, totals, counts, signals,
     kept, tokens, outputs,
 ):  # fmt: skip
@@ -45,8 +80,6 @@ def advance(
         int32, (2, tokens of a block, width): to write on.
     kept
         Reals, (2, states of at least one channel): to write on.
-    tokens, outputs
-        int64, (batch, time, d_input) and (batch, time, d_output), which is written.
     """
     before = rounding_mode()
     set_rounding_mode(np.int32(rules[0]))

@@ -7,6 +7,7 @@ from weakref import finalize
 import numpy as np
 from numpy.typing import NDArray
 
+from lava_ssm.engine.compiled.arguments import Arguments
 from lava_ssm.engine.compiled.block_program import (
     D_STATE,
     KIND,
@@ -16,6 +17,7 @@ from lava_ssm.engine.compiled.block_program import (
     block_program,
 )
 from lava_ssm.engine.compiled.blocks import advance_blocks
+from lava_ssm.engine.compiled.cpu import HAS_ROUNDING_MODE
 from lava_ssm.engine.compiled.rows import Rows
 from lava_ssm.engine.compiled.tokens import Tokens
 from lava_ssm.engine.compiled.windows import aligned
@@ -52,34 +54,32 @@ class CompiledBlocks(Rows):
         messages = np.zeros((n, len(p.stages) + 1, p.width), np.int32)
         tables = aligned(np.zeros(n * 4 * p.width, np.uint8)).reshape(n, -1)
         scratch, wide = np.zeros((n, 2, p.width), np.int32), np.zeros((n, p.width + 1), np.int64)
-        self._bound = [
-            (
+        reals = np.zeros((n, 2, p.width))
+        self._tokens = Tokens(network.input_format, (*batch, network.d_input))
+        self._arguments = [
+            Arguments(
                 *(p.stages, p.matrices, p.weights, p.places, p.steps, p.tables, p.pointers),
                 *(p.shifts, p.gains, p.numbers, p.table, p.rules),
                 *(self._re[part], self._im[part], self._totals[part], self._counts[i]),
-                *(messages[i], scratch[i, 0], scratch[i, 1], wide[i], tables[i]),
+                *(messages[i], scratch[i, 0], scratch[i, 1], wide[i], reals[i], tables[i]),
+                self._tokens.limits,
             )
             for i, part in enumerate(self._threads.ranges or [slice(0, 0)])
         ]
+        self._bound = [(arguments.table, np.zeros(0)) for arguments in self._arguments]
         self._ready(advance_blocks, self._bound[0])
-        self._tokens = Tokens(network.input_format, (*batch, network.d_input))
 
     @staticmethod
     def fits(network: FixedNetwork) -> bool:
         """Whether it knows all layers of a network, and its rule of overflow."""
         kinds = FixedLinear | FixedGate | FixedS5
         known = all(isinstance(stage.layer, kinds) for stage in network.stages)
+        known = known and HAS_ROUNDING_MODE
         return known and network.arithmetic.overflow is not Overflow.RAISE
 
     def step(self, token: Any) -> NDArray[np.int64] | None:
         """See `Executor`."""
-        u = None if len(self._bound) > 1 else self._tokens.mantissas(token)
-        if u is None:
-            return None
-        rows, d_output = self._totals.shape
-        outputs = np.empty((rows, 1, d_output), np.int64)
-        advance_blocks(*self._bound[0], u.reshape(rows, 1, -1), outputs)
-        return outputs.reshape(*self._batch, d_output)
+        return self._step(advance_blocks, self._bound, self._tokens, token)
 
     def advance(self, tokens: NDArray[np.int64]) -> NDArray[np.int64]:
         """See `Executor`."""

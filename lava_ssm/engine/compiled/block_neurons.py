@@ -1,13 +1,13 @@
 """State neurons of S5 layers, and the neurons behind synapses, of a network's kernel.
 
-Loops that do not branch and touch few arrays each are what LLVM makes vectors of: it has to see
-that none overlaps another. Words have at most 32 bits; CPUs without AVX-512 multiply two of those,
-but not two of 64 bits.
+In doubles, under the rounding mode of the network's rules: words have at most 32 bits, weights and
+parameters 16, so that products, and sums of a few, are exact, and a shift to the right is a
+multiplication by a power of two, rounded to an integer. Loops that do not branch and touch few
+arrays each are what LLVM makes vectors of: it has to see that none overlaps another. (CPUs without
+AVX-512 do not shift integers of 64 bits with their sign.)
 """
 
 # mypy: disable-error-code="no-untyped-def"
-
-from typing import Any
 
 import numpy as np
 
@@ -31,147 +31,151 @@ from lava_ssm.engine.compiled.block_program import (
     STATES,
 )
 from lava_ssm.engine.compiled.compiling import compiled
-from lava_ssm.engine.compiled.cpu import ROUNDING_MODE, one_by_one
-from lava_ssm.engine.compiled.words import MESSAGE, STATE, word
-from lava_ssm.numerics import Rounding
-
-_FLOOR = ROUNDING_MODE[Rounding.FLOOR]
-_TOWARD_ZERO = ROUNDING_MODE[Rounding.TOWARD_ZERO]
+from lava_ssm.engine.compiled.cpu import one_by_one, rounded, to_int32
+from lava_ssm.engine.compiled.words import MESSAGE, STATE, shifted, word
 
 
 @compiled
-def rounding(n, mode):
-    """What `rounded` needs to shift by n, -32 <= n <= 62, to the right."""
-    left, right = max(-n, 0), max(n, 0)
-    if mode == _FLOOR or n <= 0:
-        return left, right, 0, 0, 0
-    if mode == _TOWARD_ZERO:
-        return left, right, (1 << right) - 1, 0, 0
-    return left, right, 0, (1 << (right - 1)) - 1, 1
+def down(n):
+    """2**-n, n <= 63; what has 62 bits less is rounded as what has 63."""
+    if n < 0:
+        return np.float64(np.int64(1) << -n)
+    return 1.0 / np.float64(np.int64(1) << min(n, 62))
 
 
 @compiled
-def rounded(v, how):
-    """`words.shifted` without a branch, for loops: LLVM makes vectors of what has none."""
-    left, right, if_negative, always, if_odd = how
-    v <<= left
-    return (v + ((v >> 63) & if_negative) + always + ((v >> right) & if_odd)) >> right
+def whole(x):
+    """An integer that fits 32 bits as a double."""
+    return np.float64(np.int32(x))
 
 
 @compiled
-def cut(v, how):
-    """The same where bits are only dropped: to the right, and not to the nearest."""
-    return (v + ((v >> 63) & how[2])) >> how[1]
+def states(row, numbers, rules, re, im, drive, sent, reals, counts):
+    """One step of the recurrence of an S5 layer, and what its states send.
 
-
-@compiled
-def product(a, b):
-    """Of two integers that fit 32 bits."""
-    return np.int64(np.int32(a)) * np.int64(np.int32(b))
-
-
-@compiled
-def fits(seen, half):
-    """Whether all v lie in [-half, half), a power of two; `seen` is all v + half, or-ed."""
-    return seen & ~(2 * half - 1) == 0
-
-
-def rounding_with(rounded: Any) -> Any:
-    """Make `states` and `neurons` that round so."""
-
-    @compiled
-    def states(row, numbers, rules, re, im, drive, sent, wide, counts):
-        """One step of the recurrence of an S5 layer, and what its states send.
-
-        `wide` is int64, (width,): to write on.
-        """
-        size, overflow, state_bits = row[D_STATE], rules[1], rules[2]
-        of_a, of_bias = row[DIAGONAL], row[DRIVE_BIAS]
-        a_re, a_im = numbers[of_a : of_a + size], numbers[of_a + size : of_a + 2 * size]
-        bias_re = numbers[of_bias : of_bias + size]
-        bias_im = numbers[of_bias + size : of_bias + 2 * size]
-        x_re, x_im = re[row[STATES] : row[STATES] + size], im[row[STATES] : row[STATES] + size]
-        v_re, v_im, new_re = drive[:size], drive[size : 2 * size], wide[:size]
-        how = rounding(row[PARAM_EXPONENT], rules[0])
-        half = 1 << (state_bits - 1)
+    `reals` is float64, (2, width): to write on.
+    """
+    size, overflow, state_bits = row[D_STATE], rules[1], rules[2]
+    of_a, of_bias = row[DIAGONAL], row[DRIVE_BIAS]
+    a_re, a_im = numbers[of_a : of_a + size], numbers[of_a + size : of_a + 2 * size]
+    bias_re = numbers[of_bias : of_bias + size]
+    bias_im = numbers[of_bias + size : of_bias + 2 * size]
+    x_re, x_im = re[row[STATES] : row[STATES] + size], im[row[STATES] : row[STATES] + size]
+    v_re, v_im = drive[:size], drive[size : 2 * size]
+    new_re, new_im = reals[0, :size], reals[1, :size]
+    scale, half = down(row[PARAM_EXPONENT]), np.float64(np.int64(1) << (state_bits - 1))
+    for n in range(size):
+        new = rounded(whole(a_re[n]) * whole(x_re[n]) * scale)
+        new -= rounded(whole(a_im[n]) * whole(x_im[n]) * scale)
+        new_re[n] = new + (np.float64(v_re[n]) + whole(bias_re[n]))
+    for n in range(size):
+        new = rounded(whole(a_re[n]) * whole(x_im[n]) * scale)
+        new += rounded(whole(a_im[n]) * whole(x_re[n]) * scale)
+        new_im[n] = new + (np.float64(v_im[n]) + whole(bias_im[n]))
+    fits = True
+    for n in range(size):
+        fits &= (-half <= new_re[n]) & (new_re[n] < half)
+        fits &= (-half <= new_im[n]) & (new_im[n] < half)
+    if not fits:
         for n in range(size):
-            new = rounded(product(a_re[n], x_re[n]), how) - rounded(product(a_im[n], x_im[n]), how)
-            new_re[n] = new + np.int64(v_re[n]) + bias_re[n]
-        for n in range(size):
-            new = rounded(product(a_re[n], x_im[n]), how) + rounded(product(a_im[n], x_re[n]), how)
-            x_im[n] = new + np.int64(v_im[n]) + bias_im[n]
-        seen = np.int64(0)
-        for n in range(size):
-            x_re[n] = new_re[n]
-            seen |= (x_re[n] + half) | (x_im[n] + half)
-        if not fits(seen, half):
-            for n in range(size):
-                x_re[n] = word(x_re[n], state_bits, overflow, counts, STATE)
-                x_im[n] = word(x_im[n], state_bits, overflow, counts, STATE)
-        send(row, rules, x_re, x_re, x_im, sent[:size], counts)
-        send(row, rules, x_im, x_re, x_im, sent[size : 2 * size], counts)
+            new_re[n] = word(np.int64(new_re[n]), state_bits, overflow, counts, STATE)
+            new_im[n] = word(np.int64(new_im[n]), state_bits, overflow, counts, STATE)
+    for n in range(size):
+        x_re[n] = np.int64(to_int32(new_re[n]))
+        x_im[n] = np.int64(to_int32(new_im[n]))
+    send(row, rules, new_re, new_re, new_im, sent[:size], counts)
+    send(row, rules, new_im, new_re, new_im, sent[size : 2 * size], counts)
 
-    @compiled
-    def send(row, rules, part, re, im, sent, counts):
-        """What states send of their real or imaginary part, to `sent`."""
-        how, rectified, bits = rounding(row[STATE_SHIFT], rules[0]), row[STATE_RELU] != 0, rules[3]
-        half = 1 << (bits - 1)
-        seen = np.int64(0)
+
+@compiled
+def send(row, rules, part, re, im, sent, counts):
+    """What states send of their real or imaginary part, to `sent`."""
+    scale, rectified, bits = down(row[STATE_SHIFT]), row[STATE_RELU] != 0, rules[3]
+    half = np.int32(1 << (bits - 2))  # twice that need not fit 32 bits
+    fits = True
+    for n in range(sent.size):
+        on = (re[n] > 0) | ((re[n] == 0) & (im[n] > 0)) | (not rectified)
+        out = to_int32(rounded(part[n] * scale)) if on else np.int32(0)
+        fits &= (-half <= out >> 1) & (out >> 1 < half)
+        sent[n] = out
+    if not fits:
         for n in range(sent.size):
-            on = (re[n] > 0) | ((re[n] == 0) & (im[n] > 0)) | (not rectified)
-            out = rounded(part[n], how) if on else np.int64(0)
-            seen |= out + half
-            sent[n] = out
-        if not fits(seen, half):
-            for n in range(sent.size):
-                on = re[n] > 0 or (re[n] == 0 and im[n] > 0) or not rectified
-                out = rounded(part[n], how) if on else np.int64(0)
-                sent[n] = word(out, bits, rules[1], counts, MESSAGE)
+            sent[n] = word(np.int64(sent[n]), bits, rules[1], counts, MESSAGE)
 
-    @compiled
-    def neurons(row, i, numbers, table, rules, messages, sums, wide, counts):
-        """What a stage's neurons make of its last synapse's sums, to messages[i + 1].
 
-        `wide` is int64, (width,): to write on.
-        """
-        kind, size = row[KIND], row[D_OUTPUT]
-        relu, bits = row[RELU] != 0, rules[3]
-        biases = numbers[row[BIAS] : row[BIAS] + size]
-        how = rounding(row[PRODUCT_SHIFT], rules[0])
-        u, y = messages[i], messages[i + 1]
-        if kind == GATE:
-            for j in range(size):
-                wide[j] = min(max((np.int64(sums[j]) + biases[j]) >> 4, -2048), 2047) + 2048
-            for j in range(size):
-                wide[j] = table[np.uint64(one_by_one(wide[j]))]
-            for j in range(size):
-                wide[j] = rounded(product(u[j], wide[j]), how)
-        elif kind == S5:
-            direct = numbers[row[DIRECT] : row[DIRECT] + size]
-            for j in range(size):
-                through = rounded(product(direct[j], u[j]), how)
-                wide[j] = np.int64(sums[j]) + biases[j] + through
-        else:
-            for j in range(size):
-                wide[j] = np.int64(sums[j]) + biases[j]
-        if row[RESIDUAL] >= 0:
-            r, n = messages[row[RESIDUAL]], row[RESIDUAL_SHIFT]
-            left, right = max(-n, 0), max(n, 0)
-            for j in range(size):
-                wide[j] += (np.int64(r[j]) << left) >> right
-        half = 1 << (bits - 1)
-        seen = np.int64(0)
-        least = 0 if relu else np.int64(-(1 << 63))
+@compiled
+def through_gate(biases, table, sums, y):
+    """What a gate's sums open it to: sigmoid of each, 12 bits behind the point, to y."""
+    most = np.int32(1 << 30)  # beyond the table; with a bias it still fits 32 bits
+    for j in range(y.size):
+        v = np.int32(min(max(sums[j], -most), most) + np.int32(biases[j]))
+        y[j] = min(max(v >> np.int32(4), np.int32(-2048)), np.int32(2047)) + np.int32(2048)
+    for j in range(y.size):
+        y[j] = table[np.uint64(one_by_one(y[j]))]
+
+
+@compiled
+def neurons(row, i, numbers, table, rules, messages, sums, reals, counts):
+    """What a stage's neurons make of its last synapse's sums, to messages[i + 1].
+
+    Where products are shifted to the right; `reals` is float64, (2, width): to write on.
+    """
+    kind, size = row[KIND], row[D_OUTPUT]
+    relu, bits = row[RELU] != 0, rules[3]
+    biases = numbers[row[BIAS] : row[BIAS] + size]
+    scale, u, y, out = down(row[PRODUCT_SHIFT]), messages[i], messages[i + 1, :size], reals[0]
+    if kind == GATE:
+        through_gate(biases, table, sums, y)
         for j in range(size):
-            v = max(wide[j], least)
-            seen |= v + half
-            y[j] = v
-        if not fits(seen, half):
-            for j in range(size):
-                y[j] = word(max(wide[j], least), bits, rules[1], counts, MESSAGE)
+            out[j] = rounded(np.float64(u[j]) * np.float64(y[j]) * scale)
+    elif kind == S5:
+        direct = numbers[row[DIRECT] : row[DIRECT] + size]
+        for j in range(size):
+            through = rounded(whole(direct[j]) * np.float64(u[j]) * scale)
+            out[j] = np.float64(sums[j]) + whole(biases[j]) + through
+    else:
+        for j in range(size):
+            out[j] = np.float64(sums[j]) + whole(biases[j])
+    if row[RESIDUAL] >= 0:
+        r, factor = messages[row[RESIDUAL]], down(row[RESIDUAL_SHIFT])
+        for j in range(size):
+            out[j] += np.floor(np.float64(r[j]) * factor)
+    half = np.float64(np.int64(1) << (bits - 1))
+    least = 0.0 if relu else -np.inf
+    fits = True
+    for j in range(size):
+        v = out[j] if out[j] > least else least
+        fits &= (-half <= v) & (v < half)
+        y[j] = to_int32(v)
+    if not fits:
+        for j in range(size):
+            v = np.int64(out[j])
+            y[j] = word(max(v, 0) if relu else v, bits, rules[1], counts, MESSAGE)
 
-    return states, neurons
 
-
-states, neurons = rounding_with(rounded)
-quick_states, quick_neurons = rounding_with(cut)
+@compiled
+def wide_neurons(row, i, numbers, table, rules, messages, sums, wide, counts):
+    """The same with any shift, modulo 2^64; `wide` is int64, (width,): to write on."""
+    kind, size = row[KIND], row[D_OUTPUT]
+    relu, bits = row[RELU] != 0, rules[3]
+    biases = numbers[row[BIAS] : row[BIAS] + size]
+    u, y, shift = messages[i], messages[i + 1, :size], row[PRODUCT_SHIFT]
+    if kind == GATE:
+        through_gate(biases, table, sums, y)
+        for j in range(size):
+            wide[j] = shifted(np.int64(u[j]) * np.int64(y[j]), shift, rules[0])
+    elif kind == S5:
+        direct = numbers[row[DIRECT] : row[DIRECT] + size]
+        for j in range(size):
+            through = shifted(direct[j] * np.int64(u[j]), shift, rules[0])
+            wide[j] = np.int64(sums[j]) + biases[j] + through
+    else:
+        for j in range(size):
+            wide[j] = np.int64(sums[j]) + biases[j]
+    if row[RESIDUAL] >= 0:
+        r, n = messages[row[RESIDUAL]], row[RESIDUAL_SHIFT]
+        for j in range(size):
+            wide[j] += (np.int64(r[j]) << max(-n, 0)) >> max(n, 0)
+    for j in range(size):
+        v = max(wide[j], 0) if relu else wide[j]
+        y[j] = word(v, bits, rules[1], counts, MESSAGE)

@@ -9,7 +9,8 @@ windows, both).
 
 import numpy as np
 
-from lava_ssm.engine.compiled.block_neurons import neurons, quick_neurons, quick_states, states
+from lava_ssm.engine.compiled.arguments import flat, square
+from lava_ssm.engine.compiled.block_neurons import neurons, states, wide_neurons
 from lava_ssm.engine.compiled.block_program import (
     COLUMNS,
     COMMON_SHIFT,
@@ -30,23 +31,56 @@ from lava_ssm.engine.compiled.block_program import (
     WIDE_WINDOWS,
 )
 from lava_ssm.engine.compiled.compiling import compiled, kernel
-from lava_ssm.engine.compiled.cpu import ROUNDING_MODE
+from lava_ssm.engine.compiled.cpu import ROUNDING_MODE, rounding_mode, set_rounding_mode
 from lava_ssm.engine.compiled.narrow_windows import NARROW, add_narrow_windows
 from lava_ssm.engine.compiled.pairs import active, add_pairs, sums_of_blocks
 from lava_ssm.engine.compiled.synapses import greatest, twice
+from lava_ssm.engine.compiled.tokens import quantized
 from lava_ssm.engine.compiled.wide_windows import WIDE, add_wide_windows
 from lava_ssm.engine.compiled.windows import sums_of_windows
 from lava_ssm.engine.compiled.words import SUM, SYNAPSE, WRAP, shifted, word
 from lava_ssm.numerics import SYNAPSE_BITS, Rounding
 
 _FLOOR = ROUNDING_MODE[Rounding.FLOOR]
-_NEAREST = ROUNDING_MODE[Rounding.NEAREST]
 
 
 @kernel
-def advance_blocks(
+def advance_blocks(table, values, tokens, outputs):
+    """Run tokens on from a state.
+
+    Parameters
+    ----------
+    table
+        Of the arrays that `_advance` takes before the tokens, and of `tokens.Tokens.limits`.
+    values
+        float64, (batch d_input,): one token of each sequence, to be rounded to `tokens`, or none.
+    tokens, outputs
+        int64, (batch, time, d_input) and (batch, time, d_output), which is written.
+
+    Returns
+    -------
+    bool
+        Whether all values lie in the input's format; nothing is done otherwise.
+    """
+    if values.size > 0 and not quantized(values, flat(table, 22, np.float64), tokens):
+        return False
+    _advance(
+        square(table, 0, np.int64), square(table, 1, np.int64), flat(table, 2, np.int8),
+        flat(table, 3, np.uint16), flat(table, 4, np.uint8), flat(table, 5, np.int32),
+        flat(table, 6, np.int64), flat(table, 7, np.int32), flat(table, 8, np.int32),
+        flat(table, 9, np.int64), flat(table, 10, np.int32), flat(table, 11, np.int64),
+        square(table, 12, np.int64), square(table, 13, np.int64), square(table, 14, np.int64),
+        square(table, 15, np.int64), square(table, 16, np.int32), flat(table, 17, np.int32),
+        flat(table, 18, np.int32), flat(table, 19, np.int64), square(table, 20, np.float64),
+        flat(table, 21, np.uint8), tokens, outputs,
+    )  # fmt: skip
+    return True
+
+
+@compiled
+def _advance(
     stages, matrices, weights, places, steps, tables, pointers, shifts, gains, numbers, table,
-    rules, re, im, totals, counts, messages, sums, sent, wide, window, tokens, outputs,
+    rules, re, im, totals, counts, messages, sums, sent, wide, reals, window, tokens, outputs,
 ):  # fmt: skip
     """Run tokens on from a state.
 
@@ -60,13 +94,13 @@ def advance_blocks(
         int64, (n_stages, 5), updated.
     messages
         int32, (n_stages + 1, width): those that enter each stage, and the outputs; to write on.
-    sums, sent, wide
-        int32, int32 and int64, (width,): to write on.
+    sums, sent, wide, reals
+        int32, int32, int64, (width,), and float64, (2, width): to write on.
     window
         See `windows.add_windows`.
-    tokens, outputs
-        int64, (batch, time, d_input) and (batch, time, d_output), which is written.
     """
+    before = rounding_mode()
+    set_rounding_mode(np.int32(rules[0]))
     n_stages = stages.shape[0]
     for k in range(tokens.shape[0]):
         for t in range(tokens.shape[1]):
@@ -74,16 +108,12 @@ def advance_blocks(
                 messages[0, j] = tokens[k, t, j]
             for i in range(n_stages):
                 row = stages[i]
-                quick = rules[0] != _NEAREST and row[PRODUCT_SHIFT] >= 0
                 if row[KIND] == S5:
                     synapse(
                         matrices[row[MATRIX]], weights, places, steps, tables, pointers, shifts,
                         gains, messages[i], sums, wide, window, counts[i],
                     )  # fmt: skip
-                    if quick:
-                        quick_states(row, numbers, rules, re[k], im[k], sums, sent, wide, counts[i])
-                    else:
-                        states(row, numbers, rules, re[k], im[k], sums, sent, wide, counts[i])
+                    states(row, numbers, rules, re[k], im[k], sums, sent, reals, counts[i])
                     synapse(
                         matrices[row[MATRIX_OUT]], weights, places, steps, tables, pointers, shifts,
                         gains, sent, sums, wide, window, counts[i],
@@ -93,10 +123,10 @@ def advance_blocks(
                         matrices[row[MATRIX]], weights, places, steps, tables, pointers, shifts,
                         gains, messages[i], sums, wide, window, counts[i],
                     )  # fmt: skip
-                if quick:
-                    quick_neurons(row, i, numbers, table, rules, messages, sums, wide, counts[i])
+                if row[PRODUCT_SHIFT] >= 0:
+                    neurons(row, i, numbers, table, rules, messages, sums, reals, counts[i])
                 else:
-                    neurons(row, i, numbers, table, rules, messages, sums, wide, counts[i])
+                    wide_neurons(row, i, numbers, table, rules, messages, sums, wide, counts[i])
             for j in range(outputs.shape[2]):
                 value = np.int64(messages[n_stages, j])
                 if rules[4]:
@@ -104,6 +134,7 @@ def advance_blocks(
                     value = word(total, SYNAPSE_BITS, rules[1], counts[-1], SUM)
                     totals[k, j] = value
                 outputs[k, t, j] = value
+    set_rounding_mode(before)
 
 
 @compiled

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_ssm.engine.compiled.advance import advance
+from lava_ssm.engine.compiled.arguments import Arguments
 from lava_ssm.engine.compiled.floating import advance_float, float_program
 from lava_ssm.engine.compiled.program import (
     CHANNELS,
@@ -49,24 +50,25 @@ class CompiledFixed(Rows):
         self._peaks = np.zeros((len(self._re), len(p.channels)))
         self._kept = np.zeros((n, 2, max(TOGETHER, int(p.stages[:, PADDED].max()))), real)
         self._raises = network.arithmetic.overflow is Overflow.RAISE
+        self._tokens = Tokens(network.input_format, (*batch, network.d_input))
         self._bind(1)
         self._ready(advance, self._bound[0])
-        self._tokens = Tokens(network.input_format, (*batch, network.d_input))
-        self._token_shape = len(self._re), 1, network.d_input
-        self._step_shape = len(self._re), 1, network.d_output
-        self._output_shape = *batch, network.d_output
 
     def _bind(self, block: int) -> None:
         """Put the kernel's arguments together, one tuple a thread."""
         p = self._program
         self._signals = np.zeros((self._n_threads, 2, block, p.width), np.int32)
-        self._bound: list[tuple[Any, ...]] = [
-            (
+        self._arguments = [
+            Arguments(
                 *(p.stages, p.parameters, p.channels, p.weights, p.shifts, p.rules),
                 *(x[rows] for x in (self._re, self._im, self._peaks, self._totals)),
-                *(x[i] for x in (self._counts, self._signals, self._kept)),
+                *(self._counts[i], self._signals[i], self._tokens.limits),
             )
             for i, rows in enumerate(self._threads.ranges or [slice(0, 0)])
+        ]
+        self._bound = [
+            (given.table, kept, np.zeros(0))
+            for given, kept in zip(self._arguments, self._kept, strict=True)
         ]
 
     def _carried(self) -> tuple[NDArray[Any], ...]:
@@ -74,12 +76,7 @@ class CompiledFixed(Rows):
 
     def step(self, token: Any) -> NDArray[np.int64] | None:
         """See `Executor`."""
-        u = None if self._raises or len(self._bound) > 1 else self._tokens.mantissas(token)
-        if u is None:
-            return None
-        outputs = np.empty(self._step_shape, np.int64)
-        advance(*self._bound[0], u.reshape(self._token_shape), outputs)
-        return outputs.reshape(self._output_shape)
+        return None if self._raises else self._step(advance, self._bound, self._tokens, token)
 
     def advance(self, tokens: NDArray[np.int64]) -> NDArray[np.int64]:
         """See `Executor`."""

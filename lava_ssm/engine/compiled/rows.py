@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_ssm.engine.compiled.compiling import ready
+from lava_ssm.engine.compiled.tokens import Tokens
 from lava_ssm.engine.compiled.words import OVERFLOWED
 from lava_ssm.engine.overflows import Tally
 from lava_ssm.network import FixedNetwork
@@ -67,6 +68,11 @@ class Rows:
         self._re, self._im = (np.zeros((rows, n_states), real) for _ in "ri")
         kind = np.int64 if isinstance(network, FixedNetwork) else np.float64
         self._totals = np.zeros((rows, network.d_output), kind)
+        self._token = np.zeros((rows, 1, network.d_input), np.int64)
+        self._step_shape, self._output_shape = (
+            (rows, 1, network.d_output),
+            (*batch, network.d_output),
+        )
         self._counts = np.zeros((self._n_threads, len(network.stages), len(OVERFLOWED)), np.int64)
 
     def _carried(self) -> tuple[NDArray[Any], ...]:
@@ -116,6 +122,24 @@ class Rows:
         else:
             self._threads.run(lambda i, part: kernel(*bound[i], rows[part], outputs[part]))
         return outputs.reshape(*batch, n_tokens, outputs.shape[-1])
+
+    def _step(
+        self, kernel: Any, bound: Sequence[tuple[Any, ...]], tokens: Tokens, token: Any
+    ) -> NDArray[np.int64] | None:
+        """Call a fixed network's kernel on one token of each row; None if something speaks against.
+
+        `bound` as for `_run`, its last argument the values that are to be rounded: none.
+        """
+        given = tokens.flat(token) if len(bound) == 1 else None
+        if given is None:
+            return None
+        *others, none = bound[0]
+        outputs = np.empty(self._step_shape, self._token.dtype)
+        if given.dtype == self._token.dtype:
+            done = kernel(*others, none, given.reshape(self._token.shape), outputs)
+        else:
+            done = kernel(*others, given, self._token, outputs)
+        return outputs.reshape(self._output_shape) if done else None
 
     def _ready(self, kernel: Any, bound: tuple[Any, ...]) -> None:
         kind = numba.typeof(np.zeros((1, 1, 1), self._totals.dtype))

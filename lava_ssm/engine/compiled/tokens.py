@@ -17,40 +17,61 @@ _EXACT = {
     **dict.fromkeys(map(np.dtype, ("f2", "f4", "f8")), np.float64),
 }
 """What holds each value of an array's type."""
+_REAL = np.dtype(np.float64)
 
 
 class Tokens:
-    """Brings tokens of one shape to mantissas, as `lava_ssm.engine.as_tokens` does."""
+    """Brings tokens of one shape to mantissas, as `lava_ssm.engine.as_tokens` does.
+
+    Attributes
+    ----------
+    limits
+        float64: what values are multiplied by, the lowest and the highest mantissa.
+    """
 
     def __init__(self, form: Format, shape: tuple[int, ...]) -> None:
         self._shape = shape
-        self._low, self._high = form.min_mantissa, form.max_mantissa
-        self._scale = 2.0**form.exponent
-        index = numba.types.intp
+        self.limits = np.array([2.0**form.exponent, form.min_mantissa, form.max_mantissa])
         integers, reals = (numba.typeof(np.zeros(1, kind)) for kind in (np.int64, np.float64))
-        ready(within, (integers, index, index))
-        ready(quantized, (reals, numba.types.float64, index, index, integers))
+        cube = numba.typeof(np.zeros((1, 1, 1), np.int64))
+        ready(within, (integers, reals))
+        ready(quantized, (reals, reals, cube))
 
-    def mantissas(self, token: Any) -> NDArray[np.int64] | None:
-        """Give the mantissas of an array of integers or floats; None of others, or if refused."""
+    def flat(self, token: Any) -> NDArray[Any] | None:
+        """Give an array of integers or floats as kernels take it, of one dimension; None of others.
+
+        Returns
+        -------
+        ndarray or None
+            float64: values. int64: mantissas, of which all lie in the format.
+        """
         if not isinstance(token, np.ndarray) or token.shape != self._shape:
             return None
-        kind = _EXACT.get(token.dtype)
-        if kind is None:
-            return None
-        if token.dtype != kind or not (token.flags.c_contiguous and token.flags.writeable):
-            token = np.array(token, kind, order="C")  # of the one kind the kernels are compiled for
-        flat = token.reshape(-1)
-        if kind is np.int64:
-            return token if within(flat, self._low, self._high) else None
+        if token.dtype is not _REAL:
+            kind = _EXACT.get(token.dtype)
+            if kind is None:
+                return None
+            token = np.array(token, kind, order="C")  # of the kinds the kernels are compiled for
+        flags = token.flags
+        if not (flags.c_contiguous and flags.writeable):
+            token = token.copy()
+        values: NDArray[Any] = token if token.ndim == 1 else token.reshape(-1)
+        return values if values.dtype is _REAL or within(values, self.limits) else None
+
+    def mantissas(self, token: Any) -> NDArray[np.int64] | None:
+        """Give mantissas, the token's shape; None of what `flat` gives none of, or if refused."""
+        values = self.flat(token)
+        if values is None or values.dtype is not _REAL:
+            return None if values is None else values.reshape(self._shape)
         out = np.empty(self._shape, np.int64)
-        fits = quantized(flat, self._scale, self._low, self._high, out.reshape(-1))
+        fits = quantized(values, self.limits, out.reshape(-1, 1, self._shape[-1]))
         return out if fits else None
 
 
 @kernel
-def within(values, low, high):
+def within(values, limits):
     """Whether all integers lie in a range: no branch on each, so that LLVM makes vectors of it."""
+    low, high = np.int64(limits[1]), np.int64(limits[2])
     fits = True
     for i in range(values.size):
         fits &= (low <= values[i]) & (values[i] <= high)
@@ -58,11 +79,22 @@ def within(values, low, high):
 
 
 @kernel
-def quantized(values, scale, low, high, out):
-    """Round to the nearest mantissas, ties to even; whether they all lie in a range."""
+def quantized(values, limits, tokens):
+    """Round to the nearest mantissas, ties to even; whether they all lie in a range.
+
+    Parameters
+    ----------
+    values, limits
+        float64, (tokens d_input,), and see `Tokens`.
+    tokens
+        int64, (tokens, 1, d_input); written.
+    """
+    scale, low, high = limits[0], limits[1], limits[2]
     fits = True
-    for i in range(values.size):
-        mantissa = rounded(values[i] * scale)
-        fits &= (low <= mantissa) & (mantissa <= high)  # not a number does not
-        out[i] = np.int64(mantissa)
+    size = tokens.shape[2]
+    for k in range(tokens.shape[0]):
+        for j in range(size):
+            mantissa = rounded(values[k * size + j] * scale)
+            fits &= (low <= mantissa) & (mantissa <= high)  # not a number does not
+            tokens[k, 0, j] = np.int64(mantissa)
     return fits
