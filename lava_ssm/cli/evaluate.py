@@ -41,17 +41,17 @@ def evaluate(
 
     console = Console()
     try:
-        network = lava_ssm.load(net)
-        other = None if beside is None else lava_ssm.load(beside)
+        names = [net] if beside is None else [net, beside]
+        networks = [lava_ssm.load(name) for name in names]
         sets = load_data(task.value, data)
-        for name, checked in ((net, network), (beside, other)):
-            if checked is not None:
-                check(checked, str(name), sets, console)
-        test = sets.test.first(limit).joined(join_of(network))
-        beside_x = None if other is None else sets.test.first(limit).joined(join_of(other)).x
+        for name, checked in zip(names, networks, strict=True):
+            check(checked, name, sets, console)
+        samples = sets.test.first(limit)
+        test, *others = (samples.joined(join_of(checked)) for checked in networks)
     except (ValueError, FileNotFoundError) as error:
         console.print(str(error), style="red", soft_wrap=True, markup=False)
         raise typer.Exit(2) from None
+    network = networks[0]
     start = time.perf_counter()
     outputs, overflows = run_by(network, test.x, backend, console, last=compare is None)
     seconds = time.perf_counter() - start
@@ -63,9 +63,9 @@ def evaluate(
         f"{1e6 * seconds / test.x[..., 0].size:.1f} us a token",
         soft_wrap=True,
     )
-    if other is not None and beside_x is not None:
-        others, _ = run_by(other, beside_x, Backend.COMPILED, console, last=True)
-        alike = int((others[:, -1].argmax(-1) == classes).sum())
+    for other, split in zip(networks[1:], others, strict=True):
+        theirs, _ = run_by(other, split.x, Backend.COMPILED, console, last=True)
+        alike = int((theirs[:, -1].argmax(-1) == classes).sum())
         console.print(
             f"{beside} gives the same class to {alike} of {len(test)}, {alike / len(test):.2%}",
             soft_wrap=True,

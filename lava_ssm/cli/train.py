@@ -84,7 +84,11 @@ def train(
         float, typer.Option(min=0, help="Seconds between checkpoints.")
     ] = 60.0,
 ) -> None:
-    """Train an n-S4D or a relufied S5 network; several processes share each step under torchrun.
+    """Train an n-S4D or a relufied S5 network.
+
+    Several processes share each step under torchrun:
+    torchrun --nproc-per-node 2 -m -- lava_ssm.cli train ... (after -- it takes no option for its
+    own).
 
     A twentieth of the training samples, 2000 at most, is kept aside: the network that classifies
     those best is what is kept, and measured on the test set at the end. A long task may be begun

@@ -366,18 +366,33 @@ def test_data_that_are_not_there_are_said_before_anything_is_written(tmp_path: P
     assert not (tmp_path / "run").exists()
 
 
-def test_two_processes_learn_what_one_learns(tmp_path: Path) -> None:
-    # 47 samples by tens: the last step's seven are shared unevenly
-    options = [*TINY, "--limit", "57", "--epochs", "2", "--out"]
-    assert lava_ssm_command(*options, str(tmp_path / "one")).exit_code == 0
-    two = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    done = subprocess.run(
-        [*two, "-m", "lava_ssm.cli", *options, str(tmp_path / "two")],
+TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+
+
+def in_python(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run Python with these arguments, on one thread a process."""
+    return subprocess.run(
+        [sys.executable, *arguments],
         capture_output=True,
         text=True,
         timeout=300,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
+
+
+def test_torchrun_takes_none_of_our_options_for_its_own() -> None:
+    from torch.distributed.run import parse_args
+
+    options = ["train", "sdigits", "--start", "runs/first"]
+    given = parse_args(["--nproc-per-node", "2", "-m", "--", "lava_ssm.cli", *options])
+    assert given.training_script_args == options
+
+
+def test_two_processes_learn_what_one_learns(tmp_path: Path) -> None:
+    # 47 samples by tens: the last step's seven are shared unevenly
+    options = [*TINY, "--limit", "57", "--epochs", "2", "--out"]
+    assert lava_ssm_command(*options, str(tmp_path / "one")).exit_code == 0
+    done = in_python(*TORCHRUN, "-m", "--", "lava_ssm.cli", *options, str(tmp_path / "two"))
     assert done.returncode == 0, done.stderr
     for one, both in zip(log(tmp_path / "one"), log(tmp_path / "two"), strict=True):
         assert float(both["loss"]) == pytest.approx(float(one["loss"]), rel=1e-4)
@@ -410,16 +425,9 @@ def test_gradients_of_two_processes_are_those_of_one(tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(GRADIENT)
     # 11 samples in one step, six and five a process
     options = ["train", "sdigits", "--model", "ns4d-tiny", "--limit", "21", "--batch-size", "11"]
-    two = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    for name, launcher in (("one", []), ("two", two)):
+    for name, launcher in (("one", []), ("two", TORCHRUN)):
         given = [*options, "--epochs", "2", "--out", str(tmp_path / "run"), str(tmp_path / name)]
-        done = subprocess.run(
-            [sys.executable, *launcher, str(tmp_path / "script.py"), *given],
-            capture_output=True,
-            text=True,
-            timeout=300,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )
+        done = in_python(*launcher, str(tmp_path / "script.py"), *given)
         assert done.returncode == 0, done.stderr
     one = torch.load(tmp_path / "one0", weights_only=True)
     for rank in "01":
@@ -450,14 +458,7 @@ def test_when_one_process_is_interrupted_all_leave_after_the_same_step(tmp_path:
     (tmp_path / "script.py").write_text(INTERRUPTED)
     run = tmp_path / "run"
     options = [*TINY, "--limit", "57", "--epochs", "2", "--out", str(run)]
-    two = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    done = subprocess.run(
-        [sys.executable, *two, str(tmp_path / "script.py"), *options],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
+    done = in_python(*TORCHRUN, str(tmp_path / "script.py"), *options)
     assert done.returncode != 0
     assert "Left after step 3; --resume goes on from there." in done.stdout
     assert torch.load(run / "checkpoint.pt", weights_only=True)["training"]["step"] == 3
