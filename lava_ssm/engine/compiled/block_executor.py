@@ -49,7 +49,7 @@ class CompiledBlocks(Rows):
 
     def __init__(self, network: FixedNetwork, batch: tuple[int, ...], n_threads: int = 1) -> None:
         self._program = p = _laid_out(network)
-        super().__init__(network, batch, n_threads, p.n_states, np.int64)
+        super().__init__(network, batch, n_threads, p.n_states, np.float64)
         n = self._n_threads
         messages = np.zeros((n, len(p.stages) + 1, p.width), np.int32)
         tables = aligned(np.zeros(n * 4 * p.width, np.uint8)).reshape(n, -1)
@@ -94,7 +94,9 @@ class CompiledBlocks(Rows):
     def states(self) -> Sequence[NDArray[np.int64]]:
         """See `Executor`."""
         return tuple(
-            np.stack([self._re[:, at], self._im[:, at]], axis=-1).reshape(*self._batch, -1, 2)
+            np.stack([x[:, at].astype(np.int64) for x in (self._re, self._im)], axis=-1).reshape(
+                *self._batch, -1, 2
+            )
             for at in self._places()
         )
 

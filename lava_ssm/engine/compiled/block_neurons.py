@@ -20,7 +20,6 @@ from lava_ssm.engine.compiled.block_program import (
     DRIVE_BIAS,
     GATE,
     KIND,
-    PARAM_EXPONENT,
     PRODUCT_SHIFT,
     RELU,
     RESIDUAL,
@@ -44,12 +43,6 @@ def down(n):
 
 
 @compiled
-def whole(x):
-    """An integer that fits 32 bits as a double."""
-    return np.float64(np.int32(x))
-
-
-@compiled
 def states(row, numbers, rules, re, im, drive, sent, reals, counts):
     """One step of the recurrence of an S5 layer, and what its states send.
 
@@ -63,44 +56,40 @@ def states(row, numbers, rules, re, im, drive, sent, reals, counts):
     x_re, x_im = re[row[STATES] : row[STATES] + size], im[row[STATES] : row[STATES] + size]
     v_re, v_im = drive[:size], drive[size : 2 * size]
     new_re, new_im = reals[0, :size], reals[1, :size]
-    scale, half = down(row[PARAM_EXPONENT]), np.float64(np.int64(1) << (state_bits - 1))
+    half = np.float64(np.int64(1) << (state_bits - 1))
     for n in range(size):
-        new = rounded(whole(a_re[n]) * whole(x_re[n]) * scale)
-        new -= rounded(whole(a_im[n]) * whole(x_im[n]) * scale)
-        new_re[n] = new + (np.float64(v_re[n]) + whole(bias_re[n]))
+        new = rounded(a_re[n] * x_re[n]) - rounded(a_im[n] * x_im[n])
+        new_re[n] = new + (np.float64(v_re[n]) + bias_re[n])
     for n in range(size):
-        new = rounded(whole(a_re[n]) * whole(x_im[n]) * scale)
-        new += rounded(whole(a_im[n]) * whole(x_re[n]) * scale)
-        new_im[n] = new + (np.float64(v_im[n]) + whole(bias_im[n]))
+        new = rounded(a_re[n] * x_im[n]) + rounded(a_im[n] * x_re[n])
+        new_im[n] = new + (np.float64(v_im[n]) + bias_im[n])
     fits = True
     for n in range(size):
-        fits &= (-half <= new_re[n]) & (new_re[n] < half)
-        fits &= (-half <= new_im[n]) & (new_im[n] < half)
+        x_re[n], x_im[n] = new_re[n], new_im[n]
+        fits &= (-half <= x_re[n]) & (x_re[n] < half) & (-half <= x_im[n]) & (x_im[n] < half)
     if not fits:
         for n in range(size):
-            new_re[n] = word(np.int64(new_re[n]), state_bits, overflow, counts, STATE)
-            new_im[n] = word(np.int64(new_im[n]), state_bits, overflow, counts, STATE)
-    for n in range(size):
-        x_re[n] = np.int64(to_int32(new_re[n]))
-        x_im[n] = np.int64(to_int32(new_im[n]))
-    send(row, rules, new_re, new_re, new_im, sent[:size], counts)
-    send(row, rules, new_im, new_re, new_im, sent[size : 2 * size], counts)
+            x_re[n] = word(np.int64(x_re[n]), state_bits, overflow, counts, STATE)
+            x_im[n] = word(np.int64(x_im[n]), state_bits, overflow, counts, STATE)
+    send(row, rules, x_re, x_im, sent[:size], sent[size : 2 * size], counts)
 
 
 @compiled
-def send(row, rules, part, re, im, sent, counts):
-    """What states send of their real or imaginary part, to `sent`."""
+def send(row, rules, re, im, sent_re, sent_im, counts):
+    """What states send: their parts, rectified together, as messages."""
     scale, rectified, bits = down(row[STATE_SHIFT]), row[STATE_RELU] != 0, rules[3]
-    half = np.int32(1 << (bits - 2))  # twice that need not fit 32 bits
+    half = np.float64(np.int64(1) << (bits - 1))
     fits = True
-    for n in range(sent.size):
+    for n in range(re.size):
         on = (re[n] > 0) | ((re[n] == 0) & (im[n] > 0)) | (not rectified)
-        out = to_int32(rounded(part[n] * scale)) if on else np.int32(0)
-        fits &= (-half <= out >> 1) & (out >> 1 < half)
-        sent[n] = out
+        out_re = rounded(re[n] * scale) if on else 0.0
+        out_im = rounded(im[n] * scale) if on else 0.0
+        fits &= (-half <= out_re) & (out_re < half) & (-half <= out_im) & (out_im < half)
+        sent_re[n], sent_im[n] = to_int32(out_re), to_int32(out_im)
     if not fits:
-        for n in range(sent.size):
-            sent[n] = word(np.int64(sent[n]), bits, rules[1], counts, MESSAGE)
+        for sent in (sent_re, sent_im):
+            for n in range(sent.size):
+                sent[n] = word(np.int64(sent[n]), bits, rules[1], counts, MESSAGE)
 
 
 @compiled
@@ -131,11 +120,11 @@ def neurons(row, i, numbers, table, rules, messages, sums, reals, counts):
     elif kind == S5:
         direct = numbers[row[DIRECT] : row[DIRECT] + size]
         for j in range(size):
-            through = rounded(whole(direct[j]) * np.float64(u[j]) * scale)
-            out[j] = np.float64(sums[j]) + whole(biases[j]) + through
+            through = rounded(direct[j] * np.float64(u[j]) * scale)
+            out[j] = np.float64(sums[j]) + biases[j] + through
     else:
         for j in range(size):
-            out[j] = np.float64(sums[j]) + whole(biases[j])
+            out[j] = np.float64(sums[j]) + biases[j]
     if row[RESIDUAL] >= 0:
         r, factor = messages[row[RESIDUAL]], down(row[RESIDUAL_SHIFT])
         for j in range(size):
@@ -167,11 +156,11 @@ def wide_neurons(row, i, numbers, table, rules, messages, sums, wide, counts):
     elif kind == S5:
         direct = numbers[row[DIRECT] : row[DIRECT] + size]
         for j in range(size):
-            through = shifted(direct[j] * np.int64(u[j]), shift, rules[0])
-            wide[j] = np.int64(sums[j]) + biases[j] + through
+            through = shifted(np.int64(direct[j]) * np.int64(u[j]), shift, rules[0])
+            wide[j] = np.int64(sums[j]) + np.int64(biases[j]) + through
     else:
         for j in range(size):
-            wide[j] = np.int64(sums[j]) + biases[j]
+            wide[j] = np.int64(sums[j]) + np.int64(biases[j])
     if row[RESIDUAL] >= 0:
         r, n = messages[row[RESIDUAL]], row[RESIDUAL_SHIFT]
         for j in range(size):

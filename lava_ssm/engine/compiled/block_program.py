@@ -12,14 +12,14 @@ from lava_ssm.engine.compiled.program import rule_numbers
 from lava_ssm.engine.compiled.wide_windows import HAS_WIDE_WINDOWS, WIDE
 from lava_ssm.engine.compiled.windows import LINE, aligned, in_windows
 from lava_ssm.network import FixedGate, FixedLinear, FixedNetwork, FixedS5, Readout, Stage
-from lava_ssm.numerics import SIGMOID_TABLE, SYNAPSE_BITS, IntArray
+from lava_ssm.numerics import SIGMOID_TABLE, SYNAPSE_BITS, IntArray, RealArray, dequantize
 
 # Columns of the table of stages.
 KIND, D_INPUT, D_OUTPUT, D_STATE, RELU, RESIDUAL, RESIDUAL_SHIFT = range(7)
 MATRIX, MATRIX_OUT = range(7, 9)  # numbers of the stage's matrices
 BIAS, DIRECT, DIAGONAL, DRIVE_BIAS, STATES = range(9, 14)  # where their numbers begin
-PARAM_EXPONENT, STATE_SHIFT, STATE_RELU, PRODUCT_SHIFT = range(14, 18)
-N_STAGE_COLUMNS = 18
+STATE_SHIFT, STATE_RELU, PRODUCT_SHIFT = range(14, 17)
+N_STAGE_COLUMNS = 17
 LINEAR, GATE, S5 = range(3)
 
 # Columns of the table of matrices.
@@ -64,7 +64,7 @@ class BlockProgram:
     shifts, gains
         int32, of each matrix: the shift to the right of each output, the sum of its weights.
     numbers
-        int64: biases and diagonals.
+        float64: biases and d, mantissas; the diagonals a, values.
     table
         The sigmoid's, int32.
     rules
@@ -82,7 +82,7 @@ class BlockProgram:
     pointers: IntArray
     shifts: NDArray[np.int32]
     gains: NDArray[np.int32]
-    numbers: IntArray
+    numbers: RealArray
     table: NDArray[np.int32]
     rules: IntArray
     n_states: int
@@ -123,9 +123,9 @@ def block_program(network: FixedNetwork) -> BlockProgram:
                 row[MATRIX] = writer.matrix(layer.weights_in, layer.drive_shift(e[i]))
                 row[MATRIX_OUT] = writer.matrix(layer.weights_out, layer.readout_shift)
                 row[BIAS], row[DIRECT] = writer.put(layer.bias), writer.put(layer.d)
-                row[DIAGONAL] = writer.put(layer.a.T)
+                row[DIAGONAL] = writer.put(dequantize(layer.a.T, layer.param_exponent))
                 row[DRIVE_BIAS] = writer.put(layer.drive_bias.T)
-                row[PARAM_EXPONENT], row[STATE_SHIFT] = layer.param_exponent, layer.state_shift
+                row[STATE_SHIFT] = layer.state_shift
                 row[STATE_RELU] = layer.relu
                 row[PRODUCT_SHIFT] = np.clip(layer.direct_shift(e[i]), -64, 63)
         rows.append(row)
@@ -181,11 +181,11 @@ class _Writer:
         self.pointers = [np.zeros(0, np.int64)]
         self.shifts = [np.zeros(0, np.int32)]
         self.gains = [np.zeros(0, np.int32)]
-        self.numbers = [np.zeros(0, np.int64)]
+        self.numbers = [np.zeros(0)]
 
-    def put(self, values: IntArray) -> int:
+    def put(self, values: NDArray[Any]) -> int:
         begin = sum(map(len, self.numbers))
-        self.numbers.append(values.ravel())
+        self.numbers.append(values.ravel().astype(float))
         return begin
 
     def matrix(self, weights: IntArray, amount: Any) -> int:

@@ -68,8 +68,8 @@ def advance_blocks(table, values, tokens, outputs):
         square(table, 0, np.int64), square(table, 1, np.int64), flat(table, 2, np.int8),
         flat(table, 3, np.uint16), flat(table, 4, np.uint8), flat(table, 5, np.int32),
         flat(table, 6, np.int64), flat(table, 7, np.int32), flat(table, 8, np.int32),
-        flat(table, 9, np.int64), flat(table, 10, np.int32), flat(table, 11, np.int64),
-        square(table, 12, np.int64), square(table, 13, np.int64), square(table, 14, np.int64),
+        flat(table, 9, np.float64), flat(table, 10, np.int32), flat(table, 11, np.int64),
+        square(table, 12, np.float64), square(table, 13, np.float64), square(table, 14, np.int64),
         square(table, 15, np.int64), square(table, 16, np.int32), flat(table, 17, np.int32),
         flat(table, 18, np.int32), flat(table, 19, np.int64), square(table, 20, np.float64),
         flat(table, 21, np.uint8), tokens, outputs,
@@ -89,7 +89,7 @@ def _advance(
     stages, ..., rules
         See `block_program.BlockProgram`.
     re, im, totals
-        int64: state of each sequence, (batch, n_states), and running sums; updated.
+        float64: state of each sequence, (batch, n_states), integers. int64: running sums. Updated.
     counts
         int64, (n_stages, 5), updated.
     messages
