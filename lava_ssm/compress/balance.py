@@ -66,7 +66,7 @@ def found_scale(layer: Layer, values: Layer) -> RealArray:
     """Powers of two by which the states of quantised values were scaled, as `scaled` takes them.
 
     Those with which b, or c, whichever fits better, is nearest to the values; 1 where both were
-    rounded to nothing.
+    rounded to nothing. (Where rounding left a state one or two bits it may be one power off.)
     """
     found = []
     for key, sign in (("b", 1), ("c", -1)):

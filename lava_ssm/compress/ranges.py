@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lava_ssm import engine
-from lava_ssm.network import S4D, S5, FixedGate, FixedLinear, FixedS4D, Gate, Network
+from lava_ssm.network import S4D, FixedGate, FixedLinear, FixedS4D, Gate, Network
 from lava_ssm.numerics import Arithmetic, RealArray, dequantize, state_bound, word_range
 
 SPARE = 2
@@ -59,8 +59,9 @@ class Observed:
         if what == "message":
             flat = values.reshape(-1, values.shape[-1])
             self._moments[stage] = flat.mean(axis=0), flat.std(axis=0)
-        elif what == "state" and isinstance(layer := self._stages[stage].layer, S5):
-            self._sent[stage] = _mean_sent(values, layer.relu)
+        elif what == "sent":
+            re, im = np.split(values.reshape(-1, values.shape[-1]).mean(axis=0), 2)
+            self._sent[stage] = re + 1j * im
         before = self._peaks.get((stage, what))
         self._peaks[stage, what] = peak if before is None else np.maximum(peak, before)
 
@@ -93,17 +94,6 @@ class Observed:
         layer = self._stages[stage].layer
         bias = getattr(layer, "bias", None)  # that of a gate is added inside the sigmoid
         return 0.0 if bias is None or isinstance(layer, Gate) else float(np.abs(bias).max())
-
-
-def _mean_sent(states: np.ndarray, relu: bool) -> np.ndarray:
-    """Mean over states (..., d_state, 2), rectified or not, complex."""
-    re, im = states[..., 0], states[..., 1]
-    if relu:
-        sent = (re > 0) | ((re == 0) & (im > 0))
-        re, im = re * sent, im * sent
-    others = tuple(range(re.ndim - 1))
-    mean: np.ndarray = re.mean(axis=others) + 1j * im.mean(axis=others)
-    return mean
 
 
 def sum_scale(layer: FixedLinear | FixedGate) -> RealArray:

@@ -120,7 +120,8 @@ def report(network: Network, fixed: FixedNetwork, x: ArrayLike) -> Report:
     ValueError
         The two are not networks of the same layers.
     """
-    if [type(la) for la in fixed.dequantize().layers] != [type(la) for la in network.layers]:
+    values = fixed.dequantize()
+    if [type(la) for la in values.layers] != [type(la) for la in network.layers]:
         raise ValueError("fixed: its layers are not those of network")
     real, integer = _Signals(), _Signals()
     outputs = engine.run(network, x, probe=real).outputs
@@ -128,10 +129,11 @@ def report(network: Network, fixed: FixedNetwork, x: ArrayLike) -> Report:
 
     u, form, e = engine.as_tokens(fixed, x), fixed.input_format, fixed.exponents
     rows = [_compare("input", form.bits, e[0], u, np.asarray(x), 0)]
-    pairs: Any = zip(network.stages, fixed.stages, result.overflows.stages, strict=True)
-    for i, (float_stage, stage, (_, tally)) in enumerate(pairs):
+    tallies = (tally for _, tally in result.overflows.stages)
+    pairs: Any = zip(network.stages, values.stages, fixed.stages, tallies, strict=True)
+    for i, (float_stage, of_values, stage, tally) in enumerate(pairs):
         name = f"{i} {type(float_stage.layer).__name__}"
-        rows += _parameters(name, float_stage.layer, stage.layer)
+        rows += _parameters(name, scaled_like(float_stage.layer, of_values.layer), stage.layer)
         if isinstance(stage.layer, FixedS4D | FixedS5):
             exponents = np.asarray(stage.layer.state_exponent)
             if isinstance(stage.layer, FixedS4D):
@@ -165,7 +167,6 @@ class _Signals:
 
 
 def _parameters(name: str, real: Any, integer: Any) -> list[TensorReport]:
-    real = scaled_like(real, integer.dequantize())
     if isinstance(real, S5):
         exponents = {"a": "param_exponent", "b": "b_exponent", "c": "c_exponent"}
         rows = []

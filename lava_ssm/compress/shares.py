@@ -19,7 +19,8 @@ _TOGETHER: dict[type, tuple[tuple[str, ...], ...]] = {
     Residual: (),
     ReLU: (),
 }
-"""Tensors that are quantised together: weights, and the bias that makes up for their rounding."""
+"""Tensors that are quantised together: weights, and the bias that makes up for their rounding (that
+of an S5 for c and for the finer d)."""
 
 
 def signal_to_error(wanted: ArrayLike, found: ArrayLike) -> float:
