@@ -38,7 +38,8 @@ class Stream:
         "compiled": machine code. "reference": NumPy, to be read and to be probed, up to a thousand
         times slower. The integers of a fixed network are the same. None: compiled, unless probed
         or of a kind that is not: float networks with S5 layers, gates, residuals or biases; fixed
-        ones that have S4D layers beside these, or raise on overflow.
+        ones that have S4D layers beside these, or raise on overflow, or run on neither x86-64 nor
+        64-bit ARM.
     n_threads
         Threads that a compiled batch is shared out among; the results do not depend on it. None:
         one for each core.
@@ -249,7 +250,8 @@ def _executor(
         return reference.Reference(network, batch)
     raise ValueError(
         "backend: 'compiled' knows chains of S4D and Linear layers without biases, and fixed "
-        "networks of Linear, S5 and Gate layers whose overflows do not raise; this network runs on "
+        "networks of Linear, S5 and Gate layers whose overflows do not raise (on x86-64 and 64-bit "
+        "ARM); this network runs on "
         "'reference'"
     )
 

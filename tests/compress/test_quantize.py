@@ -466,6 +466,14 @@ def test_report_measures_every_tensor() -> None:
         report(Network(net.layers[:1]), fixed, x)
 
 
+def test_a_network_whose_exponents_follow_the_input_is_reported_on() -> None:
+    layer = FixedLinear([[64, 32]], 7, bias=[3])
+    fixed = FixedNetwork((layer,), input_exponent=4)
+    found = report(fixed.dequantize(), fixed, np.ones((5, 2)))
+    assert found.tensors[1].name == "0 Linear weights"
+    assert found.tensors[1].sqnr == np.inf
+
+
 def test_a_state_exponent_that_leaves_nothing_of_messages_is_refused() -> None:
     rng = np.random.default_rng(0)
     network, x = random_network(rng), rng.uniform(0, 1, (2, 30, 2))

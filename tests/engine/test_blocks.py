@@ -16,12 +16,14 @@ from hypothesis import strategies as st
 
 from lava_ssm import engine
 from lava_ssm.engine.compiled import block_executor, block_program
+from lava_ssm.engine.compiled.arguments import Arguments
 from lava_ssm.engine.compiled.narrow_windows import HAS_NARROW_WINDOWS
 from lava_ssm.engine.compiled.pairs import HAS_PAIRS
 from lava_ssm.engine.compiled.wide_windows import HAS_WIDE_WINDOWS
 from lava_ssm.network import FixedGate, FixedLinear, FixedNetwork, Readout, ReLU, Residual
 from lava_ssm.numerics import Arithmetic, FixedPointOverflow, Overflow, Rounding
 from tests.networks import (
+    random_fixed_network,
     random_fixed_s4d,
     random_fixed_s5,
     random_fixed_s5_network,
@@ -203,6 +205,60 @@ def test_outputs_finer_than_products_are_shifted_to_the_left(
     wanted = engine.run(net, x, backend="reference")
     assert wanted.overflows.total > 0
     assert_same(engine.run(net, x, backend="compiled"), wanted)
+
+
+@pytest.mark.parametrize("bias", [2**23 - 1, -(2**23)])
+def test_a_gates_largest_sums_and_biases_do_not_wrap(bias: int) -> None:
+    rules = Arithmetic(message_bits=32)
+    net = FixedNetwork((FixedGate([[1]], 7, [bias], 4),), input_exponent=4, arithmetic=rules)
+    x = np.array([[2**30 - 1], [-(2**30)], [1], [0]])
+    assert_same(engine.run(net, x, backend="compiled"), engine.run(net, x, backend="reference"))
+
+
+def test_without_a_direct_path_nothing_is_shifted_to_the_left() -> None:
+    rng = np.random.default_rng(13)
+    s5 = replace(random_fixed_s5(rng, 6, 4, 2, 12), d=None, d_exponent=0)
+    net = FixedNetwork((s5,), input_exponent=2)
+    assert block_program.block_program(net).stages[0, block_program.PRODUCT_SHIFT] == 0
+    x = rng.integers(-99, 99, (20, 6))
+    assert_same(engine.run(net, x, backend="compiled"), engine.run(net, x, backend="reference"))
+
+
+@pytest.mark.parametrize("kind", ["chain", "blocks"])
+def test_a_batch_of_single_tokens_is_rounded_row_by_row(kind: str) -> None:
+    rng = np.random.default_rng(14)
+    if kind == "chain":
+        net = random_fixed_network(rng, d_input=5)
+    else:
+        net = random_fixed_s5_network(rng, d_input=5)
+    x = rng.uniform(-1, 1, (10, 3, 5))
+    stream, wanted = (net.stream((3,), backend=b) for b in ("compiled", "reference"))
+    for token in x:
+        np.testing.assert_array_equal(stream.step(token), wanted.step(token))
+
+
+def test_a_token_beyond_the_format_leaves_the_stream_as_it_was() -> None:
+    rng = np.random.default_rng(15)
+    net = random_fixed_s5_network(rng)
+    stream = net.stream()
+    stream.step(rng.uniform(0, 1, 5))
+    before, overflows = stream.state, stream.overflows
+    for wrong in (np.full(5, 1e9), np.array([0, 0, np.nan, 0, 0])):
+        with pytest.raises(ValueError, match="token"):
+            stream.step(wrong)
+    for one, other in zip(stream.state, before, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert stream.overflows == overflows
+    assert stream.n_tokens == 1
+
+
+def test_a_table_takes_only_the_arrays_that_the_kernel_reads() -> None:
+    kinds = ((np.int64, 1), (np.float64, 2))
+    good = np.zeros(3, np.int64), np.zeros((2, 3))
+    assert Arguments(kinds, *good).table[1, 1:].tolist() == [2, 3, 0]
+    for wrong in ((good[0], good[1].T), (good[0], np.zeros(3)), (good[0] * 1.0, good[1])):
+        with pytest.raises(TypeError, match="array"):
+            Arguments(kinds, *wrong)
 
 
 def test_a_stream_cut_anywhere_and_set_anew_gives_the_same_integers() -> None:

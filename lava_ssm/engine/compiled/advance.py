@@ -27,6 +27,14 @@ from lava_ssm.engine.compiled.words import SUM, word
 from lava_ssm.numerics import SYNAPSE_BITS
 
 
+def kinds(real):
+    """Of the arrays in the table of `advance`, for states of this kind."""
+    return (
+        (np.int64, 2), (real, 1), (np.float64, 2), (np.int8, 1), *[(np.int64, 1)] * 2,
+        *[(real, 2)] * 2, (np.float64, 2), *[(np.int64, 2)] * 2, (np.int32, 3), (np.float64, 1),
+    )  # fmt: skip
+
+
 @kernel
 def advance(table, kept, values, tokens, outputs):
     """Run tokens on from a state.
@@ -45,7 +53,7 @@ def advance(table, kept, values, tokens, outputs):
     Returns
     -------
     bool
-        Whether all values lie in the input's format; nothing is done otherwise.
+        Whether all values lie in the input's format; otherwise no state changes.
     """
     if values.size > 0 and not quantized(values, flat(table, 12, np.float64), tokens):
         return False

@@ -4,6 +4,7 @@ For Python to hand over an array takes about as long as 32 products: with twenty
 a layer of a small network.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,20 +19,32 @@ COLUMNS = 4
 
 
 class Arguments:
-    """Arrays of up to three dimensions, C-contiguous, and the table of them; keeps them alive.
+    """Arrays, C-contiguous, and the table of them; keeps them alive.
+
+    Parameters
+    ----------
+    kinds
+        Of each array its kind of number and its dimensions, up to three: what the kernel takes from
+        the table. (Nobody else checks them.)
 
     Attributes
     ----------
     table
         int64, (arrays, COLUMNS): address and shape, filled up with zeros.
+
+    Raises
+    ------
+    TypeError
+        Other arrays than these.
     """
 
-    def __init__(self, *arrays: NDArray[Any]) -> None:
+    def __init__(self, kinds: Sequence[tuple[Any, int]], *arrays: NDArray[Any]) -> None:
         self._arrays = arrays
         self.table = np.zeros((len(arrays), COLUMNS), np.int64)
-        for row, x in zip(self.table, arrays, strict=True):
-            assert x.flags.c_contiguous
-            row[0], row[1 : 1 + x.ndim] = x.ctypes.data, x.shape
+        for i, ((kind, ndim), x) in enumerate(zip(kinds, arrays, strict=True)):
+            if x.dtype != kind or x.ndim != ndim or not x.flags.c_contiguous:
+                raise TypeError(f"array {i} must be {np.dtype(kind)} of {ndim} dimensions, whole")
+            self.table[i, 0], self.table[i, 1 : 1 + ndim] = x.ctypes.data, x.shape
 
 
 def _taking(dimensions: int) -> Any:

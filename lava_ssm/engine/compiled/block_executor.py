@@ -16,10 +16,9 @@ from lava_ssm.engine.compiled.block_program import (
     BlockProgram,
     block_program,
 )
-from lava_ssm.engine.compiled.blocks import advance_blocks
+from lava_ssm.engine.compiled.blocks import KINDS, advance_blocks
 from lava_ssm.engine.compiled.cpu import HAS_ROUNDING_MODE
-from lava_ssm.engine.compiled.rows import Rows
-from lava_ssm.engine.compiled.tokens import Tokens
+from lava_ssm.engine.compiled.rows import FixedRows
 from lava_ssm.engine.compiled.windows import aligned
 from lava_ssm.network import FixedGate, FixedLinear, FixedNetwork, FixedS5
 from lava_ssm.numerics import Overflow
@@ -36,7 +35,7 @@ def _laid_out(network: FixedNetwork) -> BlockProgram:
     return _programs[id(network)]
 
 
-class CompiledBlocks(Rows):
+class CompiledBlocks(FixedRows):
     """Runs a fixed network of linear and S5 layers, gates and residual paths in machine code.
 
     Parameters
@@ -49,15 +48,15 @@ class CompiledBlocks(Rows):
 
     def __init__(self, network: FixedNetwork, batch: tuple[int, ...], n_threads: int = 1) -> None:
         self._program = p = _laid_out(network)
-        super().__init__(network, batch, n_threads, p.n_states, np.float64)
+        super().__init__(network, batch, n_threads, p.n_states, np.float64, advance_blocks)
         n = self._n_threads
         messages = np.zeros((n, len(p.stages) + 1, p.width), np.int32)
         tables = aligned(np.zeros(n * 4 * p.width, np.uint8)).reshape(n, -1)
         scratch, wide = np.zeros((n, 2, p.width), np.int32), np.zeros((n, p.width + 1), np.int64)
         reals = np.zeros((n, 2, p.width))
-        self._tokens = Tokens(network.input_format, (*batch, network.d_input))
-        self._arguments = [
+        arguments = [
             Arguments(
+                KINDS,
                 *(p.stages, p.matrices, p.weights, p.places, p.steps, p.tables, p.pointers),
                 *(p.shifts, p.gains, p.numbers, p.table, p.rules),
                 *(self._re[part], self._im[part], self._totals[part], self._counts[i]),
@@ -66,20 +65,14 @@ class CompiledBlocks(Rows):
             )
             for i, part in enumerate(self._threads.ranges or [slice(0, 0)])
         ]
-        self._bound = [(arguments.table, np.zeros(0)) for arguments in self._arguments]
-        self._ready(advance_blocks, self._bound[0])
+        self._bind(arguments)
 
     @staticmethod
     def fits(network: FixedNetwork) -> bool:
-        """Whether it knows all layers of a network, and its rule of overflow."""
+        """Whether it knows all layers of a network, its rule of overflow, and the CPU."""
         kinds = FixedLinear | FixedGate | FixedS5
         known = all(isinstance(stage.layer, kinds) for stage in network.stages)
-        known = known and HAS_ROUNDING_MODE
-        return known and network.arithmetic.overflow is not Overflow.RAISE
-
-    def step(self, token: Any) -> NDArray[np.int64] | None:
-        """See `Executor`."""
-        return self._step(advance_blocks, self._bound, self._tokens, token)
+        return HAS_ROUNDING_MODE and known and network.arithmetic.overflow is not Overflow.RAISE
 
     def advance(self, tokens: NDArray[np.int64]) -> NDArray[np.int64]:
         """See `Executor`."""

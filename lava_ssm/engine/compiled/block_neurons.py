@@ -36,7 +36,7 @@ from lava_ssm.engine.compiled.words import MESSAGE, STATE, shifted, word
 
 @compiled
 def down(n):
-    """2**-n, n <= 63; what has 62 bits less is rounded as what has 63."""
+    """2**-n, -16 <= n <= 63; what has 62 bits less is rounded as what has 63."""
     if n < 0:
         return np.float64(np.int64(1) << -n)
     return 1.0 / np.float64(np.int64(1) << min(n, 62))
@@ -144,7 +144,7 @@ def neurons(row, i, numbers, table, rules, messages, sums, reals, counts):
 
 @compiled
 def wide_neurons(row, i, numbers, table, rules, messages, sums, wide, counts):
-    """The same with any shift, modulo 2^64; `wide` is int64, (width,): to write on."""
+    """The same with products shifted either way; `wide` is int64, (width,): to write on."""
     kind, size = row[KIND], row[D_OUTPUT]
     relu, bits = row[RELU] != 0, rules[3]
     biases = numbers[row[BIAS] : row[BIAS] + size]

@@ -103,7 +103,7 @@ def block_program(network: FixedNetwork) -> BlockProgram:
         row[D_INPUT], row[D_OUTPUT], row[RELU] = layer.d_input, layer.d_output, stage.relu
         row[RESIDUAL] = -1 if stage.residual is None else stage.residual
         if stage.residual is not None:
-            row[RESIDUAL_SHIFT] = np.clip(e[stage.residual] - e[i + 1], -64, 63)
+            row[RESIDUAL_SHIFT] = min(e[stage.residual] - e[i + 1], 63)
         width = max(width, layer.d_output)
         match layer:
             case FixedLinear():
@@ -115,7 +115,7 @@ def block_program(network: FixedNetwork) -> BlockProgram:
                 row[KIND] = GATE
                 row[MATRIX] = writer.matrix(layer.weights, layer.shift(e[i]))
                 row[BIAS] = writer.put(layer.bias)
-                row[PRODUCT_SHIFT] = np.clip(layer.product_shift(e[i]), -64, 63)
+                row[PRODUCT_SHIFT] = min(layer.product_shift(e[i]), 63)
             case FixedS5():
                 row[KIND], row[D_STATE], row[STATES] = S5, layer.d_state, n_states
                 n_states += layer.d_state
@@ -127,7 +127,8 @@ def block_program(network: FixedNetwork) -> BlockProgram:
                 row[DRIVE_BIAS] = writer.put(layer.drive_bias.T)
                 row[STATE_SHIFT] = layer.state_shift
                 row[STATE_RELU] = layer.relu
-                row[PRODUCT_SHIFT] = np.clip(layer.direct_shift(e[i]), -64, 63)
+                if layer.d.any():  # else zeros, shifted by nothing
+                    row[PRODUCT_SHIFT] = min(layer.direct_shift(e[i]), 63)
         rows.append(row)
     mean = network.readout is Readout.MEAN_OVER_TIME
     return BlockProgram(

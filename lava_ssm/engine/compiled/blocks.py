@@ -44,6 +44,16 @@ from lava_ssm.numerics import SYNAPSE_BITS, Rounding
 _FLOOR = ROUNDING_MODE[Rounding.FLOOR]
 
 
+KINDS = (
+    *[(np.int64, 2)] * 2, (np.int8, 1), (np.uint16, 1), (np.uint8, 1), (np.int32, 1), (np.int64, 1),
+    *[(np.int32, 1)] * 2, (np.float64, 1), (np.int32, 1), (np.int64, 1),
+    *[(np.float64, 2)] * 2, *[(np.int64, 2)] * 2,
+    (np.int32, 2), *[(np.int32, 1)] * 2, (np.int64, 1), (np.float64, 2), (np.uint8, 1),
+    (np.float64, 1),
+)  # fmt: skip
+"""Of the arrays in the table of `advance_blocks`."""
+
+
 @kernel
 def advance_blocks(table, values, tokens, outputs):
     """Run tokens on from a state.
@@ -60,7 +70,7 @@ def advance_blocks(table, values, tokens, outputs):
     Returns
     -------
     bool
-        Whether all values lie in the input's format; nothing is done otherwise.
+        Whether all values lie in the input's format; otherwise no state changes.
     """
     if values.size > 0 and not quantized(values, flat(table, 22, np.float64), tokens):
         return False

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lava_ssm.engine.compiled.advance import advance
+from lava_ssm.engine.compiled.advance import advance, kinds
 from lava_ssm.engine.compiled.arguments import Arguments
 from lava_ssm.engine.compiled.floating import advance_float, float_program
 from lava_ssm.engine.compiled.program import (
@@ -18,8 +18,7 @@ from lava_ssm.engine.compiled.program import (
     STATES,
     program,
 )
-from lava_ssm.engine.compiled.rows import Rows
-from lava_ssm.engine.compiled.tokens import Tokens
+from lava_ssm.engine.compiled.rows import FixedRows, Rows
 from lava_ssm.engine.compiled.words import OVERFLOWED, SYNAPSE
 from lava_ssm.engine.reference import Reference, State
 from lava_ssm.network import S4D, FixedNetwork, Network, Readout
@@ -31,7 +30,7 @@ TOGETHER = 512
 """States that are stepped side by side over a block: with their parameters they stay in cache."""
 
 
-class CompiledFixed(Rows):
+class CompiledFixed(FixedRows):
     """Runs a fixed network in machine code.
 
     Parameters
@@ -45,43 +44,39 @@ class CompiledFixed(Rows):
     def __init__(self, network: FixedNetwork, batch: tuple[int, ...], n_threads: int = 1) -> None:
         self._program = p = program(network)
         real = p.parameters.dtype
-        super().__init__(network, batch, n_threads, p.n_states, real)
+        super().__init__(network, batch, n_threads, p.n_states, real, advance)
         n = self._n_threads
         self._peaks = np.zeros((len(self._re), len(p.channels)))
         self._kept = np.zeros((n, 2, max(TOGETHER, int(p.stages[:, PADDED].max()))), real)
         self._raises = network.arithmetic.overflow is Overflow.RAISE
-        self._tokens = Tokens(network.input_format, (*batch, network.d_input))
-        self._bind(1)
-        self._ready(advance, self._bound[0])
+        self._make_room(1)
 
-    def _bind(self, block: int) -> None:
-        """Put the kernel's arguments together, one tuple a thread."""
+    def _make_room(self, block: int) -> None:
+        """Bind the kernel to arrays with room for so many tokens at a time."""
         p = self._program
         self._signals = np.zeros((self._n_threads, 2, block, p.width), np.int32)
-        self._arguments = [
+        arguments = [
             Arguments(
+                kinds(self._kept.dtype),
                 *(p.stages, p.parameters, p.channels, p.weights, p.shifts, p.rules),
                 *(x[rows] for x in (self._re, self._im, self._peaks, self._totals)),
                 *(self._counts[i], self._signals[i], self._tokens.limits),
             )
             for i, rows in enumerate(self._threads.ranges or [slice(0, 0)])
         ]
-        self._bound = [
-            (given.table, kept, np.zeros(0))
-            for given, kept in zip(self._arguments, self._kept, strict=True)
-        ]
+        self._bind(arguments, self._kept)
 
     def _carried(self) -> tuple[NDArray[Any], ...]:
         return *super()._carried(), self._peaks
 
     def step(self, token: Any) -> NDArray[np.int64] | None:
         """See `Executor`."""
-        return None if self._raises else self._step(advance, self._bound, self._tokens, token)
+        return None if self._raises else super().step(token)
 
     def advance(self, tokens: NDArray[np.int64]) -> NDArray[np.int64]:
         """See `Executor`."""
         if self._signals.shape[2] < min(tokens.shape[-2], BLOCK):
-            self._bind(BLOCK)
+            self._make_room(BLOCK)
         if not self._raises:
             return self._run(advance, self._bound, tokens)
         before, counts = self.saved(), self._counts.copy()

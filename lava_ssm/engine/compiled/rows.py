@@ -12,11 +12,15 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from lava_ssm.engine.compiled.arguments import Arguments
 from lava_ssm.engine.compiled.compiling import ready
 from lava_ssm.engine.compiled.tokens import Tokens
 from lava_ssm.engine.compiled.words import OVERFLOWED
 from lava_ssm.engine.overflows import Tally
 from lava_ssm.network import FixedNetwork
+
+_NONE = np.zeros(0)
+"""No values to be rounded: tokens are mantissas."""
 
 
 class Threads:
@@ -68,11 +72,6 @@ class Rows:
         self._re, self._im = (np.zeros((rows, n_states), real) for _ in "ri")
         kind = np.int64 if isinstance(network, FixedNetwork) else np.float64
         self._totals = np.zeros((rows, network.d_output), kind)
-        self._token = np.zeros((rows, 1, network.d_input), np.int64)
-        self._step_shape, self._output_shape = (
-            (rows, 1, network.d_output),
-            (*batch, network.d_output),
-        )
         self._counts = np.zeros((self._n_threads, len(network.stages), len(OVERFLOWED)), np.int64)
 
     def _carried(self) -> tuple[NDArray[Any], ...]:
@@ -123,24 +122,55 @@ class Rows:
             self._threads.run(lambda i, part: kernel(*bound[i], rows[part], outputs[part]))
         return outputs.reshape(*batch, n_tokens, outputs.shape[-1])
 
-    def _step(
-        self, kernel: Any, bound: Sequence[tuple[Any, ...]], tokens: Tokens, token: Any
-    ) -> NDArray[np.int64] | None:
-        """Call a fixed network's kernel on one token of each row; None if something speaks against.
-
-        `bound` as for `_run`, its last argument the values that are to be rounded: none.
-        """
-        given = tokens.flat(token) if len(bound) == 1 else None
-        if given is None:
-            return None
-        *others, none = bound[0]
-        outputs = np.empty(self._step_shape, self._token.dtype)
-        if given.dtype == self._token.dtype:
-            done = kernel(*others, none, given.reshape(self._token.shape), outputs)
-        else:
-            done = kernel(*others, given, self._token, outputs)
-        return outputs.reshape(self._output_shape) if done else None
-
     def _ready(self, kernel: Any, bound: tuple[Any, ...]) -> None:
         kind = numba.typeof(np.zeros((1, 1, 1), self._totals.dtype))
         ready(kernel, (*(numba.typeof(a) for a in bound), kind, kind))
+
+
+class FixedRows(Rows):
+    """What the executors of fixed networks share besides: a kernel that takes a table of arrays.
+
+    Parameters
+    ----------
+    kernel
+        Its last arguments are values to be rounded, tokens and outputs, see `advance.advance`.
+    """
+
+    def __init__(
+        self,
+        network: FixedNetwork,
+        batch: tuple[int, ...],
+        n_threads: int,
+        n_states: int,
+        real: Any,
+        kernel: Any,
+    ) -> None:
+        super().__init__(network, batch, n_threads, n_states, real)
+        rows = len(self._re)
+        self._kernel = kernel
+        self._tokens = Tokens(network.input_format, (*batch, network.d_input))
+        self._token = np.zeros((rows, 1, network.d_input), np.int64)
+        self._step_shape = rows, 1, network.d_output
+        self._output_shape = *batch, network.d_output
+        self._bound: list[tuple[Any, ...]] = []
+
+    def _bind(self, arguments: Sequence[Arguments], *others: NDArray[Any]) -> None:
+        """Keep what the kernel is given: arrays of each thread, and others, one row a thread."""
+        self._arguments = arguments
+        self._bound = [
+            (given.table, *(x[i] for x in others), _NONE) for i, given in enumerate(arguments)
+        ]
+        self._ready(self._kernel, self._bound[0])
+
+    def step(self, token: Any) -> NDArray[np.int64] | None:
+        """See `Executor`; None where several threads share the rows, too."""
+        given = self._tokens.flat(token) if len(self._bound) == 1 else None
+        if given is None:
+            return None
+        *others, none = self._bound[0]
+        outputs = np.empty(self._step_shape, self._token.dtype)
+        if given.dtype == self._token.dtype:
+            done = self._kernel(*others, none, given.reshape(self._token.shape), outputs)
+        else:
+            done = self._kernel(*others, given, self._token, outputs)
+        return outputs.reshape(self._output_shape) if done else None
