@@ -143,7 +143,7 @@ def main() -> None:
         )
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "denoiser_speed.json").write_text(json.dumps(results, indent=1))
-    Console(width=120).print(table)
+    Console(width=150).print(table)
 
 
 if __name__ == "__main__":
