@@ -251,8 +251,7 @@ def _executor(
     raise ValueError(
         "backend: 'compiled' knows chains of S4D and Linear layers without biases, and fixed "
         "networks of Linear, S5 and Gate layers whose overflows do not raise (on x86-64 and 64-bit "
-        "ARM); this network runs on "
-        "'reference'"
+        "ARM); this network runs on 'reference'"
     )
 
 

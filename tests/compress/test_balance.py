@@ -54,7 +54,12 @@ def test_the_scale_of_quantised_values_is_found_again(per_channel: bool) -> None
     k = np.exp2(rng.integers(-3, 4, 16).astype(float))
     values = fixed_s5(scaled(layer, k), Formats(per_channel=per_channel)).dequantize()
     np.testing.assert_array_equal(found_scale(layer, values), k)
-    assert scaled_like(Linear(np.eye(2)), None).d_input == 2
+    np.testing.assert_array_equal(scaled_like(layer, values).b, layer.b * k[:, np.newaxis])
+
+
+def test_a_layer_without_states_is_not_scaled() -> None:
+    layer = Linear(np.eye(2))
+    assert scaled_like(layer, layer) is layer
 
 
 def test_one_exponent_a_matrix_is_enough_for_states_driven_unevenly() -> None:
