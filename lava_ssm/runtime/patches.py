@@ -55,6 +55,7 @@ def _import_lava() -> None:
 _check_version()
 _import_lava()
 
+from lava.magma.compiler.channels import pypychannel  # noqa: E402
 from lava.magma.compiler.compiler import Compiler  # noqa: E402
 from lava.magma.compiler.compiler_graphs import ProcGroupDiGraphs  # noqa: E402
 from lava.magma.core.process import process as process_module  # noqa: E402
@@ -177,7 +178,7 @@ def _with_one_handler(constructor: Callable[..., None]) -> Callable[..., None]:
 
 
 def _replace(owner: Any, name: str, new: Any) -> None:
-    """Set an attribute of a class of Lava until `undo_hygiene`."""
+    """Set an attribute of a class or module of Lava until `undo_hygiene`."""
     original = vars(owner)[name]
     setattr(owner, name, new)
     _undo.append(lambda: setattr(owner, name, original))
@@ -196,6 +197,9 @@ def apply_hygiene() -> None:
     # printed once for each, and none is ever freed.
     _replace(AbstractProcess, "__init__", _with_one_handler(AbstractProcess.__init__))
     _replace(Compiler, "__init__", _with_one_handler(Compiler.__init__))
+    # Channels join forked children only. Semaphores of another start method have names, which a
+    # thread that dies with the program leaves to Python's resource tracker: it warns of them.
+    _replace(pypychannel, "Semaphore", multiprocessing.get_context("fork").Semaphore)
     # Each compilation executes every file beside the module of each Process: 80 % of its time.
     _replace(ProcGroupDiGraphs, "_find_proc_models", staticmethod(_find_models_once))
     # The servers hold every Process and Var for ever, so that no graph is ever freed.
