@@ -4,7 +4,7 @@
 
 import numpy as np
 
-from lava_ssm.engine.compiled.arguments import cube, flat, square
+from lava_ssm.engine.compiled.arguments import taking
 from lava_ssm.engine.compiled.compiling import compiled, kernel
 from lava_ssm.engine.compiled.cpu import rounding_mode, set_rounding_mode
 from lava_ssm.engine.compiled.neurons import layer
@@ -28,11 +28,14 @@ from lava_ssm.numerics import SYNAPSE_BITS
 
 
 def kinds(real):
-    """Of the arrays in the table of `advance`, for states of this kind."""
+    """Of the arrays in the table of `advance`, see `arguments.taking`; states are `real`."""
     return (
         (np.int64, 2), (real, 1), (np.float64, 2), (np.int8, 1), *[(np.int64, 1)] * 2,
         *[(real, 2)] * 2, (np.float64, 2), *[(np.int64, 2)] * 2, (np.int32, 3), (np.float64, 1),
     )  # fmt: skip
+
+
+_arrays = taking(kinds)
 
 
 @kernel
@@ -42,9 +45,19 @@ def advance(table, kept, values, tokens, outputs):
     Parameters
     ----------
     table
-        Of the arrays that `_advance` takes before `kept`, and of `tokens.Tokens.limits`.
+        stages, parameters, channels, weights, shifts, rules
+            See `program.Program`.
+        re, im, peaks, totals
+            State of each sequence, (batch, ...): states, bounds on their magnitudes
+            (channels), running sums. Updated.
+        counts
+            int64, (n_stages, 5), updated.
+        signals
+            int32, (2, tokens of a block, width): to write on.
+        limits
+            See `tokens.Tokens`.
     kept
-        See `_advance`.
+        Reals, (2, states of at least one channel): to write on.
     values
         float64, (batch d_input,): one token of each sequence, to be rounded to `tokens`, or none.
     tokens, outputs
@@ -55,40 +68,12 @@ def advance(table, kept, values, tokens, outputs):
     bool
         Whether all values lie in the input's format; otherwise no state changes.
     """
-    if values.size > 0 and not quantized(values, flat(table, 12, np.float64), tokens):
+    (
+        stages, parameters, channels, weights, shifts, rules, re, im, peaks, totals, counts,
+        signals, limits,
+    ) = _arrays(table, kept)  # fmt: skip
+    if values.size > 0 and not quantized(values, limits, tokens):
         return False
-    real = kept.dtype
-    _advance(
-        square(table, 0, np.int64), flat(table, 1, real), square(table, 2, np.float64),
-        flat(table, 3, np.int8), flat(table, 4, np.int64), flat(table, 5, np.int64),
-        square(table, 6, real), square(table, 7, real), square(table, 8, np.float64),
-        square(table, 9, np.int64), square(table, 10, np.int64), cube(table, 11, np.int32),
-        kept, tokens, outputs,
-    )  # fmt: skip
-    return True
-
-
-@compiled
-def _advance(
-    stages, parameters, channels, weights, shifts, rules, re, im, peaks, totals, counts, signals,
-    kept, tokens, outputs,
-):  # fmt: skip
-    """Run tokens on from a state.
-
-    Parameters
-    ----------
-    stages, parameters, channels, weights, shifts, rules
-        See `program.Program`.
-    re, im, peaks, totals
-        State of each sequence, (batch, ...): states, bounds on their magnitudes
-        (channels), running sums. Updated.
-    counts
-        int64, (n_stages, 5), updated.
-    signals
-        int32, (2, tokens of a block, width): to write on.
-    kept
-        Reals, (2, states of at least one channel): to write on.
-    """
     before = rounding_mode()
     set_rounding_mode(np.int32(rules[0]))
     block = signals.shape[1]
@@ -117,6 +102,7 @@ def _advance(
                     outputs[k, start + t, j] = value
             start = stop
     set_rounding_mode(before)
+    return True
 
 
 @compiled

@@ -16,7 +16,7 @@ from lava_ssm.engine.compiled.block_program import (
     BlockProgram,
     block_program,
 )
-from lava_ssm.engine.compiled.blocks import KINDS, advance_blocks
+from lava_ssm.engine.compiled.blocks import advance_blocks, kinds
 from lava_ssm.engine.compiled.cpu import HAS_ROUNDING_MODE
 from lava_ssm.engine.compiled.rows import FixedRows
 from lava_ssm.engine.compiled.windows import aligned
@@ -56,7 +56,7 @@ class CompiledBlocks(FixedRows):
         reals = np.zeros((n, 2, p.width))
         arguments = [
             Arguments(
-                KINDS,
+                kinds(self._re.dtype),
                 *(p.stages, p.matrices, p.weights, p.places, p.steps, p.tables, p.pointers),
                 *(p.shifts, p.gains, p.numbers, p.table, p.rules),
                 *(self._re[part], self._im[part], self._totals[part], self._counts[i]),
@@ -73,10 +73,6 @@ class CompiledBlocks(FixedRows):
         kinds = FixedLinear | FixedGate | FixedS5
         known = all(isinstance(stage.layer, kinds) for stage in network.stages)
         return HAS_ROUNDING_MODE and known and network.arithmetic.overflow is not Overflow.RAISE
-
-    def advance(self, tokens: NDArray[np.int64]) -> NDArray[np.int64]:
-        """See `Executor`."""
-        return self._run(advance_blocks, self._bound, tokens)
 
     def _places(self) -> list[slice]:
         """Where the states of each S5 layer lie."""

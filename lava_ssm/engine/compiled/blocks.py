@@ -9,7 +9,7 @@ windows, both).
 
 import numpy as np
 
-from lava_ssm.engine.compiled.arguments import flat, square
+from lava_ssm.engine.compiled.arguments import taking
 from lava_ssm.engine.compiled.block_neurons import neurons, states, wide_neurons
 from lava_ssm.engine.compiled.block_program import (
     COLUMNS,
@@ -44,14 +44,18 @@ from lava_ssm.numerics import SYNAPSE_BITS, Rounding
 _FLOOR = ROUNDING_MODE[Rounding.FLOOR]
 
 
-KINDS = (
-    *[(np.int64, 2)] * 2, (np.int8, 1), (np.uint16, 1), (np.uint8, 1), (np.int32, 1), (np.int64, 1),
-    *[(np.int32, 1)] * 2, (np.float64, 1), (np.int32, 1), (np.int64, 1),
-    *[(np.float64, 2)] * 2, *[(np.int64, 2)] * 2,
-    (np.int32, 2), *[(np.int32, 1)] * 2, (np.int64, 1), (np.float64, 2), (np.uint8, 1),
-    (np.float64, 1),
-)  # fmt: skip
-"""Of the arrays in the table of `advance_blocks`."""
+def kinds(real):
+    """Of the arrays in the table of `advance_blocks`, see `arguments.taking`; states are `real`."""
+    return (
+        *[(np.int64, 2)] * 2, (np.int8, 1), (np.uint16, 1), (np.uint8, 1), (np.int32, 1),
+        (np.int64, 1), *[(np.int32, 1)] * 2, (np.float64, 1), (np.int32, 1), (np.int64, 1),
+        *[(real, 2)] * 2, *[(np.int64, 2)] * 2,
+        (np.int32, 2), *[(np.int32, 1)] * 2, (np.int64, 1), (np.float64, 2), (np.uint8, 1),
+        (np.float64, 1),
+    )  # fmt: skip
+
+
+_arrays = taking(kinds)
 
 
 @kernel
@@ -61,7 +65,21 @@ def advance_blocks(table, values, tokens, outputs):
     Parameters
     ----------
     table
-        Of the arrays that `_advance` takes before the tokens, and of `tokens.Tokens.limits`.
+        stages, ..., rules
+            See `block_program.BlockProgram`.
+        re, im, totals
+            float64: state of each sequence, (batch, n_states), integers. int64: running sums.
+            Updated.
+        counts
+            int64, (n_stages, 5), updated.
+        messages
+            int32, (n_stages + 1, width): those that enter each stage, and the outputs; to write on.
+        sums, sent, wide, reals
+            int32, int32, int64, (width,), and float64, (2, width): to write on.
+        window
+            See `windows.add_windows`.
+        limits
+            See `tokens.Tokens`.
     values
         float64, (batch d_input,): one token of each sequence, to be rounded to `tokens`, or none.
     tokens, outputs
@@ -72,43 +90,12 @@ def advance_blocks(table, values, tokens, outputs):
     bool
         Whether all values lie in the input's format; otherwise no state changes.
     """
-    if values.size > 0 and not quantized(values, flat(table, 22, np.float64), tokens):
+    (
+        stages, matrices, weights, places, steps, tables, pointers, shifts, gains, numbers, sigmoid,
+        rules, re, im, totals, counts, messages, sums, sent, wide, reals, window, limits,
+    ) = _arrays(table, np.float64)  # fmt: skip
+    if values.size > 0 and not quantized(values, limits, tokens):
         return False
-    _advance(
-        square(table, 0, np.int64), square(table, 1, np.int64), flat(table, 2, np.int8),
-        flat(table, 3, np.uint16), flat(table, 4, np.uint8), flat(table, 5, np.int32),
-        flat(table, 6, np.int64), flat(table, 7, np.int32), flat(table, 8, np.int32),
-        flat(table, 9, np.float64), flat(table, 10, np.int32), flat(table, 11, np.int64),
-        square(table, 12, np.float64), square(table, 13, np.float64), square(table, 14, np.int64),
-        square(table, 15, np.int64), square(table, 16, np.int32), flat(table, 17, np.int32),
-        flat(table, 18, np.int32), flat(table, 19, np.int64), square(table, 20, np.float64),
-        flat(table, 21, np.uint8), tokens, outputs,
-    )  # fmt: skip
-    return True
-
-
-@compiled
-def _advance(
-    stages, matrices, weights, places, steps, tables, pointers, shifts, gains, numbers, table,
-    rules, re, im, totals, counts, messages, sums, sent, wide, reals, window, tokens, outputs,
-):  # fmt: skip
-    """Run tokens on from a state.
-
-    Parameters
-    ----------
-    stages, ..., rules
-        See `block_program.BlockProgram`.
-    re, im, totals
-        float64: state of each sequence, (batch, n_states), integers. int64: running sums. Updated.
-    counts
-        int64, (n_stages, 5), updated.
-    messages
-        int32, (n_stages + 1, width): those that enter each stage, and the outputs; to write on.
-    sums, sent, wide, reals
-        int32, int32, int64, (width,), and float64, (2, width): to write on.
-    window
-        See `windows.add_windows`.
-    """
     before = rounding_mode()
     set_rounding_mode(np.int32(rules[0]))
     n_stages = stages.shape[0]
@@ -134,9 +121,9 @@ def _advance(
                         gains, messages[i], sums, wide, window, counts[i],
                     )  # fmt: skip
                 if row[PRODUCT_SHIFT] >= 0:
-                    neurons(row, i, numbers, table, rules, messages, sums, reals, counts[i])
+                    neurons(row, i, numbers, sigmoid, rules, messages, sums, reals, counts[i])
                 else:
-                    wide_neurons(row, i, numbers, table, rules, messages, sums, wide, counts[i])
+                    wide_neurons(row, i, numbers, sigmoid, rules, messages, sums, wide, counts[i])
             for j in range(outputs.shape[2]):
                 value = np.int64(messages[n_stages, j])
                 if rules[4]:
@@ -145,6 +132,7 @@ def _advance(
                     totals[k, j] = value
                 outputs[k, t, j] = value
     set_rounding_mode(before)
+    return True
 
 
 @compiled

@@ -78,9 +78,9 @@ class CompiledFixed(FixedRows):
         if self._signals.shape[2] < min(tokens.shape[-2], BLOCK):
             self._make_room(BLOCK)
         if not self._raises:
-            return self._run(advance, self._bound, tokens)
+            return super().advance(tokens)
         before, counts = self.saved(), self._counts.copy()
-        outputs = self._run(advance, self._bound, tokens)
+        outputs = super().advance(tokens)
         if np.delete(self._counts - counts, SYNAPSE, axis=-1).any():
             self.restore(before)
             self._counts[...] = counts
@@ -137,7 +137,7 @@ class CompiledFloat(Rows):
 
     def __init__(self, network: Network, batch: tuple[int, ...], n_threads: int = 1) -> None:
         p = float_program(network)
-        super().__init__(network, batch, n_threads, p.n_states, np.float64)
+        super().__init__(network, batch, n_threads, p.n_states, np.float64, advance_float)
         layers = [s.layer for s in network.stages if isinstance(s.layer, S4D)]
         ends = np.cumsum([layer.a.size for layer in layers], dtype=int)
         self._layers = [
@@ -152,7 +152,7 @@ class CompiledFloat(Rows):
             )
             for i, rows in enumerate(self._threads.ranges or [slice(0, 0)])
         ]
-        self._ready(advance_float, self._bound[0])
+        self._ready()
 
     def step(self, token: Any) -> NDArray[np.float64] | None:
         """See `Executor`."""
@@ -163,10 +163,6 @@ class CompiledFloat(Rows):
         for (_, places), x in zip(self._layers, states, strict=True):
             rows = x.reshape(len(self._re), places.stop - places.start, 2)
             self._re[:, places], self._im[:, places] = rows[..., 0], rows[..., 1]
-
-    def advance(self, tokens: NDArray[np.float64]) -> NDArray[np.float64]:
-        """See `Executor`."""
-        return self._run(advance_float, self._bound, tokens)
 
     @property
     def states(self) -> Sequence[NDArray[np.float64]]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from lava_ssm.engine.compiled.arguments import Arguments
 from lava_ssm.engine.compiled.compiling import ready
-from lava_ssm.engine.compiled.tokens import Tokens
+from lava_ssm.engine.compiled.tokens import REAL, Tokens
 from lava_ssm.engine.compiled.words import OVERFLOWED
 from lava_ssm.engine.overflows import Tally
 from lava_ssm.network import FixedNetwork
@@ -60,12 +60,23 @@ class Rows:
         Sequences are shared out among so many; the results do not depend on it.
     n_states, real
         Number of states of a sequence, and their type.
+    kernel
+        Its last arguments are tokens and outputs.
     """
 
+    _bound: Sequence[tuple[Any, ...]]
+    """What the kernel is given before these, on each thread."""
+
     def __init__(
-        self, network: Any, batch: tuple[int, ...], n_threads: int, n_states: int, real: Any
+        self,
+        network: Any,
+        batch: tuple[int, ...],
+        n_threads: int,
+        n_states: int,
+        real: Any,
+        kernel: Any,
     ) -> None:
-        self._network, self._batch = network, batch
+        self._network, self._batch, self._kernel = network, batch, kernel
         rows = math.prod(batch)
         self._threads = Threads(rows, n_threads)
         self._n_threads = max(1, len(self._threads.ranges))
@@ -109,8 +120,9 @@ class Rows:
             for row in self._counts.sum(axis=0)
         ]
 
-    def _run(self, kernel: Any, bound: Sequence[tuple[Any, ...]], tokens: NDArray) -> NDArray[Any]:
-        """Call the kernel on each thread's rows, `bound` being its other arguments."""
+    def advance(self, tokens: NDArray[Any]) -> NDArray[Any]:
+        """See `Executor`: calls the kernel on each thread's rows."""
+        kernel, bound = self._kernel, self._bound
         if not (tokens.flags.c_contiguous and tokens.flags.writeable):
             tokens = tokens.copy()  # else Numba would compile anew
         *batch, n_tokens, d_input = tokens.shape
@@ -122,18 +134,16 @@ class Rows:
             self._threads.run(lambda i, part: kernel(*bound[i], rows[part], outputs[part]))
         return outputs.reshape(*batch, n_tokens, outputs.shape[-1])
 
-    def _ready(self, kernel: Any, bound: tuple[Any, ...]) -> None:
+    def _ready(self) -> None:
+        """Compile the kernel for what it is bound to."""
         kind = numba.typeof(np.zeros((1, 1, 1), self._totals.dtype))
-        ready(kernel, (*(numba.typeof(a) for a in bound), kind, kind))
+        ready(self._kernel, (*map(numba.typeof, self._bound[0]), kind, kind))
 
 
 class FixedRows(Rows):
     """What the executors of fixed networks share besides: a kernel that takes a table of arrays.
 
-    Parameters
-    ----------
-    kernel
-        Its last arguments are values to be rounded, tokens and outputs, see `advance.advance`.
+    The kernel's arguments before tokens are values to be rounded, see `advance.advance`.
     """
 
     def __init__(
@@ -145,32 +155,30 @@ class FixedRows(Rows):
         real: Any,
         kernel: Any,
     ) -> None:
-        super().__init__(network, batch, n_threads, n_states, real)
+        super().__init__(network, batch, n_threads, n_states, real, kernel)
         rows = len(self._re)
-        self._kernel = kernel
         self._tokens = Tokens(network.input_format, (*batch, network.d_input))
         self._token = np.zeros((rows, 1, network.d_input), np.int64)
         self._step_shape = rows, 1, network.d_output
         self._output_shape = *batch, network.d_output
-        self._bound: list[tuple[Any, ...]] = []
 
     def _bind(self, arguments: Sequence[Arguments], *others: NDArray[Any]) -> None:
         """Keep what the kernel is given: arrays of each thread, and others, one row a thread."""
-        self._arguments = arguments
-        self._bound = [
-            (given.table, *(x[i] for x in others), _NONE) for i, given in enumerate(arguments)
-        ]
-        self._ready(self._kernel, self._bound[0])
+        self._arguments = arguments  # keeps alive what tables tell of
+        given = [(part.table, *(x[i] for x in others)) for i, part in enumerate(arguments)]
+        self._bound = [(*arrays, _NONE) for arrays in given]
+        self._given = given[0] if len(given) == 1 else None
+        self._ready()
 
     def step(self, token: Any) -> NDArray[np.int64] | None:
         """See `Executor`; None where several threads share the rows, too."""
-        given = self._tokens.flat(token) if len(self._bound) == 1 else None
-        if given is None:
+        given = self._given
+        values = self._tokens.flat(token) if given is not None else None
+        if given is None or values is None:
             return None
-        *others, none = self._bound[0]
-        outputs = np.empty(self._step_shape, self._token.dtype)
-        if given.dtype == self._token.dtype:
-            done = self._kernel(*others, none, given.reshape(self._token.shape), outputs)
+        outputs = np.empty(self._step_shape, np.int64)
+        if values.dtype is REAL:
+            done = self._kernel(*given, values, self._token, outputs)
         else:
-            done = self._kernel(*others, given, self._token, outputs)
+            done = self._kernel(*given, _NONE, values.reshape(self._token.shape), outputs)
         return outputs.reshape(self._output_shape) if done else None

@@ -17,7 +17,7 @@ _EXACT = {
     **dict.fromkeys(map(np.dtype, ("f2", "f4", "f8")), np.float64),
 }
 """What holds each value of an array's type."""
-_REAL = np.dtype(np.float64)
+REAL, _INTEGER = np.dtype(np.float64), np.dtype(np.int64)
 
 
 class Tokens:
@@ -47,21 +47,20 @@ class Tokens:
         """
         if not isinstance(token, np.ndarray) or token.shape != self._shape:
             return None
-        if token.dtype is not _REAL:
+        if token.dtype is not REAL and token.dtype is not _INTEGER:
             kind = _EXACT.get(token.dtype)
             if kind is None:
                 return None
-            token = np.array(token, kind, order="C")  # of the kinds the kernels are compiled for
-        flags = token.flags
-        if not (flags.c_contiguous and flags.writeable):
-            token = token.copy()
+            token = np.array(token, kind)
+        if not token.flags.carray:
+            token = np.array(token, order="C")  # of the kinds the kernels are compiled for
         values: NDArray[Any] = token if token.ndim == 1 else token.reshape(-1)
-        return values if values.dtype is _REAL or within(values, self.limits) else None
+        return values if values.dtype is REAL or within(values, self.limits) else None
 
     def mantissas(self, token: Any) -> NDArray[np.int64] | None:
         """Give mantissas, the token's shape; None of what `flat` gives none of, or if refused."""
         values = self.flat(token)
-        if values is None or values.dtype is not _REAL:
+        if values is None or values.dtype is not REAL:
             return None if values is None else values.reshape(self._shape)
         out = np.empty(self._shape, np.int64)
         fits = quantized(values, self.limits, out.reshape(-1, 1, self._shape[-1]))
