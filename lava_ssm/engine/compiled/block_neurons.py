@@ -66,7 +66,8 @@ def states(row, numbers, rules, re, im, drive, sent, reals, counts):
     fits = True
     for n in range(size):
         x_re[n], x_im[n] = new_re[n], new_im[n]
-        fits &= (-half <= x_re[n]) & (x_re[n] < half) & (-half <= x_im[n]) & (x_im[n] < half)
+        # the middle of the word's range is -1/2: cheaper than to compare with both its ends
+        fits &= (abs(x_re[n] + 0.5) < half) & (abs(x_im[n] + 0.5) < half)
     if not fits:
         for n in range(size):
             x_re[n] = word(np.int64(x_re[n]), state_bits, overflow, counts, STATE)
@@ -84,7 +85,7 @@ def send(row, rules, re, im, sent_re, sent_im, counts):
         on = (re[n] > 0) | ((re[n] == 0) & (im[n] > 0)) | (not rectified)
         out_re = rounded(re[n] * scale) if on else 0.0
         out_im = rounded(im[n] * scale) if on else 0.0
-        fits &= (-half <= out_re) & (out_re < half) & (-half <= out_im) & (out_im < half)
+        fits &= (abs(out_re + 0.5) < half) & (abs(out_im + 0.5) < half)
         sent_re[n], sent_im[n] = to_int32(out_re), to_int32(out_im)
     if not fits:
         for sent in (sent_re, sent_im):
@@ -100,7 +101,7 @@ def through_gate(biases, table, sums, y):
         v = np.int32(min(max(sums[j], -most), most) + np.int32(biases[j]))
         y[j] = min(max(v >> np.int32(4), np.int32(-2048)), np.int32(2047)) + np.int32(2048)
     for j in range(y.size):
-        y[j] = table[np.uint64(one_by_one(y[j]))]
+        y[j] = table[np.uint32(one_by_one(y[j]))]
 
 
 @compiled
@@ -134,7 +135,7 @@ def neurons(row, i, numbers, table, rules, messages, sums, reals, counts):
     fits = True
     for j in range(size):
         v = out[j] if out[j] > least else least
-        fits &= (-half <= v) & (v < half)
+        fits &= abs(v + 0.5) < half
         y[j] = to_int32(v)
     if not fits:
         for j in range(size):

@@ -31,7 +31,12 @@ from lava_ssm.engine.compiled.block_program import (
     WIDE_WINDOWS,
 )
 from lava_ssm.engine.compiled.compiling import compiled, kernel
-from lava_ssm.engine.compiled.cpu import ROUNDING_MODE, rounding_mode, set_rounding_mode
+from lava_ssm.engine.compiled.cpu import (
+    ROUNDING_MODE,
+    rounding_mode,
+    set_rounding_mode,
+    shifted_right,
+)
 from lava_ssm.engine.compiled.narrow_windows import NARROW, add_narrow_windows
 from lava_ssm.engine.compiled.pairs import active, add_pairs, sums_of_blocks
 from lava_ssm.engine.compiled.synapses import greatest, twice
@@ -176,11 +181,11 @@ def synapse(
     amounts = shifts[of_shifts : of_shifts + d_output]
     if common >= 0:
         for i in range(d_output):
-            y[i] >>= amounts[i]
+            y[i] = shifted_right(y[i], amounts[i])
     else:
         for i in range(d_output):
             n = amounts[i]
-            y[i] = np.int32(y[i] << np.int32(max(-n, 0))) >> np.int32(max(n, 0))
+            y[i] = shifted_right(np.int32(y[i] << np.int32(max(-n, 0))), np.int32(max(n, 0)))
 
 
 @compiled

@@ -9,7 +9,7 @@ greatest message and the weights show that they fit, in 64 bits otherwise, and t
 import numpy as np
 
 from lava_ssm.engine.compiled.compiling import compiled
-from lava_ssm.engine.compiled.cpu import ROUNDING_MODE
+from lava_ssm.engine.compiled.cpu import ROUNDING_MODE, shifted_right
 from lava_ssm.engine.compiled.words import MESSAGE, SYNAPSE, WRAP, shifted, word
 from lava_ssm.numerics import SYNAPSE_BITS, Rounding
 
@@ -43,7 +43,7 @@ def linear(
         if common >= 0 and most * most_gain < 1 << (SYNAPSE_BITS - 1):
             _sums(weights, first, d_input, d_output, u, y, t)
             for i in range(d_output):
-                y[t, i] >>= np.int32(shifts[of_shifts + i])
+                y[t, i] = shifted_right(y[t, i], np.int32(shifts[of_shifts + i]))
             messages(y[t], d_output, rules, relu, counts)
         else:
             for i in range(d_output):
