@@ -71,10 +71,13 @@ def add_windows() -> Any:
 
         @numba.njit
         def outer(
-            steps: Any, tables: Any, pointers: Any, gains: Any, most: Any, u: Any, table: Any,
-            y: Any, d_input: Any, d_output: Any,
+            steps: Any, tables: Any, pointers: Any, offsets: Any, down: Any, most: Any, mask: Any,
+            u: Any, table: Any, y: Any, d_input: Any, d_output: Any,
         ) -> None:  # fmt: skip
-            add(steps, tables, pointers, gains, 0, 0, d_input, d_output, most, u, table, y)
+            add(
+                steps, tables, pointers, offsets, down, 0, 0, d_input, d_output, most, mask, u,
+                table, y,
+            )  # fmt: skip
 
         outer(*arguments(np.zeros((1, 1), int), np.zeros(1, int)))
         return outer
@@ -86,15 +89,20 @@ def arguments(weights: np.ndarray, x: np.ndarray) -> tuple[Any, ...]:
     width = -(-max(weights.shape) // LINE) * LINE
     u, y = np.zeros(width, np.int32), np.zeros(width, np.int32)
     u[:d_input] = x
-    gains = weights.sum(1).astype(np.int32)
+    offsets, down = np.zeros((2, width), np.int32)
+    offsets[:d_output] = -(weights.sum(1) << 16)
+    down[:d_output] = np.arange(d_output) % 32
     table = np.zeros(4 * width, np.uint8)
-    most = np.int64(abs(x).max())
-    return steps.ravel(), tables, pointers, gains, most, u, table, y, d_input, d_output
+    most = np.int64(max(x.max(), -1 - x.min(), 0))
+    return (
+        steps.ravel(), tables, pointers, offsets, down, most, np.int32(-1), u, table, y, d_input,
+        d_output,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("density", [0.02, 0.1, 0.4, 1.0])
 @pytest.mark.parametrize("shape", [(1, 1), (5, 31), (16, 64), (17, 65), (40, 257), (70, 96)])
-@pytest.mark.parametrize("most", [100, 32767, 2**23 - 1])
+@pytest.mark.parametrize("most", [100, 32767, 32768, 2**23 - 1])
 def test_sums_are_those_of_the_matrix(
     add_windows: Any, density: float, shape: tuple[int, int], most: int
 ) -> None:
@@ -103,6 +111,9 @@ def test_sums_are_those_of_the_matrix(
     weights *= rng.random(shape) < density
     x = rng.choice([-most, most, 0, *rng.integers(-most, most + 1, 6)], shape[1])
     given = arguments(weights, x)
-    add_windows(*given)
     wanted = (2 * weights.astype(np.int64) @ x).astype(np.int32)  # modulo 2^32
-    np.testing.assert_array_equal(given[7][: shape[0]], wanted)
+    y, down = given[9][: shape[0]], given[4][: shape[0]]
+    add_windows(*given)
+    np.testing.assert_array_equal(y, wanted >> down)
+    add_windows(*given[:6], np.int32(0), *given[7:])
+    np.testing.assert_array_equal(y, wanted)

@@ -58,7 +58,7 @@ class CompiledBlocks(FixedRows):
             Arguments(
                 kinds(self._re.dtype),
                 *(p.stages, p.matrices, p.weights, p.places, p.steps, p.tables, p.pointers),
-                *(p.shifts, p.gains, p.numbers, p.table, p.rules),
+                *(p.shifts, p.offsets, p.numbers, p.table, p.rules),
                 *(self._re[part], self._im[part], self._totals[part], self._counts[i]),
                 *(messages[i], scratch[i, 0], scratch[i, 1], wide[i], reals[i], tables[i]),
                 self._tokens.limits,

@@ -23,8 +23,8 @@ N_STAGE_COLUMNS = 17
 LINEAR, GATE, S5 = range(3)
 
 # Columns of the table of matrices.
-FORM, ROWS, COLUMNS, FIRST, POINTERS, SHIFTS, COMMON_SHIFT, MOST_GAIN = range(8)
-N_MATRIX_COLUMNS = 8
+FORM, ROWS, COLUMNS, FIRST, POINTERS, OUTPUTS, COMMON_SHIFT, MOST_GAIN, MOST = range(9)
+N_MATRIX_COLUMNS = 9
 DENSE, PAIRS, PLACES, WIDE_WINDOWS, NARROW_WINDOWS = range(5)
 SHAPES = {WIDE_WINDOWS: WIDE, NARROW_WINDOWS: NARROW}
 
@@ -61,8 +61,9 @@ class BlockProgram:
     pointers
         int64: of each matrix by places where the weights of each input begin, and the end; of each
         in windows the steps of each slice.
-    shifts, gains
-        int32, of each matrix: the shift to the right of each output, the sum of its weights.
+    shifts, offsets
+        int32, of each matrix: the shift to the right of each output, and -2^16 times the sum of its
+        weights; zeros behind.
     numbers
         float64: biases and d, mantissas; the diagonals a, values.
     table
@@ -81,7 +82,7 @@ class BlockProgram:
     tables: NDArray[np.int32]
     pointers: IntArray
     shifts: NDArray[np.int32]
-    gains: NDArray[np.int32]
+    offsets: NDArray[np.int32]
     numbers: RealArray
     table: NDArray[np.int32]
     rules: IntArray
@@ -96,7 +97,7 @@ def block_program(network: FixedNetwork) -> BlockProgram:
     e = network.exponents
     rows = []
     n_states = 0
-    width = network.d_input
+    width, messages = network.d_input, network.arithmetic.message_bits
     for i, stage in enumerate(stages):
         layer = stage.layer
         row = np.zeros(N_STAGE_COLUMNS, np.int64)
@@ -105,23 +106,24 @@ def block_program(network: FixedNetwork) -> BlockProgram:
         if stage.residual is not None:
             row[RESIDUAL_SHIFT] = min(e[stage.residual] - e[i + 1], 63)
         width = max(width, layer.d_output)
+        bits = messages if i else network.input_format.bits
         match layer:
             case FixedLinear():
                 row[KIND] = LINEAR
-                row[MATRIX] = writer.matrix(layer.weights, layer.shift(e[i]))
+                row[MATRIX] = writer.matrix(layer.weights, layer.shift(e[i]), bits)
                 bias = np.zeros(layer.d_output, np.int64) if layer.bias is None else layer.bias
                 row[BIAS] = writer.put(bias)
             case FixedGate():
                 row[KIND] = GATE
-                row[MATRIX] = writer.matrix(layer.weights, layer.shift(e[i]))
+                row[MATRIX] = writer.matrix(layer.weights, layer.shift(e[i]), bits)
                 row[BIAS] = writer.put(layer.bias)
                 row[PRODUCT_SHIFT] = min(layer.product_shift(e[i]), 63)
             case FixedS5():
                 row[KIND], row[D_STATE], row[STATES] = S5, layer.d_state, n_states
                 n_states += layer.d_state
                 width = max(width, 2 * layer.d_state)
-                row[MATRIX] = writer.matrix(layer.weights_in, layer.drive_shift(e[i]))
-                row[MATRIX_OUT] = writer.matrix(layer.weights_out, layer.readout_shift)
+                row[MATRIX] = writer.matrix(layer.weights_in, layer.drive_shift(e[i]), bits)
+                row[MATRIX_OUT] = writer.matrix(layer.weights_out, layer.readout_shift, messages)
                 row[BIAS], row[DIRECT] = writer.put(layer.bias), writer.put(layer.d)
                 row[DIAGONAL] = writer.put(dequantize(layer.a.T, layer.param_exponent))
                 row[DRIVE_BIAS] = writer.put(layer.drive_bias.T)
@@ -130,6 +132,7 @@ def block_program(network: FixedNetwork) -> BlockProgram:
                 if layer.d.any():  # else zeros, shifted by nothing
                     row[PRODUCT_SHIFT] = min(layer.direct_shift(e[i]), 63)
         rows.append(row)
+    beyond = np.zeros(LINE, np.int32)
     mean = network.readout is Readout.MEAN_OVER_TIME
     return BlockProgram(
         stages=np.array(rows),
@@ -139,8 +142,8 @@ def block_program(network: FixedNetwork) -> BlockProgram:
         steps=aligned(np.concatenate(writer.steps)),
         tables=np.concatenate(writer.tables),
         pointers=np.concatenate(writer.pointers),
-        shifts=np.concatenate(writer.shifts),
-        gains=np.concatenate(writer.gains),
+        shifts=np.concatenate([*writer.shifts, beyond]),
+        offsets=np.concatenate([*writer.offsets, beyond]),
         numbers=np.concatenate(writer.numbers),
         table=SIGMOID_TABLE.astype(np.int32),
         rules=np.append(rule_numbers(network.arithmetic)[:4], int(mean)),
@@ -181,7 +184,7 @@ class _Writer:
         self.tables = [np.zeros(0, np.int32)]
         self.pointers = [np.zeros(0, np.int64)]
         self.shifts = [np.zeros(0, np.int32)]
-        self.gains = [np.zeros(0, np.int32)]
+        self.offsets = [np.zeros(0, np.int32)]
         self.numbers = [np.zeros(0)]
 
     def put(self, values: NDArray[Any]) -> int:
@@ -189,19 +192,23 @@ class _Writer:
         self.numbers.append(values.ravel().astype(float))
         return begin
 
-    def matrix(self, weights: IntArray, amount: Any) -> int:
-        """Add a matrix (d_output, d_input) with the shift of its sums; gives its number."""
+    def matrix(self, weights: IntArray, amount: Any, bits: int) -> int:
+        """Add a matrix (d_output, d_input) with the shift of its sums; gives its number.
+
+        `bits` are those of what it is multiplied by.
+        """
         d_output, d_input = weights.shape
         row = np.zeros(N_MATRIX_COLUMNS, np.int64)
         form = form_of(weights, self.n_weights)
         row[FORM], row[ROWS], row[COLUMNS] = form, d_output, d_input
-        row[POINTERS], row[SHIFTS] = sum(map(len, self.pointers)), sum(map(len, self.shifts))
+        row[POINTERS], row[OUTPUTS] = sum(map(len, self.pointers)), sum(map(len, self.shifts))
         row[MOST_GAIN] = 2 * np.abs(weights).sum(axis=1).max()
+        row[MOST] = (1 << (bits - 1)) - 1
         # beyond these a 32-bit sum is shifted to nothing
         shifts = np.clip(amount, -SYNAPSE_BITS, SYNAPSE_BITS - 1)
         row[COMMON_SHIFT] = np.min(shifts)
         self.shifts.append(np.array(np.broadcast_to(shifts, d_output), np.int32))
-        self.gains.append(weights.sum(axis=1).astype(np.int32))
+        self.offsets.append((-(weights.sum(axis=1) << 16)).astype(np.int32))
         columns = weights.T  # (d_input, d_output)
         row[FIRST] = sum(map(len, self.weights))
         if form in SHAPES:

@@ -19,15 +19,16 @@ from lava_ssm.engine.compiled.block_program import (
     KIND,
     MATRIX,
     MATRIX_OUT,
+    MOST,
     MOST_GAIN,
     NARROW_WINDOWS,
+    OUTPUTS,
     PAIRS,
     PLACES,
     POINTERS,
     PRODUCT_SHIFT,
     ROWS,
     S5,
-    SHIFTS,
     WIDE_WINDOWS,
 )
 from lava_ssm.engine.compiled.compiling import compiled, kernel
@@ -96,8 +97,8 @@ def advance_blocks(table, values, tokens, outputs):
         Whether all values lie in the input's format; otherwise no state changes.
     """
     (
-        stages, matrices, weights, places, steps, tables, pointers, shifts, gains, numbers, sigmoid,
-        rules, re, im, totals, counts, messages, sums, sent, wide, reals, window, limits,
+        stages, matrices, weights, places, steps, tables, pointers, shifts, offsets, numbers,
+        sigmoid, rules, re, im, totals, counts, messages, sums, sent, wide, reals, window, limits,
     ) = _arrays(table, np.float64)  # fmt: skip
     if values.size > 0 and not quantized(values, limits, tokens):
         return False
@@ -113,17 +114,17 @@ def advance_blocks(table, values, tokens, outputs):
                 if row[KIND] == S5:
                     synapse(
                         matrices[row[MATRIX]], weights, places, steps, tables, pointers, shifts,
-                        gains, messages[i], sums, wide, window, counts[i],
+                        offsets, messages[i], sums, wide, window, counts[i],
                     )  # fmt: skip
                     states(row, numbers, rules, re[k], im[k], sums, sent, reals, counts[i])
                     synapse(
                         matrices[row[MATRIX_OUT]], weights, places, steps, tables, pointers, shifts,
-                        gains, sent, sums, wide, window, counts[i],
+                        offsets, sent, sums, wide, window, counts[i],
                     )  # fmt: skip
                 else:
                     synapse(
                         matrices[row[MATRIX]], weights, places, steps, tables, pointers, shifts,
-                        gains, messages[i], sums, wide, window, counts[i],
+                        offsets, messages[i], sums, wide, window, counts[i],
                     )  # fmt: skip
                 if row[PRODUCT_SHIFT] >= 0:
                     neurons(row, i, numbers, sigmoid, rules, messages, sums, reals, counts[i])
@@ -142,28 +143,30 @@ def advance_blocks(table, values, tokens, outputs):
 
 @compiled
 def synapse(
-    matrix, weights, places, steps, tables, pointers, shifts, gains, u, y, found, window, counts
+    matrix, weights, places, steps, tables, pointers, shifts, offsets, u, y, found, window, counts
 ):
     """`(2 weights @ u) >> shift` in 32 bits that wrap, to y[:d_output].
 
     `found` is int64, at least (d_input,): to write on; `window` see `windows.add_windows`.
     """
     d_output, d_input, form = matrix[ROWS], matrix[COLUMNS], matrix[FORM]
-    common, of_shifts = matrix[COMMON_SHIFT], matrix[SHIFTS]
+    common, of_outputs, most = matrix[COMMON_SHIFT], matrix[OUTPUTS], matrix[MOST]
     left = max(-common, 0)
-    most = greatest(u, d_input)
-    if left >= SYNAPSE_BITS or most * matrix[MOST_GAIN] >= 1 << 31:
+    if most >= 1 << 15 or (most + 1) * matrix[MOST_GAIN] >= 1 << 31:
+        most = greatest(u, d_input)
+    if left >= SYNAPSE_BITS or (most + 1) * matrix[MOST_GAIN] >= 1 << 31:
         _wide(matrix, weights, places, steps, tables, pointers, shifts, u, y, found, counts)
         return
+    mask = np.int32(-1 if common >= 0 else 0)
     if form == WIDE_WINDOWS:
         add_wide_windows(
-            steps, tables, pointers, gains, matrix[POINTERS], of_shifts, d_input, d_output, most,
-            u, window, y,
+            steps, tables, pointers, offsets, shifts, matrix[POINTERS], of_outputs, d_input,
+            d_output, most, mask, u, window, y,
         )  # fmt: skip
     elif form == NARROW_WINDOWS:
         add_narrow_windows(
-            steps, tables, pointers, gains, matrix[POINTERS], of_shifts, d_input, d_output, most,
-            u, window, y,
+            steps, tables, pointers, offsets, shifts, matrix[POINTERS], of_outputs, d_input,
+            d_output, most, mask, u, window, y,
         )  # fmt: skip
     elif form == PAIRS:
         add_pairs(weights, matrix[FIRST], d_input, d_output, most, u, found, y)
@@ -178,14 +181,14 @@ def synapse(
     if left > 0 and greatest(y, d_output) >= 1 << (31 - left):
         _wide(matrix, weights, places, steps, tables, pointers, shifts, u, y, found, counts)
         return
-    amounts = shifts[of_shifts : of_shifts + d_output]
-    if common >= 0:
-        for i in range(d_output):
-            y[i] = shifted_right(y[i], amounts[i])
-    else:
+    amounts = shifts[of_outputs : of_outputs + d_output]
+    if common < 0:
         for i in range(d_output):
             n = amounts[i]
             y[i] = shifted_right(np.int32(y[i] << np.int32(max(-n, 0))), np.int32(max(n, 0)))
+    elif form != WIDE_WINDOWS and form != NARROW_WINDOWS:
+        for i in range(d_output):
+            y[i] = shifted_right(y[i], amounts[i])
 
 
 @compiled
@@ -257,5 +260,5 @@ def _wide(matrix, weights, places, steps, tables, pointers, shifts, u, y, totals
         total = word(totals[i], SYNAPSE_BITS, WRAP, counts, SYNAPSE)
         if common < 0:
             total = word(total << -common, SYNAPSE_BITS, WRAP, counts, SYNAPSE)
-        rest = np.int64(shifts[matrix[SHIFTS] + i]) - min(common, 0)
+        rest = np.int64(shifts[matrix[OUTPUTS] + i]) - min(common, 0)
         y[i] = shifted(total, min(rest, SYNAPSE_BITS - 1), _FLOOR)

@@ -75,7 +75,10 @@ def to_int32(typingctx: Any, x: Any) -> Any:
 
 @intrinsic
 def shifted_right(typingctx: Any, x: Any, n: Any) -> Any:
-    """`x >> n` of int32, 0 <= n < 32: Numba takes 64 bits, which AVX2 does not shift with a sign."""
+    """`x >> n` of int32, 0 <= n < 32.
+
+    Numba takes 64 bits, which AVX2 does not shift with a sign.
+    """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.ashr(*args)

@@ -12,8 +12,8 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from lava_ssm.engine.compiled.cpu import features
-from lava_ssm.engine.compiled.vectors import Arrays, Vector
-from lava_ssm.engine.compiled.windows import PART, Shape, adding
+from lava_ssm.engine.compiled.vectors import Arrays
+from lava_ssm.engine.compiled.windows import PART, Shape, adding, write
 
 HAS_NARROW_WINDOWS = "avx2" in features()
 """Whether this CPU has the instructions (Intel since Haswell, AMD since Excavator)."""
@@ -59,10 +59,10 @@ def fill(typingctx: Any, u: Any, at: Any, offset: Any, down: Any, table: Any, to
 
 @intrinsic
 def add_slice(
-    typingctx: Any, steps: Any, tables: Any, begin: Any, end: Any, table: Any, left: Any, y: Any,
-    to: Any,
+    typingctx: Any, steps: Any, tables: Any, begin: Any, end: Any, table: Any, left: Any,
+    before: Any, of_before: Any, down: Any, of_down: Any, mask: Any, y: Any, to: Any,
 ) -> Any:  # fmt: skip
-    """Add the sums of the steps from `begin` to `end`, shifted to the left, to y[to : to + 16].
+    """Write the sums of the steps from `begin` to `end` to y[to : to + 16], see `windows.adding`.
 
     Where the CPU lacks the instructions: nothing, for then no matrix is laid out so.
     """
@@ -70,12 +70,18 @@ def add_slice(
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         if not HAS_NARROW_WINDOWS:
             return context.get_dummy_value()
-        steps_, tables_, begin_, end_, table_, left_, y_, to_ = args
+        (
+            steps_, tables_, begin_, end_, table_, left_, before_, of_before_, down_, of_down_,
+            mask_, y_, to_,
+        ) = args  # fmt: skip
         arrays = Arrays(context, builder, LANES // 2, _INT32)
-        bytes_, starts, source, sums = (
+        bytes_, starts, source, others, amounts, sums = (
             arrays.data(kind, value)
-            for kind, value in ((steps, steps_), (tables, tables_), (table, table_), (y, y_))
-        )
+            for kind, value in (
+                (steps, steps_), (tables, tables_), (table, table_), (before, before_),
+                (down, down_), (y, y_),
+            )
+        )  # fmt: skip
         beyond = _high(context, builder, table, table_)
 
         def load(data: Any, place: Any, kind: Any) -> Any:
@@ -124,14 +130,28 @@ def add_slice(
         one, other = (builder.load(total) for total in totals)
         for half in range(2):
             value = shuffled(one, other, [*quarters[half], *quarters[half + 2]])
-            value = builder.shl(value, arrays.spread(left_).value)
-            place = builder.add(to_, ir.Constant(to_.type, LANES // 2 * half))
-            before = arrays.load(sums, place).value
-            arrays.store(Vector(builder, builder.add(before, value)), sums, place)
+            write(
+                arrays, value, left_, (others, of_before_), (amounts, of_down_), mask_, (sums, to_),
+                LANES // 2 * half,
+            )  # fmt: skip
         return context.get_dummy_value()
 
     wide = types.intp
-    return types.void(steps, tables, wide, wide, table, types.int32, y, wide), generate
+    return types.void(
+        steps,
+        tables,
+        wide,
+        wide,
+        table,
+        types.int32,
+        before,
+        wide,
+        down,
+        wide,
+        types.int32,
+        y,
+        wide,
+    ), generate
 
 
 add_narrow_windows = adding(NARROW, fill, add_slice)

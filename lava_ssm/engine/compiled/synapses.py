@@ -40,7 +40,7 @@ def linear(
     """
     for t in range(n_tokens):
         most = greatest(u[t], d_input)
-        if common >= 0 and most * most_gain < 1 << (SYNAPSE_BITS - 1):
+        if common >= 0 and (most + 1) * most_gain < 1 << (SYNAPSE_BITS - 1):
             _sums(weights, first, d_input, d_output, u, y, t)
             for i in range(d_output):
                 y[t, i] = shifted_right(y[t, i], np.int32(shifts[of_shifts + i]))
@@ -95,11 +95,11 @@ def twice(u):
 
 @compiled
 def greatest(u, size):
-    """Greatest magnitude of int32 u[:size]."""
+    """The least n >= 0 with -n - 1 <= u[i] <= n for int32 u[:size]."""
     low, high = np.int32(0), np.int32(0)
     for i in range(size):
         low, high = min(low, u[i]), max(high, u[i])
-    return max(-np.int64(low), np.int64(high))
+    return max(-1 - np.int64(low), np.int64(high))
 
 
 @compiled

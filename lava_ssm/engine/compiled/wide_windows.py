@@ -10,8 +10,8 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from lava_ssm.engine.compiled.cpu import features
-from lava_ssm.engine.compiled.vectors import Arrays, Vector
-from lava_ssm.engine.compiled.windows import PART, Shape, adding
+from lava_ssm.engine.compiled.vectors import Arrays
+from lava_ssm.engine.compiled.windows import PART, Shape, adding, write
 
 HAS_WIDE_WINDOWS = {"avx512bw", "avx512vbmi", "avx512vnni"} <= features()
 """Whether this CPU has the instructions (Intel since Ice Lake, AMD since Zen 4)."""
@@ -60,10 +60,10 @@ def fill(typingctx: Any, u: Any, at: Any, offset: Any, down: Any, table: Any, to
 
 @intrinsic
 def add_slice(
-    typingctx: Any, steps: Any, tables: Any, begin: Any, end: Any, table: Any, left: Any, y: Any,
-    to: Any,
+    typingctx: Any, steps: Any, tables: Any, begin: Any, end: Any, table: Any, left: Any,
+    before: Any, of_before: Any, down: Any, of_down: Any, mask: Any, y: Any, to: Any,
 ) -> Any:  # fmt: skip
-    """Add the sums of the steps from `begin` to `end`, shifted to the left, to y[to : to + 16].
+    """Write the sums of the steps from `begin` to `end` to y[to : to + 16], see `windows.adding`.
 
     Where the CPU lacks the instructions: nothing, for then no matrix is laid out so.
     """
@@ -71,12 +71,18 @@ def add_slice(
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         if not HAS_WIDE_WINDOWS:
             return context.get_dummy_value()
-        steps_, tables_, begin_, end_, table_, left_, y_, to_ = args
+        (
+            steps_, tables_, begin_, end_, table_, left_, before_, of_before_, down_, of_down_,
+            mask_, y_, to_,
+        ) = args  # fmt: skip
         arrays = Arrays(context, builder, LANES, _INT32)
-        bytes_, starts, source, sums = (
+        bytes_, starts, source, others, amounts, sums = (
             arrays.data(kind, value)
-            for kind, value in ((steps, steps_), (tables, tables_), (table, table_), (y, y_))
-        )
+            for kind, value in (
+                (steps, steps_), (tables, tables_), (table, table_), (before, before_),
+                (down, down_), (y, y_),
+            )
+        )  # fmt: skip
 
         def load(data: Any, place: Any) -> Any:
             pointer = builder.bitcast(builder.gep(data, [place]), _BYTES.as_pointer())
@@ -99,21 +105,35 @@ def add_slice(
             for part, total in enumerate(totals):
                 here = builder.add(window, beyond) if part else window
                 taken = call("llvm.x86.avx512.permvar.qi.512", _BYTES, load(source, here), places)
-                before = builder.load(total)
+                so_far = builder.load(total)
                 added = call(
-                    "llvm.x86.avx512.vpdpbusd.512", _SUMS, before,
+                    "llvm.x86.avx512.vpdpbusd.512", _SUMS, so_far,
                     *(builder.bitcast(v, _SUMS) for v in (taken, weights)),
                 )  # fmt: skip
                 builder.store(added, total)
         low, high = (builder.load(total) for total in totals)
         total = builder.add(low, builder.shl(high, ir.Constant(_SUMS, [8] * LANES)))
-        total = builder.shl(total, arrays.spread(left_).value)
-        before = arrays.load(sums, to_).value
-        arrays.store(Vector(builder, builder.add(before, total)), sums, to_)
+        write(
+            arrays, total, left_, (others, of_before_), (amounts, of_down_), mask_, (sums, to_), 0
+        )
         return context.get_dummy_value()
 
     wide = types.intp
-    return types.void(steps, tables, wide, wide, table, types.int32, y, wide), generate
+    return types.void(
+        steps,
+        tables,
+        wide,
+        wide,
+        table,
+        types.int32,
+        before,
+        wide,
+        down,
+        wide,
+        types.int32,
+        y,
+        wide,
+    ), generate
 
 
 add_wide_windows = adding(WIDE, fill, add_slice)

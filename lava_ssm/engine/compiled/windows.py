@@ -16,15 +16,19 @@ Of two forms (`wide_windows`, `narrow_windows`) a CPU takes the widest that it h
 
 # mypy: disable-error-code="no-untyped-def"
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
+from llvmlite import ir
 from numba.core import types
 from numpy.typing import NDArray
 
 from lava_ssm.engine.compiled.compiling import compiled, kernel, ready
+from lava_ssm.engine.compiled.vectors import Arrays, Vector
 from lava_ssm.numerics import IntArray
 
+_Place: TypeAlias = tuple[Any, Any]
+"""Of LLVM's values: an array's data, and a place there."""
 PART = 32
 """Inputs whose bytes are written at a time."""
 LINE = 64
@@ -169,16 +173,19 @@ def adding(shape: Shape, fill: Any, add_slice: Any) -> Any:
         `fill(u, at, offset, down, table, to)` writes the two lowest bytes of `(u + offset) >> down`
         of 32 inputs to the table.
     add_slice
-        `add_slice(steps, tables, begin, end, table, left, y, to)` adds the sums of steps, shifted
-        to the left, to y.
+        `add_slice(steps, tables, begin, end, table, left, before, of_before, down, of_down, mask,
+        y, to)` writes to y, a slice from `to` on, `before`, from `of_before` on, and the sums of
+        steps, shifted to the left; all of it shifted to the right by `down`, from `of_down` on,
+        AND `mask`.
     """
     lanes, stride = shape.lanes, shape.stride
 
     @compiled
     def add_windows(
-        steps, tables, pointers, gains, of_pointers, of_gains, d_input, d_output, most, u, table, y
+        steps, tables, pointers, offsets, down, of_pointers, of_outputs, d_input, d_output, most,
+        mask, u, table, y,
     ):  # fmt: skip
-        """`y = 2 weights @ u` modulo 2^32.
+        """`y = 2 weights @ u >> down & mask` modulo 2^32.
 
         Parameters
         ----------
@@ -186,29 +193,67 @@ def adding(shape: Shape, fill: Any, add_slice: Any) -> Any:
             See `in_windows`, of all matrices.
         pointers
             From `of_pointers` on those of the matrix.
-        gains
-            int32: from `of_gains` on the sum of each output's weights.
+        offsets, down
+            int32: from `of_outputs` on of each output -2^16 times the sum of its weights, and the
+            shift to the right, less than 32. Readable as far as whole slices.
         most
-            The greatest magnitude of u.
+            The least n >= 0 with -n - 1 <= u[j] <= n for all j.
+        mask
+            int32: -1, or 0 for no shift.
         u, y
             int32, (multiples of 64 with room for d_input and d_output,); y is written.
         table
             uint8, four an element of u: to write on.
         """
-        n_slices = (d_output + lanes - 1) // lanes
+        n_slices = np.uint64((d_output + lanes - 1) // lanes)
+        first = np.uint64(of_pointers)
         narrow = most < 1 << 15
         offset = np.int32(1 << 15) if narrow else np.int32(-(1 << 31))
-        of_offset = gains[of_gains : of_gains + d_output]
-        for i in range(d_output):
-            y[i] = np.int32(-2 * offset * of_offset[i])
+        if not narrow:  # 2^31, doubled, is nothing
+            for i in range(d_output):
+                y[i] = 0
         for half in range(1 if narrow else 2):
             for at in range(0, d_input, PART):
                 fill(u, at, offset, np.int32(16 * half), table, at * stride)
+            begin = pointers[first]
             for k in range(n_slices):
-                begin, end = pointers[of_pointers + k], pointers[of_pointers + k + 1]
-                add_slice(steps, tables, begin, end, table, np.int32(16 * half + 1), y, k * lanes)
+                end = pointers[first + k + np.uint64(1)]
+                to = np.int64(k) * lanes
+                if narrow:
+                    add_slice(
+                        steps, tables, begin, end, table, np.int32(1), offsets, of_outputs + to,
+                        down, of_outputs + to, mask, y, to,
+                    )  # fmt: skip
+                else:
+                    add_slice(
+                        steps, tables, begin, end, table, np.int32(16 * half + 1), y, to,
+                        down, of_outputs + to, mask * np.int32(half), y, to,
+                    )  # fmt: skip
+                begin = end
 
     return add_windows
+
+
+def write(
+    arrays: Arrays,
+    value: Any,
+    left: Any,
+    before: _Place,
+    down: _Place,
+    mask: Any,
+    y: _Place,
+    at: int,
+) -> None:
+    """Generate the end of `add_slice`, for a vector of its sums: outputs from `at` on."""
+    builder = arrays.builder
+
+    def place(of: _Place) -> tuple[Any, Any]:
+        return of[0], builder.add(of[1], ir.Constant(of[1].type, at))
+
+    value = builder.shl(value, arrays.spread(left).value)
+    value = builder.add(arrays.load(*place(before)).value, value)
+    amounts = builder.and_(arrays.load(*place(down)).value, arrays.spread(mask).value)
+    arrays.store(Vector(builder, builder.ashr(value, amounts)), *place(y))
 
 
 @compiled
