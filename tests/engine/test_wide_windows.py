@@ -10,7 +10,7 @@ from llvmlite import ir
 from numba.core import cgutils
 
 from lava_ssm.engine.compiled import wide_windows
-from lava_ssm.engine.compiled.wide_windows import WIDE, add_slice, fill
+from lava_ssm.engine.compiled.wide_windows import WIDE, fill, sums
 from lava_ssm.engine.compiled.windows import LINE, adding, in_windows
 
 _INT8, _INT32 = ir.IntType(8), ir.IntType(32)
@@ -66,8 +66,7 @@ def add_windows() -> Any:
         kept = SimpleNamespace(**{name: getattr(cgutils, name) for name in names})
         kept.get_or_insert_function = emulated
         patch.setattr(wide_windows, "cgutils", kept)
-        patch.setattr(wide_windows, "HAS_WIDE_WINDOWS", True)
-        add = adding(WIDE, fill, add_slice)
+        add = adding(WIDE, fill, sums)
 
         @numba.njit
         def outer(

@@ -11,7 +11,7 @@ from numba.extending import intrinsic
 
 from lava_ssm.engine.compiled.cpu import features
 from lava_ssm.engine.compiled.vectors import Arrays
-from lava_ssm.engine.compiled.windows import PART, Shape, adding, write
+from lava_ssm.engine.compiled.windows import PART, Shape, Slice, adding
 
 HAS_WIDE_WINDOWS = {"avx512bw", "avx512vbmi", "avx512vnni"} <= features()
 """Whether this CPU has the instructions (Intel since Ice Lake, AMD since Zen 4)."""
@@ -58,82 +58,39 @@ def fill(typingctx: Any, u: Any, at: Any, offset: Any, down: Any, table: Any, to
     return types.void(u, types.intp, types.int32, types.int32, table, types.intp), generate
 
 
-@intrinsic
-def add_slice(
-    typingctx: Any, steps: Any, tables: Any, begin: Any, end: Any, table: Any, left: Any,
-    before: Any, of_before: Any, down: Any, of_down: Any, mask: Any, y: Any, to: Any,
-) -> Any:  # fmt: skip
-    """Write the sums of the steps from `begin` to `end` to y[to : to + 16], see `windows.adding`.
+def sums(given: Slice) -> list[Any]:
+    """Generate the sums of a slice."""
+    builder = given.builder
 
-    Where the CPU lacks the instructions: nothing, for then no matrix is laid out so.
-    """
+    def load(data: Any, place: Any) -> Any:
+        pointer = builder.bitcast(builder.gep(data, [place]), _BYTES.as_pointer())
+        return builder.load(pointer, align=1)
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        if not HAS_WIDE_WINDOWS:
-            return context.get_dummy_value()
-        (
-            steps_, tables_, begin_, end_, table_, left_, before_, of_before_, down_, of_down_,
-            mask_, y_, to_,
-        ) = args  # fmt: skip
-        arrays = Arrays(context, builder, LANES, _INT32)
-        bytes_, starts, source, others, amounts, sums = (
-            arrays.data(kind, value)
-            for kind, value in (
-                (steps, steps_), (tables, tables_), (table, table_), (before, before_),
-                (down, down_), (y, y_),
-            )
-        )  # fmt: skip
+    def call(name: str, result: Any, *values: Any) -> Any:
+        kind = ir.FunctionType(result, [v.type for v in values])
+        function = cgutils.get_or_insert_function(builder.module, kind, name)
+        return builder.call(function, values)
 
-        def load(data: Any, place: Any) -> Any:
-            pointer = builder.bitcast(builder.gep(data, [place]), _BYTES.as_pointer())
-            return builder.load(pointer, align=1)
-
-        def call(name: str, result: Any, *values: Any) -> Any:
-            kind = ir.FunctionType(result, [v.type for v in values])
-            function = cgutils.get_or_insert_function(builder.module, kind, name)
-            return builder.call(function, values)
-
-        totals = [cgutils.alloca_once(builder, _SUMS) for _ in range(2)]
-        for total in totals:
-            builder.store(ir.Constant(_SUMS, [0] * LANES), total)
-        beyond = ir.Constant(begin_.type, WINDOW)
-        step = ir.Constant(begin_.type, 1)
-        with cgutils.for_range_slice(builder, begin_, end_, step, begin_.type) as (n, _):
-            at = builder.mul(n, ir.Constant(n.type, STEP))
-            places, weights = load(bytes_, at), load(bytes_, builder.add(at, beyond))
-            window = builder.sext(builder.load(builder.gep(starts, [n])), n.type)
-            for part, total in enumerate(totals):
-                here = builder.add(window, beyond) if part else window
-                taken = call("llvm.x86.avx512.permvar.qi.512", _BYTES, load(source, here), places)
-                so_far = builder.load(total)
-                added = call(
-                    "llvm.x86.avx512.vpdpbusd.512", _SUMS, so_far,
-                    *(builder.bitcast(v, _SUMS) for v in (taken, weights)),
-                )  # fmt: skip
-                builder.store(added, total)
-        low, high = (builder.load(total) for total in totals)
-        total = builder.add(low, builder.shl(high, ir.Constant(_SUMS, [8] * LANES)))
-        write(
-            arrays, total, left_, (others, of_before_), (amounts, of_down_), mask_, (sums, to_), 0
-        )
-        return context.get_dummy_value()
-
-    wide = types.intp
-    return types.void(
-        steps,
-        tables,
-        wide,
-        wide,
-        table,
-        types.int32,
-        before,
-        wide,
-        down,
-        wide,
-        types.int32,
-        y,
-        wide,
-    ), generate
+    totals = [cgutils.alloca_once(builder, _SUMS) for _ in range(2)]
+    for total in totals:
+        builder.store(ir.Constant(_SUMS, [0] * LANES), total)
+    beyond = ir.Constant(given.begin.type, WINDOW)
+    step = ir.Constant(given.begin.type, 1)
+    with cgutils.for_range_slice(builder, given.begin, given.end, step, given.begin.type) as (n, _):
+        at = builder.mul(n, ir.Constant(n.type, STEP))
+        places, weights = load(given.steps, at), load(given.steps, builder.add(at, beyond))
+        window = builder.sext(builder.load(builder.gep(given.tables, [n])), n.type)
+        for part, total in enumerate(totals):
+            here = builder.add(window, beyond) if part else window
+            taken = call("llvm.x86.avx512.permvar.qi.512", _BYTES, load(given.table, here), places)
+            so_far = builder.load(total)
+            added = call(
+                "llvm.x86.avx512.vpdpbusd.512", _SUMS, so_far,
+                *(builder.bitcast(v, _SUMS) for v in (taken, weights)),
+            )  # fmt: skip
+            builder.store(added, total)
+    low, high = (builder.load(total) for total in totals)
+    return [builder.add(low, builder.shl(high, ir.Constant(_SUMS, [8] * LANES)))]
 
 
-add_wide_windows = adding(WIDE, fill, add_slice)
+add_wide_windows = adding(WIDE, fill, sums, HAS_WIDE_WINDOWS)

@@ -16,19 +16,19 @@ Of two forms (`wide_windows`, `narrow_windows`) a CPU takes the widest that it h
 
 # mypy: disable-error-code="no-untyped-def"
 
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
 from numba.core import types
+from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from lava_ssm.engine.compiled.compiling import compiled, kernel, ready
 from lava_ssm.engine.compiled.vectors import Arrays, Vector
 from lava_ssm.numerics import IntArray
 
-_Place: TypeAlias = tuple[Any, Any]
-"""Of LLVM's values: an array's data, and a place there."""
 PART = 32
 """Inputs whose bytes are written at a time."""
 LINE = 64
@@ -164,7 +164,100 @@ def aligned(x: NDArray[Any]) -> NDArray[Any]:
     return copy
 
 
-def adding(shape: Shape, fill: Any, add_slice: Any) -> Any:
+class Slice(NamedTuple):
+    """What a form of windows generates the sums of a slice from: LLVM's values.
+
+    Parameters
+    ----------
+    builder
+        Of the instructions.
+    steps, tables, table
+        Where these arrays begin, see `add_windows`.
+    size
+        Elements of `table`.
+    begin, end
+        Of the slice's steps.
+    """
+
+    builder: Any
+    steps: Any
+    tables: Any
+    table: Any
+    size: Any
+    begin: Any
+    end: Any
+
+
+def _adding_slices(sums: Callable[[Slice], list[Any]], available: bool) -> Any:
+    """Make `add_slice` of a form, see `adding`."""
+
+    @intrinsic
+    def add_slice(
+        typingctx: Any, steps: Any, tables: Any, begin: Any, end: Any, table: Any, left: Any,
+        before: Any, of_before: Any, down: Any, of_down: Any, mask: Any, y: Any, to: Any,
+    ) -> Any:  # fmt: skip
+        """Write to y, from `to` on, `before`, from `of_before` on, and a slice's sums.
+
+        These are shifted to the left, and all of it to the right by `down`, from `of_down` on, AND
+        `mask`.
+        """
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            if not available:
+                return context.get_dummy_value()
+            (
+                steps_, tables_, begin_, end_, table_, left_, before_, of_before_, down_, of_down_,
+                mask_, y_, to_,
+            ) = args  # fmt: skip
+
+            def data(kind: Any, value: Any) -> Any:
+                return context.make_array(kind)(context, builder, value).data
+
+            size = context.make_array(table)(context, builder, table_).nitems
+            slice_ = Slice(
+                builder, data(steps, steps_), data(tables, tables_), data(table, table_), size,
+                begin_, end_,
+            )  # fmt: skip
+            done = 0
+            for value in sums(slice_):
+                arrays = Arrays(context, builder, value.type.count, value.type.element)
+
+                def at(place: Any, done: int = done) -> Any:
+                    return builder.add(place, ir.Constant(place.type, done))
+
+                value = builder.shl(value, arrays.spread(left_).value)
+                value = builder.add(arrays.load(data(before, before_), at(of_before_)).value, value)
+                amounts = arrays.load(data(down, down_), at(of_down_)).value
+                amounts = builder.and_(amounts, arrays.spread(mask_).value)
+                result = Vector(builder, builder.ashr(value, amounts))
+                arrays.store(result, data(y, y_), at(to_))
+                done += value.type.count
+            return context.get_dummy_value()
+
+        integer, wide = types.int32, types.intp
+        given = (
+            steps,
+            tables,
+            wide,
+            wide,
+            table,
+            integer,
+            before,
+            wide,
+            down,
+            wide,
+            integer,
+            y,
+            wide,
+        )
+        return types.void(*given), generate
+
+    return add_slice
+
+
+def adding(
+    shape: Shape, fill: Any, sums: Callable[[Slice], list[Any]], available: bool = True
+) -> Any:
     """Make `add_windows` of a form.
 
     Parameters
@@ -172,12 +265,13 @@ def adding(shape: Shape, fill: Any, add_slice: Any) -> Any:
     fill
         `fill(u, at, offset, down, table, to)` writes the two lowest bytes of `(u + offset) >> down`
         of 32 inputs to the table.
-    add_slice
-        `add_slice(steps, tables, begin, end, table, left, before, of_before, down, of_down, mask,
-        y, to)` writes to y, a slice from `to` on, `before`, from `of_before` on, and the sums of
-        steps, shifted to the left; all of it shifted to the right by `down`, from `of_down` on,
-        AND `mask`.
+    sums
+        Generates the sums of a slice's steps: vectors of 32 bits, output after output.
+    available
+        Whether this CPU has the instructions; otherwise there are none, and no matrix is laid out
+        so.
     """
+    add_slice = _adding_slices(sums, available)
     lanes, stride = shape.lanes, shape.stride
 
     @compiled
@@ -232,28 +326,6 @@ def adding(shape: Shape, fill: Any, add_slice: Any) -> Any:
                 begin = end
 
     return add_windows
-
-
-def write(
-    arrays: Arrays,
-    value: Any,
-    left: Any,
-    before: _Place,
-    down: _Place,
-    mask: Any,
-    y: _Place,
-    at: int,
-) -> None:
-    """Generate the end of `add_slice`, for a vector of its sums: outputs from `at` on."""
-    builder = arrays.builder
-
-    def place(of: _Place) -> tuple[Any, Any]:
-        return of[0], builder.add(of[1], ir.Constant(of[1].type, at))
-
-    value = builder.shl(value, arrays.spread(left).value)
-    value = builder.add(arrays.load(*place(before)).value, value)
-    amounts = builder.and_(arrays.load(*place(down)).value, arrays.spread(mask).value)
-    arrays.store(Vector(builder, builder.ashr(value, amounts)), *place(y))
 
 
 @compiled
