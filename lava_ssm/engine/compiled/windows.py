@@ -86,7 +86,6 @@ def in_windows(
     pointers
         int64, (n_slices + 1,): where the steps of each slice begin, and the end.
     """
-    mantissas = np.ascontiguousarray(weights, np.int8)
     ahead = np.zeros(shape.lanes, np.int64)
     pointers = np.zeros(-(-len(weights) // shape.lanes) + 1, np.int64)
     numbers = shape.together, shape.window, shape.grid, shape.stride, shape.most
@@ -94,7 +93,8 @@ def in_windows(
     for _ in ("to count the steps", "to write them"):
         steps = np.zeros((pointers[-1], 2, shape.together * shape.lanes), np.uint8)
         tables = np.zeros(pointers[-1], np.int32)
-        lay_out(mantissas, ahead, steps, tables, pointers, *numbers)
+        left = np.array(weights, np.int8, order="C")
+        lay_out(left, ahead, steps, tables, pointers, *numbers)
     return steps, tables, pointers
 
 
@@ -105,7 +105,7 @@ def lay_out(weights, ahead, steps, tables, pointers, together, window, grid, str
     Parameters
     ----------
     weights
-        int8, (d_output, d_input).
+        int8, (d_output, d_input); zero afterwards.
     ahead
         int64, (lanes,): to write on, each output's next input whose weight is not zero.
     together, ..., most
@@ -129,18 +129,19 @@ def lay_out(weights, ahead, steps, tables, pointers, together, window, grid, str
             for i in range(lanes):
                 row = weights[k * n_lanes + i]
                 at, last, before = together * i, together * (i + 1), np.int64(0)
-                while ahead[i] < end:
-                    weight = np.int64(row[ahead[i]])
-                    if at % 2 == 1 and abs(before + weight) > most:
-                        at += 1
-                    if at >= last:
-                        break
+                for j in range(ahead[i], end):
+                    weight = np.int64(row[j])
+                    if weight == 0 or (at % 2 == 1 and abs(before + weight) > most):
+                        continue
                     if steps.size > 0:
-                        steps[n, 0, at] = ahead[i] - begin
+                        steps[n, 0, at] = j - begin
                         steps[n, 1, at] = np.uint8(weight)
+                    row[j] = 0
                     before = weight
-                    ahead[i] = _next(row, ahead[i] + 1)
                     at += 1
+                    if at == last:
+                        break
+                ahead[i] = _next(row, ahead[i])
             if steps.size > 0:
                 tables[n] = begin * stride
             n += 1
