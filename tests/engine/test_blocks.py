@@ -17,9 +17,11 @@ from hypothesis import strategies as st
 from lava_ssm import engine
 from lava_ssm.engine.compiled import block_executor, block_program
 from lava_ssm.engine.compiled.arguments import Arguments
-from lava_ssm.engine.compiled.narrow_windows import HAS_NARROW_WINDOWS
+from lava_ssm.engine.compiled.block_executor import CompiledBlocks
+from lava_ssm.engine.compiled.narrow_windows import HAS_NARROW_WINDOWS, NARROW
 from lava_ssm.engine.compiled.pairs import HAS_PAIRS
-from lava_ssm.engine.compiled.wide_windows import HAS_WIDE_WINDOWS
+from lava_ssm.engine.compiled.wide_windows import HAS_WIDE_WINDOWS, WIDE
+from lava_ssm.engine.compiled.windows import Shape, in_windows
 from lava_ssm.network import FixedGate, FixedLinear, FixedNetwork, Readout, ReLU, Residual
 from lava_ssm.numerics import Arithmetic, FixedPointOverflow, Overflow, Rounding
 from tests.networks import (
@@ -47,6 +49,7 @@ def run_laid_out(form: str, net: FixedNetwork, x: np.ndarray) -> engine.Run:
         patch.setattr(block_program, "form_of", lambda weights, n_weights: number)
         matrices = block_program.block_program(net).matrices
         assert set(matrices[:, block_program.FORM]) == {number}
+        assert isinstance(net.stream(backend="compiled")._executor, CompiledBlocks)
         return engine.run(net, x, backend="compiled", n_threads=2)
 
 
@@ -135,15 +138,57 @@ def test_sparse_matrices_of_any_size_give_the_integers_of_the_reference(
 
 
 @pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("bits", [16, 24])
 @pytest.mark.parametrize("message", [-32769, -32768, -32767, 32767, 32768])
 def test_the_largest_weights_and_messages_of_16_bits_do_not_saturate(
-    form: str, message: int
+    form: str, bits: int, message: int
 ) -> None:
     """No sum of two products with 8 bits of a message may leave 16 bits on the way."""
+    message = int(np.clip(message, -(1 << (bits - 1)), (1 << (bits - 1)) - 1))
     weights = np.repeat([[-128], [127], [65], [0]], 67, axis=1)
-    net = FixedNetwork((FixedLinear(weights, 6),), input_exponent=0)
+    layer = FixedLinear(weights, 16, bias=np.zeros(4, int))
+    net = FixedNetwork((layer,), input_exponent=0, arithmetic=Arithmetic(message_bits=bits))
     found = run_laid_out(form, net, np.full((1, 67), message))
-    assert found.outputs.tolist() == [[2 * message * 67 * w >> 7 for w in (-128, 127, 65, 0)]]
+    shift = layer.shift(0)
+    assert found.outputs.tolist() == [[2 * message * 67 * w >> shift for w in (-128, 127, 65, 0)]]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_messages_of_16_bits_wrap_where_a_matrix_has_many_inputs(form: str) -> None:
+    """Their format does not keep sums within 32 bits, so that the kernel has to look at them."""
+    weights = np.full((3, 300), 127)
+    weights[1] = -128
+    layer = FixedLinear(weights, 16, bias=np.zeros(3, int))
+    net = FixedNetwork((layer,), input_exponent=0, arithmetic=Arithmetic(message_bits=16))
+    levels = np.array([-32768, 32767, 28000, 27962, 100])
+    x = np.repeat(levels[:, np.newaxis], 300, axis=1)
+    found = run_laid_out(form, net, x)
+    sums = 300 * 2 * np.outer(levels, weights[:, 0])
+    beyond = int(((sums < -(2**31)) | (sums >= 2**31)).sum())
+    assert 0 < beyond < sums.size
+    assert found.overflows.stages[0][1]["synapse"] == beyond
+    assert_same(found, engine.run(net, x, backend="reference"))
+
+
+@pytest.mark.parametrize("shape", [NARROW, WIDE])
+def test_windows_hold_each_weight_once_and_pairs_that_do_not_saturate(shape: Shape) -> None:
+    rng = np.random.default_rng(7)
+    weights = rng.choice([-128, 127, 100, 1, 0, 0], (37, 150))
+    steps, tables, pointers = in_windows(weights, shape)
+    places, values = steps[:, 0].astype(int), steps[:, 1].view(np.int8).astype(int)
+    assert np.abs(values[:, 0::2] + values[:, 1::2]).max() <= shape.most
+    found = np.zeros((-(-37 // shape.lanes) * shape.lanes, 256), int)
+    for k in range(len(pointers) - 1):
+        for step in range(pointers[k], pointers[k + 1]):
+            rows = k * shape.lanes + np.arange(places.shape[1]) // shape.together
+            columns = tables[step] // shape.stride + places[step]
+            np.add.at(found, (rows, columns), values[step])
+    np.testing.assert_array_equal(found[:37, :150], weights)
+
+
+def test_a_later_weight_takes_the_place_of_one_that_does_not_fit() -> None:
+    steps, _, _ = in_windows(np.array([[100, 100, 1]]), NARROW)
+    assert steps[:, 1, :2].tolist() == [[100, 1], [100, 0]]
 
 
 def test_a_cpu_without_vectors_of_bytes_gives_the_same_integers() -> None:

@@ -13,6 +13,8 @@ from lava_ssm.engine.compiled import wide_windows
 from lava_ssm.engine.compiled.wide_windows import WIDE, fill, sums
 from lava_ssm.engine.compiled.windows import LINE, adding, in_windows
 
+BEFORE = 3
+"""Numbers of another matrix that stand before those of this one, in each array."""
 _INT8, _INT32 = ir.IntType(8), ir.IntType(32)
 _BYTES = ir.VectorType(_INT8, 64)
 
@@ -74,8 +76,8 @@ def add_windows() -> Any:
             u: Any, table: Any, y: Any, d_input: Any, d_output: Any,
         ) -> None:  # fmt: skip
             add(
-                steps, tables, pointers, offsets, down, 0, 0, d_input, d_output, most, mask, u,
-                table, y,
+                steps, tables, pointers, offsets, down, BEFORE, BEFORE, d_input, d_output, most,
+                mask, u, table, y,
             )  # fmt: skip
 
         outer(*arguments(np.zeros((1, 1), int), np.zeros(1, int)))
@@ -88,9 +90,10 @@ def arguments(weights: np.ndarray, x: np.ndarray) -> tuple[Any, ...]:
     width = -(-max(weights.shape) // LINE) * LINE
     u, y = np.zeros(width, np.int32), np.zeros(width, np.int32)
     u[:d_input] = x
-    offsets, down = np.zeros((2, width), np.int32)
-    offsets[:d_output] = -(weights.sum(1) << 16)
-    down[:d_output] = np.arange(d_output) % 32
+    offsets, down = np.full((2, BEFORE + width), -77, np.int32)
+    offsets[BEFORE : BEFORE + d_output] = -(weights.sum(1) << 16)
+    down[BEFORE:] = np.arange(width) % 32
+    pointers = np.concatenate([np.full(BEFORE, 1 << 40), pointers, [1 << 40]])
     table = np.zeros(4 * width, np.uint8)
     most = np.int64(max(x.max(), -1 - x.min(), 0))
     return (
@@ -101,17 +104,17 @@ def arguments(weights: np.ndarray, x: np.ndarray) -> tuple[Any, ...]:
 
 @pytest.mark.parametrize("density", [0.02, 0.1, 0.4, 1.0])
 @pytest.mark.parametrize("shape", [(1, 1), (5, 31), (16, 64), (17, 65), (40, 257), (70, 96)])
-@pytest.mark.parametrize("most", [100, 32767, 32768, 2**23 - 1])
+@pytest.mark.parametrize("most", [100, 32767, 32768, 2**23 - 1, 2**31 - 1])
 def test_sums_are_those_of_the_matrix(
     add_windows: Any, density: float, shape: tuple[int, int], most: int
 ) -> None:
     rng = np.random.default_rng([*shape, int(100 * density), most])
     weights = rng.choice([-128, 127, *rng.integers(-128, 128, 6)], shape)
     weights *= rng.random(shape) < density
-    x = rng.choice([-most, most, 0, *rng.integers(-most, most + 1, 6)], shape[1])
+    x = rng.choice([-most - 1, most, 0, *rng.integers(-most, most + 1, 6)], shape[1])
     given = arguments(weights, x)
     wanted = (2 * weights.astype(np.int64) @ x).astype(np.int32)  # modulo 2^32
-    y, down = given[9][: shape[0]], given[4][: shape[0]]
+    y, down = given[9][: shape[0]], given[4][BEFORE : BEFORE + shape[0]]
     add_windows(*given)
     np.testing.assert_array_equal(y, wanted >> down)
     add_windows(*given[:6], np.int32(0), *given[7:])

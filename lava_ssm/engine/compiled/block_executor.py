@@ -70,8 +70,8 @@ class CompiledBlocks(FixedRows):
     @staticmethod
     def fits(network: FixedNetwork) -> bool:
         """Whether it knows all layers of a network, its rule of overflow, and the CPU."""
-        kinds = FixedLinear | FixedGate | FixedS5
-        known = all(isinstance(stage.layer, kinds) for stage in network.stages)
+        layers = FixedLinear | FixedGate | FixedS5
+        known = all(isinstance(stage.layer, layers) for stage in network.stages)
         return HAS_ROUNDING_MODE and known and network.arithmetic.overflow is not Overflow.RAISE
 
     def _places(self) -> list[slice]:

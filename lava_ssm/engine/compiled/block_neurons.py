@@ -43,6 +43,15 @@ def down(n):
 
 
 @compiled
+def fits(x, half):
+    """Whether an integer, a double below 2^52, lies in [-half, half), the middle of which is -1/2.
+
+    Exact in all rounding modes, and cheaper than to compare with both ends.
+    """
+    return abs(x + 0.5) < half
+
+
+@compiled
 def states(row, numbers, rules, re, im, drive, sent, reals, counts):
     """One step of the recurrence of an S5 layer, and what its states send.
 
@@ -63,12 +72,11 @@ def states(row, numbers, rules, re, im, drive, sent, reals, counts):
     for n in range(size):
         new = rounded(a_re[n] * x_im[n]) + rounded(a_im[n] * x_re[n])
         new_im[n] = new + (np.float64(v_im[n]) + bias_im[n])
-    fits = True
+    all_fit = True
     for n in range(size):
         x_re[n], x_im[n] = new_re[n], new_im[n]
-        # the middle of the word's range is -1/2: cheaper than to compare with both its ends
-        fits &= (abs(x_re[n] + 0.5) < half) & (abs(x_im[n] + 0.5) < half)
-    if not fits:
+        all_fit &= fits(x_re[n], half) & fits(x_im[n], half)
+    if not all_fit:
         for n in range(size):
             x_re[n] = word(np.int64(x_re[n]), state_bits, overflow, counts, STATE)
             x_im[n] = word(np.int64(x_im[n]), state_bits, overflow, counts, STATE)
@@ -80,14 +88,14 @@ def send(row, rules, re, im, sent_re, sent_im, counts):
     """What states send: their parts, rectified together, as messages."""
     scale, rectified, bits = down(row[STATE_SHIFT]), row[STATE_RELU] != 0, rules[3]
     half = np.float64(np.int64(1) << (bits - 1))
-    fits = True
+    all_fit = True
     for n in range(re.size):
         on = (re[n] > 0) | ((re[n] == 0) & (im[n] > 0)) | (not rectified)
         out_re = rounded(re[n] * scale) if on else 0.0
         out_im = rounded(im[n] * scale) if on else 0.0
-        fits &= (abs(out_re + 0.5) < half) & (abs(out_im + 0.5) < half)
+        all_fit &= fits(out_re, half) & fits(out_im, half)
         sent_re[n], sent_im[n] = to_int32(out_re), to_int32(out_im)
-    if not fits:
+    if not all_fit:
         for sent in (sent_re, sent_im):
             for n in range(sent.size):
                 sent[n] = word(np.int64(sent[n]), bits, rules[1], counts, MESSAGE)
@@ -132,12 +140,12 @@ def neurons(row, i, numbers, table, rules, messages, sums, reals, counts):
             out[j] += np.floor(np.float64(r[j]) * factor)
     half = np.float64(np.int64(1) << (bits - 1))
     least = 0.0 if relu else -np.inf
-    fits = True
+    all_fit = True
     for j in range(size):
         v = out[j] if out[j] > least else least
-        fits &= abs(v + 0.5) < half
+        all_fit &= fits(v, half)
         y[j] = to_int32(v)
-    if not fits:
+    if not all_fit:
         for j in range(size):
             v = np.int64(out[j])
             y[j] = word(max(v, 0) if relu else v, bits, rules[1], counts, MESSAGE)

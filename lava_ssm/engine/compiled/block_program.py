@@ -24,6 +24,7 @@ LINEAR, GATE, S5 = range(3)
 
 # Columns of the table of matrices.
 FORM, ROWS, COLUMNS, FIRST, POINTERS, OUTPUTS, COMMON_SHIFT, MOST_GAIN, MOST = range(9)
+# OUTPUTS: where the numbers of its outputs begin. MOST: the largest message, by its format.
 N_MATRIX_COLUMNS = 9
 DENSE, PAIRS, PLACES, WIDE_WINDOWS, NARROW_WINDOWS = range(5)
 SHAPES = {WIDE_WINDOWS: WIDE, NARROW_WINDOWS: NARROW}
@@ -63,7 +64,7 @@ class BlockProgram:
         in windows the steps of each slice.
     shifts, offsets
         int32, of each matrix: the shift to the right of each output, and -2^16 times the sum of its
-        weights; zeros behind.
+        weights; each filled up with zeros to a multiple of LINE.
     numbers
         float64: biases and d, mantissas; the diagonals a, values.
     table
@@ -132,7 +133,6 @@ def block_program(network: FixedNetwork) -> BlockProgram:
                 if layer.d.any():  # else zeros, shifted by nothing
                     row[PRODUCT_SHIFT] = min(layer.direct_shift(e[i]), 63)
         rows.append(row)
-    beyond = np.zeros(LINE, np.int32)
     mean = network.readout is Readout.MEAN_OVER_TIME
     return BlockProgram(
         stages=np.array(rows),
@@ -142,8 +142,8 @@ def block_program(network: FixedNetwork) -> BlockProgram:
         steps=aligned(np.concatenate(writer.steps)),
         tables=np.concatenate(writer.tables),
         pointers=np.concatenate(writer.pointers),
-        shifts=np.concatenate([*writer.shifts, beyond]),
-        offsets=np.concatenate([*writer.offsets, beyond]),
+        shifts=np.concatenate(writer.shifts),
+        offsets=np.concatenate(writer.offsets),
         numbers=np.concatenate(writer.numbers),
         table=SIGMOID_TABLE.astype(np.int32),
         rules=np.append(rule_numbers(network.arithmetic)[:4], int(mean)),
@@ -170,6 +170,11 @@ def form_of(weights: IntArray, n_weights: int) -> int:
         return PAIRS
     sparse = SPARSE_IN_CACHE if n_weights <= CACHE else SPARSE_BEYOND
     return PLACES if density <= sparse and len(weights) <= 1 << 16 else DENSE
+
+
+def _filled_up(values: IntArray) -> NDArray[np.int32]:
+    """To whole lines, with zeros."""
+    return np.pad(values, (0, -len(values) % LINE)).astype(np.int32)
 
 
 class _Writer:
@@ -207,8 +212,8 @@ class _Writer:
         # beyond these a 32-bit sum is shifted to nothing
         shifts = np.clip(amount, -SYNAPSE_BITS, SYNAPSE_BITS - 1)
         row[COMMON_SHIFT] = np.min(shifts)
-        self.shifts.append(np.array(np.broadcast_to(shifts, d_output), np.int32))
-        self.offsets.append((-(weights.sum(axis=1) << 16)).astype(np.int32))
+        self.shifts.append(_filled_up(np.broadcast_to(shifts, d_output)))
+        self.offsets.append(_filled_up(-(weights.sum(axis=1) << 16)))
         columns = weights.T  # (d_input, d_output)
         row[FIRST] = sum(map(len, self.weights))
         if form in SHAPES:

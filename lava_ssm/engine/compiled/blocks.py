@@ -152,6 +152,8 @@ def synapse(
     d_output, d_input, form = matrix[ROWS], matrix[COLUMNS], matrix[FORM]
     common, of_outputs, most = matrix[COMMON_SHIFT], matrix[OUTPUTS], matrix[MOST]
     left = max(-common, 0)
+    # Messages are within their format: `neurons`, `states`, `Tokens` see to it. They are measured
+    # where that leaves open whether 16 bits hold them, or 32 their sums.
     if most >= 1 << 15 or (most + 1) * matrix[MOST_GAIN] >= 1 << 31:
         most = greatest(u, d_input)
     if left >= SYNAPSE_BITS or (most + 1) * matrix[MOST_GAIN] >= 1 << 31:

@@ -67,7 +67,7 @@ def add_pairs(weights, first, d_input, d_output, most, u, found, y):
     weights
         See `in_blocks`; from `first` on those of the matrix.
     most
-        The least n >= 0 with -n - 1 <= u[j] <= n for all j, less than 2^30.
+        -most - 1 <= u[j] <= most for all j.
     u, y
         int32, (multiples of 32 with room for d_input and d_output,); y is written.
     found

@@ -167,14 +167,16 @@ class FixedRows(Rows):
         self._arguments = arguments  # keeps alive what tables tell of
         given = [(part.table, *(x[i] for x in others)) for i, part in enumerate(arguments)]
         self._bound = [(*arrays, _NONE) for arrays in given]
-        self._given = given[0] if len(given) == 1 else None
+        self._given = given[0] if len(given) == 1 else None  # for `step`, which gives values
         self._ready()
 
     def step(self, token: Any) -> NDArray[np.int64] | None:
         """See `Executor`; None where several threads share the rows, too."""
         given = self._given
-        values = self._tokens.flat(token) if given is not None else None
-        if given is None or values is None:
+        if given is None:
+            return None
+        values = self._tokens.flat(token)
+        if values is None:
             return None
         outputs = np.empty(self._step_shape, np.int64)
         if values.dtype is REAL:

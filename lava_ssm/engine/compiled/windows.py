@@ -3,8 +3,8 @@
 A *slice* is some outputs, the 32-bit lanes of vectors. A *window* is neighbouring inputs, whose
 bytes a vector holds. A *step* adds to each output of a slice a few products of inputs in one
 window: bytes of places in the window, by which an instruction takes the inputs' bytes out of the
-vector, and of weights. Outputs with fewer weights than others of their slice have weights of zero
-in the end.
+vector, and of weights. Weights of zero fill up the steps of outputs that have fewer than others of
+their slice, or that two neighbours would saturate.
 
 A message u of 16 bits is u + 2^15 without a sign, hence two bytes without one, which are multiplied
 one after the other; what 2^15 adds to a sum is known, and subtracted. Wider messages are
@@ -93,8 +93,8 @@ def in_windows(
     for _ in ("to count the steps", "to write them"):
         steps = np.zeros((pointers[-1], 2, shape.together * shape.lanes), np.uint8)
         tables = np.zeros(pointers[-1], np.int32)
-        left = np.array(weights, np.int8, order="C")
-        lay_out(left, ahead, steps, tables, pointers, *numbers)
+        rest = np.array(weights, np.int8, order="C")
+        lay_out(rest, ahead, steps, tables, pointers, *numbers)
     return steps, tables, pointers
 
 
@@ -131,6 +131,7 @@ def lay_out(weights, ahead, steps, tables, pointers, together, window, grid, str
                 at, last, before = together * i, together * (i + 1), np.int64(0)
                 for j in range(ahead[i], end):
                     weight = np.int64(row[j])
+                    # of a pair, the first on an even place: another weight may fit beside it
                     if weight == 0 or (at % 2 == 1 and abs(before + weight) > most):
                         continue
                     if steps.size > 0:
@@ -197,10 +198,9 @@ def _adding_slices(sums: Callable[[Slice], list[Any]], available: bool) -> Any:
         typingctx: Any, steps: Any, tables: Any, begin: Any, end: Any, table: Any, left: Any,
         before: Any, of_before: Any, down: Any, of_down: Any, mask: Any, y: Any, to: Any,
     ) -> Any:  # fmt: skip
-        """Write to y, from `to` on, `before`, from `of_before` on, and a slice's sums.
+        """`y = (before + (sums << left)) >> (down & mask)` of a slice.
 
-        These are shifted to the left, and all of it to the right by `down`, from `of_down` on, AND
-        `mask`.
+        Each array from the place that follows it on.
         """
 
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -219,39 +219,28 @@ def _adding_slices(sums: Callable[[Slice], list[Any]], available: bool) -> Any:
                 builder, data(steps, steps_), data(tables, tables_), data(table, table_), size,
                 begin_, end_,
             )  # fmt: skip
-            done = 0
+            place = 0
             for value in sums(slice_):
                 arrays = Arrays(context, builder, value.type.count, value.type.element)
-
-                def at(place: Any, done: int = done) -> Any:
-                    return builder.add(place, ir.Constant(place.type, done))
-
+                further = ir.Constant(to_.type, place)
+                before_at, down_at, y_at = (
+                    (data(kind, array), builder.add(first, further))
+                    for kind, array, first in (
+                        (before, before_, of_before_), (down, down_, of_down_), (y, y_, to_),
+                    )
+                )  # fmt: skip
                 value = builder.shl(value, arrays.spread(left_).value)
-                value = builder.add(arrays.load(data(before, before_), at(of_before_)).value, value)
-                amounts = arrays.load(data(down, down_), at(of_down_)).value
-                amounts = builder.and_(amounts, arrays.spread(mask_).value)
-                result = Vector(builder, builder.ashr(value, amounts))
-                arrays.store(result, data(y, y_), at(to_))
-                done += value.type.count
+                value = builder.add(arrays.load(*before_at).value, value)
+                amounts = builder.and_(arrays.load(*down_at).value, arrays.spread(mask_).value)
+                arrays.store(Vector(builder, builder.ashr(value, amounts)), *y_at)
+                place += value.type.count
             return context.get_dummy_value()
 
         integer, wide = types.int32, types.intp
-        given = (
-            steps,
-            tables,
-            wide,
-            wide,
-            table,
-            integer,
-            before,
-            wide,
-            down,
-            wide,
-            integer,
-            y,
-            wide,
-        )
-        return types.void(*given), generate
+        result = types.void(
+            steps, tables, wide, wide, table, integer, before, wide, down, wide, integer, y, wide,
+        )  # fmt: skip
+        return result, generate
 
     return add_slice
 
@@ -280,7 +269,7 @@ def adding(
         steps, tables, pointers, offsets, down, of_pointers, of_outputs, d_input, d_output, most,
         mask, u, table, y,
     ):  # fmt: skip
-        """`y = 2 weights @ u >> down & mask` modulo 2^32.
+        """`y = (2 weights @ u) >> (down & mask)`, the sums modulo 2^32.
 
         Parameters
         ----------
@@ -290,11 +279,11 @@ def adding(
             From `of_pointers` on those of the matrix.
         offsets, down
             int32: from `of_outputs` on of each output -2^16 times the sum of its weights, and the
-            shift to the right, less than 32. Readable as far as whole slices.
+            shift to the right; as many as whole slices have.
         most
-            The least n >= 0 with -n - 1 <= u[j] <= n for all j.
+            -most - 1 <= u[j] <= most for all j.
         mask
-            int32: -1, or 0 for no shift.
+            int32: -1, where all shifts are 0 to 31, or 0 for none.
         u, y
             int32, (multiples of 64 with room for d_input and d_output,); y is written.
         table
