@@ -12,7 +12,7 @@ demo: $(VENV)/.installed
 	$(BIN)/lava-ssm demo
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-lava: $(VENV)/.installed
 	$(BIN)/python scripts/test_lava.py
