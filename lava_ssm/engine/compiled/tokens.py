@@ -51,7 +51,9 @@ class Tokens:
             kind = _EXACT.get(token.dtype)
             if kind is None:
                 return None
-            token = np.array(token, kind)
+            # `np.array` would keep a dtype that is equal and not the same, as of unpickled arrays
+            given, token = token, np.empty(token.shape, kind)
+            token[...] = given
         if not token.flags.carray:
             token = np.array(token, order="C")  # of the kinds the kernels are compiled for
         values: NDArray[Any] = token if token.ndim == 1 else token.reshape(-1)
