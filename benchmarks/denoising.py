@@ -194,6 +194,7 @@ def draw(results: list[dict[str, Any]], runs: Path, data: Path, path: Path) -> N
                     r["name"].rsplit("-", 1)[1], (u, v), (5, 4), textcoords="offset points"
                 )
         axes.set(xscale="log", xlabel=label, ylabel="test SI-SNR (dB)")
+        axes.margins(0.12)  # room for what stands beside points
         axes.grid(alpha=0.3)
     compute.legend(frameon=False)
     _spectrograms(bottom, results, runs, data)
