@@ -149,8 +149,7 @@ def test_the_largest_weights_and_messages_of_16_bits_do_not_saturate(
     layer = FixedLinear(weights, 16, bias=np.zeros(4, int))
     net = FixedNetwork((layer,), input_exponent=0, arithmetic=Arithmetic(message_bits=bits))
     found = run_laid_out(form, net, np.full((1, 67), message))
-    shift = layer.shift(0)
-    assert found.outputs.tolist() == [[2 * message * 67 * w >> shift for w in (-128, 127, 65, 0)]]
+    assert found.outputs.tolist() == [[2 * message * 67 * w >> 17 for w in (-128, 127, 65, 0)]]
 
 
 @pytest.mark.parametrize("form", FORMS)

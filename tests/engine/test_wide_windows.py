@@ -68,7 +68,7 @@ def add_windows() -> Any:
         kept = SimpleNamespace(**{name: getattr(cgutils, name) for name in names})
         kept.get_or_insert_function = emulated
         patch.setattr(wide_windows, "cgutils", kept)
-        add = adding(WIDE, fill, sums)
+        add = adding(WIDE, fill, sums, available=True)
 
         @numba.njit
         def outer(

@@ -245,9 +245,7 @@ def _adding_slices(sums: Callable[[Slice], list[Any]], available: bool) -> Any:
     return add_slice
 
 
-def adding(
-    shape: Shape, fill: Any, sums: Callable[[Slice], list[Any]], available: bool = True
-) -> Any:
+def adding(shape: Shape, fill: Any, sums: Callable[[Slice], list[Any]], available: bool) -> Any:
     """Make `add_windows` of a form.
 
     Parameters
