@@ -11,16 +11,18 @@ PACKAGE = Path(__file__).parent.parent / "lava_ssm"
 
 # room -> rooms it may import
 ALLOWED = {
+    "files": set(),
+    "archive": set(),
     "numerics": set(),
-    "network": {"numerics"},
+    "network": {"archive", "files", "numerics"},
     "engine": {"network", "numerics"},
-    "nn": {"engine", "network", "numerics"},
+    "nn": {"archive", "engine", "files", "network", "numerics"},
     "compress": {"engine", "network", "numerics", "nn"},
     "runtime": set(),
     "proc": {"engine", "network", "numerics", "runtime"},
-    "audio": {"engine", "network", "numerics"},
-    "data": {"audio"},
-    "loihi2": {"engine", "network", "numerics"},
+    "audio": {"engine", "files", "network", "numerics"},
+    "data": {"audio", "files"},
+    "loihi2": {"engine", "files", "network", "numerics"},
     "loihi2.lowering": {"engine", "loihi2", "network", "numerics", "proc", "runtime"},
     "zoo": {"network"},
 }
