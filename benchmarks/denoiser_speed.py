@@ -21,7 +21,7 @@ from numpy.random import Generator
 from rich.console import Console
 from rich.table import Table
 
-from lava_ssm import compress, engine
+from lava_ssm import compress, engine, files
 from lava_ssm.network import S5, FixedNetwork, Gate, Linear, Network, ReLU, Residual
 
 RESULTS = Path(__file__).parent / "results"
@@ -142,7 +142,7 @@ def main() -> None:
             f"{r['bytes']:,}",
         )
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "denoiser_speed.json").write_text(json.dumps(results, indent=1))
+    files.write(RESULTS / "denoiser_speed.json", json.dumps(results, indent=1))
     Console(width=150).print(table)
 
 

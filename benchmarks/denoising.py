@@ -31,7 +31,7 @@ from rich.console import Console
 from rich.table import Table
 
 import lava_ssm
-from lava_ssm import audio
+from lava_ssm import audio, files
 from lava_ssm.cli.denoising import Denoiser, train
 from lava_ssm.data import ndns
 
@@ -198,16 +198,14 @@ def draw(results: list[dict[str, Any]], runs: Path, data: Path, path: Path) -> N
         axes.grid(alpha=0.3)
     compute.legend(frameon=False)
     _spectrograms(bottom, results, runs, data)
-    part = path.with_suffix(".part.png")
-    figure.savefig(part, dpi=110)
-    part.replace(path)
+    files.write_figure(path, figure, dpi=110)
 
 
 def _spectrograms(figure: Any, results: list[dict[str, Any]], runs: Path, data: Path) -> None:
     clip = next(c for c in ndns(data / "test_set") if c.snr is not None and 2 <= c.snr <= 6)
     noisy, clean = clip.read()
     shown = {"noisy": noisy, "clean": clean}
-    for kind, file in (("dense", "network.h5"), ("iterative", "fixed.h5")):
+    for kind, file in (("dense", "network.safetensors"), ("iterative", "fixed.safetensors")):
         # results that were kept may be of another folder of runs
         some = [r for r in results if r["name"].startswith(kind)]
         there = [r for r in some if (runs / r["name"] / file).is_file()]
@@ -252,9 +250,7 @@ def main() -> None:
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / "denoising.json"
     content = merge(path, every, results)
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(content, indent=1))
-    part.replace(path)
+    files.write(path, json.dumps(content, indent=1))
     draw(content["results"], given.runs, given.data, path.with_suffix(".png"))
     Console(width=160).print(table(content["results"]))
 

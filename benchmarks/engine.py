@@ -28,6 +28,7 @@ from networks import LENGTH, SIZES, fixed_network, float_network, mantissas
 from rich.console import Console
 from rich.table import Table
 
+from lava_ssm import files
 from lava_ssm.engine import Stream, run
 from lava_ssm.network import S4D, FixedNetwork, FixedS4D, Network
 
@@ -240,7 +241,7 @@ def measure_memory(folder: Path) -> dict[str, float]:
     """Peak memory of streams of two lengths, MB, each in a Python of its own (Linux)."""
     if not Path("/proc/self/status").exists():
         return {}
-    path = folder / "memory.h5"
+    path = folder / "memory.safetensors"
     fixed_network(*SIZES["small"]).save(path)
     found = {}
     for n in (100_000, 1_000_000):
@@ -326,7 +327,7 @@ def draw(report: dict[str, Any], path: Path) -> None:
     axis.set_ylim(bottom=0)
     axis.legend(fontsize=8)
     figure.suptitle(f"The compiled engine, fixed point   ({report['machine']['processor']})")
-    figure.savefig(path, dpi=150)
+    files.write_figure(path, figure, dpi=150)
     pyplot.close(figure)
 
 
@@ -349,7 +350,7 @@ def main() -> None:
     }
     show(report)
     path = options.output / "engine.json"
-    path.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+    files.write(path, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
     draw(report, options.output / "engine.png")
     print(f"written: {path} and engine.png beside it")
 

@@ -4,7 +4,7 @@
 
 The networks of the papers, not trained, run on this CPU with Lava and without; beside them, what
 the model says of Loihi 2 and what the papers measured on Loihi 2 and a Jetson Orin Nano. For a
-network of your own: `lava-ssm bench fall-through-vs-pipelined net.h5`. Writes
+network of your own: `lava-ssm bench fall-through-vs-pipelined net.safetensors`. Writes
 `results/fall_through_vs_pipelined.json`, `-bars.png` and `-edp.png`.
 """
 

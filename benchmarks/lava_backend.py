@@ -39,7 +39,7 @@ from rich.progress import Progress
 from rich.table import Table
 from scipy.sparse import csr_matrix, identity, kron
 
-from lava_ssm import runtime
+from lava_ssm import files, runtime
 from lava_ssm.network import S4D
 from lava_ssm.proc import FusedSSMNetwork, SSMNetwork, sink, source
 
@@ -267,7 +267,7 @@ def draw(report: dict[str, Any], path: Path) -> None:
     axis.invert_yaxis()
     axis.legend()
     axis.set_title(f"n-S4D on Lava   ({report['machine']['processor']})", fontsize=10)
-    figure.savefig(path, dpi=150)
+    files.write_figure(path, figure, dpi=150)
     pyplot.close(figure)
 
 
@@ -294,7 +294,7 @@ def main() -> None:
     show(report)
     options.output.mkdir(parents=True, exist_ok=True)
     path = options.output / "lava_backend.json"
-    path.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+    files.write(path, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
     draw(report, options.output / "lava_backend.png")
     print(f"written: {path} and lava_backend.png beside it")
 

@@ -35,7 +35,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from lava_ssm import runtime
+from lava_ssm import files, runtime
 from lava_ssm.proc import SSMNetwork, source
 
 RESULTS = Path(__file__).parent / "results"
@@ -288,7 +288,7 @@ def draw(speeds: list[Speed], where: dict[str, str], path: Path) -> None:
     right.set_xlabel("times as fast")
     right.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
     figure.suptitle(f"Lava graphs in one process   ({where['processor']})", fontsize=10)
-    figure.savefig(path, dpi=150)
+    files.write_figure(path, figure, dpi=150)
 
 
 def main() -> None:
@@ -331,7 +331,7 @@ def main() -> None:
     options.output.mkdir(parents=True, exist_ok=True)
     report = {"machine": where, "speed": [asdict(speed) for speed in speeds], **rest}
     path = options.output / "lava_runtime.json"
-    path.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+    files.write(path, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
     draw(speeds, where, options.output / "lava_runtime.png")
     print(f"written: {path} and lava_runtime.png beside it")
 

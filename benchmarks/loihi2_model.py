@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
-from lava_ssm import compress, data, loihi2, nn
+from lava_ssm import compress, data, files, loihi2, nn
 from lava_ssm.loihi2.calibration import (
     QUANTITIES,
     Comparison,
@@ -103,9 +103,7 @@ def draw(validation: Validation, path: Path) -> None:
         axes[2].plot([], [], "o", color=colour, label=role)
     axes[2].legend(frameon=False, loc="lower right")
     figure.suptitle("Loihi 2: model over published figure; lines: interval; grey: within 35 %")
-    part = path.with_suffix(".part.png")
-    figure.savefig(part, dpi=120)
-    part.replace(path)
+    files.write_figure(path, figure, dpi=120)
 
 
 COLOURS = {"unfitted": "tab:gray", "fitted": "tab:blue", "predicted": "tab:orange"}
@@ -168,9 +166,7 @@ def main() -> None:
         },
     }
     path = options.output / "loihi2_model.json"
-    part = path.with_suffix(".part.json")
-    part.write_text(json.dumps(report, indent=2, default=np.float64.item) + "\n")
-    part.replace(path)
+    files.write(path, json.dumps(report, indent=2, default=np.float64.item) + "\n")
     draw(validation, options.output / "loihi2_model.png")
     loihi2.draw_chips(
         loihi2.map(ns4d(), **spread("n-S4D large")), options.output / "loihi2_cores.png"

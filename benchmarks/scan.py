@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from lava_ssm import files
 from lava_ssm.nn import S5
 from lava_ssm.nn.scan import scan
 
@@ -171,9 +172,7 @@ def main() -> None:
         ],
     }
     RESULTS.parent.mkdir(exist_ok=True)
-    part = RESULTS.with_suffix(".part")
-    part.write_text(json.dumps(report, indent=1) + "\n")
-    part.replace(RESULTS)
+    files.write(RESULTS, json.dumps(report, indent=1) + "\n")
     Console(width=110).print(show(report))
 
 

@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
+from lava_ssm import files
 from lava_ssm.compress import FixedModel, Formats, quantize
 from lava_ssm.nn import NS4D, S4D, Recipe, Training, export
 
@@ -131,7 +132,7 @@ def main() -> None:
         console.print(table)
         results[title] = rows
     RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+    files.write(RESULTS, json.dumps(results, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
 """Files that are complete or not there: the one way in which this library writes them."""
 
+import io
 import os
 import secrets
 import shutil
 import stat
 from contextlib import suppress
 from os import PathLike
+from typing import Any
 
 try:
     import fcntl
@@ -60,11 +62,27 @@ def write(path: str | PathLike[str], content: bytes | str) -> None:
             os.fsync(file.fileno())
             os.replace(part, target)
     except OSError as error:
-        error.filename = error.filename or os.fspath(path)
+        if error.errno is not None:
+            error.filename = error.filename or os.fspath(path)
         raise
     finally:
         with suppress(FileNotFoundError):  # it has taken its place
             os.unlink(part)
+
+
+def write_figure(path: str | PathLike[str], figure: Any, dpi: float) -> None:
+    """Write a figure of matplotlib's as `write` does, in the format that the path ends with.
+
+    Raises
+    ------
+    ValueError
+        A format that matplotlib does not know.
+    OSError
+        As `write` does.
+    """
+    content = io.BytesIO()
+    figure.savefig(content, format=os.path.splitext(path)[1][1:] or "png", dpi=dpi)
+    write(path, content.getvalue())
 
 
 def check(path: str | PathLike[str]) -> None:
@@ -78,7 +96,9 @@ def check(path: str | PathLike[str]) -> None:
     target, replaced = _target(path)
     folder = os.path.dirname(target)
     written_directly = replaced is not None and not stat.S_ISREG(replaced.st_mode)
-    if not written_directly and not os.access(folder, os.W_OK | os.X_OK):
+    as_who_runs = os.access in os.supports_effective_ids
+    may = os.access(folder, os.W_OK | os.X_OK, effective_ids=as_who_runs)
+    if not written_directly and not may:
         raise PermissionError(f"path: nothing may be written into the folder {folder!r}")
 
 

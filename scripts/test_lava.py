@@ -23,6 +23,8 @@ from rich.console import Console
 from rich.progress import Progress, TimeElapsedColumn
 from rich.table import Table
 
+from lava_ssm import files
+
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("magma/runtime", "magma/core", "proc")
 MODES = {
@@ -147,7 +149,7 @@ def main() -> int:
     }
     path = ROOT / "benchmarks" / "results" / "lava_tests.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(report, indent=2) + "\n")
+    files.write(path, json.dumps(report, indent=2) + "\n")
     return int(any(name not in EXPECTED for names in differ.values() for name in names))
 
 

@@ -1,7 +1,7 @@
 """Sound: files, spectra token by token, the quality of speech, denoising with a network."""
 
 from lava_ssm.audio.denoiser import Denoiser, denoise, magnitudes
-from lava_ssm.audio.files import AudioError, check_target, read, write
+from lava_ssm.audio.files import AudioError, read, write
 from lava_ssm.audio.si_snr import si_snr
 from lava_ssm.audio.spectra import FULL_SCALE, SAMPLE_RATE, Analysis, Synthesis, analyse, synthesise
 
@@ -13,7 +13,6 @@ __all__ = [
     "Denoiser",
     "Synthesis",
     "analyse",
-    "check_target",
     "denoise",
     "magnitudes",
     "read",

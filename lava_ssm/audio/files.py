@@ -1,5 +1,6 @@
 """Sound files: what can be denoised, and what cannot."""
 
+import io
 import os
 from os import PathLike
 from pathlib import Path
@@ -8,6 +9,7 @@ import numpy as np
 import soundfile
 from numpy.typing import ArrayLike
 
+from lava_ssm import files
 from lava_ssm.audio.spectra import FRAME, SAMPLE_RATE
 from lava_ssm.numerics import RealArray, reals
 
@@ -58,40 +60,12 @@ def write(path: str | PathLike[str], samples: ArrayLike) -> None:
     ValueError
         Not one signal, or a value that is not finite.
     OSError
-        There is no such folder, it is a folder itself, or it cannot be written.
+        The file cannot be written, see `lava_ssm.files.write`.
     """
     values = reals(samples, "samples")
     if values.ndim != 1:
         raise ValueError(f"samples must have shape (time,), got {values.shape}")
-    check_target(path)
-    target = Path(path)
-    part = target.with_name(f".{target.name}.part")
-    try:
-        soundfile.write(part, np.clip(values, -1, 1), SAMPLE_RATE, "PCM_16", format="WAV")
-        part.replace(target)
-    except soundfile.LibsndfileError as error:
-        raise OSError(f"{os.fspath(path)!r} cannot be written: {error}") from None
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def check_target(path: str | PathLike[str]) -> None:
-    """Refuse, before anything is computed, a place where no file can be written.
-
-    Raises
-    ------
-    FileNotFoundError
-        There is no such folder.
-    IsADirectoryError
-        It is a folder itself.
-    PermissionError
-        Nothing may be written there.
-    """
-    target = Path(path)
-    folder = os.fspath(target.parent)
-    if not target.parent.is_dir():
-        raise FileNotFoundError(f"path: no folder {folder!r}")
-    if target.is_dir():
-        raise IsADirectoryError(f"path: {os.fspath(path)!r} is a folder, a file is needed")
-    if not os.access(folder, os.W_OK):
-        raise PermissionError(f"path: nothing may be written into {folder!r}")
+    files.check(path)
+    content = io.BytesIO()
+    soundfile.write(content, np.clip(values, -1, 1), SAMPLE_RATE, "PCM_16", format="WAV")
+    files.write(path, content.getvalue())

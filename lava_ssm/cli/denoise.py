@@ -27,7 +27,8 @@ def denoise(
 ) -> None:
     """Stream a file through a network, 128 samples at a time."""
     import lava_ssm
-    from lava_ssm.audio import Denoiser, analyse, check_target, magnitudes, read, write
+    from lava_ssm import files
+    from lava_ssm.audio import Denoiser, analyse, magnitudes, read, write
     from lava_ssm.audio.spectra import DELAY, HOP, SAMPLE_RATE
 
     console = Console()
@@ -35,7 +36,7 @@ def denoise(
         samples = read(noisy)
         network = lava_ssm.load(model)
         denoiser = Denoiser(network)
-        check_target(clean)
+        files.check(clean)
     except (ValueError, OSError) as error:
         console.print(str(error), style="red", soft_wrap=True, markup=False)
         raise typer.Exit(2) from None

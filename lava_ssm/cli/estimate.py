@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from lava_ssm import files
 from lava_ssm.cli import placement
 
 
@@ -32,6 +33,8 @@ def estimate_network(
 
     console = Console()
     with placement.told_plainly():
+        if json is not None:
+            files.check(json)
         net = placement.read(network)
         if tokens is None:
             description = describe(net, name=network.stem)

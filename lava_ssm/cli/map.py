@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from lava_ssm import files
 from lava_ssm.cli import placement
 
 
@@ -26,6 +27,9 @@ def map_network(
     from lava_ssm.loihi2.figure import draw_chips
 
     with placement.told_plainly():
+        for path in (json, figure):
+            if path is not None:
+                files.check(path)
         description = describe(placement.read(network), name=network.stem)
         mapping = placement.place(
             description, system, strategy, neurons_per_core, cores_per_layer, receiver

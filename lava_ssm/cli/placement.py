@@ -1,7 +1,6 @@
 """What `lava-ssm map`, `estimate` and `bench` have in common: options, the file, errors."""
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 import typer
 
 import lava_ssm
+from lava_ssm import files
 from lava_ssm.network import FixedNetwork, Network
 
 if TYPE_CHECKING:
@@ -78,8 +78,4 @@ def place(
 
 def write_json(content: Any, path: Path) -> None:
     """Write a JSON file: complete, or not at all."""
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"--json: no folder {os.fspath(path.parent)!r}")
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(json.dumps(content, indent=2) + "\n")
-    part.replace(path)
+    files.write(path, json.dumps(content, indent=2) + "\n")

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from scipy.signal import butter, resample_poly, sosfiltfilt
 
 from lava_ssm.audio import SAMPLE_RATE, write
+from lava_ssm.files import write as write_file
 
 Samples = NDArray[np.float32]
 Progress = Callable[[str, int, int], None]
@@ -203,7 +204,7 @@ def make_mini_ndns(
             "voices": {part: list(speech[part]) for part in PARTS},
             "noises": noise,
         }
-        (made / "about.json").write_text(json.dumps(about, indent=1))
+        write_file(made / "about.json", json.dumps(about, indent=1))
         made.rename(target)
     return target
 

@@ -1,13 +1,12 @@
 """A picture of a chip's cores, coloured by layer."""
 
-import os
 from os import PathLike
-from pathlib import Path
 
 import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
+from lava_ssm import files
 from lava_ssm.loihi2.mapping import Core, Mapping
 
 _COLUMNS = 15
@@ -28,12 +27,10 @@ def draw_chips(mapping: Mapping, path: str | PathLike[str]) -> None:
 
     Raises
     ------
-    FileNotFoundError
-        There is no such folder.
+    OSError
+        The picture cannot be written, see `lava_ssm.files.write`.
     """
-    target = Path(path)
-    if not target.parent.is_dir():
-        raise FileNotFoundError(f"path: no folder {os.fspath(target.parent)!r}")
+    files.check(path)
     layers = mapping.description.layers
     palette = "tab10" if len(layers) <= 10 else "tab20"
     n_colours = matplotlib.colormaps[palette].N
@@ -61,12 +58,7 @@ def draw_chips(mapping: Mapping, path: str | PathLike[str]) -> None:
         f"{mapping.description.name} on {mapping.system.name}: {mapping.n_cores} of "
         f"{mapping.system.n_cores:,} cores ({mapping.strategy}; model{more})"
     )
-    part = target.with_name(f".{target.stem}.part{target.suffix}")
-    try:
-        figure.savefig(part, dpi=120)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+    files.write_figure(path, figure, dpi=120)
 
 
 def _draw_core(  # type: ignore[no-untyped-def]

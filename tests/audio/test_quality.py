@@ -48,6 +48,16 @@ def test_what_is_written_can_be_read(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.wav", "loud.wav"]
 
 
+def test_writing_sound_keeps_links_and_modes(tmp_path: Path) -> None:
+    write(tmp_path / "a.wav", np.zeros(600))
+    (tmp_path / "a.wav").chmod(0o600)
+    (tmp_path / "link.wav").symlink_to("a.wav")
+    write(tmp_path / "link.wav", np.full(700, 0.5))
+    assert (tmp_path / "link.wav").is_symlink()
+    assert (tmp_path / "a.wav").stat().st_mode & 0o777 == 0o600
+    assert len(read(tmp_path / "a.wav")) == 700
+
+
 @pytest.mark.parametrize(
     ("samples", "rate", "kind", "text"),
     [

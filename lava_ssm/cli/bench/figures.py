@@ -1,6 +1,5 @@
 """The benchmark as pictures: latency, throughput, energy; and energy-delay products."""
 
-import os
 from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from lava_ssm import files
 from lava_ssm.cli.bench.rows import Row, Unit, digits
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def draw_bars(comparisons: Sequence["Comparison"], title: str, path: Path) -> No
         line[0].invert_yaxis()
         line[0].set_title(f"{comparison.network}, {unit} by {unit}", fontsize=10, loc="left")
     _finish(figure, title, COLORS)
-    _save(figure, path)
+    files.write_figure(path, figure, dpi=130)
 
 
 def draw_products(comparisons: Sequence["Comparison"], title: str, path: Path) -> None:
@@ -67,7 +67,7 @@ def draw_products(comparisons: Sequence["Comparison"], title: str, path: Path) -
     kinds = {row.kind for _, both in bands for rows in both for row in rows}
     note = "" if "measured" in kinds else "   (energy of this CPU was not measured)"
     _finish(figure, f"{title}: unit energy-delay product{note}", kinds)
-    _save(figure, path)
+    files.write_figure(path, figure, dpi=130)
 
 
 def _bars(axis: Any, rows: Sequence[Row], what: str, scale: float) -> None:
@@ -116,9 +116,3 @@ def _finish(figure: Any, title: str, kinds: Container[str]) -> None:
     handles = [Patch(color=color, label=kind) for kind, color in COLORS.items() if kind in kinds]
     figure.legend(handles=handles, loc="outside upper right", ncols=3, frameon=False)
     figure.suptitle(title, fontsize=11, x=0.01, ha="left")
-
-
-def _save(figure: Any, path: Path) -> None:
-    part = path.with_name(f".{path.stem}.part{path.suffix}")
-    figure.savefig(part, dpi=130)
-    os.replace(part, path)
