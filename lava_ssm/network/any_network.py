@@ -122,8 +122,8 @@ class AnyNetwork(Description, Generic[A]):
             raise ValueError("x: a sequence without tokens has no class")
         return classes[..., -1]
 
-    def save(self, path: str | PathLike[str]) -> None:
-        """Write the network to one HDF5 file; `lava_ssm.load` reads it.
+    def save(self: Any, path: str | PathLike[str]) -> None:
+        """Write the network to one file, a safetensors file; `lava_ssm.load` reads it.
 
         The file is complete or not there: an older one is replaced only once the new one is
         written.

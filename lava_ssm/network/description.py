@@ -43,7 +43,9 @@ class Description:
     def _set(self, name: str, value: Any) -> None:
         """Put a checked value in place of the one given; for `__post_init__` only."""
         if isinstance(value, np.ndarray):
-            value = value.copy()
+            given = getattr(self, name)
+            if not isinstance(given, np.ndarray) or given.dtype == value.dtype:
+                value = value.copy()  # else conversion to another type has made a copy
             value.flags.writeable = False
         object.__setattr__(self, name, value)
 
@@ -57,11 +59,11 @@ def mantissas(values: ArrayLike, bits: int, name: str) -> IntArray:
         One does not fit.
     """
     checked = integers(values, name)
-    outside = overflowing(checked, bits)
-    if outside.any():
-        where = tuple(int(i) for i in np.argwhere(outside)[0])
+    low, high = word_range(bits)
+    if checked.size and not (low <= checked.min() and checked.max() <= high):
+        where = tuple(int(i) for i in np.argwhere(overflowing(checked, bits))[0])
         raise ValueError(
-            f"{name}: mantissas must lie in {list(word_range(bits))} ({bits} bits), "
+            f"{name}: mantissas must lie in {[low, high]} ({bits} bits), "
             f"got {checked[where]} at {where}"
         )
     return checked
@@ -154,7 +156,7 @@ def made_by(value: Mapping[str, str]) -> dict[str, str]:
         isinstance(text, str) for item in value.items() for text in item
     ):
         raise TypeError(f"made_by must map texts to texts, got {value!r}")
-    return {str(k): str(v) for k, v in value.items()}  # h5py takes no subclass of str
+    return {str(k): str(v) for k, v in value.items()}
 
 
 def complex_values(pairs: IntArray, param_exponent: Exponent) -> np.ndarray:

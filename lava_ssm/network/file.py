@@ -1,189 +1,272 @@
-"""One HDF5 file for a network, float or fixed.
+"""A network, float or fixed, as one file: a safetensors file with a checksum (`lava_ssm.archive`).
 
-Layout, version 2: a header of 512 bytes (a line with the format's version and the SHA-256 of all
-that follows, then zeros), which HDF5 skips as a user block. Then the HDF5 data: the root has the
-attributes `kind` (a class), `written_by` and the network's numbers; group `layers` has one group a
-layer, `0`, `1`, ..., with the attribute `kind`; arrays are datasets, numbers and texts attributes;
-`made_by` is JSON. Version 1 is the same without S5, gates, residuals and biases.
+The description, version 3, holds `format`, `version`, `kind` (a class), `written_by`, the network's
+numbers and texts, and `layers`, a list: of each its `kind`, numbers and texts. The array
+`layers.3.weights` is the field `weights` of layer 3 (the first is 0): integers in the smallest type
+that holds them all, reals as float64, complex numbers as pairs of float64 on a last axis. What is
+None is left out. (Versions 1 and 2 were HDF5 files.)
 """
 
-import hashlib
-import io
-import json
 import os
-import re
+import shlex
 from dataclasses import fields
 from enum import Enum
+from functools import cache
 from os import PathLike
-from pathlib import Path
-from tempfile import NamedTemporaryFile
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
-import h5py
 import numpy as np
+from numpy.typing import NDArray
 
-from lava_ssm import __version__
-from lava_ssm.network.description import Description
+from lava_ssm import __version__, archive, files
 from lava_ssm.network.fixed_network import FixedNetwork
 from lava_ssm.network.float_network import Network
 from lava_ssm.network.gate import FixedGate, Gate
 from lava_ssm.network.gelu import GELU
 from lava_ssm.network.linear import FixedLinear, Linear
-from lava_ssm.network.readout import Readout
 from lava_ssm.network.relu import ReLU
 from lava_ssm.network.residual import Residual
 from lava_ssm.network.s4d import S4D, FixedS4D
 from lava_ssm.network.s5 import S5, FixedS5
-from lava_ssm.numerics import Arithmetic, Overflow, Rounding
+from lava_ssm.numerics import Arithmetic, IntArray, RealArray
 
-VERSION = 2
-_HEADER_SIZE = 512
-_HEADER = re.compile(rb"lava_ssm network, version (\d+), sha256 ([0-9a-f]{64})\n\0*")
+FORMAT = "lava_ssm network"
+VERSION = 3
+MOST_LAYERS = 4096
+_HDF5 = b"\x89HDF\r\n\x1a\n"
 _FLOAT = (S4D, S5, Linear, Gate, GELU)
 _FIXED = (FixedS4D, FixedS5, FixedLinear, FixedGate)
-_LAYERS: dict[str, Any] = {kind.__name__: kind for kind in (*_FLOAT, *_FIXED, ReLU, Residual)}
-_NETWORKS = {kind.__name__: kind for kind in (Network, FixedNetwork)}
+_LAYERS: dict[str, type] = {kind.__name__: kind for kind in (*_FLOAT, *_FIXED, ReLU, Residual)}
+_NETWORKS: dict[str, type] = {kind.__name__: kind for kind in (Network, FixedNetwork)}
+_COMPLEX = NDArray[np.complex128]
+_FORMS: dict[Any, str] = {
+    int: "an integer",
+    bool: "true or false",
+    NoneType: "left out",
+    IntArray: "an array of signed integers",
+    RealArray: "an array of float64",
+    _COMPLEX: "an array of float64 whose last axis has length 2",
+}
 
 
 class NetworkFileError(ValueError):
     """A file is no network, is damaged, or is of a newer format."""
 
 
-def save(network: Any, path: str | PathLike[str]) -> None:
-    """Write a network to one file: complete, or not at all.
+def save(network: Network | FixedNetwork, path: str | PathLike[str]) -> None:
+    """Write a network to one file: complete, or not at all. One network, one content.
 
     Raises
     ------
-    FileNotFoundError
-        There is no such folder.
-    IsADirectoryError
-        The path is that of a folder.
+    TypeError
+        The network or a layer is of another class than those of this room.
+    ValueError
+        More than 4096 layers, or texts of some megabytes.
+    OSError
+        The file cannot be written, see `lava_ssm.files.write`.
     """
-    target = Path(os.path.realpath(path))  # of a link, what it points to
-    if target.is_dir():
-        raise IsADirectoryError(f"path must name a file, {os.fspath(path)!r} is a folder")
-    if not target.parent.is_dir():
-        raise FileNotFoundError(f"path: no folder {os.fspath(target.parent)!r}")
-    content = io.BytesIO()
-    with h5py.File(content, "w", libver="v110", userblock_size=_HEADER_SIZE) as file:
-        _write(file, network)
-    with NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as part:
-        try:
-            part.write(sealed(content.getvalue()))
-            part.flush()
-            os.fsync(part.fileno())
-            os.chmod(part.name, 0o666 & ~_umask())
-            os.replace(part.name, target)
-        except BaseException:
-            os.unlink(part.name)
-            raise
-
-
-def sealed(content: bytes, version: int = VERSION) -> bytes:
-    """Give a file's bytes the header that vouches for them."""
-    data = content[_HEADER_SIZE:]
-    digest = hashlib.sha256(data).hexdigest()
-    header = f"lava_ssm network, version {version}, sha256 {digest}\n"
-    return header.encode().ljust(_HEADER_SIZE, b"\0") + data
+    arrays: dict[str, np.ndarray] = {}
+    about = {
+        "format": FORMAT,
+        "version": VERSION,
+        "written_by": f"lava_ssm {__version__}",
+        "kind": _name_of(network, _NETWORKS, "network"),
+        **_described(network, "", arrays),
+    }
+    files.write(path, archive.pack(arrays, about))
 
 
 def load(path: str | PathLike[str]) -> Network | FixedNetwork:
-    """Read a network that `save` wrote.
+    """Read a network that `save` wrote. What its name ends with does not matter.
 
     Raises
     ------
-    FileNotFoundError
-        There is no such file.
+    FileNotFoundError, IsADirectoryError, PermissionError
+        There is no such file, it is a folder, or it may not be read.
     NetworkFileError
-        The file is damaged or cut short, of another program, or of a newer format.
+        The file is damaged or cut short, of another program, or of a newer or an old format.
     """
     name = os.fspath(path)
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"no network file {name!r}")
-    content = Path(path).read_bytes()
-    header = _HEADER.fullmatch(content[:_HEADER_SIZE])
-    if header is None:
-        raise NetworkFileError(f"{name!r} was not written by lava_ssm, or not to its end")
-    if not 1 <= int(header[1]) <= VERSION:
-        raise NetworkFileError(
-            f"{name!r} has format version {int(header[1])}, this lava_ssm reads up to {VERSION}: "
+    try:
+        arrays, about = archive.read(path)
+    except (FileNotFoundError, NotADirectoryError):
+        raise FileNotFoundError(f"no network file {name!r}") from None
+    except archive.ArchiveError as error:
+        if _is_hdf5(path):
+            raise NetworkFileError(
+                f"{name!r} is an HDF5 file, as older versions of lava_ssm wrote: if it is one of "
+                "yours, convert it with the project's script, "
+                f"`python scripts/convert_h5.py {shlex.quote(str(name))} NEW.safetensors`"
+            ) from None
+        raise NetworkFileError(f"{name!r} cannot be loaded: {error}") from error
+    try:
+        return _network(about, arrays)
+    except Exception as error:  # whatever it is: the bytes are as written, but are no network
+        reason = (str(error) or repr(error))[:300]
+        raise NetworkFileError(f"{name!r} cannot be loaded: {reason}") from error
+
+
+def _is_hdf5(path: str | PathLike[str]) -> bool:
+    if not os.path.isfile(path):
+        return False
+    with open(path, "rb") as file:
+        start = file.read(1024)
+    return start.startswith((_HDF5, b"lava_ssm network, version")) or start[512:].startswith(_HDF5)
+
+
+def _name_of(thing: object, kinds: dict[str, type], what: str) -> str:
+    name = type(thing).__name__
+    if kinds.get(name) is not type(thing):
+        raise TypeError(f"{what}: files hold {', '.join(kinds)}; got {name}")
+    return name
+
+
+def _described(thing: Any, prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Fields as JSON has them; those that are arrays go into `arrays`."""
+    about: dict[str, Any] = {}
+    for field in fields(thing):
+        name, value = field.name, getattr(thing, field.name)
+        if isinstance(value, np.ndarray):
+            arrays[prefix + name] = _stored(value)
+        elif isinstance(value, tuple):
+            if len(value) > MOST_LAYERS:
+                raise ValueError(
+                    f"layers: a file holds at most {MOST_LAYERS}, the network has {len(value)}"
+                )
+            about[name] = [
+                {
+                    "kind": _name_of(layer, _LAYERS, f"layers[{i}]"),
+                    **_described(layer, f"{prefix}{name}.{i}.", arrays),
+                }
+                for i, layer in enumerate(value)
+            ]
+        elif isinstance(value, Arithmetic):
+            about[name] = _described(value, f"{prefix}{name}.", arrays)
+        elif isinstance(value, Enum):
+            about[name] = value.value
+        elif isinstance(value, np.integer):
+            about[name] = int(value)
+        elif value is not None:
+            about[name] = value
+    return about
+
+
+def _stored(values: np.ndarray) -> np.ndarray:
+    if values.dtype.kind == "c":
+        return np.stack([values.real, values.imag], -1)
+    if values.dtype.kind == "i":
+        low, high = int(values.min(initial=0)), int(values.max(initial=0))
+        for smaller in (np.int8, np.int16, np.int32):
+            if np.iinfo(smaller).min <= low and high <= np.iinfo(smaller).max:
+                return values.astype(smaller)
+    return values
+
+
+def _network(about: Any, arrays: dict[str, np.ndarray]) -> Network | FixedNetwork:
+    """Construct what is described: every field is checked as it is at any construction."""
+    if not isinstance(about, dict) or about.pop("format", None) != FORMAT:
+        raise ValueError("it holds something else than a network")
+    version = about.pop("version", None)
+    if type(version) is int and version > VERSION:
+        raise ValueError(
+            f"it has format version {version}, this lava_ssm reads version {VERSION}: "
             "update lava_ssm"
         )
-    if sealed(content, int(header[1])) != content:
-        raise NetworkFileError(f"{name!r} is damaged or cut short: its checksum does not fit")
-    try:
-        with h5py.File(io.BytesIO(content), "r") as file:
-            return _read(file)
-    except Exception as error:  # whatever it is: the bytes are as written, but are no network
-        raise NetworkFileError(f"{name!r} does not hold a network: {error}") from error
+    if type(version) is not int or version != VERSION:
+        raise ValueError(f"version must be {VERSION}, got {version!r}")
+    if not isinstance(written_by := about.pop("written_by", None), str):
+        raise TypeError(f"written_by must be a text, got {written_by!r}")
+    layers = about.pop("layers", None)
+    if not isinstance(layers, list):
+        raise TypeError(f"layers must be a list, got {layers!r}")
+    if len(layers) > MOST_LAYERS:
+        raise ValueError(f"layers: at most {MOST_LAYERS} are allowed, got {len(layers)}")
+    kind = _kind_of(about, _NETWORKS, "network")
+    made = {"made_by": about.pop("made_by", None), "layers": []}
+    for i, layer in enumerate(layers):
+        kind_of_layer = _kind_of(layer, _LAYERS, f"layers.{i}")
+        made["layers"].append(_constructed(kind_of_layer, layer, f"layers.{i}.", arrays))
+    if "arithmetic" in _forms(kind):
+        rules = about.pop("arithmetic", None)
+        if not isinstance(rules, dict):
+            raise TypeError(f"arithmetic must be an object, got {rules!r}")
+        made["arithmetic"] = _constructed(Arithmetic, rules, "arithmetic.", arrays)
+    network: Network | FixedNetwork = _constructed(kind, about, "", arrays, made)
+    if arrays:
+        raise ValueError(f"the array {next(iter(arrays))!r} belongs to no layer")
+    return network
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _kind_of(about: Any, kinds: dict[str, type], what: str) -> type:
+    if not isinstance(about, dict):
+        raise TypeError(f"{what} must be an object, got {about!r}")
+    name = about.pop("kind", None)
+    if not isinstance(name, str) or name not in kinds:
+        raise ValueError(f"{what}: its kind must be one of {', '.join(kinds)}; got {name!r}")
+    return kinds[name]
 
 
-def _write(file: h5py.File, network: Any) -> None:
-    file.attrs["kind"] = type(network).__name__
-    file.attrs["written_by"] = f"lava_ssm {__version__}"
-    for field in fields(network):
-        value = getattr(network, field.name)
-        match value:
-            case tuple():
-                group = file.create_group(field.name)
-                for i, layer in enumerate(value):
-                    _write_layer(group.create_group(str(i)), layer)
-            case dict():
-                file[field.name] = json.dumps(value)
-            case Arithmetic():
-                group = file.create_group(field.name)
-                for part in fields(value):
-                    _write_value(group, part.name, getattr(value, part.name))
-            case _:
-                _write_value(file, field.name, value)
+def _constructed(
+    kind: type,
+    about: dict[str, Any],
+    prefix: str,
+    arrays: dict[str, np.ndarray],
+    made: dict[str, Any] | None = None,
+) -> Any:
+    """Construct `kind` of its numbers and texts and of its arrays, which are taken from both.
+
+    `made` holds the fields that are neither.
+    """
+    given = dict(made or {})
+    for name, forms in _forms(kind).items():
+        if name not in given:
+            array, value = arrays.pop(prefix + name, None), about.pop(name, None)
+            if array is not None and value is not None:
+                raise ValueError(f"{prefix}{name} is there twice, as an array and as {value!r}")
+            given[name] = _field(forms, value if array is None else array, prefix + name)
+    if about:
+        raise ValueError(f"{kind.__name__} has no {prefix + next(iter(about))!r}")
+    return kind(**given)
 
 
-def _write_layer(group: h5py.Group, layer: Description) -> None:
-    group.attrs["kind"] = type(layer).__name__
-    for field in fields(layer):
-        _write_value(group, field.name, getattr(layer, field.name))
-
-
-def _write_value(group: h5py.Group, name: str, value: Any) -> None:
-    if isinstance(value, np.ndarray):
-        group.create_dataset(name, data=value, chunks=value.shape, compression="gzip", shuffle=True)
-    elif isinstance(value, Enum):
-        group.attrs[name] = value.value
-    elif value is not None:
-        group.attrs[name] = value
-
-
-def _read(file: h5py.File) -> Network | FixedNetwork:
-    layers = tuple(_read_layer(file["layers"][str(i)]) for i in range(len(file["layers"])))
-    given: dict[str, Any] = {
-        "layers": layers,
-        "readout": Readout(file.attrs["readout"]),
-        "made_by": json.loads(file["made_by"].asstr()[()]),
+@cache
+def _forms(kind: type) -> dict[str, tuple[Any, ...]]:
+    """What each field of a class may be, as it is declared."""
+    hints = get_type_hints(kind)
+    declared = {field.name: hints[field.name] for field in fields(kind)}
+    return {
+        name: get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+        for name, hint in declared.items()
     }
-    kind = _NETWORKS[file.attrs["kind"]]
-    if kind is FixedNetwork:
-        rules = file["arithmetic"].attrs
-        given |= {
-            "input_exponent": int(file.attrs["input_exponent"]),
-            "input_bits": int(file.attrs["input_bits"]),
-            "arithmetic": Arithmetic(
-                rounding=Rounding(rules["rounding"]),
-                overflow=Overflow(rules["overflow"]),
-                state_bits=int(rules["state_bits"]),
-                message_bits=int(rules["message_bits"]),
-            ),
-        }
-    return kind(**given)
 
 
-def _read_layer(group: h5py.Group) -> Any:
-    kind = _LAYERS[group.attrs["kind"]]
-    given = {name: dataset[...] for name, dataset in group.items()}
-    given |= {name: v.item() for name, v in group.attrs.items() if name != "kind"}
-    return kind(**given)
+def _field(forms: tuple[Any, ...], value: Any, name: str) -> Any:
+    """Give a value of one of the forms, of what JSON or an array says."""
+    for form in forms:
+        if isinstance(value, np.ndarray):
+            if form == IntArray and value.dtype.kind == "i":
+                return value
+            if form == RealArray and value.dtype == np.float64:
+                return value
+            if form == _COMPLEX and value.dtype == np.float64 and value.shape[-1:] == (2,):
+                return value.view(np.complex128)[..., 0]
+        elif type(value) is form and form in (int, bool, NoneType):
+            return value
+        elif isinstance(value, str) and value in _choices(form):
+            return form(value)
+    wanted = " or ".join(
+        _FORMS.get(form) or " or ".join(map(repr, _choices(form))) for form in forms
+    )
+    raise TypeError(f"{name} must be {wanted}, got {_told(value)}")
+
+
+def _choices(form: Any) -> tuple[str, ...]:
+    is_enum = isinstance(form, type) and issubclass(form, Enum)
+    return tuple(choice.value for choice in form) if is_enum else ()
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return f"an array of {value.dtype}, shape {value.shape}"
+    return "nothing" if value is None else repr(value)

@@ -172,10 +172,11 @@ class FixedS4D(Diagonal):
             checked = exponent(getattr(self, name), self.d_model, (0, 31), name)
             self._set(name, checked)
         # |a| < 1 exactly: re^2 + im^2 < 2^(2 p), all of it below 2^63
-        squared = (self.a * self.a).sum(axis=-1)
+        squared = np.einsum("...i,...i", self.a, self.a)
         one = np.int64(1) << (2 * np.reshape(self.param_exponent, (-1, 1)))
         unstable = squared >= one
-        _check_stable(np.where(unstable, np.sqrt(squared / one), 0))
+        if unstable.any():
+            _check_stable(np.where(unstable, np.sqrt(squared / one), 0))
 
     @property
     def n_parameters(self) -> int:

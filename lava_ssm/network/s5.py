@@ -267,7 +267,7 @@ class FixedS5(System):
             self._set(name, mantissas(getattr(self, name), bits, name))
         self._check_shapes(self.a.shape, (2,))
         lowest = word_range(WEIGHT_BITS)[0]
-        if (self.c == lowest).any():  # a synapse holds -c_im too
+        if self.c.min() == lowest:  # a synapse holds -c_im too
             raise ValueError(f"c: mantissas must lie in [{lowest + 1}, {-lowest - 1}]")
         self._set("d", optional(self.d, (self.d_model,), _diagonal, "d"))
         self._set("drive_bias", optional(self.drive_bias, self.a.shape, biases, "drive_bias"))

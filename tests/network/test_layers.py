@@ -108,6 +108,16 @@ def test_readout_is_one_of_three() -> None:
         Network((Linear([[1.0]]),), readout="median")
 
 
+@pytest.mark.parametrize("kind", ["i1", "<i2", ">i8", "i8", "u4"])
+def test_arrays_given_stay_the_givers(kind: str) -> None:
+    given = np.ones((2, 2), kind)
+    layer = FixedLinear(given, exponent=given[0])
+    given[:] = 3  # it may, and the layer does not see it
+    assert layer.weights.tolist() == [[1, 1], [1, 1]]
+    assert layer.exponent.tolist() == [1, 1]  # type: ignore[union-attr]
+    assert not layer.weights.flags.writeable
+
+
 def test_arrays_cannot_be_changed_and_are_copies() -> None:
     weights = np.ones((2, 2))
     layer = Linear(weights)

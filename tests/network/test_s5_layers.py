@@ -21,8 +21,7 @@ from lava_ssm.network import (
     ReLU,
     Residual,
 )
-from lava_ssm.network.file import sealed
-from tests.networks import random_fixed_s5_network, random_network, random_s5_network
+from tests.networks import random_fixed_s5_network, random_s5_network
 
 A = np.full(3, 0.5 + 0.1j)
 B = np.ones((3, 2), complex)
@@ -102,23 +101,15 @@ def test_a_fixed_network_comes_back_equal(
 ) -> None:
     rng = np.random.default_rng(seed)
     net = random_fixed_s5_network(rng, n_layers, per_channel=per_channel, density=0.5)
-    net.save(tmp_path / "net.h5")
-    assert lava_ssm.load(tmp_path / "net.h5") == net
+    net.save(tmp_path / "net.safetensors")
+    assert lava_ssm.load(tmp_path / "net.safetensors") == net
 
 
 @pytest.mark.parametrize("relu", [True, False])
 def test_a_float_network_comes_back_equal(tmp_path: Path, relu: bool) -> None:
     net = random_s5_network(np.random.default_rng(0), relu=relu)
-    net.save(tmp_path / "net.h5")
-    assert lava_ssm.load(tmp_path / "net.h5") == net
-
-
-def test_a_file_of_the_first_version_can_be_read(tmp_path: Path) -> None:
-    path = tmp_path / "net.h5"
-    net = random_network(np.random.default_rng(0))
-    net.save(path)  # without new layers the second version is the first
-    path.write_bytes(sealed(path.read_bytes(), version=1))
-    assert lava_ssm.load(path) == net
+    net.save(tmp_path / "net.safetensors")
+    assert lava_ssm.load(tmp_path / "net.safetensors") == net
 
 
 def test_dequantised_values_are_mantissas_over_powers_of_two() -> None:
