@@ -57,7 +57,7 @@ def _classifier(given: argparse.Namespace) -> ClassifierCard:
         "ptq": compress.quantize(nn.export(model), seen),
     }
     if given.fixed_run is not None:
-        fixed["qaft"] = network.load(given.fixed_run / "network.h5")
+        fixed["qaft"] = network.load(given.fixed_run / "network.safetensors")
         if fixed["qaft"].made_by["data"] != sets.name:
             raise SystemExit(f"{given.fixed_run} is of {fixed['qaft'].made_by['data']}")
     for key, net in fixed.items():
@@ -84,7 +84,7 @@ def _classifier(given: argparse.Namespace) -> ClassifierCard:
         core_hours=hours,
         test_samples=len(sets.test),
         overflows=overflows,
-        sha256=_save(given.name, made, network.load(given.run / "network.h5")),
+        sha256=_save(given.name, made, network.load(given.run / "network.safetensors")),
         readout=config["readout"],
         accuracy=accuracy,
         same_class=same,
@@ -102,7 +102,7 @@ def _classify(net: network.FixedNetwork, x: np.ndarray) -> tuple[np.ndarray, int
 
 def _denoiser(given: argparse.Namespace) -> DenoiserCard:
     sets = (given.data or Path("data")) / "mini-ndns"
-    real = network.load(given.run / "network.h5")
+    real = network.load(given.run / "network.safetensors")
     assert isinstance(real, network.Network)
     seen = calibration(*(data.ndns(sets / part) for part in ("validation_set", "training_set")))
     noisy, clean = data.stacked(data.ndns(sets / "test_set"))
@@ -178,9 +178,10 @@ def _save(
     name: str, fixed: network.FixedNetwork, real: network.Network | network.FixedNetwork
 ) -> dict[str, str]:
     """Write the files; gives their SHA-256."""
-    for file, net in ((f"{name}.h5", fixed), (f"{name}-float.h5", real)):
+    networks = {f"{name}.safetensors": fixed, f"{name}-float.safetensors": real}
+    for file, net in networks.items():
         net.save(FOLDER / file)
-    return {file: digest(FOLDER / file) for file in (f"{name}.h5", f"{name}-float.h5")}
+    return {file: digest(FOLDER / file) for file in networks}
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ ALLOWED = {
     "data": {"audio", "files"},
     "loihi2": {"engine", "files", "network", "numerics"},
     "loihi2.lowering": {"engine", "loihi2", "network", "numerics", "proc", "runtime"},
-    "zoo": {"network"},
+    "zoo": {"files", "network"},
 }
 # A part of a room with arrows of its own; its room's face loads it when it is used.
 PARTS = {"loihi2.lowering"}

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from lava_ssm import files
 from lava_ssm.zoo.networks import FOLDER, NAMES
 
 
@@ -69,10 +70,7 @@ class Card(ABC):
 
     def save(self, folder: Path) -> None:
         """Write the card beside the networks."""
-        text = json.dumps(vars(self), indent=1)
-        part = folder / f".{self.name}.json"
-        part.write_text(text + "\n")
-        part.replace(folder / f"{self.name}.json")
+        files.write(folder / f"{self.name}.json", json.dumps(vars(self), indent=1) + "\n")
 
 
 @dataclass(frozen=True)

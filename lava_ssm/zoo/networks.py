@@ -22,4 +22,4 @@ def load(name: str) -> "network.Network | network.FixedNetwork":
         raise FileNotFoundError(
             f"no file and no network {name!r} in the zoo; there are {known}, each with -float too"
         )
-    return network.load(FOLDER / f"{name}.h5")
+    return network.load(FOLDER / f"{name}.safetensors")

@@ -15,7 +15,7 @@ from lava_ssm.zoo.networks import FOLDER
 @pytest.mark.parametrize("name", zoo.NAMES)
 def test_files_are_those_of_the_card(name: str) -> None:
     card = zoo.card(name)
-    assert set(card.sha256) == {f"{name}.h5", f"{name}-float.h5"}
+    assert set(card.sha256) == {f"{name}.safetensors", f"{name}-float.safetensors"}
     for file, digest in card.sha256.items():
         assert hashlib.sha256((FOLDER / file).read_bytes()).hexdigest() == digest
     assert isinstance(lava_ssm.load(name), FixedNetwork)
