@@ -1,12 +1,15 @@
 # make demo   trains a small n-S4D on handwritten digits, quantises it, runs it in Lava
 # make test   lint, types and tests
 # make test-lava  Lava's own unit tests on its runtime and on ours (about five minutes)
+# make fuzz   files made to do harm, for ten minutes (MINUTES=60: an hour), to every reader
 # All set everything up first, on a fresh machine too.
 
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-lava lint format clean
+MINUTES := 10
+
+.PHONY: demo test test-lava fuzz lint format clean
 
 demo: $(VENV)/.installed
 	$(BIN)/lava-ssm demo
@@ -16,6 +19,9 @@ test: lint
 
 test-lava: $(VENV)/.installed
 	$(BIN)/python scripts/test_lava.py
+
+fuzz: $(VENV)/.installed
+	$(BIN)/python -m scripts.fuzz --minutes $(MINUTES)
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
