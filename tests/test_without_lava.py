@@ -53,7 +53,7 @@ except ImportError as error:
 
 
 def test_everything_but_the_processes_works_without_lava(tmp_path) -> None:  # type: ignore[no-untyped-def]
-    command = [sys.executable, "-c", CODE, str(tmp_path / "net.h5")]
+    command = [sys.executable, "-c", CODE, str(tmp_path / "net.safetensors")]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "is blocked" in done.stdout.splitlines()[-1]

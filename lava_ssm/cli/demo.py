@@ -59,8 +59,8 @@ def demo(
 
     network = nn.export(model)
     fixed = compress.quantize(network, data.train.x[:200])
-    network.save(out / "digits-float.h5")
-    fixed.save(out / "digits-fixed.h5")
+    network.save(out / "digits-float.safetensors")
+    fixed.save(out / "digits-fixed.safetensors")
     console.print(compress.report(network, fixed, data.test.x[:100]))
 
     start = time.perf_counter()
@@ -92,7 +92,7 @@ def demo(
     )
     figure = out / "digit.png"
     draw_stream(fixed, data, figure)
-    console.print(f"Networks and figure: {out}/digits-*.h5, {figure}")
+    console.print(f"Networks and figure: {out}/digits-*.safetensors, {figure}")
     if not equal.all():
         raise typer.Exit(1)
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from lava_ssm import files
 from lava_ssm.cli.backend import Backend
 from lava_ssm.cli.backend import run as run_by
 from lava_ssm.cli.evaluate import check
@@ -28,7 +29,7 @@ class Bound(str, Enum):
 def quantize_network(
     net: Annotated[str, typer.Argument(help="A float network's file, or a name of the zoo.")],
     task: Annotated[Task, typer.Argument(help="The data set to calibrate with.")],
-    out: Annotated[Path, typer.Option(help="Where to write the fixed network (.h5).")],
+    out: Annotated[Path, typer.Option(help="Where to write the fixed network (.safetensors).")],
     formats: Annotated[
         Preset, typer.Option(help="The best that fit, or those of the paper.")
     ] = Preset.BEST,
@@ -93,13 +94,14 @@ _FLOAT = "ns4d-sdigits-float"
 
 
 def _check_free(out: Path, figure: Path) -> None:
-    if out.suffix != ".h5":
-        raise ValueError(f"--out must end in .h5, got {out}")
+    if out.suffix != ".safetensors":
+        raise ValueError(f"--out must end in .safetensors, got {out}")
     if not out.parent.is_dir():
         raise ValueError(f"--out: no folder {out.parent}")
     for path in (out, figure):
         if path.exists():
             raise ValueError(f"--out: {path} exists already; choose another name, or remove it")
+    files.check(out)
 
 
 def _classify(kind: str, network: Any, test: Any, console: Console) -> None:

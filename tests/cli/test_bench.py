@@ -18,7 +18,7 @@ COMMAND = ["bench", "fall-through-vs-pipelined"]
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("bench") / "tiny.h5"
+    path = tmp_path_factory.mktemp("bench") / "tiny.safetensors"
     random_fixed_network(np.random.default_rng(0), readout=Readout.MEAN_OVER_TIME).save(path)
     return path
 
@@ -61,9 +61,9 @@ def test_the_table_has_what_is_measured_modelled_and_published(output: tuple[str
 
 
 def test_an_s5_stands_beside_its_paper(tmp_path: Path) -> None:
-    random_fixed_s5_network(np.random.default_rng(0)).save(tmp_path / "tiny.h5")
+    random_fixed_s5_network(np.random.default_rng(0)).save(tmp_path / "tiny.safetensors")
     options = ["--n-tokens", "6", "--published", "S5", "--output", str(tmp_path)]
-    result = CliRunner().invoke(app, [*COMMAND, str(tmp_path / "tiny.h5"), *options])
+    result = CliRunner().invoke(app, [*COMMAND, str(tmp_path / "tiny.safetensors"), *options])
     assert result.exit_code == 0, result.output
     rows = table(tmp_path)["rows"]
     assert sum(row["kind"] == "measured" for row in rows) == 9
@@ -114,11 +114,11 @@ def test_bad_options_are_told_plainly(network: Path, options: list[str], text: s
 def test_bad_samples_and_float_networks_are_told_plainly(network: Path, tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.zeros((7, 3)))
     np.save(tmp_path / "one.npy", np.zeros((1, 2)))
-    random_network(np.random.default_rng(0)).save(tmp_path / "float.h5")
+    random_network(np.random.default_rng(0)).save(tmp_path / "float.safetensors")
     for path, options, text in (
         (network, ["--tokens", str(tmp_path / "x.npy")], "(..., 2)"),
         (network, ["--tokens", str(tmp_path / "one.npy")], "at least two tokens"),
-        (tmp_path / "float.h5", [], "must be a fixed one"),
+        (tmp_path / "float.safetensors", [], "must be a fixed one"),
     ):
         result = CliRunner().invoke(app, [*COMMAND, str(path), *options])
         assert result.exit_code == 2

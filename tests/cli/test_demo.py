@@ -16,8 +16,8 @@ def test_demo_trains_quantises_runs_and_draws(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert "equal the reference's on 192 of 192 tokens" in " ".join(done.output.split())
     assert "first 3" in done.output
-    network = lava_ssm.load(tmp_path / "run" / "digits-float.h5")
-    fixed = lava_ssm.load(tmp_path / "run" / "digits-fixed.h5")
+    network = lava_ssm.load(tmp_path / "run" / "digits-float.safetensors")
+    fixed = lava_ssm.load(tmp_path / "run" / "digits-fixed.safetensors")
     assert isinstance(network, Network)
     assert isinstance(fixed, FixedNetwork)
     test = lava_ssm.data.digits().test

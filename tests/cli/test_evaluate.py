@@ -47,18 +47,20 @@ def test_two_networks_are_compared() -> None:
 def test_tokens_are_joined_as_those_that_a_network_was_trained_with(tmp_path: Path) -> None:
     float_net = lava_ssm.load("ns4d-sdigits-float")
     net = replace(float_net, made_by={**float_net.made_by, "config": '{"join": 4}'})
-    net.save(tmp_path / "coarse.h5")
+    net.save(tmp_path / "coarse.safetensors")
     test = data.digits().test.joined(4)
     right = int((net.predict(test.x) == test.y).sum())
-    done = CliRunner().invoke(app, ["evaluate", str(tmp_path / "coarse.h5"), "sdigits"])
+    done = CliRunner().invoke(app, ["evaluate", str(tmp_path / "coarse.safetensors"), "sdigits"])
     assert f"{right} of 450 right" in done.output
-    out = ["--out", str(tmp_path / "fixed.h5"), "--limit", "450"]
-    done = CliRunner().invoke(app, ["quantize", str(tmp_path / "coarse.h5"), "sdigits", *out])
+    out = ["--out", str(tmp_path / "fixed.safetensors"), "--limit", "450"]
+    done = CliRunner().invoke(
+        app, ["quantize", str(tmp_path / "coarse.safetensors"), "sdigits", *out]
+    )
     assert f"float: {right} of 450 right" in done.output
-    fixed = lava_ssm.load(tmp_path / "fixed.h5")
+    fixed = lava_ssm.load(tmp_path / "fixed.safetensors")
     right = int((fixed.predict(test.x) == test.y).sum())
     assert f"fixed: {right} of 450 right" in done.output
-    done = CliRunner().invoke(app, ["evaluate", str(tmp_path / "fixed.h5"), "sdigits"])
+    done = CliRunner().invoke(app, ["evaluate", str(tmp_path / "fixed.safetensors"), "sdigits"])
     assert f"{right} of 450 right" in done.output
 
 
@@ -66,7 +68,7 @@ def test_tokens_are_joined_as_those_that_a_network_was_trained_with(tmp_path: Pa
     ("net", "task", "text"),
     [
         ("no-such-net", "sdigits", "no file and no network 'no-such-net' in the zoo"),
-        ("absent.h5", "sdigits", "no network file"),
+        ("absent.safetensors", "sdigits", "no network file"),
         ("ns4d-sdigits", "smnist", "no MNIST"),
     ],
 )
@@ -88,10 +90,10 @@ def test_a_network_of_another_task_is_warned_of() -> None:
 
 
 def test_a_network_of_another_width_is_named(tmp_path: Path) -> None:
-    Network((Linear(np.ones((10, 3))),), Readout.LAST_TOKEN).save(tmp_path / "net.h5")
-    done = CliRunner().invoke(app, ["evaluate", str(tmp_path / "net.h5"), "sdigits"])
+    Network((Linear(np.ones((10, 3))),), Readout.LAST_TOKEN).save(tmp_path / "net.safetensors")
+    done = CliRunner().invoke(app, ["evaluate", str(tmp_path / "net.safetensors"), "sdigits"])
     assert done.exit_code == 2
-    assert "net.h5 takes tokens of 3 channels, sDigits has 1" in done.output
+    assert "net.safetensors takes tokens of 3 channels, sDigits has 1" in done.output
 
 
 def test_outputs_of_last_tokens_take_no_memory_for_the_others() -> None:

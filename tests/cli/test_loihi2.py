@@ -14,14 +14,14 @@ from tests.networks import random_fixed_network
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
     rng = np.random.default_rng(0)
-    random_fixed_network(rng).save(tmp_path / "net.h5")
+    random_fixed_network(rng).save(tmp_path / "net.safetensors")
     np.save(tmp_path / "x.npy", rng.integers(-500, 500, (2, 10, 2)))
     return tmp_path
 
 
 def test_map_prints_writes_and_draws(files: Path) -> None:
     options = ["--figure", str(files / "chip.png"), "--json", str(files / "map.json")]
-    done = CliRunner().invoke(app, ["map", str(files / "net.h5"), *options])
+    done = CliRunner().invoke(app, ["map", str(files / "net.safetensors"), *options])
     assert done.exit_code == 0, done.output
     assert "8 of 120 cores" in done.output
     assert json.loads((files / "map.json").read_text())["n_cores"] == 8
@@ -32,7 +32,7 @@ def test_estimate_counts_tokens_and_says_that_it_models(files: Path) -> None:
     written = {}
     for name, options in (("all", []), ("counted", ["--tokens", str(files / "x.npy")])):
         out = files / f"{name}.json"
-        command = ["estimate", str(files / "net.h5"), "--json", str(out), *options]
+        command = ["estimate", str(files / "net.safetensors"), "--json", str(out), *options]
         done = CliRunner().invoke(app, command)
         assert done.exit_code == 0, done.output
         assert "modelled, not measured" in " ".join(done.output.split())
@@ -46,13 +46,13 @@ def test_estimate_counts_tokens_and_says_that_it_models(files: Path) -> None:
 @pytest.mark.parametrize(
     ("command", "text"),
     [
-        (["map", "none.h5"], "no network file"),
-        (["map", "net.h5", "--system", "x"], "system must be one of"),
-        (["map", "net.h5", "--strategy", "spread"], "needs a target"),
-        (["map", "net.h5", "--figure", "none/chip.png"], "no folder"),
-        (["estimate", "net.h5", "--tokens", "none.npy"], "--tokens: no file"),
-        (["estimate", "net.h5", "--tokens", "net.h5"], "is no .npy file"),
-        (["estimate", "net.h5", "--json", "none/e.json"], "--json: no folder"),
+        (["map", "none.safetensors"], "no network file"),
+        (["map", "net.safetensors", "--system", "x"], "system must be one of"),
+        (["map", "net.safetensors", "--strategy", "spread"], "needs a target"),
+        (["map", "net.safetensors", "--figure", "none/chip.png"], "no folder"),
+        (["estimate", "net.safetensors", "--tokens", "none.npy"], "--tokens: no file"),
+        (["estimate", "net.safetensors", "--tokens", "net.safetensors"], "is no .npy file"),
+        (["estimate", "net.safetensors", "--json", "none/e.json"], "no folder"),
     ],
 )
 def test_bad_input_is_told_in_a_line(

@@ -18,7 +18,7 @@ def quantize(*arguments: object) -> Any:
 
 
 def test_a_float_network_becomes_a_fixed_one(tmp_path: Path) -> None:
-    out = tmp_path / "net.h5"
+    out = tmp_path / "net.safetensors"
     done = quantize("ns4d-sdigits-float", "sdigits", "--out", out, "--limit", 50)
     assert done.exit_code == 0, done.output
     fixed = lava_ssm.load(out)
@@ -36,21 +36,25 @@ def test_a_float_network_becomes_a_fixed_one(tmp_path: Path) -> None:
 
 def test_formats_bound_and_calibration_are_as_asked(tmp_path: Path) -> None:
     options = ["--formats", "paper", "--bound", "certified", "--calibration", "8"]
-    done = quantize("ns4d-sdigits-float", "sdigits", "--out", tmp_path / "net.h5", *options)
+    done = quantize(
+        "ns4d-sdigits-float", "sdigits", "--out", tmp_path / "net.safetensors", *options
+    )
     assert done.exit_code == 0, done.output
     real, seen = lava_ssm.load("ns4d-sdigits-float"), data.digits().train.x[:8]
     assert isinstance(real, lava_ssm.network.Network)
     wanted = compress.quantize(real, seen, compress.PAPER, "certified")
-    assert lava_ssm.load(tmp_path / "net.h5") == wanted
+    assert lava_ssm.load(tmp_path / "net.safetensors") == wanted
 
 
 def test_an_s5_network_gets_messages_of_16_bits(tmp_path: Path) -> None:
     torch.manual_seed(0)
     model = nn.SparseS5(1, 8, 8, 2, 10, relu=True, readout="mean")
-    nn.export(model.eval()).save(tmp_path / "float.h5")
-    done = quantize(tmp_path / "float.h5", "sdigits", "--out", tmp_path / "net.h5")
+    nn.export(model.eval()).save(tmp_path / "float.safetensors")
+    done = quantize(
+        tmp_path / "float.safetensors", "sdigits", "--out", tmp_path / "net.safetensors"
+    )
     assert done.exit_code == 0, done.output
-    fixed = lava_ssm.load(tmp_path / "net.h5")
+    fixed = lava_ssm.load(tmp_path / "net.safetensors")
     assert isinstance(fixed, FixedNetwork)
     assert fixed.arithmetic.message_bits == 16
 
@@ -58,11 +62,16 @@ def test_an_s5_network_gets_messages_of_16_bits(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("net", "task", "out", "text"),
     [
-        ("ns4d-sdigits", "sdigits", "net.h5", "ns4d-sdigits is quantised already"),
-        ("no-such-net", "sdigits", "net.h5", "no file and no network 'no-such-net' in the zoo"),
-        ("ns4d-sdigits-float", "smnist", "net.h5", "no MNIST"),
-        ("ns4d-sdigits-float", "sdigits", "none/net.h5", "--out: no folder"),
-        ("ns4d-sdigits-float", "sdigits", "net.png", "--out must end in .h5"),
+        ("ns4d-sdigits", "sdigits", "net.safetensors", "ns4d-sdigits is quantised already"),
+        (
+            "no-such-net",
+            "sdigits",
+            "net.safetensors",
+            "no file and no network 'no-such-net' in the zoo",
+        ),
+        ("ns4d-sdigits-float", "smnist", "net.safetensors", "no MNIST"),
+        ("ns4d-sdigits-float", "sdigits", "none/net.safetensors", "--out: no folder"),
+        ("ns4d-sdigits-float", "sdigits", "net.png", "--out must end in .safetensors"),
     ],
 )
 def test_what_cannot_be_quantised_is_said(
@@ -74,10 +83,10 @@ def test_what_cannot_be_quantised_is_said(
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("name", ["net.h5", "net.png"])
+@pytest.mark.parametrize("name", ["net.safetensors", "net.png"])
 def test_nothing_is_overwritten_by_quantisation(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text("old")
-    done = quantize("ns4d-sdigits-float", "sdigits", "--out", tmp_path / "net.h5")
+    done = quantize("ns4d-sdigits-float", "sdigits", "--out", tmp_path / "net.safetensors")
     assert done.exit_code == 2
     assert f"{name} exists already" in done.output
     assert (tmp_path / name).read_text() == "old"
@@ -85,7 +94,7 @@ def test_nothing_is_overwritten_by_quantisation(name: str, tmp_path: Path) -> No
 
 
 def test_a_network_of_another_data_set_is_warned_of(tmp_path: Path) -> None:
-    out = tmp_path / "net.h5"
+    out = tmp_path / "net.safetensors"
     done = quantize("ns4d-psmnist-float", "sdigits", "--calibration", 1, "--out", out)
     assert done.exit_code == 0, done.output
     assert "ns4d-psmnist-float was made for psMNIST, not for sDigits" in done.output

@@ -48,10 +48,10 @@ def test_after_training_every_token_has_the_integers_of_the_network_that_is_save
         training.advance()
     fixed = tuned.network()
     assert fixed != tuned.start
-    fixed.save(f"{tmp_path}/fixed.h5")
+    fixed.save(f"{tmp_path}/fixed.safetensors")
     from lava_ssm import load
 
-    again = load(f"{tmp_path}/fixed.h5")
+    again = load(f"{tmp_path}/fixed.safetensors")
     assert isinstance(again, FixedNetwork)
     integers = again.run(x.double().numpy(), backend="reference")
     np.testing.assert_array_equal(integers, fixed.run(x.double().numpy()))
