@@ -112,7 +112,7 @@ def _train(model, data: TokenData, epochs: int, seed: int, console: Console) -> 
     x, y = torch.from_numpy(data.train.x), torch.from_numpy(data.train.y)
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("", total=epochs, loss=float("nan"), accuracy=0.0)
-        for epoch in nn.fit(model, x, y, epochs, label_smoothing=0.1, seed=seed):
+        for epoch in nn.fit_epochs(model, x, y, epochs, label_smoothing=0.1, seed=seed):
             progress.update(task, advance=1, loss=epoch.loss, accuracy=epoch.accuracy)
 
 

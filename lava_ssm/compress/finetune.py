@@ -110,6 +110,21 @@ class FixedModel(nn.Module):
             elif isinstance(real, S4D) and isinstance(value, S4D):
                 self._scale[i] = found_scale(real, value)
 
+    @property
+    def d_input(self) -> int:
+        """Width of a token."""
+        return self.model.d_input
+
+    @property
+    def d_output(self) -> int:
+        """Width of the output."""
+        return self.model.d_output
+
+    @property
+    def readout(self) -> Readout:
+        """What is given of a sequence."""
+        return self.model.readout
+
     @torch.no_grad()
     def network(self) -> FixedNetwork:
         """Give the fixed network that the parameters now are."""
@@ -141,10 +156,19 @@ class FixedModel(nn.Module):
 
         Raises
         ------
+        TypeError
+            No tensor of real numbers.
         ValueError
-            A value that is not finite.
+            Another shape, no tokens, or a value that is not finite.
         """
-        if not torch.isfinite(x).all():
+        if not isinstance(x, Tensor) or not x.is_floating_point():
+            got = f"one of {x.dtype}" if isinstance(x, Tensor) else type(x).__name__
+            raise TypeError(f"x must be a tensor of floats, got {got}")
+        if x.ndim != 3 or x.shape[-1] != self.d_input or x.numel() == 0:
+            raise ValueError(
+                f"x must have shape (batch, time, {self.d_input}), got {tuple(x.shape)}"
+            )
+        if not x.isfinite().all():
             raise ValueError("x must be finite")
         fixed = self.network()
         readout, form = fixed.readout, fixed.input_format

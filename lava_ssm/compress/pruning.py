@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from lava_ssm.nn import S5
+from lava_ssm.nn.inputs import number, size
 
 Allocation = Literal["global", "tensor", "erk"]
 
@@ -64,16 +65,12 @@ class Pruner:
         end: float = 0.7,
         every: int = 10,
     ) -> None:
-        if not 0 < sparsity < 1:
-            raise ValueError(f"sparsity must lie in (0, 1), got {sparsity}")
+        sparsity, end = number(sparsity, "sparsity", "(0, 1)"), number(end, "end", "[0, 1]")
+        every = size(every, "every")
         if allocation not in get_args(Allocation):
             raise ValueError(
                 f"allocation must be one of {get_args(Allocation)}, got {allocation!r}"
             )
-        if not 0 <= end <= 1:
-            raise ValueError(f"end must lie in [0, 1], got {end}")
-        if every < 1:
-            raise ValueError(f"every must be at least 1, got {every}")
         self._weights = dict(prunable(model))
         if not self._weights:
             raise ValueError("model: it has no Linear and no S5 layer to prune")
@@ -97,7 +94,14 @@ class Pruner:
                 self._kept(name, density)
 
     def at(self, t: float) -> None:
-        """Prune to the sparsity of a share t of the training, in [0, 1]."""
+        """Prune to the sparsity of a share t of the training, in [0, 1].
+
+        Raises
+        ------
+        ValueError
+            A share outside this range.
+        """
+        t = number(t, "t", "[0, 1]")
         self._calls += 1
         done = t >= self.end
         if not self._final and (done or self._calls % self.every == 0):

@@ -12,12 +12,14 @@ from lava_ssm.nn.sparse_s5 import S5_SIZES, S5Block, SparseS5
 from lava_ssm.nn.training import (
     Augment,
     Epoch,
+    Fit,
     Recipe,
     Training,
     Worker,
     accuracy,
     evaluate,
     fit,
+    fit_epochs,
     optimizer,
 )
 
@@ -31,6 +33,7 @@ __all__ = [
     "Denoising",
     "DenoisingRecipe",
     "Epoch",
+    "Fit",
     "Initialization",
     "Recipe",
     "S5Block",
@@ -43,6 +46,7 @@ __all__ = [
     "evaluate",
     "export",
     "fit",
+    "fit_epochs",
     "match_level",
     "optimizer",
     "stretch",

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from lava_ssm import network
+from lava_ssm.nn.inputs import number
 from lava_ssm.nn.ns4d import NS4D
 from lava_ssm.nn.s4d import S4D
 
@@ -28,9 +29,16 @@ def assign(model: NS4D, net: network.Network) -> None:
 
     Raises
     ------
+    TypeError
+        Not an `NS4D` and a float network.
     ValueError
         The model has other layers than the network; it is left as it was.
     """
+    if not isinstance(model, NS4D) or not isinstance(net, network.Network):
+        raise TypeError(
+            f"model, net must be an NS4D and a Network, got {type(model).__name__}, "
+            f"{type(net).__name__}"
+        )
     modules = list(model.layers)
     if len(modules) != len(net.layers):
         raise ValueError(
@@ -92,9 +100,13 @@ def stretch(model: nn.Module, factor: float) -> None:
         Any module with `S4D` or `S5` layers.
     factor
         Above 0.
+
+    Raises
+    ------
+    ValueError
+        It is not.
     """
-    if not (factor > 0 and math.isfinite(factor)):
-        raise ValueError(f"factor must be above 0, got {factor}")
+    factor = number(factor, "factor", "(0, inf)")
     for module in model.modules():
         log_dt = getattr(module, "log_dt", None)
         if isinstance(log_dt, nn.Parameter):

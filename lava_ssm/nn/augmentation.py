@@ -6,6 +6,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from lava_ssm.nn.inputs import number, size
+
 
 class Wobble:
     """Turn, scale, shift and mirror each image at random; what comes in from outside is zero.
@@ -24,6 +26,11 @@ class Wobble:
         Largest shift along each axis, in pixels.
     mirror
         Whether left and right change places in half of the images.
+
+    Raises
+    ------
+    ValueError
+        A number outside its range.
     """
 
     def __init__(
@@ -35,8 +42,10 @@ class Wobble:
         shift: float = 0.0,
         mirror: bool = False,
     ) -> None:
-        self.image_shape = image_shape
-        self.turn, self.scale, self.shift, self.mirror = turn, scale, shift, mirror
+        height, width = image_shape
+        self.image_shape = size(height, "image_shape"), size(width, "image_shape")
+        self.turn, self.scale = number(turn, "turn", "[0, inf)"), number(scale, "scale", "[0, 1)")
+        self.shift, self.mirror = number(shift, "shift", "[0, inf)"), bool(mirror)
         self.order = None if order is None else torch.as_tensor(order)
         self.place = None if self.order is None else self.order.argsort()
 

@@ -15,6 +15,9 @@ import torch
 from scipy.fft import next_fast_len
 from torch import Tensor, nn
 
+from lava_ssm.network import Readout
+from lava_ssm.nn.evaluating import evaluating
+from lava_ssm.nn.inputs import Given, check_finite, number, seed, signals, size
 from lava_ssm.nn.s5 import S5
 from lava_ssm.nn.sparse_s5 import SparseS5
 from lava_ssm.nn.training import optimizer
@@ -100,33 +103,58 @@ def watched(model: SparseS5, limit: float) -> Iterator[list[Tensor]]:
 
 
 @torch.no_grad()
-def evaluate(model: nn.Module, noisy: Tensor, clean: Tensor, batch_size: int = 25) -> Tensor:
-    """SI-SNR in dB of each denoised signal, (clips,)."""
-    training = model.training
-    model.eval()
+def evaluate(model: nn.Module, noisy: Given, clean: Given, batch_size: int = 25) -> Tensor:
+    """SI-SNR in dB of each denoised signal, (clips,).
+
+    Raises
+    ------
+    TypeError, ValueError
+        See `Denoising`.
+    """
+    _check_masks(model)
+    noisy, clean = signals(noisy, clean, model)
+    batch_size = size(batch_size, "batch_size")
     parts = zip(noisy.split(batch_size), clean.split(batch_size), strict=True)
-    quality = torch.cat([si_snr(denoised(model, z)[0], s) for z, s in parts])
-    model.train(training)
-    return quality
+    with evaluating(model):
+        return torch.cat([si_snr(denoised(model, z)[0], s) for z, s in parts])
 
 
 @torch.no_grad()
-def match_level(model: SparseS5, noisy: Tensor, clean: Tensor, batch_size: int = 25) -> None:
+def match_level(model: SparseS5, noisy: Given, clean: Given, batch_size: int = 25) -> None:
     """Make speech come out as loud as it went in, on the mean of signals (batch, time); in place.
 
     SI-SNR, which models are trained for, does not tell how loud a result is. With s = clean and
     z = denoised, the decoder's mask m becomes g (1 + m) - 1 with g = <s, s> / <z, s>.
+
+    Raises
+    ------
+    TypeError, ValueError
+        See `Denoising`; or there is nothing of the clean signals in what the model gives.
     """
-    training = model.training
-    model.eval()
+    _check_masks(model)
+    noisy, clean = signals(noisy, clean, model)
+    batch_size = size(batch_size, "batch_size")
     parts = zip(noisy.split(batch_size), clean.split(batch_size), strict=True)
-    sums = torch.stack(
-        [torch.stack([s.square().sum(), (denoised(model, z)[0] * s).sum()]) for z, s in parts]
-    ).sum(0)
-    model.train(training)
+    with evaluating(model):
+        sums = torch.stack(
+            [torch.stack([s.square().sum(), (denoised(model, z)[0] * s).sum()]) for z, s in parts]
+        ).sum(0)
     g = sums[0] / sums[1]
+    if not (g.isfinite() and g != 0):
+        raise ValueError("clean: nothing of it is in what the model makes of noisy; is it silent?")
     model.decoder.weight.mul_(g)
     model.decoder.bias.mul_(g).add_(g - 1)
+
+
+def _check_masks(model: nn.Module) -> None:
+    """Refuse a model that is known not to give a mask of each token's magnitudes."""
+    bins, every = FRAME // 2 + 1, Readout.EVERY_TOKEN
+    widths = [getattr(model, name, bins) for name in ("d_input", "d_output")]
+    if widths != [bins, bins] or getattr(model, "readout", every) is not every:
+        raise ValueError(
+            f"model must have {bins} channels in and out and read out every token, this one has "
+            f"{widths[0]} and {widths[1]} channels and the readout {model.readout}"
+        )
 
 
 def shaped(x: Tensor, random: torch.Generator) -> Tensor:
@@ -269,14 +297,21 @@ class DenoisingRecipe:
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if not 0 < self.warm_up < 1:
-            raise ValueError(f"warm_up must lie in (0, 1), got {self.warm_up}")
-        if not 0 <= self.octaves <= 2:
-            raise ValueError(f"octaves must lie in [0, 2], got {self.octaves}")
-        if self.message_limit is not None and not 0 < self.message_limit < math.inf:
-            raise ValueError(f"message_limit must be positive, got {self.message_limit}")
+            object.__setattr__(self, name, size(getattr(self, name), name))
+        for name, interval in (
+            ("lr", "(0, inf)"),
+            ("ssm_lr", "(0, inf)"),
+            ("weight_decay", "[0, inf)"),
+            ("warm_up", "(0, 1)"),
+            ("octaves", "[0, 2]"),
+        ):
+            object.__setattr__(self, name, number(getattr(self, name), name, interval))
+        if self.message_limit is not None:
+            number(self.message_limit, "message_limit", "(0, inf)")
+        low, high = (number(value, "snr", "(-inf, inf)") for value in self.snr)
+        if low > high:
+            raise ValueError(f"snr must be ascending, got {low}, {high}")
+        object.__setattr__(self, "seed", seed(self.seed))
 
 
 class Denoising:
@@ -287,7 +322,7 @@ class Denoising:
     model
         Gives masks (batch, tokens, 257) of magnitudes (batch, tokens, 257).
     noisy, clean
-        Clips, (clips, time) each.
+        Clips, (clips, time) each: tensors or arrays of any real type.
     recipe
         How to train.
     after_step
@@ -295,26 +330,27 @@ class Denoising:
 
     Raises
     ------
+    TypeError
+        Clips that are no numbers, or masked arrays.
     ValueError
-        No clips, or not as many noisy as clean ones.
+        No clips, or not as many noisy as clean ones; a value or a parameter that is not finite; or
+        a model that does not take magnitudes of 257 bins.
     """
 
     def __init__(
         self,
         model: SparseS5,
-        noisy: Tensor,
-        clean: Tensor,
+        noisy: Given,
+        clean: Given,
         recipe: DenoisingRecipe | None = None,
         after_step: AfterStep | None = None,
     ) -> None:
-        if noisy.shape != clean.shape or noisy.ndim != 2 or len(noisy) == 0:
-            raise ValueError(
-                f"noisy, clean must have one shape (clips, time), got {tuple(noisy.shape)} and "
-                f"{tuple(clean.shape)}"
-            )
+        check_finite(model)
+        _check_masks(model)
         self.model, self.recipe = model, recipe or DenoisingRecipe()
-        self._noisy, self._clean, self._after_step = noisy, clean, after_step
-        self.steps_an_epoch = math.ceil(len(noisy) / self.recipe.batch_size)
+        self._noisy, self._clean = signals(noisy, clean, model)
+        self._after_step = after_step
+        self.steps_an_epoch = math.ceil(len(self._noisy) / self.recipe.batch_size)
         self.steps = self.recipe.epochs * self.steps_an_epoch
         self.step = 0
         r = self.recipe
@@ -364,12 +400,14 @@ class Denoising:
         return float(quality)
 
     def state_dict(self) -> dict[str, Any]:
-        """All that is needed to go on from here, but data, model class and recipe."""
+        """All that is needed to go on from here, but data, model class and recipe.
+
+        For `checkpoint.write`.
+        """
         return {
             "step": self.step,
             "model": self.model.state_dict(),
             "adamw": self._adamw.state_dict(),
-            "schedule": self._schedule.state_dict(),
             "random": self._random.get_state(),
             "order": self._order,
             "torch_random": torch.get_rng_state(),
@@ -380,7 +418,8 @@ class Denoising:
         self.step = state["step"]
         self.model.load_state_dict(state["model"])
         self._adamw.load_state_dict(state["adamw"])
-        self._schedule.load_state_dict(state["schedule"])
+        # the rates themselves are the optimizer's
+        self._schedule.load_state_dict({"last_epoch": self.step, "_step_count": self.step + 1})
         self._random.set_state(state["random"])
         self._order = state["order"]
         torch.set_rng_state(state["torch_random"])

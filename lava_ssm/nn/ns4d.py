@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from lava_ssm.network import Readout
-from lava_ssm.nn.s4d import S4D, Discretized, check_width, size
+from lava_ssm.nn.inputs import size
+from lava_ssm.nn.s4d import S4D, Discretized, check_width
 
 SIZES: dict[str, dict[str, Any]] = {
     "ns4d-tiny": {"d_model": 32, "d_state": 16, "n_layers": 4},

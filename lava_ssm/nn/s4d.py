@@ -3,12 +3,12 @@
 import math
 from typing import TypeAlias
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from lava_ssm.nn.convolution import convolve, impulse_response, turned
 from lava_ssm.nn.initialization import Initialization
+from lava_ssm.nn.inputs import size
 
 Discretized: TypeAlias = tuple[Tensor, Tensor, Tensor]
 
@@ -167,13 +167,6 @@ class S4D(nn.Module):
         )
 
 
-def size(value: int, name: str) -> int:
-    """A number of something, checked: an integer of at least 1."""
-    if not isinstance(value, int | np.integer) or value < 1:
-        raise ValueError(f"{name} must be an integer of at least 1, got {value!r}")
-    return int(value)
-
-
 def _complex(parts: Tensor) -> Tensor:
     """Complex numbers (...) of parts (..., 2), or of real ones (..., 1)."""
     if parts.shape[-1] == 1:
@@ -182,6 +175,8 @@ def _complex(parts: Tensor) -> Tensor:
 
 
 def check_width(u: Tensor, width: int, name: str) -> None:
-    """Refuse a tensor that does not end in `width` channels."""
+    """Refuse what is no tensor that ends in `width` channels."""
+    if not isinstance(u, Tensor):
+        raise TypeError(f"{name} must be a tensor, got {type(u).__name__}")
     if u.ndim == 0 or u.shape[-1] != width:
         raise ValueError(f"{name} must have shape (..., {width}), got {tuple(u.shape)}")

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from lava_ssm.nn.initialization import normal_hippo
-from lava_ssm.nn.s4d import Discretized, check_width, size
+from lava_ssm.nn.inputs import size
+from lava_ssm.nn.s4d import Discretized, check_width
 from lava_ssm.nn.scan import scan
 
 _LEAST_DECAY = 1e-4
@@ -20,7 +21,7 @@ class S5(nn.Module):
         x'(t) = A x + B u,          y = 2 Re(C x) + D u
         x_k   = a x_{k-1} + b u_k,  y_k = 2 Re(C r(x_k)) + D u_k        discretised
 
-    with a diagonal A, Re(A) <= -1e-4, and a step dt = exp(log_dt) step_rescale for each state:
+    with a diagonal A, Re(A) <= -1e-4, and a step dt = exp(log_dt) for each state:
 
         zoh:       a = exp(dt A),                        b = (a - 1) / A B
         bilinear:  a = (1 + dt A / 2) / (1 - dt A / 2),  b = dt / (1 - dt A / 2) B
@@ -45,8 +46,6 @@ class S5(nn.Module):
         "zoh" or "bilinear".
     dt_min, dt_max
         Range from which each state's step is drawn, log-uniformly; 0 < dt_min <= dt_max.
-    step_rescale
-        Factor of all steps: a layer trained on tokens of one rate runs on those of another.
 
     Attributes
     ----------
@@ -70,7 +69,6 @@ class S5(nn.Module):
         discretization: str = "zoh",
         dt_min: float = 1e-3,
         dt_max: float = 1e-1,
-        step_rescale: float = 1.0,
     ) -> None:
         super().__init__()
         d_model, d_state = size(d_model, "d_model"), size(d_state, "d_state")
@@ -81,10 +79,8 @@ class S5(nn.Module):
             raise ValueError(f"dt_min, dt_max: need 0 < dt_min <= dt_max, got {dt_min}, {dt_max}")
         if discretization not in ("zoh", "bilinear"):
             raise ValueError(f"discretization must be 'zoh' or 'bilinear', got {discretization!r}")
-        if not 0 < step_rescale < math.inf:
-            raise ValueError(f"step_rescale must be positive, got {step_rescale}")
         self.d_model, self.d_state, self.discretization = d_model, d_state, discretization
-        self.relu, self.step_rescale = bool(relu), float(step_rescale)
+        self.relu = bool(relu)
 
         kind = torch.get_default_dtype()
         eigenvalues, vectors = normal_hippo(d_state // blocks)
@@ -103,7 +99,7 @@ class S5(nn.Module):
     def discretized(self) -> Discretized:
         """Give a (d_state,), b (d_state, d_model) and c (d_model, d_state), complex."""
         big_a = torch.complex(self.a_re.clamp(max=-_LEAST_DECAY), self.a_im)
-        dt = self.log_dt.exp() * self.step_rescale
+        dt = self.log_dt.exp()
         if self.discretization == "zoh":
             a = (dt * big_a).exp()
             factor = (a - 1) / big_a
@@ -160,7 +156,7 @@ class S5(nn.Module):
         """Describe the layer in the text of a model."""
         return (
             f"d_model={self.d_model}, d_state={self.d_state}, relu={self.relu}, "
-            f"discretization={self.discretization!r}, step_rescale={self.step_rescale:g}"
+            f"discretization={self.discretization!r}"
         )
 
 

@@ -6,7 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from lava_ssm.network import Readout
-from lava_ssm.nn.s4d import Discretized, check_width, size
+from lava_ssm.nn.evaluating import evaluating
+from lava_ssm.nn.inputs import number, size
+from lava_ssm.nn.s4d import Discretized, check_width
 from lava_ssm.nn.s5 import S5
 
 S5_SIZES: dict[str, dict[str, Any]] = {
@@ -96,8 +98,7 @@ class SparseS5(nn.Module):
         super().__init__()
         d_input, d_model = size(d_input, "d_input"), size(d_model, "d_model")
         n_layers, d_output = size(n_layers, "n_layers"), size(d_output, "d_output")
-        if not 0 <= dropout < 1:
-            raise ValueError(f"dropout must lie in [0, 1), got {dropout}")
+        dropout = number(dropout, "dropout", "[0, 1)")
         self.readout = Readout(readout)
         self.relu = bool(relu)
         self.encoder = nn.Linear(d_input, d_model)
@@ -162,19 +163,17 @@ class SparseS5(nn.Module):
         What the layers give, before the readout, with the norms' running statistics.
         """
         check_width(x, self.d_input, "x")
-        training = self.training
-        self.eval()
         layers: list[S5] = [block.s5 for block in self.blocks]
         fixed: list[Discretized] = [s5.discretized() for s5 in layers]
         states = [s5.initial_state(*x.shape[:-2]) for s5 in layers]
         outputs = []
-        for token in x.unbind(-2):  # (..., d_input)
-            h = self._encoded(token)
-            for i, block in enumerate(self.blocks):
-                y, states[i] = layers[i].step(block.normalized(h), states[i], fixed[i])
-                h = block.behind_states(y, h)
-            outputs.append(self.decoder(h))
-        self.train(training)
+        with evaluating(self):
+            for token in x.unbind(-2):  # (..., d_input)
+                h = self._encoded(token)
+                for i, block in enumerate(self.blocks):
+                    y, states[i] = layers[i].step(block.normalized(h), states[i], fixed[i])
+                    h = block.behind_states(y, h)
+                outputs.append(self.decoder(h))
         return torch.stack(outputs, -2)
 
     def _encoded(self, x: Tensor) -> Tensor:

@@ -1,12 +1,23 @@
 """Training a classifier of token sequences."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import torch
 from torch import Tensor, nn
 
+from lava_ssm.nn.evaluating import evaluating
+from lava_ssm.nn.inputs import (
+    Given,
+    check_finite,
+    classes,
+    number,
+    number_of_classes,
+    seed,
+    sequences,
+    size,
+)
 from lava_ssm.nn.s4d import S4D
 from lava_ssm.nn.s5 import S5
 
@@ -102,17 +113,16 @@ class Recipe:
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("lr", "ssm_lr"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
-        if not self.weight_decay >= 0:
-            raise ValueError(f"weight_decay must not be negative, got {self.weight_decay}")
-        if not 0 <= self.label_smoothing <= 1:
-            raise ValueError(f"label_smoothing must lie in [0, 1], got {self.label_smoothing}")
-        if not 0 < self.warm_up < 1:
-            raise ValueError(f"warm_up must lie in (0, 1), got {self.warm_up}")
+            object.__setattr__(self, name, size(getattr(self, name), name))
+        for name, interval in (
+            ("lr", "(0, inf)"),
+            ("ssm_lr", "(0, inf)"),
+            ("weight_decay", "[0, inf)"),
+            ("label_smoothing", "[0, 1]"),
+            ("warm_up", "(0, 1)"),
+        ):
+            object.__setattr__(self, name, number(getattr(self, name), name, interval))
+        object.__setattr__(self, "seed", seed(self.seed))
         if self.precision not in ("float32", "bfloat16"):
             raise ValueError(f"precision must be 'float32' or 'bfloat16', got {self.precision!r}")
 
@@ -138,7 +148,9 @@ class Training:
         Gives logits (batch, d_output) of x (batch, time, d_input); or the same in PyTorch's
         `DistributedDataParallel`.
     x, labels
-        Sequences (samples, time, d_input) and their classes (samples,), int64.
+        Sequences (samples, time, d_input) and their classes (samples,), whole numbers in
+        [0, d_output): tensors or arrays of any real type. Sequences are rounded to the type of the
+        model's parameters.
     recipe
         How to train.
     augment
@@ -157,27 +169,30 @@ class Training:
 
     Raises
     ------
+    TypeError
+        x or labels are no numbers, or masked arrays.
     ValueError
-        No samples, or not as many labels.
+        No samples, or not as many labels; a shape or a class that the model does not take; a value
+        or a parameter that is not finite; or a model that does not give logits (batch, d_output).
     """
 
     def __init__(
         self,
         model: nn.Module,
-        x: Tensor,
-        labels: Tensor,
+        x: Given,
+        labels: Given,
         recipe: Recipe,
         augment: Augment | None = None,
         worker: Worker | None = None,
         adamw: torch.optim.AdamW | None = None,
     ) -> None:
-        if len(x) == 0 or len(x) != len(labels):
-            raise ValueError(
-                f"x, labels: need as many labels as samples, got {len(labels)}, {len(x)}"
-            )
-        self.model, self.x, self.labels, self.recipe = model, x, labels, recipe
+        self.model, self.recipe = model, recipe
         self.augment, self.worker = augment, worker or Worker()
-        self.steps_an_epoch = -(-len(x) // recipe.batch_size)
+        check_finite(model)
+        self.x = sequences(x, self._bare)
+        n_classes = number_of_classes(self._bare, self._first)
+        self.labels = classes(labels, len(self.x), n_classes).to(self.x.device)
+        self.steps_an_epoch = -(-len(self.x) // recipe.batch_size)
         if adamw is None:
             adamw = optimizer(model, recipe.lr, recipe.ssm_lr, recipe.weight_decay)
         self.adamw = adamw
@@ -202,6 +217,11 @@ class Training:
         """The model without what distributes it."""
         wrapped = isinstance(self.model, nn.parallel.DistributedDataParallel)
         return self.model.module if wrapped else self.model
+
+    def _first(self) -> Tensor:
+        """A sequence as the model gets it."""
+        x = self.x[:1]
+        return x if self.augment is None else self.augment(x, torch.Generator())
 
     def advance(self) -> Epoch:
         """Take one step.
@@ -268,7 +288,7 @@ class Training:
         return self._order[1]
 
     def state(self) -> dict[str, Any]:
-        """All that `restore` needs to continue, for `torch.save`."""
+        """All that `restore` needs to continue, for `checkpoint.write`."""
         return {
             "model": self._bare.state_dict(),
             "adamw": self.adamw.state_dict(),
@@ -288,26 +308,54 @@ class Training:
         self.history = [Epoch(*numbers) for numbers in state["history"]]
 
 
+class Fit(Sequence[Epoch]):
+    """What `fit` gives: the epochs of a training that is over.
+
+    Attributes
+    ----------
+    model : torch.nn.Module
+        What was trained, in evaluation mode.
+    history : list of Epoch
+        How each epoch went; the same as the sequence itself.
+    """
+
+    def __init__(self, model: nn.Module, history: list[Epoch]) -> None:
+        self.model, self.history = model, history
+
+    def __len__(self) -> int:
+        return len(self.history)
+
+    @overload
+    def __getitem__(self, i: int) -> Epoch: ...
+    @overload
+    def __getitem__(self, i: slice) -> Sequence[Epoch]: ...
+    def __getitem__(self, i: int | slice) -> Epoch | Sequence[Epoch]:
+        return self.history[i]
+
+    def __repr__(self) -> str:
+        last = self.history[-1]
+        return f"<Fit: {len(self)} epochs, loss {last.loss:.4f}, accuracy {last.accuracy:.2%}>"
+
+
 def fit(
     model: nn.Module,
-    x: Tensor,
-    labels: Tensor,
+    x: Given,
+    labels: Given,
     epochs: int,
     batch_size: int = 50,
     adamw: torch.optim.AdamW | None = None,
     label_smoothing: float = 0.0,
     seed: int = 0,
-) -> Iterator[Epoch]:
-    """Train with cross entropy and a one-cycle schedule; yields after each epoch.
-
-    `Training` in one call.
+    progress: bool | None = None,
+) -> Fit:
+    """Train with cross entropy and a one-cycle schedule: `Training` in one call.
 
     Parameters
     ----------
     model
         Gives logits (batch, d_output) of x (batch, time, d_input).
     x, labels
-        Sequences (samples, time, d_input) and their classes (samples,), int64.
+        Sequences (samples, time, d_input) and their classes (samples,), see `Training`.
     epochs, batch_size
         Passes over the samples, and samples a step.
     adamw
@@ -316,41 +364,86 @@ def fit(
         Share of each label that is spread over all classes, in [0, 1].
     seed
         Of the order of samples.
+    progress
+        Whether to show a bar on standard error; None: if that is a terminal.
+
+    Returns
+    -------
+    Fit
+        How each epoch went. The model is in evaluation mode then.
 
     Raises
     ------
-    ValueError
-        No samples, or not as many labels; or the loss is no longer finite.
+    TypeError, ValueError
+        See `Training` and `Recipe`; or the loss is no longer finite.
+    """
+    from rich.console import Console
+    from rich.progress import track
+
+    going = fit_epochs(model, x, labels, epochs, batch_size, adamw, label_smoothing, seed)
+    console = Console(stderr=True)
+    shown = console.is_terminal if progress is None else progress
+    return Fit(model, list(track(going, "training", epochs, console=console, disable=not shown)))
+
+
+def fit_epochs(
+    model: nn.Module,
+    x: Given,
+    labels: Given,
+    epochs: int,
+    batch_size: int = 50,
+    adamw: torch.optim.AdamW | None = None,
+    label_smoothing: float = 0.0,
+    seed: int = 0,
+) -> Iterator[Epoch]:
+    """Do what `fit` does, an epoch each time that the next one is asked for.
+
+    Bad input is refused at once; nothing is trained before the first epoch is asked for.
     """
     recipe = Recipe(epochs, batch_size, label_smoothing=label_smoothing, seed=seed)
-    training = Training(model, x, labels, recipe, adamw=adamw)
-    for _ in range(training.steps):
-        training.advance()
-        if training.step % training.steps_an_epoch == 0:
-            yield training.history[-1]
-    model.eval()
+    return _epochs(Training(model, x, labels, recipe, adamw=adamw))
 
 
-@torch.no_grad()
-def accuracy(model: nn.Module, x: Tensor, labels: Tensor, batch_size: int = 500) -> float:
-    """Share of sequences x (samples, time, d_input) that the model classifies rightly."""
-    model.eval()
-    right = sum(
-        int((model(part).argmax(-1) == wanted).sum())
-        for part, wanted in zip(x.split(batch_size), labels.split(batch_size), strict=True)
-    )
-    return right / len(x)
+def _epochs(training: Training) -> Iterator[Epoch]:
+    try:
+        while training.step < training.steps:
+            training.advance()
+            if training.step % training.steps_an_epoch == 0:
+                yield training.history[-1]
+    finally:
+        training.model.eval()
+
+
+def accuracy(model: nn.Module, x: Given, labels: Given, batch_size: int = 500) -> float:
+    """Share of sequences x (samples, time, d_input) that the model classifies rightly, in [0, 1].
+
+    Raises
+    ------
+    TypeError, ValueError
+        See `Training`.
+    """
+    return evaluate(model, x, labels, batch_size)[0]
 
 
 @torch.no_grad()
 def evaluate(
-    model: nn.Module, x: Tensor, labels: Tensor, batch_size: int = 100
+    model: nn.Module, x: Given, labels: Given, batch_size: int = 100
 ) -> tuple[float, float]:
-    """Accuracy, in [0, 1], and mean cross entropy of sequences x (samples, time, d_input)."""
-    model.eval()
+    """Accuracy, in [0, 1], and mean cross entropy of sequences x (samples, time, d_input).
+
+    Raises
+    ------
+    TypeError, ValueError
+        See `Training`.
+    """
+    check_finite(model)
+    tokens, batch_size = sequences(x, model), size(batch_size, "batch_size")
+    n_classes = number_of_classes(model, lambda: tokens[:1])
+    known = classes(labels, len(tokens), n_classes).to(tokens.device)
     right, loss = 0, 0.0
-    for part, wanted in zip(x.split(batch_size), labels.split(batch_size), strict=True):
-        logits = model(part)
-        right += int((logits.argmax(-1) == wanted).sum())
-        loss += float(nn.functional.cross_entropy(logits, wanted, reduction="sum"))
-    return right / len(x), loss / len(x)
+    with evaluating(model):
+        for part, wanted in zip(tokens.split(batch_size), known.split(batch_size), strict=True):
+            logits = model(part)
+            right += int((logits.argmax(-1) == wanted).sum())
+            loss += float(nn.functional.cross_entropy(logits, wanted, reduction="sum"))
+    return right / len(tokens), loss / len(tokens)

@@ -92,7 +92,7 @@ def test_training_learns_and_is_repeatable() -> None:
     for _ in range(2):
         torch.manual_seed(0)
         model = NS4D(1, 8, 4, 1, 2, readout="last", dt_min=0.05, dt_max=0.5)
-        epochs = list(fit(model, x, y, epochs=30, batch_size=8))
+        epochs = fit(model, x, y, epochs=30, batch_size=8)
         losses.append([epoch.loss for epoch in epochs])
     assert [epoch.number for epoch in epochs] == list(range(1, 31))
     assert losses[0] == losses[1]
@@ -113,16 +113,6 @@ def test_dynamics_learn_at_their_own_rate_without_decay() -> None:
     }
     assert {names[id(p)].split(".")[-1] for p in rest["params"]} == {"c", "weight"}
     assert (slow["weight_decay"], rest["weight_decay"]) == (0.0, 0.1)
-
-
-def test_training_refuses_what_it_cannot_learn() -> None:
-    x, y = toy()
-    model = NS4D(1, 4, 2, 1, 2)
-    with pytest.raises(ValueError, match="as many labels"):
-        list(fit(model, x, y[:-1], 1))
-    x[0, 0] = torch.nan
-    with pytest.raises(ValueError, match="loss is nan in epoch 1"):
-        list(fit(model, x, y, 1))
 
 
 def test_bad_sizes_are_named() -> None:

@@ -1,11 +1,11 @@
 """A training that is left and taken up again, alone and shared."""
 
-import io
+from pathlib import Path
 
 import pytest
 import torch
 
-from lava_ssm.nn import NS4D, Recipe, Training, Wobble, evaluate, export
+from lava_ssm.nn import NS4D, Recipe, Training, Wobble, checkpoint, evaluate, export
 from tests.nn.test_ns4d import toy
 
 
@@ -18,18 +18,16 @@ def training(**changes: object) -> Training:
 
 
 @pytest.mark.parametrize("leave_after", [1, 5, 7, 14])
-def test_a_training_taken_up_again_equals_one_never_left(leave_after: int) -> None:
+def test_a_training_taken_up_again_equals_one_never_left(leave_after: int, tmp_path: Path) -> None:
     whole = training()
     while whole.step < whole.steps:
         whole.advance()
     first = training()
     for _ in range(leave_after):
         first.advance()
-    file = io.BytesIO()
-    torch.save(first.state(), file)
-    file.seek(0)
+    checkpoint.write(tmp_path / "state", first.state())
     second = training()
-    second.restore(torch.load(file, weights_only=True))
+    second.restore(checkpoint.read(tmp_path / "state"))
     while second.step < second.steps:
         second.advance()
     assert second.history == whole.history
