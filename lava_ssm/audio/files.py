@@ -2,6 +2,7 @@
 
 import io
 import os
+import shlex
 from os import PathLike
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from numpy.typing import ArrayLike
 from lava_ssm import files
 from lava_ssm.audio.spectra import FRAME, SAMPLE_RATE
 from lava_ssm.numerics import RealArray, reals
+
+_PIECE = 2**16
+_MOST_CHUNKS = 1000
 
 
 class AudioError(ValueError):
@@ -26,28 +30,73 @@ def read(path: str | PathLike[str]) -> RealArray:
     FileNotFoundError
         There is no such file.
     AudioError
-        No sound file, not mono, not of 16 kHz, shorter than a frame of 512 samples, or with values
-        that are not finite.
+        No sound file, cut off, not mono, not of 16 kHz, shorter than a frame of 512 samples, or
+        with values that are not finite.
+    PermissionError
+        It may not be read.
     """
     name = os.fspath(path)
     if not Path(path).is_file():
         raise FileNotFoundError(f"no sound file {name!r}")
+    _check_finished(path)
     try:
-        samples, rate = soundfile.read(name, dtype="float64", always_2d=True)
+        with soundfile.SoundFile(name) as file:
+            channels, rate = file.channels, file.samplerate
+            if rate == SAMPLE_RATE and channels == 1:
+                samples = _samples(file)
     except soundfile.LibsndfileError as error:
         raise AudioError(f"{name!r} is no sound file that can be read: {error}") from None
+    given = shlex.quote(os.fsdecode(path))
     if rate != SAMPLE_RATE:
         raise AudioError(
             f"{name!r} has {rate} samples a second, {SAMPLE_RATE} are needed: resample it, for "
-            f"example with `ffmpeg -i {name} -ar {SAMPLE_RATE} out.wav`"
+            f"example with `ffmpeg -i {given} -ac 1 -ar {SAMPLE_RATE} out.wav`"
         )
-    if samples.shape[1] != 1:
-        raise AudioError(f"{name!r} has {samples.shape[1]} channels, one is needed: mix it down")
+    if channels != 1:
+        raise AudioError(
+            f"{name!r} has {channels} channels, one is needed: mix it down, for example with "
+            f"`ffmpeg -i {given} -ac 1 out.wav`"
+        )
     if len(samples) < FRAME:
         raise AudioError(f"{name!r} has {len(samples)} samples, less than the {FRAME} of one frame")
     if not np.isfinite(samples).all():
         raise AudioError(f"{name!r} holds values that are not finite")
-    return np.asarray(samples[:, 0])
+    return samples
+
+
+def _samples(file: soundfile.SoundFile) -> RealArray:
+    """All that is there, piece by piece: a header may tell of more than memory holds."""
+    parts = [np.zeros(0)]
+    while len(part := file.read(_PIECE, "float64")):
+        parts.append(part)
+    return np.concatenate(parts)
+
+
+def _check_finished(path: str | PathLike[str]) -> None:
+    """Refuse a WAV whose header does not know how much follows: its recorder was cut off.
+
+    Recorders write sizes of 0, or the greatest there are, and put them right at the end.
+    """
+    end = os.stat(path).st_size
+    with open(path, "rb") as file:
+        start = file.read(12)
+        if start[:4] != b"RIFF" or start[8:] != b"WAVE":
+            return
+        for _ in range(_MOST_CHUNKS):
+            kind, size = file.read(4), int.from_bytes(file.read(4), "little")
+            if kind == b"data":
+                break
+            file.seek(size + size % 2, os.SEEK_CUR)
+        else:
+            return
+        there = end - file.tell()
+    whole = 8 + int.from_bytes(start[4:8], "little")  # by the header
+    if size > there + 1 or (size == 0 < there and abs(whole - end) > 1):
+        raise AudioError(
+            f"{os.fspath(path)!r} has an unfinished header: it tells of {size} bytes of sound, "
+            f"{there} are there; its recorder was cut off, or the file was. `ffmpeg -ignore_length "
+            f"1 -i {shlex.quote(os.fsdecode(path))} -c copy out.wav` makes one of what is there"
+        )
 
 
 def write(path: str | PathLike[str], samples: ArrayLike) -> None:

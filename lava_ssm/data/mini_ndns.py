@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import gcd
@@ -25,8 +26,8 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from scipy.signal import butter, resample_poly, sosfiltfilt
 
+from lava_ssm import files
 from lava_ssm.audio import SAMPLE_RATE, write
-from lava_ssm.files import write as write_file
 
 Samples = NDArray[np.float32]
 Progress = Callable[[str, int, int], None]
@@ -84,6 +85,7 @@ _NOISE = {
 _TRAINING_NOISE = re.compile(r"/(?:colobot|lincity-ng)/(?:music|sounds)/.*\.(?:ogg|wav)$")
 _SPEECH_LIKE = re.compile(r"radiomessage|tv_newswav|aliencom|ambi_choir|robot|burp|voxy|phone")
 _SHARES = (0.7, 0.1, 0.2)  # of each kind of `_NOISE` in the three parts
+_MOST_UNZIPPED = 4 * 2**30
 _SHORTEST = 0.4  # seconds
 # No voice is that low, but rumble and offset of some recordings are: not what is to be kept
 _LOWEST = 80  # Hz
@@ -126,6 +128,8 @@ class MiniNDNS:
     def __post_init__(self) -> None:
         if len(self.clips) != 3 or min(self.clips) < 1:
             raise ValueError(f"clips must be three numbers of at least 1, got {self.clips}")
+        if self.seed < 0:
+            raise ValueError(f"seed must not be negative, got {self.seed}")
         if not 0.5 <= self.seconds <= 60:
             raise ValueError(f"seconds must lie in [0.5, 60], got {self.seconds}")
         for name in ("snr", "level"):
@@ -178,10 +182,9 @@ def make_mini_ndns(
             progress("unpacking packages", i, len(archives))
             _command("dpkg-deb", "-x", str(archive), str(unpacked))
         for bundle in unpacked.rglob("*.pk3"):
-            with zipfile.ZipFile(bundle) as content:
-                content.extractall(bundle.parent)
-        files = sorted(str(p.relative_to(unpacked)) for p in unpacked.rglob("*") if p.is_file())
-        speech, noise = _split(files, recipe.seed)
+            _unzip(bundle)
+        found = sorted(str(p.relative_to(unpacked)) for p in unpacked.rglob("*") if p.is_file())
+        speech, noise = _split(found, recipe.seed)
         made = work / "mini-ndns"
         for k, part in enumerate(PARTS):
             rng = np.random.default_rng([recipe.seed, k])
@@ -204,9 +207,21 @@ def make_mini_ndns(
             "voices": {part: list(speech[part]) for part in PARTS},
             "noises": noise,
         }
-        write_file(made / "about.json", json.dumps(about, indent=1))
+        files.write(made / "about.json", json.dumps(about, indent=1))
         made.rename(target)
     return target
+
+
+def _unzip(bundle: Path) -> None:
+    """Unpack a zip file where it lies."""
+    try:
+        with zipfile.ZipFile(bundle) as content:
+            size = sum(member.file_size for member in content.infolist())
+            if size > _MOST_UNZIPPED:
+                raise zipfile.BadZipFile(f"unpacks to {size} bytes")
+            content.extractall(bundle.parent)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        raise RuntimeError(f"packages: {bundle.name} is damaged: {error}") from error
 
 
 def _archives(folder: Path, packages: str | PathLike[str] | None, progress: Progress) -> list[Path]:
@@ -220,7 +235,7 @@ def _archives(folder: Path, packages: str | PathLike[str] | None, progress: Prog
         folder = Path(packages)
     found = []
     for name in names:
-        matching = sorted(folder.glob(f"{name}_*.deb"))
+        matching = sorted(path for path in folder.glob(f"{name}_*.deb") if path.is_file())
         if not matching:
             raise RuntimeError(f"packages: no {name}_*.deb in {str(folder)!r}")
         found.append(matching[-1])
@@ -285,7 +300,10 @@ def _decode(path: Path) -> Samples:
     if path.suffix == ".g722":
         samples = np.asarray(G722(SAMPLE_RATE, 64000).decode(path.read_bytes()))
         return (samples / 2**15).astype(np.float32)
-    given, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    try:
+        given, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        raise RuntimeError(f"packages: {path.name} is damaged: {error}") from error
     mono = given.mean(axis=1)
     common = gcd(rate, SAMPLE_RATE)
     return np.asarray(resample_poly(mono, SAMPLE_RATE // common, rate // common), np.float32)

@@ -1,8 +1,12 @@
 """MNIST, pixel by pixel."""
 
 import gzip
+import math
 import os
+import struct
+import zlib
 from pathlib import Path
+from typing import IO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +21,7 @@ _SHA256 = {
     "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
+_MOST_ITEMS = 60_000
 _HOW = (
     "Its four IDX files, gzipped or not, may lie there, in `mnist/` or in `MNIST/raw/`, where "
     "`torchvision.datasets.MNIST(folder, download=True)` puts them."
@@ -49,27 +54,45 @@ def mnist(
     where = folder(path)
     parts = []
     for part in ("train", "t10k"):
-        images = _idx(where, f"{part}-images-idx3-ubyte", 16)
-        labels = _idx(where, f"{part}-labels-idx1-ubyte", 8)
+        images = _idx(where, f"{part}-images-idx3-ubyte", (28, 28))
+        labels = _idx(where, f"{part}-labels-idx1-ubyte", ())
         x = images.reshape(-1, 784, 1)
         x = x if order is None else x[:, order]
         parts.append(Split(x.astype(np.float32) / 255, labels.astype(np.int64)))
     return TokenData(name, parts[0], parts[1], (28, 28), order)
 
 
-def _idx(where: Path, name: str, header: int) -> NDArray[np.uint8]:
-    """Bytes of an IDX file behind its header."""
+def _idx(where: Path, name: str, item: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Items of an IDX file, (items, *item)."""
     for place in (where, where / "mnist", where / "MNIST" / "raw"):
-        plain, packed = place / name, place / f"{name}.gz"
-        if plain.is_file():
-            content, found = plain.read_bytes(), plain
-        elif packed.is_file():
+        for path, opened in ((place / name, open), (place / f"{name}.gz", gzip.open)):
+            if not path.is_file():
+                continue
             try:
-                content, found = gzip.decompress(packed.read_bytes()), packed
-            except (OSError, EOFError) as error:
-                raise DataDamagedError(f"{packed}: not a whole gzip file: {error}") from error
-        else:
-            continue
-        check(content, _SHA256[name], str(found))
-        return np.frombuffer(content, np.uint8, offset=header)
+                with opened(path, "rb") as file:
+                    content = _content(cast(IO[bytes], file), path, item)
+            except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+                raise DataDamagedError(f"{path}: not a whole gzip file: {error}") from error
+            check(content, _SHA256[name], str(path))
+            pixels = np.frombuffer(content, np.uint8, offset=8 + 4 * len(item))
+            return pixels.reshape(-1, *item)
     raise not_found(f"MNIST ({name})", where, _HOW)
+
+
+def _content(file: IO[bytes], found: Path, item: tuple[int, ...]) -> bytes:
+    """Bytes of an IDX file: as many as its header tells of, which are not more than it can be."""
+    header = file.read(8 + 4 * len(item))
+    wanted = struct.pack(">I", 0x0801 + len(item)), struct.pack(f">{len(item)}I", *item)
+    if len(header) < 8 or (header[:4], header[8:]) != wanted:
+        raise DataDamagedError(
+            f"{found}: its header must be that of an IDX file of {math.prod(item)} bytes an item, "
+            f"got {header.hex(' ', 4)}"
+        )
+    items = int.from_bytes(header[4:8], "big")
+    if items > _MOST_ITEMS:
+        raise DataDamagedError(f"{found}: its header tells of {items} items, MNIST has fewer")
+    rest = file.read(items * math.prod(item) + 1)  # one more would show that there is more
+    if len(rest) != items * math.prod(item):
+        more = "more" if len(rest) > items * math.prod(item) else "fewer"
+        raise DataDamagedError(f"{found}: holds {more} bytes than the {items} items of its header")
+    return header + rest

