@@ -8,6 +8,7 @@ import lava_ssm
 from lava_ssm.cli.bench import bench
 from lava_ssm.cli.demo import demo
 from lava_ssm.cli.denoise import denoise
+from lava_ssm.cli.errors import told_plainly
 from lava_ssm.cli.estimate import estimate_network
 from lava_ssm.cli.evaluate import evaluate
 from lava_ssm.cli.finetune import finetune
@@ -18,16 +19,16 @@ from lava_ssm.cli.train import train
 from lava_ssm.cli.train_denoiser import train_denoiser
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
-app.command()(demo)
-app.command()(train)
-app.command()(finetune)
-app.command("quantize")(quantize_network)
-app.command()(evaluate)
-app.command("map")(map_network)
-app.command("estimate")(estimate_network)
-app.command()(mini_ndns)
-app.command()(train_denoiser)
-app.command()(denoise)
+app.command()(told_plainly(demo))
+app.command()(told_plainly(train))
+app.command()(told_plainly(finetune))
+app.command("quantize")(told_plainly(quantize_network))
+app.command()(told_plainly(evaluate))
+app.command("map")(told_plainly(map_network))
+app.command("estimate")(told_plainly(estimate_network))
+app.command()(told_plainly(mini_ndns, RuntimeError))
+app.command()(told_plainly(train_denoiser))
+app.command()(told_plainly(denoise))
 app.add_typer(bench, name="bench")
 
 

@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from lava_ssm.cli.console import make_console
+from lava_ssm.cli.errors import check_folder
 from lava_ssm.data import TokenData, digits
 from lava_ssm.network import FixedNetwork, Network
 
@@ -31,9 +33,13 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder for the networks and the figure.")] = Path(
         "runs/demo"
     ),
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training images.")] = 60,
+    epochs: Annotated[
+        int, typer.Option(min=1, max=2**31 - 1, help="Passes over the training images.")
+    ] = 60,
     lava_images: Annotated[int, typer.Option(min=1, help="Test images to run in Lava.")] = 100,
-    seed: Annotated[int, typer.Option(help="Of the initial weights and the order.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**63 - 1, help="Of the initial weights and the order.")
+    ] = 0,
 ) -> None:
     """Train a small n-S4D on handwritten digits, quantise it, run it in Lava, compare."""
     import torch
@@ -41,7 +47,8 @@ def demo(
     from lava_ssm import compress, engine, nn, proc
     from lava_ssm.cli.figure import draw_stream
 
-    console = Console()
+    console = make_console()
+    check_folder(out, "--out")
     out.mkdir(parents=True, exist_ok=True)
     data = digits()
     console.print(
@@ -52,9 +59,9 @@ def demo(
     torch.manual_seed(seed)
     model = nn.NS4D(1, 32, 16, 4, 10, readout="mean", dt_min=0.01, dt_max=0.5)
     _train(model, data, epochs, seed, console)
-    x, y = torch.from_numpy(data.test.x), torch.from_numpy(data.test.y)
+    x = data.test.x
     start = time.perf_counter()
-    accuracy = nn.accuracy(model, x, y)
+    accuracy = nn.accuracy(model, x, data.test.y)
     rows = [_row("PyTorch, whole images", "float32", accuracy, data, len(x), start, model)]
 
     network = nn.export(model)
@@ -92,28 +99,27 @@ def demo(
     )
     figure = out / "digit.png"
     draw_stream(fixed, data, figure)
-    console.print(f"Networks and figure: {out}/digits-*.safetensors, {figure}")
+    console.print(f"Networks and figure: {out}/digits-*.safetensors, {figure}", soft_wrap=True)
     if not equal.all():
         raise typer.Exit(1)
 
 
 def _train(model, data: TokenData, epochs: int, seed: int, console: Console) -> None:  # type: ignore[no-untyped-def]
-    import torch
-
     from lava_ssm import nn
 
     columns = (
         TextColumn("training"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("loss {task.fields[loss]:.3f}, accuracy {task.fields[accuracy]:.1%}"),
+        TextColumn("{task.fields[now]}"),
         TimeRemainingColumn(),
     )
-    x, y = torch.from_numpy(data.train.x), torch.from_numpy(data.train.y)
+    x, y = data.train.x, data.train.y
     with Progress(*columns, console=console) as progress:
-        task = progress.add_task("", total=epochs, loss=float("nan"), accuracy=0.0)
+        task = progress.add_task("", total=epochs, now="")
         for epoch in nn.fit_epochs(model, x, y, epochs, label_smoothing=0.1, seed=seed):
-            progress.update(task, advance=1, loss=epoch.loss, accuracy=epoch.accuracy)
+            now = f"loss {epoch.loss:.3f}, accuracy {epoch.accuracy:.1%}"
+            progress.update(task, advance=1, now=now)
 
 
 def _accuracy(outputs: np.ndarray, y: np.ndarray) -> float:

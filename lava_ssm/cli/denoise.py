@@ -11,6 +11,8 @@ from rich.console import Console
 from lava_ssm.cli.backend import Backend
 from lava_ssm.cli.backend import compare as compare_with
 from lava_ssm.cli.backend import run as run_by
+from lava_ssm.cli.console import make_console
+from lava_ssm.cli.errors import check_target, say
 
 
 def denoise(
@@ -27,20 +29,15 @@ def denoise(
 ) -> None:
     """Stream a file through a network, 128 samples at a time."""
     import lava_ssm
-    from lava_ssm import files
     from lava_ssm.audio import Denoiser, analyse, magnitudes, read, write
     from lava_ssm.audio.spectra import DELAY, HOP, SAMPLE_RATE
 
-    console = Console()
-    try:
-        samples = read(noisy)
-        network = lava_ssm.load(model)
-        denoiser = Denoiser(network)
-        files.check(clean)
-    except (ValueError, OSError) as error:
-        console.print(str(error), style="red", soft_wrap=True, markup=False)
-        raise typer.Exit(2) from None
-    _remark(samples, console)
+    console = make_console()
+    check_target(clean, "clean")
+    samples = read(noisy)
+    network = lava_ssm.load(model)
+    denoiser = Denoiser(network)
+    _remark(samples)
 
     blocks = np.zeros((-(-len(samples) // HOP) + DELAY // HOP, HOP))
     blocks.ravel()[: len(samples)] = samples
@@ -50,12 +47,9 @@ def denoise(
         parts.append(denoiser.step(block))
         seconds[i] = time.perf_counter() - start
     sound = np.concatenate(parts)[DELAY : DELAY + len(samples)]
-    try:
-        write(clean, sound)
-    except OSError as error:
-        console.print(str(error), style="red", soft_wrap=True, markup=False)
-        raise typer.Exit(2) from None
-    console.print(f"{clean}: {len(samples) / SAMPLE_RATE:.2f} s, {len(blocks)} tokens")
+    write(clean, sound)
+    text = f"{clean}: {len(samples) / SAMPLE_RATE:.2f} s, {len(blocks)} tokens"
+    console.print(text, soft_wrap=True)
     if realtime_report:
         _report(seconds, HOP / SAMPLE_RATE, console)
     if compare is not None:
@@ -65,26 +59,27 @@ def denoise(
             raise typer.Exit(1)
 
 
-def _remark(samples: np.ndarray, console: Console) -> None:
+def _remark(samples: np.ndarray) -> None:
     if not samples.any():
-        console.print("[yellow]The file is silent; what comes out is what the network makes of it.")
+        say("The file is silent; what comes out is what the network makes of it.", "yellow")
         return
     beyond = np.abs(samples).max()
     if beyond > 1:  # floats, which need not stay within full scale
-        console.print(f"[yellow]Samples reach {beyond:.2f} of full scale; the result is clipped.")
+        say(f"Samples reach {beyond:.2f} of full scale; the result is clipped.", "yellow")
         return
     share = np.mean(np.abs(samples) >= 1 - 2**-15)
     if share > 1e-3:
-        console.print(f"[yellow]{share:.1%} of the samples are clipped; that stays audible.")
+        say(f"{share:.1%} of the samples are clipped; that stays audible.", "yellow")
 
 
 def _report(seconds: np.ndarray, budget: float, console: Console) -> None:
     rest = seconds[1:] if len(seconds) > 1 else seconds  # the first step compiles and warms up
     median, high, worst = np.quantile(rest, [0.5, 0.99, 1.0])
-    verdict = "in real time" if high < budget else "[red]not in real time"
+    verdict = "in real time" if high < budget else "not in real time"
     console.print(
         f"A token, spectrum and synthesis included, took {1e6 * median:,.0f} us in the median, "
         f"{1e6 * high:,.0f} us in the 99th percentile, {1e6 * worst:,.0f} us at worst (measured, "
         f"the first left out); there are {1e6 * budget:,.0f} us: {verdict}, {budget / median:.0f} "
-        "times as fast as needed in the median."
+        "times as fast as needed in the median.",
+        style=None if high < budget else "red",
     )

@@ -6,21 +6,19 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lava_ssm.cli import files
+from lava_ssm import files
+from lava_ssm.cli.errors import RunError, check_folder
 
 WIDTH, STATES = 192, 128
 """H and P of the published width k = 1."""
 TEST_CLIPS_FIXED = 100
-
-
-class RunError(ValueError):
-    """A run folder cannot be used; the message says why."""
+MODEL, NETWORK, FIXED = "model.safetensors", "network.safetensors", "fixed.safetensors"
+_CHECKPOINT = "checkpoint.safetensors"
 
 
 @dataclass(frozen=True)
@@ -85,39 +83,26 @@ def train(
     Raises
     ------
     RunError
-        The folder holds a run of another configuration, or `start` none that fits.
-    FileNotFoundError
-        No data.
+        The folder holds a run of another configuration, or a damaged one, or `start` none that
+        fits.
+    OSError
+        No data, or nothing may be written there.
     """
     import torch
 
     from lava_ssm import compress, nn
     from lava_ssm.data import ndns, stacked
+    from lava_ssm.nn import checkpoint
     from lava_ssm.nn.denoising import evaluate, match_level
 
-    result = folder / "result.json"
-    asked = {**asdict(config), "limit": limit, "data": _identity(data)}
-    _check_config(folder, asked)
-    if result.is_file():
-        done: dict[str, Any] = json.loads(result.read_text())
+    done = finished(config, folder, data, limit)
+    if done is not None:
         return done
+    check_folder(folder, "folder")
+    asked = _asked(config, data, limit)
     clips = {p: ndns(data / p)[:limit] for p in ("training_set", "validation_set", "test_set")}
-    noisy, clean = (torch.from_numpy(v) for v in stacked(clips["training_set"]))
-    held_noisy, held_clean = (torch.from_numpy(v) for v in stacked(clips["validation_set"]))
-
-    torch.manual_seed(config.seed)
-    width, states = _sizes(config.k)
-    model = nn.SparseS5(
-        257, width, states, 3, 257, dropout=config.dropout, blocks=max(1, states // 8)
-    )
-    if config.start is not None:
-        _load_start(model, Path(config.start))
-    if config.relu:
-        model.relufy()
-    pruner = None
-    if config.sparsity > 0:
-        allocation: Any = config.allocation
-        pruner = compress.Pruner(model, config.sparsity, allocation, config.end)
+    noisy, clean = stacked(clips["training_set"])
+    held_noisy, held_clean = stacked(clips["validation_set"])
     recipe = nn.DenoisingRecipe(
         epochs=config.epochs,
         batch_size=config.batch_size,
@@ -127,24 +112,49 @@ def train(
         message_limit=config.message_limit,
         seed=config.seed,
     )
+    torch.manual_seed(recipe.seed)
+    width, states = _sizes(config.k)
+    model = nn.SparseS5(
+        257, width, states, 3, 257, dropout=config.dropout, blocks=max(1, states // 8)
+    )
+    if config.start is not None:
+        _load_start(model, Path(config.start))
+    if config.relu:
+        model.relufy()
+    pruner = None
+    if config.sparsity != 0:
+        allocation: Any = config.allocation
+        pruner = compress.Pruner(model, config.sparsity, allocation, config.end)
     training = nn.Denoising(model, noisy, clean, recipe, pruner.at if pruner else None)
     folder.mkdir(parents=True, exist_ok=True)
     _write_json(folder / "config.json", asked)
     best: dict[str, Any] = {"validation": -np.inf, "model": None, "cpu_seconds": 0.0}
     log: list[str] = []
-    checkpoint = folder / "checkpoint.pt"
-    if checkpoint.is_file():
-        state = torch.load(checkpoint, weights_only=False)
-        training.load_state_dict(state["training"])
-        best, log = state["best"], state["log"]
-        if pruner is not None:
-            pruner.load_state_dict(state["pruner"])
+
+    def write_log() -> None:
+        header = "epoch,si_snr_of_last_step,validation_si_snr"
+        files.write(folder / "log.csv", "\n".join([header, *log, ""]))
+
+    path = folder / _CHECKPOINT
+    if path.is_file():
+        try:
+            state = checkpoint.read(path)
+            training.load_state_dict(state["training"])
+            best, log = state["best"], state["log"]
+            if pruner is not None:
+                pruner.load_state_dict(state["pruner"])
+        except Exception as error:
+            raise RunError(
+                f"{path} is not of this training, or damaged ({type(error).__name__}: {error}); "
+                "remove it to begin anew"
+            ) from error
+        write_log()
 
     def save() -> None:
         state = {"training": training.state_dict(), "best": best, "log": log}
         if pruner is not None:
             state["pruner"] = pruner.state_dict()
-        files.write(checkpoint, partial(torch.save, state))
+        checkpoint.write(path, state)
 
     saved, used = time.monotonic(), time.process_time()
     while training.step < training.steps:
@@ -159,25 +169,46 @@ def train(
                     "model": {n: v.clone() for n, v in model.state_dict().items()},
                 }
             log.append(f"{training.step // training.steps_an_epoch},{now:.3f},{quality:.3f}")
-            header = "epoch,si_snr_of_last_step,validation_si_snr"
-            text = "\n".join([header, *log, ""])
-            files.write(folder / "log.csv", partial(Path.write_text, data=text))
+            write_log()
         report(training.step, training.steps, now, best["validation"])
         if time.monotonic() - saved > checkpoint_every or training.step == training.steps:
             best["cpu_seconds"] += time.process_time() - used
             used = time.process_time()
             save()
             saved = time.monotonic()
+    if best["model"] is None:
+        raise RunError("no epoch gave a finite SI-SNR of the validation set: lower the rates")
     model.load_state_dict(best["model"])
     match_level(model, held_noisy, held_clean)
-    files.write(folder / "model.pt", partial(torch.save, model.state_dict()))
+    checkpoint.write(folder / MODEL, model.state_dict())
     measured = _measure(model, clips, asked, best)
     measured |= _finish(model, folder, clips)
-    _write_json(result, measured)
+    _write_json(folder / "result.json", measured)
     return measured
 
 
+def finished(
+    config: Denoiser, folder: Path, data: Path, limit: int | None
+) -> dict[str, Any] | None:
+    """What a training in this folder gave, if it is over.
+
+    Raises
+    ------
+    RunError
+        The folder holds a run of another configuration, or a damaged one.
+    """
+    asked, result = _asked(config, data, limit), folder / "result.json"
+    _check_config(folder, asked)
+    return _read_json(result) if result.is_file() else None
+
+
+def _asked(config: Denoiser, data: Path, limit: int | None) -> dict[str, Any]:
+    return {**asdict(config), "limit": limit, "data": _identity(data)}
+
+
 def _sizes(k: float) -> tuple[int, int]:
+    if not 0 < k <= 16:
+        raise RunError(f"k must lie in (0, 16], got {k:g}")
     width, states = round(WIDTH * k), round(STATES * k)
     if states < 8 or states % 8:
         raise RunError(f"k must make 128 k a multiple of 8, got k = {k:g}")
@@ -185,11 +216,17 @@ def _sizes(k: float) -> tuple[int, int]:
 
 
 def _check_config(folder: Path, asked: dict[str, Any]) -> None:
+    old = [name for name in ("checkpoint.pt", "model.pt") if (folder / name).exists()]
+    if old and not (folder / "result.json").is_file():
+        raise RunError(
+            f"{os.fspath(folder)!r} holds {' and '.join(old)} of an older lava_ssm, which this one "
+            "does not read: finish it with the one that wrote it, or train anew in another folder"
+        )
     file = folder / "config.json"
     if not file.is_file():
         return
     # what could not be asked for when an older configuration was written
-    found = {"message_limit": None, **json.loads(file.read_text())}
+    found = {"message_limit": None, **_read_json(file)}
     if found != asked:
         differing = sorted(k for k in {*found, *asked} if found.get(k) != asked.get(k))
         raise RunError(
@@ -205,20 +242,19 @@ def _identity(data: Path) -> str | None:
 
 
 def _load_start(model: Any, start: Path) -> None:
-    import torch
+    from lava_ssm.nn import checkpoint
 
-    file = start / "model.pt"
+    file = start / MODEL
     if not file.is_file():
-        raise RunError(f"start: {os.fspath(start)!r} holds no finished run (model.pt)")
+        raise RunError(f"start: {os.fspath(start)!r} holds no finished run (no {MODEL})")
+    state = checkpoint.read(file)
     try:
-        model.load_state_dict(torch.load(file, weights_only=True))
-    except RuntimeError as error:
+        model.load_state_dict(state)
+    except (AttributeError, RuntimeError, TypeError) as error:
         raise RunError(f"start: the model in {os.fspath(start)!r} is of another size") from error
 
 
 def _measure(model: Any, clips: Any, asked: dict[str, Any], best: dict[str, Any]) -> dict[str, Any]:
-    import torch
-
     from lava_ssm import audio, compress
     from lava_ssm.data import stacked
     from lava_ssm.nn.denoising import evaluate
@@ -227,7 +263,7 @@ def _measure(model: Any, clips: Any, asked: dict[str, Any], best: dict[str, Any]
     audible = clean.any(axis=1)  # silence has no SI-SNR
     noisy, clean = noisy[audible], clean[audible]
     before = audio.si_snr(noisy, clean)
-    after = evaluate(model, torch.from_numpy(noisy), torch.from_numpy(clean)).numpy()
+    after = evaluate(model, noisy, clean).numpy()
     return {
         "config": asked,
         "parameters": sum(p.numel() for p in model.parameters()),
@@ -258,7 +294,7 @@ def _finish(model: Any, folder: Path, clips: Any) -> dict[str, Any]:
     from lava_ssm.data import stacked
 
     network = nn.export(model)
-    network.save(folder / "network.h5")
+    network.save(folder / NETWORK)
     noisy, clean = stacked(clips["test_set"])
     audible = np.flatnonzero(clean.any(axis=1))[:TEST_CLIPS_FIXED]
     noisy, clean = noisy[audible], clean[audible]
@@ -287,7 +323,7 @@ def _finish(model: Any, folder: Path, clips: Any) -> dict[str, Any]:
             if name == "channel":
                 more["signal_to_error"] = shares["total"]
                 more["arithmetic_signal_to_error"] = shares["arithmetic"]
-                fixed.save(folder / "fixed.h5")
+                fixed.save(folder / FIXED)
                 more["fixed_bytes"] = fixed.nbytes
                 same = [audio.si_snr(audio.denoise(net, noisy), clean) for net in (network, fixed)]
                 more["fixed_clips"] = len(noisy)
@@ -297,4 +333,11 @@ def _finish(model: Any, folder: Path, clips: Any) -> dict[str, Any]:
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
-    files.write(path, partial(Path.write_text, data=json.dumps(content, indent=1)))
+    files.write(path, json.dumps(content, indent=1))
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text()))
+    except (RecursionError, TypeError, ValueError) as error:
+        raise RunError(f"{path} is damaged ({error}); choose another folder") from error

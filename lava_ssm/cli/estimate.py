@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from lava_ssm import files
 from lava_ssm.cli import placement
+from lava_ssm.cli.console import make_console
+from lava_ssm.cli.errors import check_target
 
 
 def estimate_network(
@@ -31,24 +31,20 @@ def estimate_network(
     from lava_ssm.loihi2.describe import describe
     from lava_ssm.loihi2.performance import SCHEDULES, estimate
 
-    console = Console()
-    with placement.told_plainly():
-        if json is not None:
-            files.check(json)
-        net = placement.read(network)
-        if tokens is None:
-            description = describe(net, name=network.stem)
-        else:
-            description = count(
-                net, placement.read_tokens(tokens), name=network.stem, progress=True
-            )
-        mapping = placement.place(
-            description, system, strategy, neurons_per_core, cores_per_layer, receiver
-        )
-        results = [estimate(description, mapping, schedule) for schedule in SCHEDULES]
-        for result in results:
-            console.print(result)
-        if tokens is None:
-            console.print("Every message is taken to be sent: give --tokens to count real ones.")
-        if json is not None:
-            placement.write_json({r.schedule: r.to_json() for r in results}, json)
+    if json is not None:
+        check_target(json, "--json")
+    net = placement.read(network)
+    if tokens is None:
+        description = describe(net, name=network.stem)
+    else:
+        description = count(net, placement.read_tokens(tokens), name=network.stem, progress=True)
+    mapping = placement.place(
+        description, system, strategy, neurons_per_core, cores_per_layer, receiver
+    )
+    results = [estimate(description, mapping, schedule) for schedule in SCHEDULES]
+    for result in results:
+        make_console().print(result)
+    if tokens is None:
+        make_console().print("Every message is taken to be sent: give --tokens to count real ones.")
+    if json is not None:
+        placement.write_json({r.schedule: r.to_json() for r in results}, json)

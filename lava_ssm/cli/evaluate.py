@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from lava_ssm.cli.backend import Backend
 from lava_ssm.cli.backend import compare as compare_with
 from lava_ssm.cli.backend import run as run_by
+from lava_ssm.cli.console import make_console
+from lava_ssm.cli.errors import say
 from lava_ssm.cli.made_by import join_of
 from lava_ssm.cli.train import Task
 from lava_ssm.data import TokenData
@@ -39,18 +40,14 @@ def evaluate(
     """Classify the test set of a task."""
     import lava_ssm
 
-    console = Console()
-    try:
-        names = [net] if beside is None else [net, beside]
-        networks = [lava_ssm.load(name) for name in names]
-        sets = load_data(task.value, data)
-        for name, checked in zip(names, networks, strict=True):
-            check(checked, name, sets, console)
-        samples = sets.test.first(limit)
-        test, *others = (samples.joined(join_of(checked)) for checked in networks)
-    except (ValueError, FileNotFoundError) as error:
-        console.print(str(error), style="red", soft_wrap=True, markup=False)
-        raise typer.Exit(2) from None
+    console = make_console()
+    names = [net] if beside is None else [net, beside]
+    networks = [lava_ssm.load(name) for name in names]
+    sets = load_data(task.value, data)
+    for name, checked in zip(names, networks, strict=True):
+        check(checked, name, sets)
+    samples = sets.test.first(limit)
+    test, *others = (samples.joined(join_of(checked)) for checked in networks)
     network = networks[0]
     start = time.perf_counter()
     outputs, overflows = run_by(network, test.x, backend, console, last=compare is None)
@@ -74,7 +71,7 @@ def evaluate(
         raise typer.Exit(1)
 
 
-def check(network: Network | FixedNetwork, name: str, sets: TokenData, console: Console) -> None:
+def check(network: Network | FixedNetwork, name: str, sets: TokenData) -> None:
     """Warn of a network that was made for another data set.
 
     Raises
@@ -88,10 +85,8 @@ def check(network: Network | FixedNetwork, name: str, sets: TokenData, console: 
         )
     made_for = network.made_by.get("data", sets.name)
     if made_for != sets.name:
-        console.print(
+        say(
             f"{name} was made for {made_for}, not for {sets.name}: its classes may mean nothing "
             "here",
-            style="yellow",
-            soft_wrap=True,
-            markup=False,
+            "yellow",
         )

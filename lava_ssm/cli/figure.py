@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from lava_ssm.cli import files
+from lava_ssm import files
 from lava_ssm.compress import Report
 from lava_ssm.data import TokenData
 from lava_ssm.network import FixedNetwork
@@ -48,14 +48,12 @@ def draw_stream(fixed: FixedNetwork, data: TokenData, path: Path) -> None:
     grid["logits"].set(xlabel="token", ylabel="mean logits so far")
     for name in ("tokens", "states", "logits"):
         grid[name].set_xlim(-0.5, len(image) + 0.5)
-    part = path.with_suffix(".part.png")
-    figure.savefig(part, dpi=120)
-    part.replace(path)
+    files.write_figure(path, figure, dpi=120)
 
 
 def write_report(report: Report, stem: Path) -> None:
     """Write a report's table to STEM.txt and its figure to STEM.png."""
-    files.write(stem.with_name(f"{stem.name}.txt"), lambda part: part.write_text(str(report)))
+    files.write(stem.with_name(f"{stem.name}.txt"), str(report))
     write_figure(report, stem.with_name(f"{stem.name}.png"))
 
 
@@ -64,11 +62,11 @@ def write_figure(report: Report, path: Path) -> None:
     from matplotlib import pyplot
 
     figure = report.plot()
-    files.write(path, lambda part: figure.savefig(part, dpi=120))
+    files.write_figure(path, figure, dpi=120)
     pyplot.close(figure)
 
 
-def draw_curves(log: list[dict[str, float]], path: Path) -> None:
+def write_curves(log: list[dict[str, float]], path: Path) -> None:
     """Draw how a training went: loss and errors of each epoch."""
     epochs = [line["epoch"] for line in log]
     figure = Figure(figsize=(9, 3.6), layout="constrained")
@@ -85,4 +83,4 @@ def draw_curves(log: list[dict[str, float]], path: Path) -> None:
             plot.set_yscale("log")
         plot.grid(which="both", color="0.92")
         plot.xaxis.get_major_locator().set_params(integer=True)
-    figure.savefig(path, dpi=120)
+    files.write_figure(path, figure, dpi=120)

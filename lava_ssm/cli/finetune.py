@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from lava_ssm.cli.train import carry_out
 
@@ -50,16 +49,13 @@ def finetune(
     """Quantise a trained network and train it on: forward as the chip computes, to the integer.
 
     Data, readout, augmentation and label smoothing are those of the run. The result is a fixed
-    network, `network.h5`; the one that training began with is `start.h5`. What quantisation did to
-    each tensor of them is in `report.txt` and `.png`, and in `start-report.txt` and `.png`.
+    network, `network.safetensors`; the one that training began with is `start.safetensors`. What
+    quantisation did to each tensor of them is in `report.txt` and `.png`, and in `start-report.txt`
+    and `.png`.
     """
-    from lava_ssm.cli.run import RunError, read_training
+    from lava_ssm.cli.run import read_training
 
-    try:
-        config = read_training(run)
-    except RunError as error:
-        Console().print(str(error), style="red", soft_wrap=True, markup=False)
-        raise typer.Exit(2) from None
+    config = read_training(run)
     config["limit"], config["start"] = limit, None  # it starts from the run itself
     config["recipe"] = {
         **config["recipe"],

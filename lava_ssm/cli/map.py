@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from lava_ssm import files
 from lava_ssm.cli import placement
+from lava_ssm.cli.console import make_console
+from lava_ssm.cli.errors import check_target
 
 
 def map_network(
@@ -26,17 +26,16 @@ def map_network(
     from lava_ssm.loihi2.describe import describe
     from lava_ssm.loihi2.figure import draw_chips
 
-    with placement.told_plainly():
-        for path in (json, figure):
-            if path is not None:
-                files.check(path)
-        description = describe(placement.read(network), name=network.stem)
-        mapping = placement.place(
-            description, system, strategy, neurons_per_core, cores_per_layer, receiver
-        )
-        Console().print(mapping)
-        if json is not None:
-            placement.write_json(mapping.to_json(), json)
-        if figure is not None:
-            draw_chips(mapping, figure)
-            typer.echo(f"Figure: {figure}")
+    for option, path in (("--json", json), ("--figure", figure)):
+        if path is not None:
+            check_target(path, option)
+    description = describe(placement.read(network), name=network.stem)
+    mapping = placement.place(
+        description, system, strategy, neurons_per_core, cores_per_layer, receiver
+    )
+    make_console().print(mapping)
+    if json is not None:
+        placement.write_json(mapping.to_json(), json)
+    if figure is not None:
+        draw_chips(mapping, figure)
+        typer.echo(f"Figure: {figure}")

@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from lava_ssm.cli.console import make_console
+from lava_ssm.cli.errors import check_folder
 
 
 def mini_ndns(
@@ -24,23 +26,21 @@ def mini_ndns(
     """Make mini N-DNS, the same each time: speech and noise, no voice and no noise in two parts."""
     from lava_ssm.data.mini_ndns import MiniNDNS, make_mini_ndns
 
-    console = Console()
+    console = make_console()
+    recipe = MiniNDNS((train, validation, test), seconds, seed)
+    check_folder(folder, "--data")
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    try:
-        recipe = MiniNDNS((train, validation, test), seconds, seed)
-        with Progress(*columns, console=console) as progress:
-            task = progress.add_task("", total=None)
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("", total=None)
 
-            def show(what: str, done: int, total: int) -> None:
-                progress.update(task, description=what, completed=done, total=total)
+        def show(what: str, done: int, total: int) -> None:
+            progress.update(task, description=what, completed=done, total=total)
 
-            made = make_mini_ndns(folder, recipe, packages, show)
-    except (ValueError, FileExistsError, RuntimeError) as error:
-        console.print(f"[red]{error}", soft_wrap=True)
-        raise typer.Exit(2) from None
-    console.print(f"{made}: {train} clips to train, {validation} to choose, {test} to test")
+        made = make_mini_ndns(folder, recipe, packages, show)
+    text = f"{made}: {train} clips to train, {validation} to choose, {test} to test"
+    console.print(text, soft_wrap=True)

@@ -1,8 +1,6 @@
-"""What `lava-ssm map`, `estimate` and `bench` have in common: options, the file, errors."""
+"""What `lava-ssm map`, `estimate` and `bench` have in common: options, and their files."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -36,16 +34,6 @@ JsonFile = Annotated[
 ]
 
 
-@contextmanager
-def told_plainly() -> Iterator[None]:
-    """Turn the errors of bad input into a line on standard error, and exit code 2."""
-    try:
-        yield
-    except (OSError, TypeError, ValueError) as error:
-        typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(2) from error
-
-
 def read(path: Path) -> Network | FixedNetwork:
     """Read a network's file, or one of the zoo's."""
     return lava_ssm.load(path)
@@ -57,7 +45,7 @@ def read_tokens(path: Path) -> np.ndarray[Any, Any]:
         raise FileNotFoundError(f"--tokens: no file {str(path)!r}")
     try:
         return np.asarray(np.load(path, allow_pickle=False))
-    except (ValueError, EOFError) as error:
+    except (ValueError, EOFError, MemoryError) as error:
         raise ValueError(f"--tokens: {str(path)!r} is no .npy file of numbers: {error}") from error
 
 

@@ -7,9 +7,10 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from lava_ssm import files
 from lava_ssm.cli.backend import Backend
 from lava_ssm.cli.backend import run as run_by
+from lava_ssm.cli.console import make_console
+from lava_ssm.cli.errors import check_target
 from lava_ssm.cli.evaluate import check
 from lava_ssm.cli.finetune import Preset
 from lava_ssm.cli.made_by import join_of
@@ -58,30 +59,26 @@ def quantize_network(
     from lava_ssm.network import S5, Network
     from lava_ssm.numerics import CHIP
 
-    console = Console()
+    console = make_console()
     figure = out.with_suffix(".png")
-    try:
-        _check_free(out, figure)
-        network = lava_ssm.load(net)
-        if not isinstance(network, Network):
-            raise ValueError(f"{net} is quantised already: give a float network, such as {_FLOAT}")
-        sets = data_sets.load(task.value, data)
-        check(network, net, sets, console)
-        seen = sets.train.first(calibration).joined(join_of(network)).x
-        rules = compress.W8A16 if any(isinstance(la, S5) for la in network.layers) else CHIP
-        fixed = compress.quantize(
-            network,
-            seen,
-            compress.PAPER if formats is Preset.PAPER else compress.Formats(),
-            bound.value,
-            rules,
-        )
-        report = compress.report(network, fixed, seen[:_REPORTED])
-        write_figure(report, figure)
-        fixed.save(out)
-    except (ValueError, OSError) as error:
-        console.print(str(error), style="red", soft_wrap=True, markup=False)
-        raise typer.Exit(2) from None
+    _check_free(out, figure)
+    network = lava_ssm.load(net)
+    if not isinstance(network, Network):
+        raise ValueError(f"{net} is quantised already: give a float network, such as {_FLOAT}")
+    sets = data_sets.load(task.value, data)
+    check(network, net, sets)
+    seen = sets.train.first(calibration).joined(join_of(network)).x
+    rules = compress.W8A16 if any(isinstance(la, S5) for la in network.layers) else CHIP
+    fixed = compress.quantize(
+        network,
+        seen,
+        compress.PAPER if formats is Preset.PAPER else compress.Formats(),
+        bound.value,
+        rules,
+    )
+    report = compress.report(network, fixed, seen[:_REPORTED])
+    write_figure(report, figure)
+    fixed.save(out)
     console.print(report)
     if limit is not None:
         test = sets.test.first(limit).joined(join_of(network))
@@ -96,12 +93,10 @@ _FLOAT = "ns4d-sdigits-float"
 def _check_free(out: Path, figure: Path) -> None:
     if out.suffix != ".safetensors":
         raise ValueError(f"--out must end in .safetensors, got {out}")
-    if not out.parent.is_dir():
-        raise ValueError(f"--out: no folder {out.parent}")
     for path in (out, figure):
+        check_target(path, "--out")
         if path.exists():
             raise ValueError(f"--out: {path} exists already; choose another name, or remove it")
-    files.check(out)
 
 
 def _classify(kind: str, network: Any, test: Any, console: Console) -> None:

@@ -1,17 +1,21 @@
 """A training in its run folder.
 
-config.json     what was asked for
-checkpoint.pt   all that is needed to go on
-best.pt         parameters of the best network so far
-log.csv         an epoch a line; curves.png shows it
-network.h5      the best network, once the training is complete; result.json, what it gave
-start.h5        of fine-tuning: the fixed network that it began with
+config.json             what was asked for
+checkpoint.safetensors  all that is needed to go on
+best.safetensors        parameters of the best network so far
+log.csv                 an epoch a line; curves.png shows it
+network.safetensors     the best network, once the training is complete; result.json, what it gave
+start.safetensors       of fine-tuning: the fixed network that it began with
 
-Fine-tuning also says what quantisation did to each tensor, in a table and a figure: of start.h5 in
-start-report.txt and .png, of network.h5 in report.txt and .png.
+Fine-tuning also says what quantisation did to each tensor, in a table and a figure: of the network
+that it began with in start-report.txt and .png, of the last one in report.txt and .png.
+
+Whenever a training ends, --resume goes on: config.json is written first; with that and no
+checkpoint it begins anew; log.csv and curves.png are made from the checkpoint.
 """
 
 import csv
+import io
 import json
 import os
 import time
@@ -25,26 +29,29 @@ import torch
 from sklearn.model_selection import train_test_split
 
 import lava_ssm
-from lava_ssm import compress, data, nn, zoo
-from lava_ssm.cli import files
-from lava_ssm.cli.figure import draw_curves, write_report
+from lava_ssm import compress, data, files, nn, zoo
+from lava_ssm.cli.errors import RunError, check_folder
+from lava_ssm.cli.figure import write_curves, write_report
 from lava_ssm.cli.made_by import join_of
 from lava_ssm.compress import FixedModel
 from lava_ssm.network import FixedNetwork, Network
 from lava_ssm.network import file as network_file
+from lava_ssm.nn import checkpoint
 from lava_ssm.numerics import CHIP, RealArray
 
 Model: TypeAlias = nn.NS4D | nn.SparseS5
 
 
+CHECKPOINT, BEST, NETWORK = "checkpoint.safetensors", "best.safetensors", "network.safetensors"
+_START = "start.safetensors"
 _WRITTEN = (
-    "checkpoint.pt",
-    "best.pt",
+    CHECKPOINT,
+    BEST,
     "log.csv",
     "curves.png",
-    "network.h5",
+    NETWORK,
     "result.json",
-    "start.h5",
+    _START,
     "start-report.txt",
     "start-report.png",
     "report.txt",
@@ -53,10 +60,6 @@ _WRITTEN = (
 """What a run folder holds beside config.json."""
 _REPORTED = 16
 """Samples on which quantisation is reported."""
-
-
-class RunError(Exception):
-    """A run folder that cannot be used as asked, or a training that cannot go on."""
 
 
 def start_worker() -> nn.Worker:
@@ -90,6 +93,8 @@ class Run:
         There is something of a training in the folder already and `resume` is False; or there is
         none to go on with, one with another configuration, or a damaged one; or several processes
         are to train a model that they cannot.
+    OSError
+        Nothing may be written there.
     """
 
     command = ""
@@ -109,8 +114,9 @@ class Run:
                 "their own share of a step's samples, and learn something else than one process "
                 "does; train it without torchrun"
             )
-        checkpoint = folder / "checkpoint.pt"
-        state = _read(checkpoint, config) if resume else None
+        check_folder(folder, "--out")
+        _check_format(folder)
+        state = _read(folder, config) if resume else None
         if not resume:
             _check_unused(folder)
         if worker.count > 1:
@@ -120,7 +126,7 @@ class Run:
         if len(self.data.train) == 0:
             raise RunError(f"{config['task']}: no samples")
         train, kept = _split(self.data.train.first(config["limit"]))
-        self.kept = data.joined(torch.from_numpy(kept.x), config["join"]), torch.from_numpy(kept.y)
+        self.kept = kept.joined(config["join"])
         torch.manual_seed(recipe.seed)
         bare = build(config, self.data)
         self.model: Model | FixedModel = bare
@@ -133,8 +139,8 @@ class Run:
             model = torch.nn.parallel.DistributedDataParallel(model)
         self.training = nn.Training(
             model,
-            torch.from_numpy(train.x),
-            torch.from_numpy(train.y),
+            train.x,
+            train.y,
             recipe,
             self._augmentation(config["wobble"]),
             worker,
@@ -143,24 +149,29 @@ class Run:
         self.best: dict[str, float] = {"accuracy": -1.0, "loss": np.inf, "epoch": 0}
         self._before = {"wall": 0.0, "cpu": 0.0}
         if state is not None:
-            self._restore(state, checkpoint)
+            self._restore(state)
         self._start = {"wall": time.time(), "cpu": time.process_time() * worker.count}
-        if worker.rank == 0:
-            folder.mkdir(parents=True, exist_ok=True)
-            text = json.dumps(config, indent=1)
-            files.write(folder / "config.json", lambda part: part.write_text(text))
+        self._claim()
 
-    def _restore(self, state: dict[str, Any], checkpoint: Path) -> None:
+    def _claim(self) -> None:
+        """Write what was asked for, before anything else: --resume knows the folder by it."""
+        if self.worker.rank == 0:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            files.write(self.folder / "config.json", json.dumps(self.config, indent=1))
+
+    def _restore(self, state: dict[str, Any]) -> None:
         try:
             self.training.restore(state["training"])
             self.log, self.best, self._before = state["log"], state["best"], state["seconds"]
         except Exception as error:
             raise RunError(
-                f"{checkpoint} is not of this training, or damaged ({type(error).__name__}: "
-                f"{error}); begin anew in another folder"
+                f"{self.folder / CHECKPOINT} is not of this training, or damaged "
+                f"({type(error).__name__}: {error}); begin anew in another folder"
             ) from error
-        if self.log:  # now, rather than at the end
-            read_best(self.model, self.folder)
+        if self.log:
+            read_best(self.model, self.folder)  # now, rather than at the end
+            if self.worker.rank == 0:
+                self._write_log()
 
     def _augmentation(self, wobble: dict[str, Any]) -> nn.Augment:
         order = None if self.data.order is None else self.data.order.tolist()
@@ -174,7 +185,7 @@ class Run:
     def _to_finetune(self, model: Model, given: dict[str, Any], resume: bool) -> FixedModel:
         """Give the fixed model of a trained one."""
         load_best(model, Path(given["run"]))
-        start = self.folder / "start.h5"
+        start = self.folder / _START
         if resume and start.is_file():
             fixed = network_file.load(start)
             if not isinstance(fixed, FixedNetwork):
@@ -185,7 +196,7 @@ class Run:
             rules = compress.W8A16 if isinstance(model, nn.SparseS5) else CHIP
             fixed = compress.quantize(network, seen, formats, arithmetic=rules)
             if self.worker.rank == 0:
-                self.folder.mkdir(parents=True, exist_ok=True)
+                self._claim()
                 self._report("start-report", network, fixed, seen)
                 fixed.save(start)
         return FixedModel(model, fixed, given["scales"], n_threads=torch.get_num_threads())
@@ -200,10 +211,10 @@ class Run:
     def describe(self) -> str:
         """What is about to be done."""
         training = self.training
-        tokens = self.kept[0].shape[1]
+        tokens = self.kept.x.shape[1]
         return (
             f"{self.data.name}: {len(training.x)} samples of {tokens} tokens to train, "
-            f"{len(self.kept[0])} kept aside, {len(self.data.test)} to test; "
+            f"{len(self.kept)} kept aside, {len(self.data.test)} to test; "
             f"{sum(p.numel() for p in self.model.parameters()):,} parameters; "
             f"step {training.step} of {training.steps}"
         )
@@ -229,13 +240,13 @@ class Run:
             raise self._diverged(str(error)) from error
 
     def _diverged(self, what: str) -> RunError:
-        checkpoint = self.folder / "checkpoint.pt"
-        kept = f"; {checkpoint} is kept as it was before" if checkpoint.exists() else ""
+        before = self.folder / CHECKPOINT
+        kept = f"; {before} is kept as it was before" if before.exists() else ""
         return RunError(f"after {self.training.step} steps: {what}{kept}")
 
     def discard(self) -> None:
         """Remove what was written, if there is nothing in it to go on with."""
-        if self.worker.rank > 0 or (self.folder / "checkpoint.pt").exists():
+        if self.worker.rank > 0 or (self.folder / CHECKPOINT).exists():
             return
         for name in ("config.json", *_WRITTEN):
             (self.folder / name).unlink(missing_ok=True)
@@ -256,7 +267,7 @@ class Run:
         epoch = self.training.history[-1]
         if isinstance(self.model, FixedModel):
             self.model.overflows = 0
-        accuracy, loss = nn.evaluate(self.model, *self.kept)
+        accuracy, loss = nn.evaluate(self.model, self.kept.x, self.kept.y)
         overflows = getattr(self.model, "overflows", 0)
         warning = f"; {overflows} overflows in what was kept aside" if overflows else ""
         self.log.append(
@@ -271,12 +282,9 @@ class Run:
         )
         if (accuracy, -loss) >= (self.best["accuracy"], -self.best["loss"]):
             self.best = {"accuracy": accuracy, "loss": loss, "epoch": epoch.number}
-            files.write(
-                self.folder / "best.pt", lambda part: torch.save(self.model.state_dict(), part)
-            )
+            checkpoint.write(self.folder / BEST, self.model.state_dict())
         self.checkpoint()
-        files.write(self.folder / "log.csv", self._write_log)
-        files.write(self.folder / "curves.png", lambda part: draw_curves(self.log, part))
+        self._write_log()
         minutes = self.seconds["cpu"] / 60
         return (
             f"epoch {epoch.number}: loss {epoch.loss:.4f}, accuracy {epoch.accuracy:.2%}; kept "
@@ -306,7 +314,16 @@ class Run:
             "best": self.best,
             "seconds": self.seconds,
         }
-        files.write(self.folder / "checkpoint.pt", lambda part: torch.save(state, part))
+        checkpoint.write(self.folder / CHECKPOINT, state)
+
+    def result(self) -> dict[str, Any] | None:
+        """What the training gave, if it is over: what `finish` gave."""
+        if self.training.step < self.training.steps or not (self.folder / NETWORK).is_file():
+            return None
+        try:
+            return dict(json.loads((self.folder / "result.json").read_text()))
+        except (OSError, TypeError, ValueError):
+            return None
 
     def finish(self) -> dict[str, Any]:
         """Measure the best network on the test set and export it.
@@ -318,8 +335,7 @@ class Run:
         """
         load_best(self.model, self.folder)
         test = self.data.test.joined(self.config["join"])
-        x, labels = torch.from_numpy(test.x), torch.from_numpy(test.y)
-        accuracy = nn.accuracy(self.model, x, labels)
+        accuracy = nn.accuracy(self.model, test.x, test.y)
         seconds = self.seconds
         result = {
             "test_accuracy": accuracy,
@@ -344,16 +360,17 @@ class Run:
             "config": json.dumps(self.config),
         }
         network = replace(network, made_by={**network.made_by, **made_by})
-        network.save(self.folder / "network.h5")
-        text = json.dumps(result, indent=1)
-        files.write(self.folder / "result.json", lambda part: part.write_text(text))
+        network.save(self.folder / NETWORK)
+        files.write(self.folder / "result.json", json.dumps(result, indent=1))
         return result
 
-    def _write_log(self, path: Path) -> None:
-        with path.open("w", newline="") as file:
-            table = csv.DictWriter(file, list(self.log[0]))
-            table.writeheader()
-            table.writerows(self.log)
+    def _write_log(self) -> None:
+        text = io.StringIO()
+        table = csv.DictWriter(text, list(self.log[0]), lineterminator="\n")
+        table.writeheader()
+        table.writerows(self.log)
+        files.write(self.folder / "log.csv", text.getvalue())
+        write_curves(self.log, self.folder / "curves.png")
 
 
 def read_best(model: torch.nn.Module, folder: Path) -> dict[str, torch.Tensor]:
@@ -364,13 +381,14 @@ def read_best(model: torch.nn.Module, folder: Path) -> dict[str, torch.Tensor]:
     RunError
         There are none, or they are of another model, or damaged.
     """
-    path = folder / "best.pt"
+    path = folder / BEST
     if not path.is_file():
-        raise RunError(f"{folder} holds no trained network (no best.pt)")
+        _check_format(folder)
+        raise RunError(f"{folder} holds no trained network (no {BEST})")
     try:
-        state: dict[str, torch.Tensor] = torch.load(path, weights_only=True)
+        state: dict[str, torch.Tensor] = checkpoint.read(path)
         found = {name: tuple(value.shape) for name, value in state.items()}
-    except Exception as error:
+    except (AttributeError, ValueError) as error:
         raise RunError(f"{path} is of another model, or damaged: {error}") from error
     wanted = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     for name in {**wanted, **found}:
@@ -433,7 +451,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     """
     try:
         config = dict(json.loads((folder / "config.json").read_text()))
-    except (OSError, TypeError, ValueError) as error:
+    except (OSError, RecursionError, TypeError, ValueError) as error:
         raise RunError(f"{folder} is no run folder: {error}") from error
     return _completed(config) if "recipe" in config else config
 
@@ -465,18 +483,27 @@ def _completed(config: dict[str, Any]) -> dict[str, Any]:
 
 def _check_unused(folder: Path) -> None:
     """Refuse a folder in which something would be overwritten."""
-    if folder.exists() and not folder.is_dir():
-        raise RunError(f"{folder} is a file; choose another folder by --out")
     found = [name for name in _WRITTEN if (folder / name).exists()]
-    if "checkpoint.pt" in found:
+    if CHECKPOINT in found:
         raise RunError(
             f"{folder} holds a training already: --resume goes on with it; or choose another "
             "folder by --out"
         )
     if found:
         raise RunError(
-            f"{folder} holds {', '.join(found)}, but no checkpoint.pt to go on with: choose "
-            "another folder by --out, or move them away"
+            f"{folder} holds {', '.join(found)}, but no {CHECKPOINT} to go on with: choose "
+            "another folder by --out, or move them away; or begin again with --resume, if they are "
+            "of a training that was killed"
+        )
+
+
+def _check_format(folder: Path) -> None:
+    """Refuse a folder with a training of before, whose files would have to be unpickled."""
+    old = [name for name in ("checkpoint.pt", "best.pt") if (folder / name).exists()]
+    if old:
+        raise RunError(
+            f"{folder} holds {' and '.join(old)} of an older lava_ssm, which this one does not "
+            "read: finish it with the one that wrote it, or train anew in another folder"
         )
 
 
@@ -516,17 +543,24 @@ def _split(samples: data.Split) -> tuple[data.Split, data.Split]:
     return tuple(data.Split(samples.x[part], samples.y[part]) for part in (rest, aside))  # type: ignore[return-value]
 
 
-def _read(checkpoint: Path, config: dict[str, Any]) -> dict[str, Any]:
-    if not checkpoint.is_file():
-        raise RunError(f"--resume: there is no {checkpoint}")
-    try:
-        state = torch.load(checkpoint, weights_only=True)
-        before = _completed(state["config"])
-    except Exception as error:
-        raise RunError(
-            f"{checkpoint} is no checkpoint, or cut short ({type(error).__name__}: {error}); "
-            "remove it to begin anew"
-        ) from error
+def _read(folder: Path, config: dict[str, Any]) -> dict[str, Any] | None:
+    """The state to go on with; None where a training was killed before there was one."""
+    path, state = folder / CHECKPOINT, None
+    if path.is_file():
+        try:
+            state = dict(checkpoint.read(path))
+            before = _completed(state["config"])
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise RunError(
+                f"{path} is no checkpoint, or cut short ({type(error).__name__}: {error}); "
+                "remove it to begin anew"
+            ) from error
+    elif (folder / "config.json").is_file():
+        before = read_config(folder)
+    elif folder.is_dir() and all(p.name.startswith(".") for p in folder.iterdir()):
+        return None
+    else:
+        raise RunError(f"--resume: there is no {path}; without --resume a training begins")
     differing = [
         f"{key}: {old!r} there, {new!r} now"
         for key, (old, new) in _pairs(before, config).items()
@@ -534,9 +568,9 @@ def _read(checkpoint: Path, config: dict[str, Any]) -> dict[str, Any]:
     ]
     if differing:
         raise RunError(
-            f"--resume: {checkpoint} is of a training with other settings ({'; '.join(differing)})"
+            f"--resume: {folder} is of a training with other settings ({'; '.join(differing)})"
         )
-    return dict(state)
+    return state
 
 
 def _pairs(a: dict[str, Any], b: dict[str, Any]) -> dict[str, tuple[Any, Any]]:

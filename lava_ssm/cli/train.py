@@ -11,6 +11,9 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from lava_ssm.cli.console import make_console
+from lava_ssm.cli.errors import RunError
+
 
 class Task(str, Enum):
     """A data set of `lava_ssm.data`."""
@@ -125,32 +128,32 @@ def carry_out(
     folder: Path, config: dict[str, Any], data: Path | None, resume: bool, checkpoint_every: float
 ) -> None:
     """Train as `config` says, from beginning or checkpoint to end."""
-    from lava_ssm.cli.run import Run, RunError, start_worker
+    from lava_ssm.cli.run import NETWORK, Run, start_worker
 
-    console = Console()
+    console = make_console()
     worker = start_worker()
-    try:
-        run = Run(folder, config, data, resume, worker)
-    except (RunError, ValueError, FileNotFoundError) as error:
-        console.print(str(error), style="red", soft_wrap=True, markup=False)
-        raise typer.Exit(2) from None
+    run = Run(folder, config, data, resume, worker)
     run.command = shlex.join(["lava-ssm", *_without_data(sys.argv[1:])])
     if worker.rank == 0:
-        console.print(run.describe())
-    try:
-        _work(run, checkpoint_every, console)
-        result = run.finish() if worker.rank == 0 else None
-    except RunError as error:
-        run.discard()
-        console.print(str(error), style="red", soft_wrap=True, markup=False)
-        raise typer.Exit(2) from None
-    except KeyboardInterrupt:
-        console.print("Interrupted; --resume goes on from the last checkpoint, if there is one.")
-        raise typer.Exit(130) from None
+        console.print(run.describe(), soft_wrap=True)
+    result = run.result()
     if result is not None:
+        console.print("This training is finished; it gave:")
+    else:
+        try:
+            _work(run, checkpoint_every, console)
+            result = run.finish() if worker.rank == 0 else None
+        except RunError:
+            run.discard()
+            raise
+        except KeyboardInterrupt:
+            console.print("Interrupted; --resume goes on from the last checkpoint.")
+            raise typer.Exit(130) from None
+    if result is not None and worker.rank == 0:
         console.print(
             f"Test accuracy {result['test_accuracy']:.2%} on {result['test_samples']} samples, "
-            f"after {result['cpu_hours']:.2f} core hours. {folder}/network.h5, curves.png, log.csv"
+            f"after {result['cpu_hours']:.2f} core hours. {folder / NETWORK}, curves.png, log.csv",
+            soft_wrap=True,
         )
 
 
@@ -161,19 +164,14 @@ def _work(run: Any, checkpoint_every: float, console: Console) -> None:
     columns = (
         TextColumn("epoch {task.fields[epoch]}"),
         BarColumn(),
-        TextColumn("loss {task.fields[loss]:.4f}, accuracy {task.fields[accuracy]:.2%}"),
+        TextColumn("{task.fields[now]}"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
     silent = worker.rank > 0
     with Leave() as leave, Progress(*columns, console=console, disable=silent) as progress:
         task = progress.add_task(
-            "",
-            total=training.steps,
-            completed=training.step,
-            epoch="",
-            loss=float("nan"),
-            accuracy=0.0,
+            "", total=training.steps, completed=training.step, epoch="", now=""
         )
         saved = time.monotonic()
         while training.step < training.steps:
@@ -182,13 +180,12 @@ def _work(run: Any, checkpoint_every: float, console: Console) -> None:
                 task,
                 advance=1,
                 epoch=f"{now.number}/{training.recipe.epochs}",
-                loss=now.loss,
-                accuracy=now.accuracy,
+                now=f"loss {now.loss:.4f}, accuracy {now.accuracy:.2%}",
             )
             if training.step % training.steps_an_epoch == 0:
                 line = run.end_epoch()
                 if not silent:
-                    console.print(line)
+                    console.print(line, soft_wrap=True)
             elif time.monotonic() - saved >= checkpoint_every:
                 run.checkpoint()
                 saved = time.monotonic()

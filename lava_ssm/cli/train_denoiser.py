@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from lava_ssm.cli.console import make_console
 
 
 def train_denoiser(
@@ -38,10 +39,10 @@ def train_denoiser(
     seed: Annotated[int, typer.Option(help="Of weights, order and noise.")] = 0,
     limit: Annotated[int | None, typer.Option(min=1, help="Use so many clips only.")] = None,
 ) -> None:
-    """Train, measure on unseen voices and noises, save network.h5 and, relufied, fixed.h5."""
-    from lava_ssm.cli.denoising import Denoiser, RunError, train
+    """Train, measure on unseen voices and noises, save the network and, relufied, a fixed one."""
+    from lava_ssm.cli.denoising import NETWORK, Denoiser, finished, train
 
-    console = Console()
+    console = make_console()
     config = Denoiser(
         k=k,
         relu=relu,
@@ -61,23 +62,23 @@ def train_denoiser(
     columns = (
         TextColumn("training"),
         BarColumn(),
-        TextColumn("SI-SNR {task.fields[now]:.2f} dB, validation {task.fields[best]:.2f} dB"),
+        TextColumn("{task.fields[now]}"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
+    if finished(config, out, data, limit) is not None:
+        console.print("This training is finished; it gave:")
     try:
         with Progress(*columns, console=console) as progress:
-            task = progress.add_task("", total=None, now=float("nan"), best=float("nan"))
+            task = progress.add_task("", total=None, now="", visible=False)
 
             def show(step: int, steps: int, now: float, best: float) -> None:
-                progress.update(task, completed=step, total=steps, now=now, best=best)
+                text = f"SI-SNR {now:.2f} dB, validation {best:.2f} dB"
+                progress.update(task, completed=step, total=steps, now=text, visible=True)
 
             result = train(config, out, data, show, limit)
-    except (RunError, ValueError, FileNotFoundError) as error:
-        console.print(f"[red]{error}", soft_wrap=True)
-        raise typer.Exit(2) from None
     except KeyboardInterrupt:
-        console.print(f"Left; the same command goes on with {out}.")
+        console.print(f"Left; the same command goes on with {out}.", soft_wrap=True)
         raise typer.Exit(130) from None
     gain = result["float_si_snr"] - result["noisy_si_snr"]
     console.print(
@@ -91,4 +92,4 @@ def train_denoiser(
             f"{result['float_si_snr_of_these']:.2f} dB on {result['fixed_clips']} of these clips; "
             f"{result['fixed_bytes']:,} bytes."
         )
-    console.print(f"{out}/network.h5, log.csv, result.json")
+    console.print(f"{out / NETWORK}, log.csv, result.json", soft_wrap=True)

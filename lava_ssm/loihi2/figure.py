@@ -28,7 +28,9 @@ def draw_chips(mapping: Mapping, path: str | PathLike[str]) -> None:
     Raises
     ------
     OSError
-        The picture cannot be written, see `lava_ssm.files.write`.
+        It cannot be written, see `lava_ssm.files.check`.
+    ValueError
+        Matplotlib does not know the format.
     """
     files.check(path)
     layers = mapping.description.layers
@@ -56,7 +58,8 @@ def draw_chips(mapping: Mapping, path: str | PathLike[str]) -> None:
     more = f", {n_chips} of {mapping.n_chips} chips drawn" if n_chips < mapping.n_chips else ""
     figure.suptitle(
         f"{mapping.description.name} on {mapping.system.name}: {mapping.n_cores} of "
-        f"{mapping.system.n_cores:,} cores ({mapping.strategy}; model{more})"
+        f"{mapping.system.n_cores:,} cores ({mapping.strategy}; model{more})",
+        parse_math=False,  # a name is no formula
     )
     files.write_figure(path, figure, dpi=120)
 

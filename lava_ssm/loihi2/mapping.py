@@ -9,6 +9,7 @@ import numpy as np
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from lava_ssm.loihi2.describe import describe
 from lava_ssm.loihi2.description import Description, Population
@@ -130,8 +131,11 @@ class Mapping:
 
     def __rich__(self) -> Table:
         table = Table(
-            title=f"{self.description.name} on {self.system.name}: {self.n_cores} of "
-            f"{self.system.n_cores:,} cores, {self.strategy}",
+            title=Text(  # a name is no markup
+                f"{self.description.name} on {self.system.name}: {self.n_cores} of "
+                f"{self.system.n_cores:,} cores, {self.strategy}",
+                "table.title",
+            ),
             title_justify="left",
             caption="model; shares are those of a population's fullest core",
             box=box.SIMPLE,

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from lava_ssm.loihi2.constants import CONSTANTS, Constants
 from lava_ssm.loihi2.describe import describe
@@ -213,7 +214,9 @@ class Estimate:
 
     def __rich__(self) -> Table:
         table = Table(
-            title=f"Model of {self.network}, {self.schedule.replace('_', '-')}",
+            title=Text(  # a name is no markup
+                f"Model of {self.network}, {self.schedule.replace('_', '-')}", "table.title"
+            ),
             title_justify="left",
             caption="modelled, not measured; in brackets, what the constants' ranges leave",
         )

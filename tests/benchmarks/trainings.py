@@ -9,6 +9,6 @@ from lava_ssm.cli.denoising import Denoiser
 def train(config: Denoiser, folder: Path, data: Path) -> dict[str, Any]:
     """Leave a file, and tell what was there to train with."""
     folder.mkdir(parents=True)
-    (folder / "model.pt").touch()
-    start = config.start is None or Path(config.start, "model.pt").is_file()
+    (folder / "model.safetensors").touch()
+    start = config.start is None or Path(config.start, "model.safetensors").is_file()
     return {"k": config.k, "folder": str(folder), "data": str(data), "start is there": start}

@@ -72,14 +72,14 @@ def test_a_dense_model_is_trained_on_relufied_and_pruned(data: Path, tmp_path: P
     assert 15 < measured["signal_to_error"] < measured["arithmetic_signal_to_error"]
     noisy = sorted((data / "test_set" / "noisy").iterdir())[0]
     out = tmp_path / "clean.wav"
-    command = ["denoise", str(noisy), str(out), "--model", str(sparse / "fixed.h5")]
+    command = ["denoise", str(noisy), str(out), "--model", str(sparse / "fixed.safetensors")]
     result = run(app, [*command, "--realtime-report"])
     assert result.exit_code == 0, result.output
     assert "there are 8,000 us" in " ".join(result.output.split())
     # the model as it is, with a mask that is not trained to be much: the sound is whole and in step
     import lava_ssm
 
-    whole = audio.denoise(lava_ssm.load(sparse / "fixed.h5"), audio.read(noisy))
+    whole = audio.denoise(lava_ssm.load(sparse / "fixed.safetensors"), audio.read(noisy))
     np.testing.assert_allclose(audio.read(out), np.clip(whole, -1, 1), atol=2**-14)
     for backend in ("reference", "lava", "lava-fused"):
         result = run(app, [*command, "--compare", backend])

@@ -20,11 +20,13 @@ from typer.testing import CliRunner
 
 import lava_ssm
 from lava_ssm import nn
-from lava_ssm.cli import app, files
-from lava_ssm.cli.figure import draw_curves
-from lava_ssm.cli.run import Run, RunError
+from lava_ssm.cli import app
+from lava_ssm.cli.errors import RunError
+from lava_ssm.cli.figure import write_curves
+from lava_ssm.cli.run import BEST, CHECKPOINT, NETWORK, Run
 from lava_ssm.cli.train import _without_data
 from lava_ssm.network import FixedNetwork
+from lava_ssm.nn import checkpoint
 
 TINY = ["train", "sdigits", "--model", "ns4d-tiny", "--limit", "60", "--batch-size", "10"]
 
@@ -59,18 +61,18 @@ def test_a_run_leaves_what_it_says(tmp_path: Path) -> None:
     done = lava_ssm_command(*TINY, "--epochs", "2", "--shift", "1", "--out", str(run))
     assert done.exit_code == 0, done.output
     assert {p.name for p in run.iterdir()} == {
-        "best.pt",
-        "checkpoint.pt",
+        BEST,
+        CHECKPOINT,
         "config.json",
         "curves.png",
         "log.csv",
-        "network.h5",
+        NETWORK,
         "result.json",
     }
     assert len(log(run)) == 2
     result = json.loads((run / "result.json").read_text())
     test = lava_ssm.data.digits().test
-    network = lava_ssm.load(run / "network.h5")
+    network = lava_ssm.load(run / NETWORK)
     found = float((network.predict(test.x) == test.y).mean())
     assert result["test_accuracy"] == pytest.approx(found, abs=1.1 / len(test))
     assert network.made_by["data"] == "sDigits"
@@ -131,10 +133,10 @@ def test_a_run_that_was_left_within_a_step_ends_as_if_it_had_not_been(
     again = lava_ssm_command(*options, "--out", str(tmp_path / "left"), "--resume")
     assert again.exit_code == 0, again.output
     assert log(tmp_path / "left") == log(tmp_path / "whole")
-    networks = [lava_ssm.load(tmp_path / name / "network.h5") for name in ("left", "whole")]
+    networks = [lava_ssm.load(tmp_path / name / NETWORK) for name in ("left", "whole")]
     assert networks[0] == networks[1]
     states = [
-        torch.load(tmp_path / name / "checkpoint.pt", weights_only=True)["training"]["model"]
+        checkpoint.read(tmp_path / name / CHECKPOINT)["training"]["model"]
         for name in ("left", "whole")
     ]
     for name, value in states[1].items():
@@ -149,14 +151,14 @@ def test_a_second_ctrl_c_leaves_at_once_and_writes_nothing(
     left = lava_ssm_command(*TINY, "--epochs", "3", "--out", str(run))
     assert left.exit_code == 130
     assert "Interrupted" in left.output
-    state = torch.load(run / "checkpoint.pt", weights_only=True)
+    state = checkpoint.read(run / CHECKPOINT)
     assert state["training"]["step"] == 5  # of the first epoch's end
 
 
 def test_a_run_is_taken_up_with_its_own_settings_only(tmp_path: Path) -> None:
     run = str(tmp_path / "run")
     assert lava_ssm_command(*TINY, "--epochs", "1", "--out", run).exit_code == 0
-    before = (tmp_path / "run" / "checkpoint.pt").read_bytes()
+    before = (tmp_path / "run" / CHECKPOINT).read_bytes()
     again = lava_ssm_command(*TINY, "--epochs", "1", "--out", run)
     other = lava_ssm_command(*TINY, "--epochs", "1", "--lr", "0.1", "--out", run, "--resume")
     nothing = lava_ssm_command(*TINY, "--out", str(tmp_path / "none"), "--resume")
@@ -164,17 +166,17 @@ def test_a_run_is_taken_up_with_its_own_settings_only(tmp_path: Path) -> None:
     assert "holds a training already" in again.output
     assert "recipe.lr: 0.005 there, 0.1 now" in other.output
     assert "there is no" in nothing.output
-    assert (tmp_path / "run" / "checkpoint.pt").read_bytes() == before
-    (tmp_path / "run" / "checkpoint.pt").write_bytes(before[:-100])
+    assert (tmp_path / "run" / CHECKPOINT).read_bytes() == before
+    (tmp_path / "run" / CHECKPOINT).write_bytes(before[:-100])
     cut = lava_ssm_command(*TINY, "--epochs", "1", "--out", run, "--resume")
     assert cut.exit_code == 2
     assert "cut short" in cut.output
 
 
-def change(checkpoint: Path, how: Callable[[dict[str, Any]], object]) -> None:
-    state = torch.load(checkpoint, weights_only=True)
+def change(path: Path, how: Callable[[dict[str, Any]], object]) -> None:
+    state = checkpoint.read(path)
     how(state)
-    torch.save(state, checkpoint)
+    checkpoint.write(path, state)
 
 
 @pytest.mark.parametrize(
@@ -189,10 +191,10 @@ def change(checkpoint: Path, how: Callable[[dict[str, Any]], object]) -> None:
 def test_a_checkpoint_that_does_not_fit_is_said(
     how: Callable[[dict[str, Any]], object], text: str, run: Path
 ) -> None:
-    change(run / "checkpoint.pt", how)
+    change(run / CHECKPOINT, how)
     done = lava_ssm_command(*TINY, "--epochs", "1", "--out", str(run), "--resume")
     assert done.exit_code == 2
-    assert "checkpoint.pt is not of this training, or damaged" in done.output
+    assert "checkpoint.safetensors is not of this training, or damaged" in done.output
     assert text in done.output
 
 
@@ -205,22 +207,22 @@ def test_a_best_network_that_was_damaged_is_found_before_training(
         after_the_optimizer(patches, [signal.SIGINT])
         assert lava_ssm_command(*options).exit_code == 130
     if content is None:
-        (run / "best.pt").unlink()
+        (run / BEST).unlink()
     else:
-        (run / "best.pt").write_bytes(content)
-    before = (run / "checkpoint.pt").read_bytes()
+        (run / BEST).write_bytes(content)
+    before = (run / CHECKPOINT).read_bytes()
     done = lava_ssm_command(*options, "--resume")
     assert done.exit_code == 2
-    assert "best.pt" in done.output
-    assert (run / "checkpoint.pt").read_bytes() == before
+    assert BEST in done.output
+    assert (run / CHECKPOINT).read_bytes() == before
 
 
-@pytest.mark.parametrize("name", ["best.pt", "network.h5", "log.csv"])
+@pytest.mark.parametrize("name", [BEST, NETWORK, "log.csv"])
 def test_what_is_left_of_a_run_is_not_overwritten(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text("old")
     done = lava_ssm_command(*TINY, "--out", str(tmp_path))
     assert done.exit_code == 2
-    assert f"holds {name}, but no checkpoint.pt" in done.output
+    assert f"holds {name}, but no {CHECKPOINT}" in done.output
     assert (tmp_path / name).read_text() == "old"
     assert len(list(tmp_path.iterdir())) == 1
 
@@ -248,8 +250,8 @@ def test_a_run_that_diverges_keeps_the_checkpoint_before(
     done = lava_ssm_command(*TINY, "--epochs", "3", "--out", str(run), "--checkpoint-every", "0")
     assert done.exit_code == 2
     assert "after 7 steps: the loss is nan in epoch 2: lower the rates" in done.output
-    assert f"{run}/checkpoint.pt is kept" in done.output
-    assert torch.load(run / "checkpoint.pt", weights_only=True)["training"]["step"] == 7
+    assert f"{run}/checkpoint.safetensors is kept" in done.output
+    assert checkpoint.read(run / CHECKPOINT)["training"]["step"] == 7
 
 
 def test_parameters_that_are_not_finite_are_not_written(
@@ -268,7 +270,7 @@ def test_parameters_that_are_not_finite_are_not_written(
     done = lava_ssm_command(*TINY, "--epochs", "3", "--out", str(run), "--checkpoint-every", "0")
     assert done.exit_code == 2
     assert "layers.0.weight is no longer finite" in done.output
-    assert torch.load(run / "checkpoint.pt", weights_only=True)["training"]["step"] == 7
+    assert checkpoint.read(run / CHECKPOINT)["training"]["step"] == 7
 
 
 def test_a_classifier_reads_out_once(tmp_path: Path) -> None:
@@ -284,7 +286,7 @@ def test_a_run_from_before_tokens_were_joined_is_taken_up(run: Path, tmp_path: P
         del config[key]
     del config["wobble"]["mirror"]
     (run / "config.json").write_text(json.dumps(config))
-    change(run / "checkpoint.pt", lambda state: state.update(config=config))
+    change(run / CHECKPOINT, lambda state: state.update(config=config))
     again = lava_ssm_command(*TINY, "--epochs", "1", "--out", str(run), "--resume")
     assert again.exit_code == 0, again.output
     (run / "config.json").write_text(json.dumps(config))
@@ -301,7 +303,7 @@ def test_a_training_begins_where_another_ended(tmp_path: Path) -> None:
     still = ["--epochs", "1", "--lr", "1e-12", "--ssm-lr", "1e-12", "--weight-decay", "0"]
     done = lava_ssm_command(*TINY, *still, "--start", str(first), "--out", str(second))
     assert done.exit_code == 0, done.output
-    before, after = (torch.load(p / "best.pt", weights_only=True) for p in (first, second))
+    before, after = (checkpoint.read(p / BEST) for p in (first, second))
     assert before.keys() == after.keys()
     for name, value in before.items():
         torch.testing.assert_close(after[name], value, rtol=0, atol=1e-8)
@@ -315,7 +317,7 @@ def test_a_training_begins_with_a_network_of_the_zoo(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     test = lava_ssm.data.digits().test
     wanted = lava_ssm.load("ns4d-sdigits-float").predict(test.x)
-    assert (lava_ssm.load(run / "network.h5").predict(test.x) == wanted).mean() > 0.99
+    assert (lava_ssm.load(run / NETWORK).predict(test.x) == wanted).mean() > 0.99
     other = tmp_path / "other"
     for start, message in (
         ("ns4d-sdigits", "must be a float network"),
@@ -337,7 +339,7 @@ def test_a_training_goes_on_with_shorter_tokens(tmp_path: Path) -> None:
     still = ["--epochs", "1", "--lr", "1e-12", "--ssm-lr", "1e-12", "--weight-decay", "0"]
     done = lava_ssm_command(*TINY, *still, "--start", str(first), "--out", str(second))
     assert done.exit_code == 0, done.output
-    before, after = (torch.load(p / "best.pt", weights_only=True) for p in (first, second))
+    before, after = (checkpoint.read(p / BEST) for p in (first, second))
     for name, value in before.items():
         quarter = np.log(4) if name.endswith("log_dt") else 0.0
         torch.testing.assert_close(after[name], value - quarter, rtol=0, atol=1e-6)
@@ -397,7 +399,7 @@ def test_two_processes_learn_what_one_learns(tmp_path: Path) -> None:
     for one, both in zip(log(tmp_path / "one"), log(tmp_path / "two"), strict=True):
         assert float(both["loss"]) == pytest.approx(float(one["loss"]), rel=1e-4)
     states = [
-        torch.load(tmp_path / name / "checkpoint.pt", weights_only=True)["training"]["model"]
+        checkpoint.read(tmp_path / name / CHECKPOINT)["training"]["model"]
         for name in ("one", "two")
     ]
     # sums in another order, which AdamW makes more of where a gradient is next to nothing
@@ -461,7 +463,7 @@ def test_when_one_process_is_interrupted_all_leave_after_the_same_step(tmp_path:
     done = in_python(*TORCHRUN, str(tmp_path / "script.py"), *options)
     assert done.returncode != 0
     assert "Left after step 3; --resume goes on from there." in done.stdout
-    assert torch.load(run / "checkpoint.pt", weights_only=True)["training"]["step"] == 3
+    assert checkpoint.read(run / CHECKPOINT)["training"]["step"] == 3
     assert lava_ssm_command(*options, "--resume").exit_code == 0
     assert [int(line["epoch"]) for line in log(run)] == [1, 2]
 
@@ -473,18 +475,6 @@ def test_norms_are_not_shared_among_processes(tmp_path: Path, trained: Path) -> 
     assert not (tmp_path / "run").exists()
 
 
-def test_a_file_half_written_is_not_there(tmp_path: Path) -> None:
-    def fails(part: Path) -> None:
-        part.write_text("half")
-        raise OSError("disk full")
-
-    (tmp_path / "file").write_text("old")
-    with pytest.raises(OSError, match="disk full"):
-        files.write(tmp_path / "file", fails)
-    assert (tmp_path / "file").read_text() == "old"
-    assert len(list(tmp_path.iterdir())) == 1
-
-
 def test_a_trained_network_is_fine_tuned_in_integers(tmp_path: Path) -> None:
     run, fixed = tmp_path / "run", tmp_path / "run-fixed"
     assert lava_ssm_command(*TINY, "--epochs", "2", "--out", str(run)).exit_code == 0
@@ -492,7 +482,7 @@ def test_a_trained_network_is_fine_tuned_in_integers(tmp_path: Path) -> None:
     options += ["--batch-size", "10", "--lr", "0.01"]
     done = lava_ssm_command(*options)
     assert done.exit_code == 0, done.output
-    start, after = (lava_ssm.load(fixed / name) for name in ("start.h5", "network.h5"))
+    start, after = (lava_ssm.load(fixed / name) for name in ("start.safetensors", NETWORK))
     assert isinstance(after, FixedNetwork)
     assert start != after
     test = lava_ssm.data.digits().test
@@ -504,7 +494,7 @@ def test_a_trained_network_is_fine_tuned_in_integers(tmp_path: Path) -> None:
     assert (fixed / "report.txt").read_text() != (fixed / "start-report.txt").read_text()
     again = lava_ssm_command(*options, "--resume")
     assert again.exit_code == 0, again.output
-    assert lava_ssm.load(fixed / "network.h5") == after
+    assert lava_ssm.load(fixed / NETWORK) == after
 
 
 def test_fine_tuning_wants_a_run_that_was_trained(tmp_path: Path) -> None:
@@ -513,10 +503,10 @@ def test_fine_tuning_wants_a_run_that_was_trained(tmp_path: Path) -> None:
     assert "is no run folder" in done.output
     run = tmp_path / "run"
     assert lava_ssm_command(*TINY, "--epochs", "1", "--out", str(run)).exit_code == 0
-    (run / "best.pt").write_bytes(b"nothing")
+    (run / BEST).write_bytes(b"nothing")
     done = lava_ssm_command("finetune", str(run))
     assert done.exit_code == 2
-    assert "best.pt is of another model, or damaged" in done.output
+    assert "best.safetensors is of another model, or damaged" in done.output
     assert not (tmp_path / "run-fixed").exists()
 
 
@@ -532,7 +522,7 @@ def test_curves_of_a_network_that_makes_no_mistake_are_drawn(tmp_path: Path) -> 
     line = {"epoch": 1, "loss": 0.0, "accuracy": 1.0, "kept_loss": 0.0, "kept_accuracy": 1.0}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        draw_curves([line, {**line, "epoch": 2}], tmp_path / "curves.png")
+        write_curves([line, {**line, "epoch": 2}], tmp_path / "curves.png")
     assert (tmp_path / "curves.png").is_file()
 
 
@@ -543,9 +533,9 @@ def test_an_s5_network_is_trained_fine_tuned_and_evaluated(tmp_path: Path) -> No
     assert done.exit_code == 0, done.output
     done = lava_ssm_command("finetune", str(run), "--limit", "60", "--out", str(fixed))
     assert done.exit_code == 0, done.output
-    assert isinstance(lava_ssm.load(fixed / "network.h5"), FixedNetwork)
+    assert isinstance(lava_ssm.load(fixed / NETWORK), FixedNetwork)
     compare = ["--limit", "10", "--compare", "reference"]
-    done = lava_ssm_command("evaluate", str(fixed / "network.h5"), "sdigits", *compare)
+    done = lava_ssm_command("evaluate", str(fixed / NETWORK), "sdigits", *compare)
     assert done.exit_code == 0, done.output
     assert "the same outputs on 640 of 640 tokens" in " ".join(done.output.split())
 

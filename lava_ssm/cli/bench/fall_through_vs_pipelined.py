@@ -5,11 +5,14 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from rich.console import Console
-from rich.progress import Progress
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from lava_ssm.cli import placement
+from lava_ssm.cli.console import make_console
+from lava_ssm.cli.errors import check_folder, say
 from lava_ssm.network import FixedNetwork
+
+_HALVINGS = 8
 
 
 def fall_through_vs_pipelined(
@@ -22,6 +25,7 @@ def fall_through_vs_pipelined(
         int | None,
         typer.Option(
             min=2,
+            max=10**7,
             help="Tokens of a random sample, without --tokens. Default: as many as the paper's "
             "samples have, or 1024.",
         ),
@@ -39,43 +43,60 @@ def fall_through_vs_pipelined(
     ),
 ) -> None:
     """Measure on this CPU, model Loihi 2, cite the papers: latency, throughput, energy."""
+    from lava_ssm import engine
     from lava_ssm.cli.bench.comparison import compare, write
     from lava_ssm.loihi2 import TOKENS, describe
 
-    with placement.told_plainly():
-        net = placement.read(network)
-        if not isinstance(net, FixedNetwork):
-            raise TypeError(f"{network}: the network must be a fixed one, quantise it first")
-        if published is not None and published not in TOKENS:
-            raise ValueError(f"--published must be n-S4D or S5, got {published!r}")
-        n = n_tokens or TOKENS.get(published or "", 1024)
-        sample = random_sample(net, n) if tokens is None else _sample(tokens, net)
-        name = network.stem
-        mapping = placement.place(  # refused before anything is measured
-            describe(net, name), system, strategy, neurons_per_core, cores_per_layer, receiver
+    check_folder(output, "--output")
+    net = placement.read(network)
+    if not isinstance(net, FixedNetwork):
+        raise TypeError(f"{network}: the network must be a fixed one, quantise it first")
+    if published is not None and published not in TOKENS:
+        raise ValueError(f"--published must be n-S4D or S5, got {published!r}")
+    n = n_tokens or TOKENS.get(published or "", 1024)
+    sample = random_sample(net, n) if tokens is None else _sample(tokens, net)
+    name = network.stem
+    mapping = placement.place(  # refused before anything is measured
+        describe(net, name), system, strategy, neurons_per_core, cores_per_layer, receiver
+    )
+    overflows = engine.run(net, sample).overflows
+    if overflows.total:
+        say(f"On these tokens integers leave their words: {overflows}", "yellow")
+    columns = TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn()
+    with Progress(*columns, transient=True) as progress:
+        task = progress.add_task(name, total=1)
+        found = compare(
+            net,
+            sample,
+            name,
+            [mapping],
+            published,
+            lambda what, done: progress.update(task, description=what, completed=done),
         )
-        with Progress(transient=True) as progress:
-            task = progress.add_task(name, total=1)
-            found = compare(
-                net,
-                sample,
-                name,
-                [mapping],
-                published,
-                lambda what, done: progress.update(task, description=what, completed=done),
-            )
-        console = Console()
-        if not console.is_terminal:
-            console = Console(width=150)
-        found.show(console)
-        path = write([found], f"{name}: fall-through against pipelined", name, output)
-        console.print(f"written: {path}, {name}-bars.png and {name}-edp.png beside it")
+    console = make_console()
+    if not console.is_terminal:
+        console = make_console(width=150)
+    found.show(console)
+    path = write([found], f"{name}: fall-through against pipelined", name, output)
+    text = f"written: {path}, {name}-bars.png and {name}-edp.png beside it"
+    console.print(text, soft_wrap=True)
 
 
 def random_sample(network: FixedNetwork, n_tokens: int) -> np.ndarray:
-    """Tokens between 0 and the largest value of the input format, at most 1."""
-    rng = np.random.default_rng(0)
-    return rng.uniform(0, min(1.0, network.input_format.max), (n_tokens, network.d_input))
+    """Tokens between 0 and the largest value of the input format, at most 1.
+
+    They are made smaller where integers overflow: to noise a network may answer more than to all
+    that its exponents were chosen by.
+    """
+    from lava_ssm import engine
+
+    top = min(1.0, network.input_format.max)
+    tokens = np.random.default_rng(0).uniform(0, top, (n_tokens, network.d_input))
+    for _ in range(_HALVINGS):
+        if engine.run(network, tokens).overflows.total == 0:
+            break
+        tokens = tokens / 2
+    return tokens
 
 
 def _sample(path: Path, network: FixedNetwork) -> np.ndarray:

@@ -40,8 +40,10 @@ def draw_bars(comparisons: Sequence["Comparison"], title: str, path: Path) -> No
             axis.set_xlabel(label)
         line[0].set_yticks(places, [_name(row) for row in rows], fontsize=8)
         line[0].invert_yaxis()
-        line[0].set_title(f"{comparison.network}, {unit} by {unit}", fontsize=10, loc="left")
-    _finish(figure, title, COLORS)
+        line[0].set_title(
+            f"{comparison.network}, {unit} by {unit}", fontsize=10, loc="left", parse_math=False
+        )
+    _finish(figure, title, {row.kind for _, _, rows in bands for row in rows})
     files.write_figure(path, figure, dpi=130)
 
 
@@ -62,7 +64,9 @@ def draw_products(comparisons: Sequence["Comparison"], title: str, path: Path) -
             axis.set_yticks(places, [_name(row) for row in rows], fontsize=8)
             axis.invert_yaxis()
             axis.set(xscale="log", xlabel=f"energy x latency of a {unit}, Loihi 2 = 1")
-            axis.set_title(f"{comparison.network}, {unit} by {unit}", fontsize=10, loc="left")
+            axis.set_title(
+                f"{comparison.network}, {unit} by {unit}", fontsize=10, loc="left", parse_math=False
+            )
             axis.set_xlim(min(0.3, *ratios) / 2, max(ratios) * 20)
     kinds = {row.kind for _, both in bands for rows in both for row in rows}
     note = "" if "measured" in kinds else "   (energy of this CPU was not measured)"
@@ -108,6 +112,11 @@ def _base(rows: Sequence[Row]) -> float:
     raise ValueError("rows: none of them is of Loihi 2")
 
 
+def _title(axes: Any, comparison: "Comparison", unit: Unit) -> None:
+    text = f"{comparison.network}, {unit} by {unit}"
+    axes.set_title(text, fontsize=10, loc="left", parse_math=False)  # a name is no formula
+
+
 def _name(row: Row) -> str:
     return f"{row.device}: {row.mode}"
 
@@ -115,4 +124,4 @@ def _name(row: Row) -> str:
 def _finish(figure: Any, title: str, kinds: Container[str]) -> None:
     handles = [Patch(color=color, label=kind) for kind, color in COLORS.items() if kind in kinds]
     figure.legend(handles=handles, loc="outside upper right", ncols=3, frameon=False)
-    figure.suptitle(title, fontsize=11, x=0.01, ha="left")
+    figure.suptitle(title, fontsize=11, x=0.01, ha="left", parse_math=False)

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from lava_ssm import engine
 from lava_ssm.cli.bench.energy import EnergyMeter
 from lava_ssm.cli.bench.rows import Row, Unit
 from lava_ssm.loihi2.performance import Schedule
@@ -43,10 +44,8 @@ def measurements(network: FixedNetwork, sample: np.ndarray) -> list[Measurement]
     sample
         Tokens (time, d_input), as floats or mantissas.
     """
-    from lava_ssm.engine import as_tokens
-
-    tokens = as_tokens(network, sample)
-    expected = network.run(tokens)
+    tokens = engine.as_tokens(network, sample)
+    expected = engine.run(network, tokens).outputs
     meter = EnergyMeter()
     found: list[Measurement] = [
         ("engine, token by token", partial(_engine_tokens, network, tokens, meter))
@@ -96,14 +95,14 @@ def _engine_sample(
     network: FixedNetwork, tokens: np.ndarray, expected: np.ndarray, batch: int, meter: EnergyMeter
 ) -> Row:
     x = np.broadcast_to(tokens, (batch, *tokens.shape)).copy()
-    _check(network.run(x), expected)
+    _check(engine.run(network, x).outputs, expected)
     seconds: list[float] = []
     for _ in range(5):
         before = time.perf_counter()
-        network.run(x)
+        engine.run(network, x)
         seconds.append(time.perf_counter() - before)
     latency = statistics.median(seconds)
-    energy = _energy(meter, lambda: network.run(x), latency, batch)
+    energy = _energy(meter, lambda: engine.run(network, x), latency, batch)
     cores = min(batch, os.cpu_count() or 1)
     mode = "compiled engine, " + ("one core" if cores == 1 else f"batch {batch}, {cores} cores")
     return _row(mode, "sample", latency, batch / latency, energy)

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from rich.table import Table
+from rich.text import Text
 
 Unit = Literal["token", "sample"]
 Kind = Literal["measured", "modelled", "published"]
@@ -62,7 +63,8 @@ class Row:
 
 def table(rows: Iterable[Row], unit: Unit, network: str) -> Table:
     """Print as the papers do: energy, latency, throughput."""
-    shown = Table(title=f"{network}: {TITLES[unit]}", title_justify="left")
+    title = Text(f"{network}: {TITLES[unit]}", "table.title")  # a name is no markup
+    shown = Table(title=title, title_justify="left")
     shown.add_column("")
     shown.add_column("mode")
     for heading in (f"energy / {unit} (mJ)", f"latency / {unit} (ms)", f"{unit}s a second"):
