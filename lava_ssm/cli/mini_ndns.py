@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from lava_ssm.cli.console import make_console
+from lava_ssm.cli.console import make_console, shown_once_started
 from lava_ssm.cli.errors import check_folder
 
 
@@ -35,12 +35,14 @@ def mini_ndns(
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task("", total=None)
+    progress = Progress(*columns, console=console)
+    task = progress.add_task("", total=None)
 
-        def show(what: str, done: int, total: int) -> None:
-            progress.update(task, description=what, completed=done, total=total)
+    def show(what: str, done: int, total: int) -> None:
+        progress.start()
+        progress.update(task, description=what, completed=done, total=total)
 
+    with shown_once_started(progress):
         made = make_mini_ndns(folder, recipe, packages, show)
     text = f"{made}: {train} clips to train, {validation} to choose, {test} to test"
     console.print(text, soft_wrap=True)

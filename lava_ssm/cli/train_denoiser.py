@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from lava_ssm.cli.console import make_console
+from lava_ssm.cli.console import make_console, shown_once_started
 
 
 def train_denoiser(
@@ -68,14 +68,16 @@ def train_denoiser(
     )
     if finished(config, out, data, limit) is not None:
         console.print("This training is finished; it gave:")
+    progress = Progress(*columns, console=console)
+    task = progress.add_task("", total=None, now="")
+
+    def show(step: int, steps: int, now: float, best: float) -> None:
+        progress.start()
+        text = f"SI-SNR {now:.2f} dB, validation {best:.2f} dB"
+        progress.update(task, completed=step, total=steps, now=text)
+
     try:
-        with Progress(*columns, console=console) as progress:
-            task = progress.add_task("", total=None, now="", visible=False)
-
-            def show(step: int, steps: int, now: float, best: float) -> None:
-                text = f"SI-SNR {now:.2f} dB, validation {best:.2f} dB"
-                progress.update(task, completed=step, total=steps, now=text, visible=True)
-
+        with shown_once_started(progress):
             result = train(config, out, data, show, limit)
     except KeyboardInterrupt:
         console.print(f"Left; the same command goes on with {out}.", soft_wrap=True)

