@@ -1,5 +1,6 @@
 """`lava-ssm bench`: one table of what is measured, modelled and published."""
 
+import importlib
 import json
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,14 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+import lava_ssm
+from lava_ssm import engine
 from lava_ssm.cli import app
+from lava_ssm.cli.bench import figures, measure
+from lava_ssm.cli.bench.comparison import Comparison
 from lava_ssm.cli.bench.energy import EnergyMeter
-from lava_ssm.network import Readout
+from lava_ssm.cli.bench.rows import Row
+from lava_ssm.network import FixedNetwork, Readout
 from tests.networks import random_fixed_network, random_fixed_s5_network, random_network
 
 COMMAND = ["bench", "fall-through-vs-pipelined"]
@@ -58,6 +64,58 @@ def test_the_table_has_what_is_measured_modelled_and_published(output: tuple[str
     orin = next(row for row in rows if row["mode"] == "recurrent")
     assert (orin["latency"], orin["energy"]) == (4.98e-3, 16.11e-3)
     assert "Mind that a sample has 12 tokens here, 1,024 in the" in printed
+
+
+def test_a_sample_that_is_drawn_overflows_nothing_and_nothing_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared = []
+
+    def compare(network: Any, sample: Any, *_: Any) -> Any:
+        compared.append((network, sample))
+        raise ValueError("seen")
+
+    monkeypatch.setattr(
+        importlib.import_module("lava_ssm.cli.bench.comparison"), "compare", compare
+    )
+    options = ["--n-tokens", "1024", "--output", str(tmp_path)]
+    result = CliRunner().invoke(app, [*COMMAND, "ns4d-sdigits", *options])
+    ((network, sample),) = compared
+    assert engine.run(network, sample).overflows.total == 0
+    assert result.stderr == "seen\n"
+
+
+def test_tokens_that_overflow_are_told_in_one_line(
+    network: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fixed = lava_ssm.load(network)
+    assert isinstance(fixed, FixedNetwork)
+    np.save(tmp_path / "x.npy", np.full((600, 2), fixed.input_format.max))
+    assert engine.run(fixed, np.load(tmp_path / "x.npy")).overflows.total > 0
+    monkeypatch.setattr(measure, "_lava", lambda *_: measure._row("Lava", "token", 1.0, 1.0, None))
+    options = ["--tokens", str(tmp_path / "x.npy"), "--output", str(tmp_path)]
+    result = CliRunner().invoke(app, [*COMMAND, str(network), *options])
+    assert result.exit_code == 0, result.output
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("On these tokens integers leave their words: stage ")
+
+
+def test_the_legend_names_what_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = (
+        Row("this CPU", "engine", "token", "measured", 1e-5, 1e5),
+        Row("Loihi 2 (model)", "fall-through", "token", "modelled", 1e-5, 1e5, 1e-6),
+        Row("Loihi 2 (model)", "pipelined", "sample", "modelled", 1e-5, 1e5, 1e-6),
+    )
+    legends = []
+    monkeypatch.setattr(
+        figures, "_save", lambda figure, _: legends.append(figure.legends[0].get_texts())
+    )
+    for draw in (figures.draw_bars, figures.draw_products):
+        draw([Comparison("a $b$", 10, rows)], "a $b$", tmp_path / "a.png")
+    assert [[text.get_text() for text in texts] for texts in legends] == [
+        ["measured", "modelled"],
+        ["modelled"],
+    ]
 
 
 def test_an_s5_stands_beside_its_paper(tmp_path: Path) -> None:

@@ -1,14 +1,18 @@
 """The commands of denoising, on tones and noise that the tests make."""
 
+import itertools
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+import lava_ssm
 from lava_ssm import audio, compress
 from lava_ssm.cli import app
 from lava_ssm.cli.denoising import Denoiser, RunError, train
@@ -54,6 +58,66 @@ def test_a_training_that_was_left_ends_like_one_that_was_not(data: Path, tmp_pat
         train(Denoiser(k=0.25, epochs=3, batch_size=4), tmp_path / "left", data)
 
 
+def test_a_training_killed_at_any_write_ends_like_one_that_was_not(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = Denoiser(k=0.0625, relu=True, epochs=2, batch_size=4)
+    whole, copies, replace_ = tmp_path / "whole", itertools.count(), os.replace
+
+    def replacing(source: Any, target: Any, **options: Any) -> None:
+        shutil.copytree(whole, tmp_path / "killed" / str(next(copies)))
+        replace_(source, target, **options)
+
+    with monkeypatch.context() as patches:
+        patches.setattr(os, "replace", replacing)
+        wanted = train(config, whole, data, checkpoint_every=0)
+    # configuration, four checkpoints, two logs, model, network, fixed network, result
+    assert next(copies) == 11
+    for i in (*range(0, 7, 2), *range(7, 11)):
+        killed = tmp_path / "killed" / str(i)
+        found = train(config, killed, data)
+        assert {**found, "cpu_seconds": 0} == {**wanted, "cpu_seconds": 0}
+        assert (killed / "log.csv").read_text() == (whole / "log.csv").read_text()
+        for name in ("network.safetensors", "fixed.safetensors"):
+            assert lava_ssm.load(killed / name) == lava_ssm.load(whole / name)
+
+
+@pytest.mark.parametrize("place", [9, -1])
+def test_a_damaged_checkpoint_of_a_denoiser_is_refused(
+    place: int, data: Path, tmp_path: Path
+) -> None:
+    def leave(step: int, *rest: float) -> None:
+        raise KeyboardInterrupt
+
+    run = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        train(SMALL, run, data, leave, checkpoint_every=0)
+    train(SMALL, run, data, lambda *_: None, checkpoint_every=0)
+    (run / "result.json").unlink()
+    path = run / "checkpoint.safetensors"
+    content = bytearray(path.read_bytes())
+    content[place] ^= 16
+    path.write_bytes(content)
+    with pytest.raises(
+        RunError, match=r"checkpoint\.safetensors is not of this training, or damaged"
+    ):
+        train(SMALL, run, data)
+    path.unlink()
+    (run / "checkpoint.pt").write_bytes(b"pickled")
+    with pytest.raises(RunError, match=r"holds checkpoint\.pt of an older lava_ssm"):
+        train(SMALL, run, data)
+
+
+def test_a_finished_denoiser_says_what_it_gave(data: Path, tmp_path: Path) -> None:
+    command = ["train-denoiser", "--out", str(tmp_path / "run"), "--data", str(data)]
+    command += ["--k", "0.0625", "--epochs", "1"]
+    first, again = (CliRunner().invoke(app, command) for _ in range(2))
+    assert first.exit_code == again.exit_code == 0
+    assert again.output.startswith("This training is finished; it gave:\nTest SI-SNR")
+    assert "nan" not in again.output
+    assert first.output.splitlines()[-1] == again.output.splitlines()[-1]
+
+
 def test_a_dense_model_is_trained_on_relufied_and_pruned(data: Path, tmp_path: Path) -> None:
     run = CliRunner().invoke
     common = ["--data", str(data), "--k", "0.125", "--epochs", "2", "--batch-size", "4"]
@@ -77,8 +141,6 @@ def test_a_dense_model_is_trained_on_relufied_and_pruned(data: Path, tmp_path: P
     assert result.exit_code == 0, result.output
     assert "there are 8,000 us" in " ".join(result.output.split())
     # the model as it is, with a mask that is not trained to be much: the sound is whole and in step
-    import lava_ssm
-
     whole = audio.denoise(lava_ssm.load(sparse / "fixed.safetensors"), audio.read(noisy))
     np.testing.assert_allclose(audio.read(out), np.clip(whole, -1, 1), atol=2**-14)
     for backend in ("reference", "lava", "lava-fused"):

@@ -273,6 +273,114 @@ def test_parameters_that_are_not_finite_are_not_written(
     assert checkpoint.read(run / CHECKPOINT)["training"]["step"] == 7
 
 
+def states_at_writes(
+    folder: Path, kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], int]:
+    """Keep a copy of a folder as it is before each file is put into it; gives their number."""
+    replace, copies = os.replace, itertools.count()
+
+    def replacing(source: Any, target: Any, **options: Any) -> None:
+        if Path(target).parent == folder.resolve():
+            shutil.copytree(folder, kept / str(next(copies)))
+        replace(source, target, **options)
+
+    monkeypatch.setattr(os, "replace", replacing)
+    return lambda: next(copies)
+
+
+def check_resumed(options: list[str], folder: Path, whole: Path) -> None:
+    done = lava_ssm_command(*options, "--out", str(folder), "--resume")
+    assert done.exit_code == 0, (folder, done.output)
+    names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+    assert names == {path.name for path in whole.iterdir()}
+    assert log(folder) == log(whole)
+    assert lava_ssm.load(folder / NETWORK) == lava_ssm.load(whole / NETWORK)
+
+
+def test_a_training_killed_at_any_write_is_taken_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options, run = [*TINY, "--epochs", "2"], tmp_path / "run"
+    with monkeypatch.context() as patches:
+        count = states_at_writes(run, tmp_path / "killed", patches)
+        assert lava_ssm_command(*options, "--out", str(run)).exit_code == 0
+    # configuration, two epochs of best network, checkpoint, log and curves, network, result
+    assert count() == 11
+    for i in (0, 1, 2, 3, 4, 6, 9, 10):
+        check_resumed(options, tmp_path / "killed" / str(i), run)
+
+
+def test_fine_tuning_killed_at_any_write_is_taken_up(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = ["finetune", str(trained), "--calibration", "10", "--limit", "60"]
+    run = tmp_path / "run"
+    with monkeypatch.context() as patches:
+        count = states_at_writes(run, tmp_path / "killed", patches)
+        assert lava_ssm_command(*options, "--out", str(run)).exit_code == 0
+    writes = count()
+    for i in (1, 4, 6, writes - 2):
+        check_resumed(options, tmp_path / "killed" / str(i), run)
+
+
+def test_the_log_has_the_epoch_of_the_last_checkpoint(run: Path) -> None:
+    before = (run / "log.csv").read_text()
+    (run / "log.csv").write_text(before.splitlines()[0] + "\n")  # killed before it was written
+    (run / "curves.png").unlink()
+    done = lava_ssm_command(*TINY, "--epochs", "1", "--out", str(run), "--resume")
+    assert done.exit_code == 0, done.output
+    assert (run / "log.csv").read_text() == before
+    assert (run / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_finished_training_says_what_it_gave(run: Path) -> None:
+    before = {path.name: path.read_bytes() for path in run.iterdir()}
+    done = lava_ssm_command(*TINY, "--epochs", "1", "--out", str(run), "--resume")
+    assert done.exit_code == 0, done.output
+    accuracy = json.loads((run / "result.json").read_text())["test_accuracy"]
+    assert f"This training is finished; it gave:\nTest accuracy {accuracy:.2%}" in done.output
+    assert "nan" not in done.output
+    after = {path.name: path.read_bytes() for path in run.iterdir()}
+    assert after == before
+    (run / "result.json").write_text("{")  # damaged: made again
+    done = lava_ssm_command(*TINY, "--epochs", "1", "--out", str(run), "--resume")
+    assert json.loads((run / "result.json").read_text())["test_accuracy"] == accuracy
+    other = lava_ssm_command(*TINY, "--epochs", "2", "--out", str(run), "--resume")
+    assert other.exit_code == 2
+    assert "recipe.epochs: 1 there, 2 now" in other.output
+
+
+@pytest.mark.parametrize("name", ["checkpoint.pt", "best.pt"])
+@pytest.mark.parametrize("resume", [[], ["--resume"]])
+def test_a_folder_of_before_is_refused_with_what_to_do(
+    name: str, resume: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(b"pickled")
+    done = lava_ssm_command(*TINY, "--out", str(tmp_path), *resume)
+    assert done.exit_code == 2
+    assert f"holds {name} of an older lava_ssm, which this one does not read" in done.output
+    assert "train anew in another folder" in done.output
+    new = str(tmp_path / "new")
+    done = lava_ssm_command(*TINY, "--out", new, "--start", str(tmp_path))
+    assert done.exit_code == 2
+    assert f"holds {name} of an older lava_ssm" in done.output
+
+
+@pytest.mark.parametrize("name", [CHECKPOINT, BEST])
+def test_flipped_bits_are_noticed_before_training_goes_on(name: str, tmp_path: Path) -> None:
+    options = [*TINY, "--epochs", "1", "--out", str(tmp_path / "run")]
+    assert lava_ssm_command(*options).exit_code == 0
+    path = tmp_path / "run" / name
+    content = bytearray(path.read_bytes())
+    for place in (9, len(content) // 2, len(content) - 1):
+        content[place] ^= 16
+        path.write_bytes(content)
+        done = lava_ssm_command(*options, "--resume")
+        assert done.exit_code == 2
+        assert name in done.output
+        content[place] ^= 16
+
+
 def test_a_classifier_reads_out_once(tmp_path: Path) -> None:
     done = lava_ssm_command(*TINY, "--readout", "every", "--out", str(tmp_path / "run"))
     assert done.exit_code == 2
@@ -390,12 +498,47 @@ def test_torchrun_takes_none_of_our_options_for_its_own() -> None:
     assert given.training_script_args == options
 
 
-def test_two_processes_learn_what_one_learns(tmp_path: Path) -> None:
-    # 47 samples by tens: the last step's seven are shared unevenly
-    options = [*TINY, "--limit", "57", "--epochs", "2", "--out"]
-    assert lava_ssm_command(*options, str(tmp_path / "one")).exit_code == 0
-    done = in_python(*TORCHRUN, "-m", "--", "lava_ssm.cli", *options, str(tmp_path / "two"))
+GRADIENT = """
+import os
+import sys
+import torch
+from lava_ssm.cli import app
+
+path, clip = sys.argv.pop() + os.environ["RANK"], torch.nn.utils.clip_grad_norm_
+
+def clipped(parameters, most):  # hides the gradients' scale, as AdamW does
+    parameters = list(parameters)
+    if not os.path.exists(path):
+        torch.save([p.grad for p in parameters], path)
+    return clip(parameters, most)
+
+torch.nn.utils.clip_grad_norm_ = clipped
+app(sys.argv[1:])
+"""
+
+
+def test_two_processes_learn_what_one_learns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # 47 samples by elevens: six and five a process, at last two and one
+    options = [*TINY, "--limit", "57", "--batch-size", "11", "--epochs", "2", "--out"]
+    (tmp_path / "script.py").write_text(GRADIENT)
+    given = [*options, str(tmp_path / "two"), str(tmp_path / "gradient")]
+    done = in_python(*TORCHRUN, str(tmp_path / "script.py"), *given)
     assert done.returncode == 0, done.stderr
+    gradients: list[list[torch.Tensor]] = []
+    clip = torch.nn.utils.clip_grad_norm_
+
+    def clipped(parameters: Any, most: float) -> torch.Tensor:
+        parameters = list(parameters)
+        gradients.append([p.grad.clone() for p in parameters])
+        return clip(parameters, most)
+
+    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", clipped)
+    assert lava_ssm_command(*options, str(tmp_path / "one")).exit_code == 0
+    for rank in "01":
+        shared = torch.load(tmp_path / f"gradient{rank}", weights_only=True)
+        torch.testing.assert_close(shared, gradients[0], rtol=1e-3, atol=1e-6)
     for one, both in zip(log(tmp_path / "one"), log(tmp_path / "two"), strict=True):
         assert float(both["loss"]) == pytest.approx(float(one["loss"]), rel=1e-4)
     states = [
@@ -404,37 +547,6 @@ def test_two_processes_learn_what_one_learns(tmp_path: Path) -> None:
     ]
     # sums in another order, which AdamW makes more of where a gradient is next to nothing
     torch.testing.assert_close(states[1], states[0], rtol=1e-3, atol=1e-4)
-
-
-GRADIENT = """
-import os
-import sys
-import torch
-from lava_ssm.cli import app
-
-path = sys.argv.pop() + os.environ.get("RANK", "0")
-
-def clip(parameters, most):  # would hide the gradients' scale, as AdamW does
-    torch.save([p.grad for p in parameters], path)
-    sys.exit()
-
-torch.nn.utils.clip_grad_norm_ = clip
-app(sys.argv[1:])
-"""
-
-
-def test_gradients_of_two_processes_are_those_of_one(tmp_path: Path) -> None:
-    (tmp_path / "script.py").write_text(GRADIENT)
-    # 11 samples in one step, six and five a process
-    options = ["train", "sdigits", "--model", "ns4d-tiny", "--limit", "21", "--batch-size", "11"]
-    for name, launcher in (("one", []), ("two", TORCHRUN)):
-        given = [*options, "--epochs", "2", "--out", str(tmp_path / "run"), str(tmp_path / name)]
-        done = in_python(*launcher, str(tmp_path / "script.py"), *given)
-        assert done.returncode == 0, done.stderr
-    one = torch.load(tmp_path / "one0", weights_only=True)
-    for rank in "01":
-        shared = torch.load(tmp_path / f"two{rank}", weights_only=True)
-        torch.testing.assert_close(shared, one, rtol=1e-3, atol=1e-6)
 
 
 INTERRUPTED = """
