@@ -3,9 +3,11 @@
 The file is an archive (`lava_ssm.archive`): its arrays are the tensors, numbered; its description
 is the state as JSON. A list stands as a list, a dictionary, whose keys need not be texts, as
 {"dict": [[key, value], ...]}, a tuple as {"tuple": [...]}, a tensor as {"tensor": its number}, one
-of truth values as {"truths": the number of its bytes}.
+of truth values as {"truths": the number of its bytes}, a float that JSON has no word for as
+{"float": "inf"}.
 """
 
+import math
 import os
 from os import PathLike
 from typing import Any
@@ -65,6 +67,8 @@ def read(path: str | PathLike[str]) -> Any:
 def _plain(value: Any, arrays: dict[str, np.ndarray]) -> Any:
     """What JSON can say of a value; tensors go to `arrays`."""
     match value:
+        case float() if not math.isfinite(value):
+            return {"float": str(value)}
         case None | bool() | int() | float() | str():
             return value
         case Tensor():
@@ -96,6 +100,8 @@ def _state(about: Any, arrays: dict[str, np.ndarray]) -> Any:
             return torch.from_numpy(arrays[content].copy())
         case "truths":
             return torch.from_numpy(arrays[content].astype(bool))
+        case "float":
+            return float(content)
         case "tuple":
             return tuple(_state(item, arrays) for item in content)
         case "dict":
