@@ -97,5 +97,4 @@ def check_folder(folder: Path, option: str) -> None:
         there = there.parent
     if not there.is_dir():
         raise NotADirectoryError(f"{option}: {str(there)!r} is no folder; choose another one")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise PermissionError(f"{option}: nothing may be written into the folder {str(there)!r}")
+    check_target(there / "new", option)

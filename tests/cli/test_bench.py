@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 import lava_ssm
-from lava_ssm import engine
+from lava_ssm import engine, files
 from lava_ssm.cli import app
 from lava_ssm.cli.bench import figures, measure
 from lava_ssm.cli.bench.comparison import Comparison
@@ -107,9 +107,11 @@ def test_the_legend_names_what_is_drawn(tmp_path: Path, monkeypatch: pytest.Monk
         Row("Loihi 2 (model)", "pipelined", "sample", "modelled", 1e-5, 1e5, 1e-6),
     )
     legends = []
-    monkeypatch.setattr(
-        figures, "_save", lambda figure, _: legends.append(figure.legends[0].get_texts())
-    )
+
+    def written(path: Path, figure: Any, **options: Any) -> None:
+        legends.append(figure.legends[0].get_texts())
+
+    monkeypatch.setattr(files, "write_figure", written)
     for draw in (figures.draw_bars, figures.draw_products):
         draw([Comparison("a $b$", 10, rows)], "a $b$", tmp_path / "a.png")
     assert [[text.get_text() for text in texts] for texts in legends] == [

@@ -92,20 +92,24 @@ def test_a_file_that_is_none_is_told_as_it_was_written(
     command: str, what: str, bad: str, place: Path
 ) -> None:
     before = sorted(place.rglob("*"))
-    check_told(run(command, **{"out": "new.h5", what: bad}), bad)
+    check_told(run(command, **{"out": "new.safetensors", what: bad}), bad)
     assert sorted(place.rglob("*")) == before
 
 
 @pytest.mark.parametrize(
     ("command", "given", "text"),
     [
-        ("quantize", {"network": "wide", "out": "n.h5"}, "wide takes tokens of 7 channels"),
-        ("quantize", {"network": "fixed", "out": "n.h5"}, "is quantised already"),
+        (
+            "quantize",
+            {"network": "wide", "out": "n.safetensors"},
+            "wide takes tokens of 7 channels",
+        ),
+        ("quantize", {"network": "fixed", "out": "n.safetensors"}, "is quantised already"),
         ("evaluate", {"network": "wide"}, "wide takes tokens of 7 channels"),
         ("bench", {"network": "float"}, "must be a fixed one"),
         ("denoise", {"network": "wide"}, "257 channels in and out"),
         ("denoise", {"sound": "fixed"}, "no sound file that can be read"),
-        ("quantize", {"network": "sound.wav", "out": "n.h5"}, "sound.wav"),
+        ("quantize", {"network": "sound.wav", "out": "n.safetensors"}, "sound.wav"),
     ],
 )
 def test_a_file_of_another_kind_is_told(
@@ -144,7 +148,7 @@ def computed(*_: object, **__: object) -> None:
     raise AssertionError("computed")
 
 
-@pytest.mark.parametrize("bad", ["folder", "none/a.h5", "empty/a.h5"])
+@pytest.mark.parametrize("bad", ["folder", "none/a.safetensors", "empty/a.safetensors"])
 @pytest.mark.parametrize(
     "command",
     [
@@ -159,8 +163,8 @@ def test_a_file_that_cannot_be_written_is_refused_before_anything_is_computed(
     command: list[str], bad: str, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lava_ssm.load", computed)
-    bad = f"{bad}.h5" if bad == "folder" and command[0] == "quantize" else bad
-    (place / "folder.h5").mkdir()
+    bad = f"{bad}.safetensors" if bad == "folder" and command[0] == "quantize" else bad
+    (place / "folder.safetensors").mkdir()
     check_told(CliRunner().invoke(app, [*command, bad]), bad.split("/")[0])
 
 
@@ -261,7 +265,7 @@ def test_errors_have_their_exit_codes(
 def test_places_that_may_not_be_written_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(os, "access", lambda *_: False)
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)
     with pytest.raises(PermissionError, match="--out: nothing may be written into the folder"):
         check_folder(tmp_path / "a" / "b", "--out")
     with pytest.raises(PermissionError, match="--json: nothing may be written into the folder"):
