@@ -97,4 +97,4 @@ def check_folder(folder: Path, option: str) -> None:
         there = there.parent
     if not there.is_dir():
         raise NotADirectoryError(f"{option}: {str(there)!r} is no folder; choose another one")
-    check_target(there / "new", option)
+    check_target(there / ".lava-ssm", option)  # a name that nothing has

@@ -265,6 +265,9 @@ def test_errors_have_their_exit_codes(
 def test_places_that_may_not_be_written_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    (tmp_path / "new").mkdir()
+    for folder in (tmp_path, tmp_path / "new", tmp_path / "a" / "b"):
+        check_folder(folder, "--out")
     monkeypatch.setattr(os, "access", lambda *_, **__: False)
     with pytest.raises(PermissionError, match="--out: nothing may be written into the folder"):
         check_folder(tmp_path / "a" / "b", "--out")
