@@ -10,7 +10,6 @@ import importlib
 import importlib.metadata
 import logging
 import multiprocessing
-import os
 import sys
 import weakref
 from collections.abc import Callable
@@ -83,9 +82,9 @@ def reset_runtime_factory() -> None:
 _original_del = AbstractProcess.__del__
 
 
-def _del_in_own_python_only(self: AbstractProcess) -> None:
+def _del_of_lavas_runtime(self: AbstractProcess) -> None:
     runtime = self.__dict__.get("_runtime")
-    if runtime is not None and getattr(runtime, "_owner_pid", os.getpid()) == os.getpid():
+    if runtime is not None and not getattr(runtime, "forgets_itself", False):
         _original_del(self)
 
 
@@ -191,8 +190,9 @@ def apply_hygiene() -> None:
     """Change the parts of Lava that no subclass can reach; a second call changes nothing."""
     if _undo:
         return
-    # A graph that is collected in a forked child stops its parent's graph from there: a hang.
-    _replace(AbstractProcess, "__del__", _del_in_own_python_only)
+    # A forgotten Process stops its graph: a hang where it is collected in a forked child, or in a
+    # thread that somebody waits for. Our runtimes notice by themselves that they are forgotten.
+    _replace(AbstractProcess, "__del__", _del_of_lavas_runtime)
     # Every Process and every Compiler adds a handler to a logger that they share: a message is
     # printed once for each, and none is ever freed.
     _replace(AbstractProcess, "__init__", _with_one_handler(AbstractProcess.__init__))
