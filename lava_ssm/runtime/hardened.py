@@ -6,7 +6,6 @@ import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-import numpy as np
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.run_conditions import AbstractRunCondition, RunContinuous, RunSteps
 from lava.magma.runtime.mgmt_token_enums import (
@@ -190,47 +189,42 @@ class HardenedRuntime(Runtime):
         if self._services.has_ended:
             raise GraphStopped(f"cannot {verb}: the graph was stopped. Build its Processes anew.")
 
-    def get_var(self, var_id: int, idx: Any = None) -> variables.Values | None:
-        """Return the value of a Var, not while the graph runs."""
+    def get_var(self, var_id: int, idx: Any = None) -> Any:
+        """Return the value of a Var, None while the graph runs."""
         if self._is_running:
-            self.log.info("WARNING: Cannot Get a Var when the execution is going on")
             return None
-        var_model = self._var_model(var_id, "get")
-        command, answers = self._service_of(var_model)
-        for message in (MGMT_COMMAND.GET_DATA, *_ids(var_model)):
-            command.send(message)
-        self._receive([answers])
-        return variables.to_host(self._block.take(), var_model, idx)
+        var = self._declared(var_id, "get")
+        self._ask(var, MGMT_COMMAND.GET_DATA, enum_to_np(var_id))
+        return variables.to_host(self._block.take(), var, idx)
 
     def set_var(self, var_id: int, value: Any, idx: Any = None) -> None:
-        """Set the value of a Var, not while the graph runs."""
+        """Set the value of a Var.
+
+        Raises
+        ------
+        RuntimeError
+            The graph is running, or was not started.
+        """
+        var = self._declared(var_id, "set")
         if self._is_running:
-            self.log.info("WARNING: Cannot Set a Var when the execution is going on")
-            return
-        var_model = self._var_model(var_id, "set")
-        self._block.put(variables.from_host(value, idx, var_model.name))
-        command, answers = self._service_of(var_model)
-        for message in (MGMT_COMMAND.SET_DATA, *_ids(var_model), enum_to_np(0)):
-            command.send(message)
-        self._receive([answers])
+            raise RuntimeError(f"cannot set Var '{var.name}' while the graph runs: pause() it")
+        self._block.put(variables.from_host(value, idx, var, lambda: self.get_var(var_id)))
+        self._ask(var, MGMT_COMMAND.SET_DATA, enum_to_np(var_id), enum_to_np(0))
         self._block.raise_error()
 
-    def _var_model(self, var_id: int, verb: str) -> Any:
-        var_models = self._executable.node_configs[0].var_models
-        if var_id not in var_models:
-            raise AssertionError(f"The Var with id <{var_id}> was not associated in the ProcModel.")
-        self._refuse_ended(f"{verb} Var '{var_models[var_id].name}'")
+    def _declared(self, var_id: int, verb: str) -> variables.Declared:
+        var = variables.Declared.find(self._executable, var_id)
+        self._refuse_ended(f"{verb} Var '{var.name}'")
         if not self._is_started:
             raise RuntimeError("Runtime has not started")
-        return var_models[var_id]
+        return var
 
-    def _service_of(self, var_model: Any) -> tuple[Any, Any]:
-        number = var_model.runtime_srv_id
-        return self._services.commands[number], self._services.answers[number]
-
-
-def _ids(var_model: Any) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    return enum_to_np(var_model.proc_id), enum_to_np(var_model.var_id)
+    def _ask(self, var: variables.Declared, command: Any, *message: Any) -> None:
+        """Let the model of a Var get or set it, through the block of shared memory."""
+        port = self._services.commands[var.service]
+        for part in (command, enum_to_np(var.process_id), *message):
+            port.send(part)
+        self._receive([self._services.answers[var.service]])
 
 
 def _external_ports(process: AbstractProcess) -> Iterable[Any]:

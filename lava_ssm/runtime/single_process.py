@@ -7,14 +7,12 @@ import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from lava.magma.compiler.builders.py_builder import PyProcessBuilder
 from lava.magma.compiler.channels.watchdog import NoOPWatchdogManager
 from lava.magma.core.model.py.ports import PyVarPort
 from lava.magma.core.process.process import AbstractProcess, ProcessParameters
 from lava.magma.core.run_conditions import AbstractRunCondition, RunContinuous, RunSteps
 from lava.magma.runtime.mgmt_token_enums import MGMT_COMMAND
 from lava.magma.runtime.runtime import Runtime
-from scipy.sparse import csr_matrix
 
 from lava_ssm.runtime import variables
 from lava_ssm.runtime.errors import GraphStopped, Location, locate, unheard
@@ -107,11 +105,11 @@ class SingleProcessRuntime(Runtime):
             streams = self._execution.streams
             with streams.run(), streams:
                 model = builder.build()
+                variables.own_sparse_vars(builder, model)
                 task.random_state = streams.take() if streams.changed() else None
         except Exception as error:
             locate(error, Location(task.name, builder.proc_model.__name__, "construction", 0))
             raise
-        _copy_sparse_vars(builder, model)
         model.service_to_process = model.process_to_service = Replies(domain)
         task.model = model
         task.outgoing = [
@@ -241,41 +239,38 @@ class SingleProcessRuntime(Runtime):
                 f"{self._failure}). Its Vars can be read; to go on, build its Processes anew."
             ) from self._failure
 
-    def get_var(self, var_id: int, idx: Any = None) -> variables.Values | None:
-        """Return the value of a Var; also after a model failed, not while the graph runs."""
+    def get_var(self, var_id: int, idx: Any = None) -> Any:
+        """Return the value of a Var; also after a model failed, None while the graph runs."""
         if self._is_running:
-            self.log.info("WARNING: Cannot Get a Var when the execution is going on")
             return None
-        var_model = self._var_model(var_id)
+        var = variables.Declared.find(self._executable, var_id)
         if self._stopped:
-            self._refuse_ended(f"get Var '{var_model.name}'")
-        model = self._model_of(var_model)
-        return variables.to_host(variables.read(model, var_model.name), var_model, idx)
+            self._refuse_ended(f"get Var '{var.name}'")
+        return variables.to_host(variables.read(self._model_of(var), var.name), var, idx)
 
     def set_var(self, var_id: int, value: Any, idx: Any = None) -> None:
-        """Set the value of a Var, not while the graph runs."""
+        """Set the value of a Var.
+
+        Raises
+        ------
+        RuntimeError
+            The graph is running, or was not started.
+        """
+        var = variables.Declared.find(self._executable, var_id)
         if self._is_running:
-            self.log.info("WARNING: Cannot Set a Var when the execution is going on")
-            return
-        var_model = self._var_model(var_id)
-        self._refuse_ended(f"set Var '{var_model.name}'")
-        model = self._model_of(var_model)
-        variables.write(model, var_model.name, variables.from_host(value, idx, var_model.name))
+            raise RuntimeError(f"cannot set Var '{var.name}' while the graph runs: pause() it")
+        self._refuse_ended(f"set Var '{var.name}'")
+        model = self._model_of(var)
+        values = variables.from_host(value, idx, var, lambda: self.get_var(var_id))
+        variables.write(model, var.name, values)
         model.on_var_update()
 
-    def _var_model(self, var_id: int) -> Any:
-        var_models = self._executable.node_configs[0].var_models
-        if var_id not in var_models:
-            raise AssertionError(f"The Var with id <{var_id}> was not associated in the ProcModel.")
-        return var_models[var_id]
-
-    def _model_of(self, var_model: Any) -> Any:
+    def _model_of(self, var: variables.Declared) -> Any:
         if not self._is_started:
             raise RuntimeError("Runtime has not started")
-        for process, task in self._tasks.items():
-            if process.id == var_model.proc_id:
-                return task.model
-        raise AssertionError(f"no model holds Var '{var_model.name}'")
+        return next(
+            task.model for process, task in self._tasks.items() if process.id == var.process_id
+        )
 
 
 def _isolated(parameters: ProcessParameters) -> ProcessParameters:
@@ -291,10 +286,3 @@ def _isolated(parameters: ProcessParameters) -> ProcessParameters:
         except Exception:
             copies[name] = value
     return ProcessParameters(copies)
-
-
-def _copy_sparse_vars(builder: PyProcessBuilder, model: Any) -> None:
-    """Give a model its own copy of sparse Vars, which Lava's builder hands over as they are."""
-    for name, initial in builder.vars.items():
-        if isinstance(initial.value, csr_matrix):
-            setattr(model, name, initial.value.copy())
