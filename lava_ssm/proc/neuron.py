@@ -79,6 +79,7 @@ class AbstractNeuronModel(PyLoihiProcessModel):
         super().__init__(proc_params)
         self.schedule: Schedule = proc_params["schedule"]
         self.tally = Tally()
+        self.of_sample = 0  # number of the token in its sample, from 1
 
     def reset(self) -> None:
         """Set the state to that before a sample's first token."""
@@ -96,6 +97,7 @@ class AbstractNeuronModel(PyLoihiProcessModel):
             return
         if self.schedule.starts_sample(token):
             self.reset()
+        self.of_sample = self.schedule.number_in_sample(token)
         self.s_out.send(self.fire(u))
         if self.tally:
             self.overflows[0] = self.tally.total()

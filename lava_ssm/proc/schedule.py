@@ -77,6 +77,10 @@ class Schedule:
         """Time step in which the neuron handles a token."""
         return 1 + token * self.period + self.offset
 
+    def number_in_sample(self, token: int) -> int:
+        """Number of a token in its sample, from 1."""
+        return 1 + (token if self.reset_every is None else token % self.reset_every)
+
     def starts_sample(self, token: int) -> bool:
         """Whether a token is the first of its sample."""
         return self.reset_every is not None and token % self.reset_every == 0

@@ -37,7 +37,8 @@ class Output(AbstractNeuron):
     relu, gelu
         What is done at the end.
     readout
-        With a mean over time the running sum of the outputs is sent.
+        With a mean over time the running sum of the outputs is sent, in floating point their
+        mean.
     arithmetic
         Rules of a fixed layer.
     period, offset, reset_every
