@@ -11,6 +11,8 @@ from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.process.variable import Var
 
 from lava_ssm.engine.overflows import Tally
+from lava_ssm.numerics import shown
+from lava_ssm.proc import checks
 from lava_ssm.proc.schedule import Schedule
 
 FLOATING, FIXED = "floating_pt", "fixed_pt"
@@ -41,8 +43,9 @@ class AbstractNeuron(AbstractProcess):
         name: str | None,
         **params: Any,
     ) -> None:
-        if not all(isinstance(n, int | np.integer) and n >= 1 for n in shape):
-            raise ValueError(f"shape must have integers of at least 1, got {shape}")
+        shape = checks.shape_of(shape)
+        if tag not in (None, FIXED, FLOATING):
+            raise ValueError(f"tag must be {FIXED!r}, {FLOATING!r} or None, got {shown(tag)}")
         self.tag = tag
         schedule = Schedule(period, offset, reset_every)
         super().__init__(shape=shape, schedule=schedule, name=name, **params)

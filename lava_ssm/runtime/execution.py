@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -29,9 +28,6 @@ from lava_ssm.runtime.phases import (
 from lava_ssm.runtime.scheduler import Answer, Scheduler, Task, Turn
 
 _Response = PyLoihiProcessModel.Response
-
-CONTINUOUS = sys.maxsize
-"""Steps of a run without an end."""
 
 
 class Domain:

@@ -1,13 +1,12 @@
 """Lava's stock runtime, made safe: one operating-system process a Process, but no hangs."""
 
 import contextlib
-import sys
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from lava.magma.core.process.process import AbstractProcess
-from lava.magma.core.run_conditions import AbstractRunCondition, RunContinuous, RunSteps
+from lava.magma.core.run_conditions import AbstractRunCondition
 from lava.magma.runtime.mgmt_token_enums import (
     MGMT_COMMAND,
     MGMT_RESPONSE,
@@ -18,6 +17,7 @@ from lava.magma.runtime.runtime import Runtime
 from lava.magma.runtime.runtime_services.runtime_service import LoihiPyRuntimeService
 
 from lava_ssm.runtime import variables
+from lava_ssm.runtime.conditions import CONTINUOUS, steps_of
 from lava_ssm.runtime.errors import GraphStopped
 from lava_ssm.runtime.services import Services
 from lava_ssm.runtime.support import label, refuse_complex_ports
@@ -100,19 +100,15 @@ class HardenedRuntime(Runtime):
 
         Raises
         ------
+        TypeError, ValueError
+            See `conditions.steps_of`.
         GraphStopped
             It was stopped, or one of its models failed.
         """
         self._refuse_ended("run")
-        if not isinstance(run_condition, RunSteps | RunContinuous):
-            raise ValueError(f"Wrong type of run_condition : {type(run_condition)}")
-        steps = sys.maxsize
-        if isinstance(run_condition, RunSteps):
-            steps = int(run_condition.num_steps)
-            if steps < 0:
-                raise ValueError(f"num_steps must be 0 or more, not {steps}")
+        steps = steps_of(run_condition)
         if self._is_running:
-            if self._run_length == sys.maxsize:
+            if self._run_length == CONTINUOUS:
                 raise RuntimeError("the graph runs continuously: pause or stop it first")
             self.wait()
             self._refuse_ended("run")

@@ -10,13 +10,14 @@ from typing import Any
 from lava.magma.compiler.channels.watchdog import NoOPWatchdogManager
 from lava.magma.core.model.py.ports import PyVarPort
 from lava.magma.core.process.process import AbstractProcess, ProcessParameters
-from lava.magma.core.run_conditions import AbstractRunCondition, RunContinuous, RunSteps
+from lava.magma.core.run_conditions import AbstractRunCondition
 from lava.magma.runtime.mgmt_token_enums import MGMT_COMMAND
 from lava.magma.runtime.runtime import Runtime
 
 from lava_ssm.runtime import variables
+from lava_ssm.runtime.conditions import CONTINUOUS, steps_of
 from lava_ssm.runtime.errors import GraphStopped, Location, locate, unheard
-from lava_ssm.runtime.execution import CONTINUOUS, Domain, Execution, Replies
+from lava_ssm.runtime.execution import Domain, Execution, Replies
 from lava_ssm.runtime.in_ports import receive_directly
 from lava_ssm.runtime.numpy_random import RandomStreams
 from lava_ssm.runtime.scheduler import Scheduler, Task
@@ -132,17 +133,13 @@ class SingleProcessRuntime(Runtime):
 
         Raises
         ------
+        TypeError, ValueError
+            See `conditions.steps_of`.
         GraphStopped
             It was stopped, or one of its models failed.
         """
         self._refuse_ended("run")
-        if not isinstance(run_condition, RunSteps | RunContinuous):
-            raise ValueError(f"Wrong type of run_condition : {type(run_condition)}")
-        steps = CONTINUOUS
-        if isinstance(run_condition, RunSteps):
-            steps = int(run_condition.num_steps)
-            if steps < 0:
-                raise ValueError(f"num_steps must be 0 or more, not {steps}")
+        steps = steps_of(run_condition)
         if self._is_running:
             if self._run_length == CONTINUOUS and self._execution.is_alive:
                 raise RuntimeError("the graph runs continuously: pause or stop it first")

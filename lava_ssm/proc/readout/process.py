@@ -34,4 +34,4 @@ class Readout(Relay):
 
     def __init__(self, shape: tuple[int, ...], **relay: Any) -> None:
         super().__init__(shape, **relay)
-        self.total = Var(shape=shape, init=0)
+        self.total = Var(shape=self.shape, init=0)
