@@ -6,7 +6,7 @@ import numpy as np
 from lava.magma.core.run_configs import RunConfig
 from numpy.typing import ArrayLike
 
-from lava_ssm.numerics import IntArray, integer, integers, shown
+from lava_ssm.numerics import IntArray, integers, is_integer, shown
 
 
 def instance(value: Any, kinds: Any, name: str, wanted: str) -> None:
@@ -26,9 +26,11 @@ def shape_of(shape: Any, name: str = "shape") -> tuple[int, ...]:
         Empty, or not such integers.
     """
     instance(shape, tuple, name, "a tuple of integers")
-    if not shape:
-        raise ValueError(f"{name} must have integers of at least 1, got ()")
-    return tuple(integer(n, f"{name}[{i}]", 1) for i, n in enumerate(shape))
+    if not shape or not all(is_integer(n) and 1 <= n < 2**31 for n in shape):
+        raise ValueError(
+            f"{name} must have integers of at least 1, below 2**31, got {shown(shape)}"
+        )
+    return tuple(int(n) for n in shape)
 
 
 def shifts(given: ArrayLike, shape: tuple[int, ...]) -> IntArray:
