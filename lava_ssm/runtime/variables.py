@@ -64,14 +64,10 @@ def declared_sparse(builder: Any, name: str) -> bool:
 
 
 def own_sparse_vars(builder: Any, model: Any) -> None:
-    """Give a model its own copies of sparse Vars, of the class and kind that it declares.
+    """Give a model its own copies of sparse Vars, of the class that it declares.
 
-    Lava's builder hands over what the user gave: any class of sparse matrix and any type.
-
-    Raises
-    ------
-    ValueError
-        Fractions, of a Var that is declared to hold integers.
+    Lava's builder hands over what the user gave: any class of sparse matrix, and integers of any
+    type, in which what is set later may have no room.
     """
     for name, initial in builder.vars.items():
         if not declared_sparse(builder, name):
@@ -79,11 +75,8 @@ def own_sparse_vars(builder: Any, model: Any) -> None:
         given, declared = getattr(model, name), np.dtype(getattr(builder.proc_model, name).d_type)
         matrix = csr_matrix(given if issparse(given) else np.full(initial.shape, given), copy=True)
         refuse_complex(matrix, name)
-        dtype = np.promote_types(matrix.dtype, declared)
-        if declared.kind in "iu" and dtype.kind not in "iu":
-            dtype = declared
-        setattr(model, name, csr_matrix(matrix, dtype=dtype))
-        getattr(model, name).data = _cast(matrix.data, dtype, name)
+        wide = np.promote_types(matrix.dtype, declared)
+        setattr(model, name, matrix.astype(wide) if wide.kind == declared.kind else matrix)
 
 
 def read(model: Any, name: str) -> Values:
@@ -255,7 +248,11 @@ def _sparse(value: Any, var: Declared) -> Values:
         raise ValueError(f"Var '{var.name}' has shape {var.shape}, got {value.shape}")
     given = csr_matrix(value, copy=True)
     given.sum_duplicates()
-    given.eliminate_zeros()
+    if given.nnz < rows.size and issparse(value) and issparse(var.initial):
+        raise ValueError(
+            f"Var '{var.name}' is sparse with {rows.size} elements, got {given.nnz}: elements that "
+            "are zero must be there too, or give an array"
+        )
     given = given.tocoo()
     have = rows.astype(np.int64) * var.shape[1] + columns
     places = given.row.astype(np.int64) * var.shape[1] + given.col
@@ -276,8 +273,10 @@ def to_host(values: Values, var: Declared, index: Any) -> Any:
     if isinstance(var.initial, str):
         return bytes(values.astype(np.uint8)).decode("ascii")
     if var.is_sparse:
-        places = values[:2].astype(np.int64)
-        matrix = csr_matrix((values[2], (places[0], places[1])), var.shape)
+        # all that can be set are there, if the model dropped those that are zero too
+        rows, columns = np.hstack([var.places(), values[:2].astype(np.int64)])
+        data = np.hstack([np.zeros(rows.size - values.shape[1]), values[2]])
+        matrix = csr_matrix((data, (rows, columns)), var.shape)
         return matrix if index is None else matrix[index]
     size = math.prod(var.shape)
     if values.size > size:

@@ -218,6 +218,7 @@ def test_what_does_not_fit_sparse_weights_is_refused(on_runtime: Run) -> None:
     before = synapse.weights.get().toarray()
     for value, text in (
         (csr_matrix(WEIGHTS + 2), r"no element at \(0, 1\)"),
+        (csr_matrix(np.diag([2, 6, -2, 0])[:, :3]), "with 5 elements, got 3"),
         (csr_matrix(WEIGHTS[:3]), r"has shape \(4, 3\), got \(3, 3\)"),
         (np.ones(4), r"has shape \(4, 3\) and 5 elements"),
         (csr_matrix(WEIGHTS / 4), "holds integers"),
@@ -230,12 +231,11 @@ def test_what_does_not_fit_sparse_weights_is_refused(on_runtime: Run) -> None:
     synapse.stop()
 
 
-def test_fractions_in_the_weights_of_a_fixed_synapse_are_refused_when_it_is_built(
-    on_runtime: Run,
-) -> None:
-    synapse = Sparse(weights=csr_matrix(WEIGHTS / 4), name="thin")
-    with pytest.raises(ValueError, match=r"(?s)'weights' holds integers .*'thin' \(Sparse\)"):
-        started(synapse, on_runtime)
+def test_weights_that_a_model_drops_can_be_set_again(on_runtime: Run) -> None:
+    weights = csr_matrix(WEIGHTS + (WEIGHTS > 7) * -7)  # an 8 becomes a 1: 0 if signs are mixed
+    synapse = Sparse(weights=weights, num_message_bits=24, sign_mode=SignMode.MIXED)
+    new = lambda synapse: synapse.weights.get() + csr_matrix(WEIGHTS)  # noqa: E731
+    assert accumulated(synapse, new, on_runtime, "fixed_pt") == [[34, 30, -14, 0], [68, 60, -4, 0]]
 
 
 def test_a_var_cannot_be_set_while_its_graph_runs(on_runtime: Run) -> None:
