@@ -15,7 +15,7 @@ ALLOWED = {
     "archive": set(),
     "numerics": set(),
     "network": {"archive", "files", "numerics"},
-    "engine": {"network", "numerics"},
+    "engine": {"files", "network", "numerics"},
     "nn": {"archive", "engine", "files", "network", "numerics"},
     "compress": {"engine", "network", "numerics", "nn"},
     "runtime": set(),

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lava_ssm import engine
-from lava_ssm.network import S4D, FixedGate, FixedLinear, FixedS4D, Gate, Network
+from lava_ssm.network import S4D, FixedGate, FixedLinear, FixedS4D, Gate, Network, Readout
 from lava_ssm.numerics import Arithmetic, RealArray, dequantize, state_bound, word_range
 
 SPARE = 2
@@ -32,7 +32,7 @@ class Observed:
     Attributes
     ----------
     input, total
-        Of the input, and of the outputs (the running sum, of a mean readout).
+        Of the input, and of the outputs (their running sum, of a mean readout).
     """
 
     def __init__(self, network: Network, x: ArrayLike) -> None:
@@ -41,9 +41,10 @@ class Observed:
         self._moments: dict[int, tuple[RealArray, RealArray]] = {}
         self._sent: dict[int, np.ndarray] = {}
         self._see(-1, "message", np.asarray(x, float))
-        outputs = engine.run(network, x, probe=self._see).outputs
+        self._sums = network.readout is Readout.MEAN_OVER_TIME
+        self.total = 0.0
+        engine.run(network, x, probe=self._see)
         self.input = float(np.abs(x).max())
-        self.total = float(np.abs(outputs).max())
 
     def _see(self, stage: int, what: str, values: np.ndarray) -> None:
         channels = -1
@@ -59,6 +60,9 @@ class Observed:
         if what == "message":
             flat = values.reshape(-1, values.shape[-1])
             self._moments[stage] = flat.mean(axis=0), flat.std(axis=0)
+            if stage == len(self._stages) - 1:
+                sums = np.cumsum(values, axis=-2) if self._sums else values
+                self.total = float(np.abs(sums).max())
         elif what == "sent":
             re, im = np.split(values.reshape(-1, values.shape[-1]).mean(axis=0), 2)
             self._sent[stage] = re + 1j * im

@@ -12,7 +12,7 @@ from rich.table import Table
 from lava_ssm import engine
 from lava_ssm.compress.balance import scaled_like
 from lava_ssm.compress.parameters import parts
-from lava_ssm.network import S4D, S5, FixedNetwork, FixedS4D, FixedS5, Network
+from lava_ssm.network import S4D, S5, FixedNetwork, FixedS4D, FixedS5, Network, Readout
 from lava_ssm.network.linear import WEIGHT_BITS
 from lava_ssm.network.s5 import DIAGONAL_BITS
 from lava_ssm.numerics import SYNAPSE_BITS, dequantize, word_range
@@ -125,6 +125,8 @@ def report(network: Network, fixed: FixedNetwork, x: ArrayLike) -> Report:
         raise ValueError("fixed: its layers are not those of network")
     real, integer = _Signals(), _Signals()
     outputs = engine.run(network, x, probe=real).outputs
+    if network.readout is Readout.MEAN_OVER_TIME:  # of which a fixed network emits the sums
+        outputs = np.cumsum(real.messages[len(network.stages) - 1], axis=-2)
     result = engine.run(fixed, x, probe=integer)
 
     u, form, e = engine.as_tokens(fixed, x), fixed.input_format, fixed.exponents

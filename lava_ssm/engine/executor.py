@@ -9,7 +9,15 @@ from lava_ssm.engine.overflows import Tally
 
 
 class Executor(Protocol):
-    """Runs a network on a batch of sequences, and holds their state."""
+    """Runs a network on a batch of sequences, and holds their state.
+
+    Attributes
+    ----------
+    values_per_token
+        Numbers that `advance` keeps of a token while it runs, beside input and output.
+    """
+
+    values_per_token: int
 
     def reset(self) -> None:
         """Set the state to that before a sample's first token."""

@@ -1,10 +1,14 @@
 """Streams: tokens one at a time or in pieces, the state carried across."""
 
+import copy
+import math
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from threading import Lock, get_ident
+from typing import Any, Literal, TypeAlias, TypeVar
+from weakref import WeakSet
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,10 +18,24 @@ from lava_ssm.engine.executor import Executor
 from lava_ssm.engine.overflows import Overflows
 from lava_ssm.engine.states import checked_state
 from lava_ssm.engine.tokens import as_tokens
-from lava_ssm.network import S4D, FixedLinear, FixedNetwork, FixedS4D, Linear, Network, Stage
-from lava_ssm.numerics import FixedPointOverflow
+from lava_ssm.network import (
+    S4D,
+    FixedLinear,
+    FixedNetwork,
+    FixedS4D,
+    Linear,
+    Network,
+    Readout,
+    Stage,
+    check_network,
+)
+from lava_ssm.numerics import as_array, check_memory, integer, is_integer, shown
 
 Backend: TypeAlias = Literal["compiled", "reference"]
+T = TypeVar("T")
+
+_MOST_DIMENSIONS = 28
+"""Of a batch: NumPy's arrays have 32, those of states up to three more than the batch."""
 
 
 class Stream:
@@ -25,6 +43,10 @@ class Stream:
 
     However a sequence is cut into pieces, the outputs are the same (the same integers, of a fixed
     network).
+
+    Several threads may use one stream: their calls take turns. A call that does not end (Ctrl-C, no
+    memory) leaves the stream as it was before; if that cannot be said, every further call says so,
+    until `reset`. Copies, and streams that are unpickled, go their own way.
 
     Parameters
     ----------
@@ -39,7 +61,7 @@ class Stream:
         times slower. The integers of a fixed network are the same. None: compiled, unless probed
         or of a kind that is not: float networks with S5 layers, gates, residuals or biases; fixed
         ones that have S4D layers beside these, or raise on overflow, or run on neither x86-64 nor
-        64-bit ARM.
+        64-bit ARM; nor where Numba is told not to compile (`NUMBA_DISABLE_JIT`).
     n_threads
         Threads that a compiled batch is shared out among; the results do not depend on it. None:
         one for each core.
@@ -48,9 +70,13 @@ class Stream:
 
     Raises
     ------
+    TypeError
+        Not a network, or `batch` is no shape.
     ValueError
         `reset_every` or `n_threads` is not a positive integer, there is no such backend, or the
-        compiled one is to be probed.
+        compiled one is to be probed or cannot be had.
+    MemoryError
+        The state of such a batch is larger than the memory that is available.
     """
 
     def __init__(
@@ -62,25 +88,81 @@ class Stream:
         n_threads: int | None = 1,
         probe: reference.Probe | None = None,
     ) -> None:
-        for name, value in (("reset_every", reset_every), ("n_threads", n_threads)):
-            if value is not None and not (isinstance(value, int | np.integer) and value >= 1):
-                raise ValueError(f"{name} must be an integer of at least 1, got {value!r}")
-        if not (
-            isinstance(batch, Sequence)
-            and all(isinstance(n, int | np.integer) and n >= 0 for n in batch)
-        ):
-            raise TypeError(f"batch must be a shape, such as () or (8,), got {batch!r}")
+        check_network(network)
         self.network = network
-        self.batch = tuple(batch)
-        self.reset_every = reset_every
-        self._executor = _executor(network, self.batch, backend, n_threads, probe)
-        self._last = 0, 0  # tokens of the sample before the last call, tokens of the last call
-        self.reset()
+        self.batch = _checked_batch(network, batch)
+        self.reset_every = None if reset_every is None else integer(reset_every, "reset_every", 1)
+        threads = os.cpu_count() or 1 if n_threads is None else integer(n_threads, "n_threads", 1)
+        self._executor = _executor(network, self.batch, backend, threads, probe)
+        self._takes_mean = network.readout is Readout.MEAN_OVER_TIME
+        # of the last call: tokens of the sample before it, its tokens, its outputs, its thread
+        self._last = 0, 0, 0, 0
+        self.n_tokens = 0
+        self._executor.reset()
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Make what a stream does not share with its copies."""
+        self._lock = Lock()
+        self._owner = 0  # thread that is inside; what an interrupt leaves here is seen by the lock
+        self._lost: str | None = None  # why the state is unknown
+        self._step: Callable[[Any], NDArray[Any] | None] = self._executor.step
+        _streams.add(self)
+
+    def _alone(self, work: Callable[..., T], *given: Any) -> T:
+        """Call a function that uses the state while no other thread does."""
+        thread = get_ident()
+        if self._owner == thread:
+            self._refuse_itself()
+        with self._lock:
+            try:
+                self._owner = thread
+                if self._lost is not None and work != self._reset:
+                    self._refuse_lost()
+                return work(*given)
+            finally:
+                self._owner = 0
+
+    def _refuse_itself(self) -> None:
+        if self._lock.locked():
+            raise RuntimeError(
+                "the stream is in the middle of a call, from which (a probe, a signal's handler) "
+                "it cannot be called again"
+            )
+
+    def _refuse_lost(self, *given: Any) -> Any:
+        raise RuntimeError(
+            f"the stream was {self._lost} in the middle of a call, its state is not known: call "
+            "reset() to begin a new sample"
+        )
+
+    def _lose(self, why: str) -> None:
+        """Have every further call say that the state is unknown."""
+        self._lost = self._lost or why
+        self._step = self._refuse_lost
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self._alone(self._copied)
+
+    def _copied(self) -> dict[str, Any]:
+        own = ("_lock", "_owner", "_lost", "_step")
+        state = {name: value for name, value in self.__dict__.items() if name not in own}
+        state["_executor"] = copy.deepcopy(self._executor, {id(self.network): self.network})
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._prepare()
 
     def reset(self) -> None:
         """Begin a new sample: the state is zero again. Overflows stay counted."""
+        self._alone(self._reset)
+
+    def _reset(self) -> None:
+        self._lose("interrupted")
         self.n_tokens = 0
         self._executor.reset()
+        self._lost, self._step = None, self._executor.step
 
     @property
     def state(self) -> tuple[NDArray[Any], ...]:
@@ -97,12 +179,16 @@ class Stream:
             Another number or shape of arrays, values that are not finite, or mantissas beyond the
             state's word.
         """
-        return tuple(self._executor.states)
+        return self._alone(lambda: tuple(self._executor.states))
 
     @state.setter
     def state(self, given: Sequence[ArrayLike]) -> None:
         network = self.network
-        wanted = [x.shape for x in self._executor.states]
+        wanted = [
+            (*self.batch, *stage.layer.state_shape)
+            for stage in network.stages
+            if stage.layer.state_shape is not None
+        ]
         if not isinstance(given, Sequence):
             raise TypeError(f"state must be a sequence of arrays, got {type(given).__name__}")
         if len(given) != len(wanted):
@@ -112,13 +198,13 @@ class Stream:
             checked_state(x, shape, bits, f"state[{i}]")
             for i, (x, shape) in enumerate(zip(given, wanted, strict=True))
         ]
-        self._executor.set_states(checked)
+        self._alone(self._undone_if_cut_off, self._executor.set_states, checked)
 
     @property
     def overflows(self) -> Overflows:
         """Overflows since the stream was made."""
         names = [type(stage.layer).__name__ for stage in self.network.stages]
-        tallies = [Counter(tally) for tally in self._executor.tallies]
+        tallies = self._alone(lambda: [Counter(tally) for tally in self._executor.tallies])
         return Overflows(tuple(zip(names, tallies, strict=True)))
 
     def step(self, token: ArrayLike) -> NDArray[Any]:
@@ -126,75 +212,137 @@ class Stream:
 
         Raises
         ------
+        TypeError
+            A token that is no array of integers or real numbers.
         ValueError
             A token of another shape, not finite, or beyond the input format.
         FixedPointOverflow
             A word overflows, and the rules say RAISE. The stream is as before.
+        RuntimeError
+            The stream is in the middle of a call already, or an earlier one was cut off in it.
         """
-        if self.n_tokens != self.reset_every:
-            outputs = self._executor.step(token)
-            if outputs is not None:
-                self._last = self.n_tokens, 1
-                self.n_tokens += 1
-                return outputs
+        thread = get_ident()
+        if self._owner == thread:
+            self._refuse_itself()
+        with self._lock:  # as `_alone`, which takes longer
+            try:
+                self._owner = thread
+                if self.n_tokens != self.reset_every:
+                    try:
+                        outputs = self._step(token)
+                        if outputs is not None:
+                            self._last = self.n_tokens, 1, id(outputs), thread
+                            self.n_tokens += 1
+                            return outputs
+                    except BaseException:  # whether the state has moved on cannot be seen
+                        self._lose("interrupted")
+                        raise
+                elif self._lost is not None:
+                    self._refuse_lost()
+                return self._undone_if_cut_off(self._step_checked, token)
+            finally:
+                self._owner = 0
+
+    def _step_checked(self, token: ArrayLike) -> NDArray[Any]:
         u = self._checked(token, "token", ())
-        return self._advance(u[..., np.newaxis, :])[..., 0, :]
+        first = self.n_tokens
+        outputs: NDArray[Any] = self._advance(u[..., np.newaxis, :])[..., 0, :]
+        self._last = first, 1, id(outputs), get_ident()
+        return outputs
 
     def run(self, tokens: ArrayLike) -> NDArray[Any]:
         """Take tokens (*batch, time, d_input) and give their outputs (*batch, time, d_output).
 
         Raises
         ------
+        TypeError
+            Tokens that are no array of integers or real numbers.
         ValueError
             Tokens of another shape, not finite, or beyond the input format.
         FixedPointOverflow
             A word overflows, and the rules say RAISE. The stream is as before.
+        MemoryError
+            More tokens than there is memory for. The stream is as before.
+        RuntimeError
+            The stream is in the middle of a call already, or an earlier one was cut off in it.
         """
-        return self._run(tokens, "tokens")
+        return self._alone(self._undone_if_cut_off, self._run, tokens, "tokens")
+
+    def _run(self, tokens: ArrayLike, name: str) -> NDArray[Any]:
+        u = self._checked(tokens, name, ("time",))
+        first = self.n_tokens
+        outputs = self._advance(u)
+        self._last = first, u.shape[-2], id(outputs), get_ident()
+        return outputs
+
+    def _undone_if_cut_off(self, work: Callable[..., T], *given: Any) -> T:
+        """Call what changes the state; if it does not end, the state is that of before."""
+        before = self.n_tokens, self._last, self._executor.saved()
+        try:
+            return work(*given)
+        except BaseException:
+            self._lose("interrupted")  # should this be cut off too
+            self.n_tokens, self._last, state = before
+            self._executor.restore(state)
+            self._lost, self._step = None, self._executor.step
+            raise
 
     def to_float(self, outputs: ArrayLike) -> NDArray[np.float64]:
         """Logits of what the last call of `step` or `run` gave.
 
         Raises
         ------
+        TypeError
+            Outputs that are no array of integers or, of a float network, real numbers.
         ValueError
-            Outputs of another shape than that call's.
+            Outputs of another shape than that call's; or, of running sums, those of another call
+            than the last, which another thread has made.
         """
-        values = np.asarray(outputs)
-        first, n = self._last
-        numbers = first + np.arange(n)  # of each token in its sample, from 0
-        if self.reset_every is not None:
-            numbers %= self.reset_every
+        values = as_array(outputs, "outputs")
+        first, n, given, thread = self._last
+        sums = self._takes_mean and self.network.sums
+        if sums and id(outputs) != given and thread != get_ident():
+            raise ValueError(
+                "outputs must be those of the last call, which another thread has made: "
+                "`network.to_float(outputs, tokens)` takes the numbers of tokens"
+            )
+        numbers = self._numbers(first, n)
         if values.shape == (*self.batch, n, self.network.d_output):
-            return self.network.to_float(values, numbers + 1)
+            return self.network.to_float(values, numbers)
         if n == 1 and values.shape == (*self.batch, self.network.d_output):
-            return self.network.to_float(values, numbers[0] + 1)
-        raise ValueError(f"outputs must be those of the last call, got shape {values.shape}")
+            return self.network.to_float(values, numbers[0])
+        raise ValueError(
+            f"outputs must be those of the last call, of {n} tokens; got shape {values.shape}"
+        )
 
-    def _run(self, tokens: ArrayLike, name: str) -> NDArray[Any]:
-        return self._advance(self._checked(tokens, name, ("time",)))
+    def _numbers(self, first: int, n: int) -> NDArray[np.int64]:
+        """Give the number of each of n tokens in its sample, from 1."""
+        numbers = np.arange(first, first + n)
+        return 1 + (numbers if self.reset_every is None else numbers % self.reset_every)
 
     def _checked(self, given: ArrayLike, name: str, time: tuple[str, ...]) -> NDArray[Any]:
-        shape = np.shape(given)
-        if len(shape) != len(self.batch) + len(time) + 1 or shape[: len(self.batch)] != self.batch:
-            wanted = str((*self.batch, *time, self.network.d_input)).replace("'", "")
-            raise ValueError(f"{name} must have shape {wanted}, got shape {shape}")
-        return as_tokens(self.network, given, name)
+        network, array = self.network, as_array(given, name)
+        shape = array.shape
+        wanted = len(self.batch) + len(time) + 1
+        if len(shape) != wanted or shape[: len(self.batch)] != self.batch:
+            expected = str((*self.batch, *time, network.d_input)).replace("'", "")
+            raise ValueError(f"{name} must have shape {expected}, got shape {shape}")
+        n_tokens = math.prod(shape[:-1])
+        # as they are given, brought to the network's form, and what comes of them
+        values = 2 * network.d_input + network.d_output + self._executor.values_per_token
+        check_memory(8 * n_tokens * values, f"{name}: a run of {n_tokens} tokens")
+        return as_tokens(network, array, name)
 
     def _advance(self, u: NDArray[Any]) -> NDArray[Any]:
+        """Run checked tokens; of the running sums of a float network make means."""
         first, n = self.n_tokens, u.shape[-2]
         if self.reset_every is None or first + n <= self.reset_every:
             outputs = self._executor.advance(u)
             self.n_tokens += n
         else:
-            before = self._executor.saved()
-            try:
-                outputs = self._over_samples(u, self.reset_every)
-            except FixedPointOverflow:
-                self._executor.restore(before)
-                self.n_tokens = first
-                raise
-        self._last = first, n
+            outputs = self._over_samples(u, self.reset_every)
+        if self._takes_mean and not self.network.sums:
+            outputs /= self._numbers(first, n)[:, np.newaxis]
         return outputs
 
     def _over_samples(self, u: NDArray[Any], reset_every: int) -> NDArray[Any]:
@@ -203,12 +351,29 @@ class Stream:
         start = 0
         while start < n:
             if self.n_tokens == reset_every:
-                self.reset()
+                self.n_tokens = 0
+                self._executor.reset()
             stop = min(n, start + reset_every - self.n_tokens)
             pieces.append(self._executor.advance(u[..., start:stop, :]))
             self.n_tokens += stop - start
             start = stop
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=-2)
+
+
+_streams: WeakSet[Stream] = WeakSet()
+"""Those of this process, for `_after_fork`."""
+
+
+def _after_fork() -> None:
+    """In the new process, give up what threads were doing that are not in it."""
+    for stream in tuple(_streams):
+        if stream._lock.locked() and stream._owner != get_ident():
+            stream._lock, stream._owner = Lock(), 0
+            stream._lose("forked")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _is_chain(network: Network | FixedNetwork) -> bool:
@@ -223,11 +388,27 @@ def _is_chain(network: Network | FixedNetwork) -> bool:
     )
 
 
+def _checked_batch(network: Network | FixedNetwork, batch: Any) -> tuple[int, ...]:
+    """Give a batch's shape, if there is memory for the state of so many streams."""
+    is_shape = isinstance(batch, Sequence) and not isinstance(batch, str | bytes)
+    if not is_shape or not all(is_integer(n) and 0 <= n < 2**63 for n in batch):
+        raise TypeError(f"batch must be a shape, such as () or (8,), got {shown(batch)}")
+    if len(batch) > _MOST_DIMENSIONS:
+        raise ValueError(f"batch must have at most {_MOST_DIMENSIONS} dimensions, got {len(batch)}")
+    shape = tuple(int(n) for n in batch)
+    stages: tuple[Stage[Any], ...] = network.stages
+    states = sum(math.prod(stage.layer.state_shape or (0,)) for stage in stages)
+    # each number twice: while a call is under way, the state before it is kept
+    n_bytes = 8 * math.prod(shape) * (2 * states + 3 * network.d_output + network.d_input)
+    check_memory(n_bytes, f"batch: the state of streams of shape {shape}")
+    return shape
+
+
 def _executor(
     network: Network | FixedNetwork,
     batch: tuple[int, ...],
     backend: Backend | None,
-    n_threads: int | None,
+    n_threads: int,
     probe: reference.Probe | None,
 ) -> Executor:
     if backend not in (None, "compiled", "reference"):
@@ -238,14 +419,20 @@ def _executor(
         raise ValueError("probe: what happens inside is seen with backend='reference' only")
     from lava_ssm.engine import compiled  # loads Numba
 
-    threads = os.cpu_count() or 1 if n_threads is None else n_threads
+    if not compiled.IS_COMPILED:
+        if backend is None:
+            return reference.Reference(network, batch)
+        raise ValueError(
+            "backend: 'compiled' is not to be had, Numba is told not to compile "
+            "(NUMBA_DISABLE_JIT); give 'reference' or None"
+        )
     is_fixed = isinstance(network, FixedNetwork)
     if _is_chain(network):
         kind: Any = compiled.CompiledFixed if is_fixed else compiled.CompiledFloat
-        made: Executor = kind(network, batch, threads)
+        made: Executor = kind(network, batch, n_threads)
         return made
     if isinstance(network, FixedNetwork) and compiled.CompiledBlocks.fits(network):
-        return compiled.CompiledBlocks(network, batch, threads)
+        return compiled.CompiledBlocks(network, batch, n_threads)
     if backend is None:
         return reference.Reference(network, batch)
     raise ValueError(
@@ -296,12 +483,18 @@ def run(
 
     Raises
     ------
+    TypeError
+        Not a network, or `x` is no array of integers or real numbers.
     ValueError
         A wrong shape, a value that is not finite, or beyond the input format's range.
+    MemoryError
+        More tokens than there is memory for.
     """
-    shape = np.shape(x)
+    check_network(network)
+    tokens = as_array(x, "x")
+    shape = tokens.shape
     if len(shape) < 2:
         raise ValueError(f"x must have shape (..., time, {network.d_input}), got shape {shape}")
     stream = Stream(network, shape[:-2], reset_every, backend, n_threads, probe)
-    outputs = stream._run(x, "x")
+    outputs = stream._run(tokens, "x")
     return Run(outputs, stream.state, stream.overflows)

@@ -1,7 +1,7 @@
 """Descriptions of layers and networks, float and fixed: frozen data that checks itself."""
 
 from lava_ssm.network.file import NetworkFileError, load
-from lava_ssm.network.fixed_network import FixedNetwork
+from lava_ssm.network.fixed_network import FixedNetwork, check_network
 from lava_ssm.network.float_network import Network
 from lava_ssm.network.gate import FixedGate, Gate
 from lava_ssm.network.gelu import GELU
@@ -31,6 +31,7 @@ __all__ = [
     "Readout",
     "Residual",
     "Stage",
+    "check_network",
     "load",
     "scale_and_shift",
 ]

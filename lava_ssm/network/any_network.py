@@ -4,7 +4,7 @@ Running a description is handed over to the engine, which alone can compute.
 """
 
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from lava_ssm.network.description import Description
 from lava_ssm.network.readout import Readout
 from lava_ssm.network.stage import Stage
-from lava_ssm.numerics import RealArray
+from lava_ssm.numerics import RealArray, integers, shown
 
 if TYPE_CHECKING:
     from lava_ssm.engine import Backend, Stream
@@ -24,6 +24,8 @@ class AnyNetwork(Description, Generic[A]):
     """A chain of layers with a readout, whatever its arithmetic."""
 
     readout: Readout
+    sums: ClassVar[bool]
+    """Whether a mean readout emits running sums: in integers."""
 
     @property
     def stages(self) -> tuple[Stage[Any], ...]:
@@ -71,8 +73,9 @@ class AnyNetwork(Description, Generic[A]):
         Returns
         -------
         ndarray
-            Shape (..., time, d_output): logits of each token, or their running sum with a mean
-            readout; mantissas (int64) from a fixed network, see `to_float`.
+            Shape (..., time, d_output): logits of each token, or with a mean readout their mean up
+            to there; mantissas (int64) from a fixed network, with a mean readout their running sum,
+            see `to_float`.
 
         Raises
         ------
@@ -138,20 +141,28 @@ class AnyNetwork(Description, Generic[A]):
         Parameters
         ----------
         outputs
-            Mantissas of a fixed network or values of a float one, shape (..., time, d_output), or
-            (d_output,) for one token.
+            Values of a float network, which are the logits, or mantissas of a fixed one, shape
+            (..., time, d_output), or (d_output,) for one token.
         tokens
-            With a mean readout: how many tokens of its sample each output has summed, broadcast
-            against (..., time). None: 1, 2, ... along time, which is right for whole samples;
-            for pieces of them, and for single tokens, `Stream.to_float` knows the numbers.
+            Of a fixed network with a mean readout: how many tokens of its sample each output has
+            summed, broadcast against (..., time). None: 1, 2, ... along time, which is right for
+            whole samples; for pieces of them, and for single tokens, `Stream.to_float` knows the
+            numbers.
 
         Raises
         ------
+        TypeError
+            Outputs that are no array of real numbers or, of a fixed network, integers.
         ValueError
-            A running sum of one token without `tokens`, or `tokens` below 1.
+            Outputs of another width, a running sum of one token without `tokens`, or `tokens` that
+            are no integers of at least 1 or do not fit.
         """
         values = self._values(outputs)
-        if self.readout is not Readout.MEAN_OVER_TIME:
+        if values.ndim == 0 or values.shape[-1] != self.d_output:
+            raise ValueError(
+                f"outputs must have shape (..., {self.d_output}), d_output last; got {values.shape}"
+            )
+        if self.readout is not Readout.MEAN_OVER_TIME or not self.sums:
             return values
         if tokens is None:
             if values.ndim < 2:
@@ -159,9 +170,15 @@ class AnyNetwork(Description, Generic[A]):
                     "tokens: of a single token's running sum, say how many tokens it has summed"
                 )
             tokens = np.arange(1, values.shape[-2] + 1)
-        counts = np.asarray(tokens)
-        if not np.issubdtype(counts.dtype, np.integer) or (counts < 1).any():
-            raise ValueError(f"tokens must be integers of at least 1, got {tokens!r}")
+        try:
+            counts = np.broadcast_to(integers(tokens, "tokens"), values.shape[:-1])
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"tokens must be integers of at least 1 and fit {values.shape[:-1]}, got "
+                f"{shown(tokens)}"
+            ) from error
+        if (counts < 1).any():
+            raise ValueError(f"tokens must be integers of at least 1, got {shown(tokens)}")
         return values / counts[..., np.newaxis]
 
     def _values(self, outputs: ArrayLike) -> RealArray:

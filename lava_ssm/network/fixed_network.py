@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,7 +20,7 @@ from lava_ssm.network.residual import Residual
 from lava_ssm.network.s4d import FixedS4D
 from lava_ssm.network.s5 import FixedS5
 from lava_ssm.network.stage import Stage, stages
-from lava_ssm.numerics import CHIP, Arithmetic, Format, RealArray, dequantize
+from lava_ssm.numerics import CHIP, Arithmetic, Format, RealArray, dequantize, integer, integers
 
 FixedLayer: TypeAlias = FixedS4D | FixedS5 | FixedLinear | FixedGate
 
@@ -56,6 +56,7 @@ class FixedNetwork(AnyNetwork[np.int64]):
         The layers do not fit together, or an exponent or width is out of range.
     """
 
+    sums: ClassVar[bool] = True
     layers: tuple[FixedLayer | Residual | ReLU, ...]
     readout: Readout = Readout.EVERY_TOKEN
     input_exponent: int = 0
@@ -68,7 +69,7 @@ class FixedNetwork(AnyNetwork[np.int64]):
             self._set("layers", tuple(self.layers))
         self._set("readout", Readout(self.readout))
         self._set("made_by", made_by(self.made_by))
-        if any(isinstance(layer, GELU) for layer in self.layers):
+        if isinstance(self.layers, tuple) and any(isinstance(la, GELU) for la in self.layers):
             raise TypeError("layers: a GELU has no fixed form; replace it by a ReLU")
         if not isinstance(self.arithmetic, Arithmetic):
             raise TypeError(f"arithmetic must be an Arithmetic, got {self.arithmetic!r}")
@@ -85,9 +86,7 @@ class FixedNetwork(AnyNetwork[np.int64]):
                     f"state's {self.arithmetic.state_bits} bits, at least 2 are needed"
                 )
         bits = widest if self.input_bits is None else self.input_bits
-        if not (isinstance(bits, int | np.integer) and 2 <= bits <= widest):
-            raise ValueError(f"input_bits must be an integer in [2, {widest}], got {bits!r}")
-        self._set("input_bits", int(bits))
+        self._set("input_bits", integer(bits, "input_bits", 2, widest))
         self._check_shifts()
 
     def _check_shifts(self) -> None:
@@ -134,7 +133,7 @@ class FixedNetwork(AnyNetwork[np.int64]):
         return sum(stage.layer.nbytes for stage in self.stages)
 
     def _values(self, outputs: ArrayLike) -> RealArray:
-        return dequantize(outputs, self.exponents[-1])
+        return dequantize(integers(outputs, "outputs"), self.exponents[-1])
 
     def dequantize(self) -> Network:
         """Give the float network with the values of these mantissas."""
@@ -150,3 +149,16 @@ class FixedNetwork(AnyNetwork[np.int64]):
                 layers.append(layer.dequantize())
             stage += 1
         return Network(tuple(layers), self.readout, self.made_by)
+
+
+def check_network(network: object) -> None:
+    """Refuse what is no network.
+
+    Raises
+    ------
+    TypeError
+        Neither a `Network` nor a `FixedNetwork`.
+    """
+    if not isinstance(network, Network | FixedNetwork):
+        kind = network.__name__ if isinstance(network, type) else f"a {type(network).__name__}"
+        raise TypeError(f"network must be a Network or a FixedNetwork, got {kind}")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -45,6 +45,7 @@ class Network(AnyNetwork[np.float64]):
         The layers do not fit together.
     """
 
+    sums: ClassVar[bool] = False
     layers: tuple[FloatLayer | Residual | ReLU | GELU, ...]
     readout: Readout = Readout.EVERY_TOKEN
     made_by: Mapping[str, str] = field(default_factory=dict, compare=False)

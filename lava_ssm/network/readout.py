@@ -11,5 +11,6 @@ class Readout(Enum):
     LAST_TOKEN = "last"
     """Each token's output is emitted; the result of a sample is that of its last token."""
     MEAN_OVER_TIME = "mean"
-    """The running sum of the outputs since the sample's first token is emitted (in fixed point a
-    32-bit sum); divided by the number of tokens it is the mean, the result of the sample."""
+    """The mean of the outputs since the sample's first token is emitted; that of the last token is
+    the result. A fixed network, as the chip, emits a 32-bit running sum, which `to_float` divides
+    by the number of tokens."""

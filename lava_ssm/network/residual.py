@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from lava_ssm.network.description import Description
+from lava_ssm.numerics import integer
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +28,4 @@ class Residual(Description):
     span: int
 
     def __post_init__(self) -> None:
-        if not isinstance(self.span, int | np.integer) or self.span < 1:
-            raise ValueError(f"span must be an integer of at least 1, got {self.span!r}")
-        self._set("span", int(self.span))
+        self._set("span", integer(self.span, "span", 1))

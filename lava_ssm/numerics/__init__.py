@@ -5,7 +5,16 @@ integer. No other room has arithmetic of its own.
 """
 
 from lava_ssm.numerics.arithmetic import CHIP, SYNAPSE_BITS, Arithmetic
-from lava_ssm.numerics.arrays import IntArray, RealArray, integers, reals
+from lava_ssm.numerics.arrays import (
+    ComplexArray,
+    IntArray,
+    RealArray,
+    as_array,
+    check_memory,
+    complexes,
+    integers,
+    reals,
+)
 from lava_ssm.numerics.bounds import state_bound
 from lava_ssm.numerics.formats import Format, dequantize, fitting_exponent, quantize
 from lava_ssm.numerics.overflow import (
@@ -17,6 +26,7 @@ from lava_ssm.numerics.overflow import (
 )
 from lava_ssm.numerics.products import multiply_shift
 from lava_ssm.numerics.rounding import Rounding, round_real, shift
+from lava_ssm.numerics.scalars import flag, integer, is_integer, real, shown
 from lava_ssm.numerics.sigmoid import (
     SIGMOID_ERROR,
     SIGMOID_EXPONENT,
@@ -33,21 +43,30 @@ __all__ = [
     "SIGMOID_TABLE",
     "SYNAPSE_BITS",
     "Arithmetic",
+    "ComplexArray",
     "FixedPointOverflow",
     "Format",
     "IntArray",
     "Overflow",
     "RealArray",
     "Rounding",
+    "as_array",
+    "check_memory",
+    "complexes",
     "dequantize",
     "fitting_exponent",
+    "flag",
+    "integer",
     "integers",
+    "is_integer",
     "multiply_shift",
     "overflowing",
     "quantize",
+    "real",
     "reals",
     "round_real",
     "shift",
+    "shown",
     "sigmoid",
     "state_bound",
     "to_bits",

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from lava_ssm.numerics.overflow import Overflow, word_range
+from lava_ssm.numerics.overflow import Overflow
 from lava_ssm.numerics.rounding import Rounding
+from lava_ssm.numerics.scalars import integer
 
 SYNAPSE_BITS = 32
 """A synapse, and a running sum, accumulates in 32 bits."""
@@ -41,10 +42,8 @@ class Arithmetic:
         if not isinstance(self.overflow, Overflow):
             raise TypeError(f"overflow must be an Overflow, got {self.overflow!r}")
         for name in ("state_bits", "message_bits"):
-            bits = getattr(self, name)
-            word_range(bits)  # refuses what is not an integer
-            if not 2 <= bits <= SYNAPSE_BITS:
-                raise ValueError(f"{name} must lie in [2, {SYNAPSE_BITS}], got {bits}")
+            bits = integer(getattr(self, name), name, 2, SYNAPSE_BITS)
+            object.__setattr__(self, name, bits)
 
 
 CHIP = Arithmetic()

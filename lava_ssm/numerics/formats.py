@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from lava_ssm.numerics.arrays import IntArray, RealArray, integers, reals
 from lava_ssm.numerics.overflow import Overflow, to_bits, word_range
 from lava_ssm.numerics.rounding import Rounding, round_real
+from lava_ssm.numerics.scalars import integer
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,8 @@ class Format:
     exponent: int
 
     def __post_init__(self) -> None:
-        word_range(self.bits)
-        if not isinstance(self.exponent, int | np.integer):
-            raise TypeError(f"exponent must be an integer, got {self.exponent!r}")
-        object.__setattr__(self, "bits", int(self.bits))
-        object.__setattr__(self, "exponent", int(self.exponent))
+        object.__setattr__(self, "bits", integer(self.bits, "bits", 1, 64))
+        object.__setattr__(self, "exponent", integer(self.exponent, "exponent"))
 
     @property
     def min_mantissa(self) -> int:

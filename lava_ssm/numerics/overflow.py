@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lava_ssm.numerics.arrays import IntArray, integers
+from lava_ssm.numerics.scalars import integer
 
 
 class Overflow(Enum):
@@ -25,9 +26,8 @@ class FixedPointOverflow(OverflowError):
 
 def word_range(bits: int) -> tuple[int, int]:
     """Smallest and largest integer of a signed word of `bits` bits, 1 <= bits <= 64."""
-    if not (isinstance(bits, int | np.integer) and 1 <= bits <= 64):
-        raise ValueError(f"bits must be an integer in [1, 64], got {bits!r}")
-    return -(1 << (int(bits) - 1)), (1 << (int(bits) - 1)) - 1
+    half = 1 << (integer(bits, "bits", 1, 64) - 1)
+    return -half, half - 1
 
 
 def overflowing(values: ArrayLike, bits: int) -> np.ndarray:

@@ -7,7 +7,9 @@ from lava.magma.core.process.ports.ports import InPort, OutPort
 from lava.magma.core.process.process import AbstractProcess
 from numpy.typing import ArrayLike, NDArray
 
-from lava_ssm.network import FixedNetwork, Network
+from lava_ssm.network import FixedNetwork, Network, check_network
+from lava_ssm.numerics import integer, reals
+from lava_ssm.proc import checks
 from lava_ssm.proc.neuron import FIXED, FLOATING
 from lava_ssm.proc.schedule import Schedule, ScheduleName, period_of
 
@@ -36,18 +38,15 @@ class AbstractNetwork(AbstractProcess):
         name: str | None,
         **params: Any,
     ) -> None:
-        if not isinstance(network, Network | FixedNetwork):
-            raise TypeError(
-                f"network must be a Network or a FixedNetwork, got {type(network).__name__}"
-            )
+        check_network(network)
         period = period_of(schedule, period, network.latency)
         self._entry = Schedule(period, offset, reset_every)
-        self._exit = Schedule(period, offset + network.latency, reset_every)
+        self._exit = Schedule(period, self._entry.offset + network.latency, reset_every)
         super().__init__(
             network=network,
-            period=period,
-            offset=offset,
-            reset_every=reset_every,
+            period=self._entry.period,
+            offset=self._entry.offset,
+            reset_every=self._entry.reset_every,
             batch=batch,
             entry=self._entry,
             exit=self._exit,
@@ -85,11 +84,11 @@ class AbstractNetwork(AbstractProcess):
 
     def step_of(self, token: int) -> int:
         """Time step, from 1, at which `s_out` carries the output of a token, from 0."""
-        return self._exit.step_of(_count(token, 0, "token"))
+        return self._exit.step_of(integer(token, "token", 0))
 
     def steps_for(self, n_tokens: int) -> int:
         """Time steps to run for the outputs of the first `n_tokens` tokens."""
-        return self._exit.step_of(_count(n_tokens, 1, "n_tokens") - 1)
+        return self._exit.step_of(integer(n_tokens, "n_tokens", 1) - 1)
 
     def outputs(self, recorded: ArrayLike, n_tokens: int) -> NDArray[Any]:
         """Pick the tokens' outputs out of what a sink or Monitor recorded of `s_out`.
@@ -106,10 +105,12 @@ class AbstractNetwork(AbstractProcess):
 
         Raises
         ------
+        TypeError
+            `recorded` is no array of numbers.
         ValueError
-            Fewer steps were recorded than these tokens need.
+            It has another shape, or fewer steps than these tokens need.
         """
-        columns = np.asarray(recorded)
+        columns = reals(recorded, "recorded")
         steps = self.steps_for(n_tokens)
         if columns.ndim < 2 or columns.shape[:-1] != self.s_out.shape:
             wanted = ", ".join(map(str, self.s_out.shape))
@@ -124,14 +125,9 @@ class AbstractNetwork(AbstractProcess):
 
     def compile(self, run_cfg: Any, compile_config: Any = None) -> Any:
         """Compile the graph; refuses a run configuration whose tag cannot run this network."""
+        checks.run_config(run_cfg)
         chosen = getattr(run_cfg, "select_tag", self.tag)
         if chosen != self.tag:
             kind = type(self.network).__name__
             raise ValueError(f"select_tag must be {self.tag!r} for a {kind}, got {chosen!r}")
         return super().compile(run_cfg, compile_config)
-
-
-def _count(value: int, least: int, name: str) -> int:
-    if not isinstance(value, int | np.integer) or value < least:
-        raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}")
-    return int(value)

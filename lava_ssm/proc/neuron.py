@@ -11,6 +11,8 @@ from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.process.variable import Var
 
 from lava_ssm.engine.overflows import Tally
+from lava_ssm.numerics import shown
+from lava_ssm.proc import checks
 from lava_ssm.proc.schedule import Schedule
 
 FLOATING, FIXED = "floating_pt", "fixed_pt"
@@ -41,8 +43,9 @@ class AbstractNeuron(AbstractProcess):
         name: str | None,
         **params: Any,
     ) -> None:
-        if not all(isinstance(n, int | np.integer) and n >= 1 for n in shape):
-            raise ValueError(f"shape must have integers of at least 1, got {shape}")
+        shape = checks.shape_of(shape)
+        if tag not in (None, FIXED, FLOATING):
+            raise ValueError(f"tag must be {FIXED!r}, {FLOATING!r} or None, got {shown(tag)}")
         self.tag = tag
         schedule = Schedule(period, offset, reset_every)
         super().__init__(shape=shape, schedule=schedule, name=name, **params)
@@ -79,6 +82,7 @@ class AbstractNeuronModel(PyLoihiProcessModel):
         super().__init__(proc_params)
         self.schedule: Schedule = proc_params["schedule"]
         self.tally = Tally()
+        self.of_sample = 0  # number of the token in its sample, from 1
 
     def reset(self) -> None:
         """Set the state to that before a sample's first token."""
@@ -96,6 +100,7 @@ class AbstractNeuronModel(PyLoihiProcessModel):
             return
         if self.schedule.starts_sample(token):
             self.reset()
+        self.of_sample = self.schedule.number_in_sample(token)
         self.s_out.send(self.fire(u))
         if self.tally:
             self.overflows[0] = self.tally.total()

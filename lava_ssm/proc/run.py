@@ -7,7 +7,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from lava_ssm import runtime
 from lava_ssm.engine import as_tokens
-from lava_ssm.network import FixedNetwork, Network
+from lava_ssm.network import FixedNetwork, Network, check_network
+from lava_ssm.numerics import as_array, flag
+from lava_ssm.proc import checks
 from lava_ssm.proc.abstract_network import AbstractNetwork
 from lava_ssm.proc.fused.process import FusedSSMNetwork
 from lava_ssm.proc.io.sink import sink
@@ -51,7 +53,12 @@ def run(
     TypeError, ValueError
         See `source` and `SSMNetwork`.
     """
-    tokens = as_tokens(network, x)
+    check_network(network)
+    if run_cfg is not None:
+        checks.run_config(run_cfg)
+    kind = FusedSSMNetwork if flag(fused, "fused") else SSMNetwork
+    flag(progress, "progress")
+    tokens = as_tokens(network, as_array(x, "x"))
     if tokens.ndim < 2 or 0 in tokens.shape:
         raise ValueError(
             f"x must have shape (..., time, {network.d_input}), got shape {tokens.shape}"
@@ -59,7 +66,6 @@ def run(
     *batch, time, _ = tokens.shape
     samples = tokens.reshape(-1, time, network.d_input)
     n_tokens = len(samples) * time
-    kind = FusedSSMNetwork if fused else SSMNetwork
     net: AbstractNetwork = kind(network, schedule=schedule, period=period, reset_every=time)
     tokens_in, collected = source(samples, net), sink(net, n_tokens)
     tokens_in.s_out.connect(net.a_in)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-import numpy as np
+from lava_ssm.numerics import integer, shown
 
 ScheduleName: TypeAlias = Literal["pipelined", "fall_through"]
 
@@ -28,9 +28,10 @@ def period_of(schedule: ScheduleName | None, period: int | None, latency: int) -
     if schedule is None:
         return 1 if period is None else period
     if period is not None:
-        raise ValueError(f"schedule, period: give one of them, got {schedule!r} and {period!r}")
-    if schedule not in ("pipelined", "fall_through"):
-        raise ValueError(f"schedule must be 'pipelined' or 'fall_through', got {schedule!r}")
+        given = f"{shown(schedule)} and {shown(period)}"
+        raise ValueError(f"schedule, period: give one of them, got {given}")
+    if not isinstance(schedule, str) or schedule not in ("pipelined", "fall_through"):
+        raise ValueError(f"schedule must be 'pipelined' or 'fall_through', got {shown(schedule)}")
     return 1 if schedule == "pipelined" else latency + 1
 
 
@@ -65,8 +66,7 @@ class Schedule:
             value = getattr(self, name)
             if value is None and name == "reset_every":
                 continue
-            if not isinstance(value, int | np.integer) or value < least:
-                raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}")
+            object.__setattr__(self, name, integer(value, name, least))
 
     def token_at(self, time_step: int) -> int | None:
         """Token that the neuron handles in a time step, or None when it is not its turn."""
@@ -76,6 +76,10 @@ class Schedule:
     def step_of(self, token: int) -> int:
         """Time step in which the neuron handles a token."""
         return 1 + token * self.period + self.offset
+
+    def number_in_sample(self, token: int) -> int:
+        """Number of a token in its sample, from 1."""
+        return 1 + (token if self.reset_every is None else token % self.reset_every)
 
     def starts_sample(self, token: int) -> bool:
         """Whether a token is the first of its sample."""

@@ -17,6 +17,7 @@ from lava.magma.compiler.channels.pypychannel import PyPyChannel
 from lava_ssm.runtime.errors import Location, ProcessDied, locate
 from lava_ssm.runtime.phases import location_of
 from lava_ssm.runtime.var_block import VarBlock
+from lava_ssm.runtime.variables import own_sparse_vars
 
 _PARENT_SECONDS = 0.5  # between two looks of a child at whether its parent lives
 _POLL_SECONDS = 0.01  # between two looks of the parent at pipes and exit codes
@@ -183,9 +184,11 @@ def _live(builder: Any, name: str, block: VarBlock | None, reports: Any, parent:
     threading.Thread(target=_die_with_parent, args=(parent,), daemon=True).start()
     actor = None
     try:
-        actor = builder.build()
+        built = builder.build()
         if block is not None:
-            block.serve(actor)
+            own_sparse_vars(builder, built)
+            block.serve(built)
+        actor = built
         reports.send_bytes(b"")
         actor.start()
     except BaseException as error:

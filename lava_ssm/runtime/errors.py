@@ -58,3 +58,9 @@ def locate(error: BaseException, location: Location) -> None:
         error.args = ("\n".join([*error.args, str(location)]),)
     elif error.__cause__ is None and error.__context__ is None:
         error.__cause__ = RuntimeError(str(location))
+
+
+def unheard(error: BaseException) -> str:
+    """Return the warning for an exception that nobody was there to receive."""
+    name = type(error).__name__
+    return f"a graph failed in the background and nobody waited for it: {name}: {error}"

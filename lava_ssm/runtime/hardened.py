@@ -1,15 +1,12 @@
 """Lava's stock runtime, made safe: one operating-system process a Process, but no hangs."""
 
 import contextlib
-import os
-import sys
-import threading
-import time
-from collections.abc import Iterable, Sequence
+import weakref
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-import numpy as np
-from lava.magma.core.run_conditions import AbstractRunCondition, RunContinuous, RunSteps
+from lava.magma.core.process.process import AbstractProcess
+from lava.magma.core.run_conditions import AbstractRunCondition
 from lava.magma.runtime.mgmt_token_enums import (
     MGMT_COMMAND,
     MGMT_RESPONSE,
@@ -20,13 +17,11 @@ from lava.magma.runtime.runtime import Runtime
 from lava.magma.runtime.runtime_services.runtime_service import LoihiPyRuntimeService
 
 from lava_ssm.runtime import variables
-from lava_ssm.runtime.children import Children
-from lava_ssm.runtime.errors import GraphStopped, ProcessDied
+from lava_ssm.runtime.conditions import CONTINUOUS, steps_of
+from lava_ssm.runtime.errors import GraphStopped
+from lava_ssm.runtime.services import Services
 from lava_ssm.runtime.support import label, refuse_complex_ports
 from lava_ssm.runtime.var_block import VarBlock
-
-_CHECK_SECONDS = 0.1  # between two looks at whether the children are well
-_EXIT_SECONDS = 2.0  # for a polite end when the program ends
 
 
 class _Service(LoihiPyRuntimeService):
@@ -40,22 +35,20 @@ class _Service(LoihiPyRuntimeService):
 class HardenedRuntime(Runtime):
     """Lava's Runtime with children that are watched, report, and never outlive their parent."""
 
+    forgets_itself = True  # see `patches`
+
     def __init__(self, executable: Any, *args: Any, **kwargs: Any) -> None:
-        self._owner_pid = os.getpid()
-        self._is_started = False
         super().__init__(executable, *args, **kwargs)
-        self._children = Children()
+        self._services = Services()
+        weakref.finalize(self, self._services.forget).atexit = False
         self._failure: BaseException | None = None
         self._is_running = False
         self._run_length = 0
-        self._stopping = False
-        self._stopped = False
         self.interrupted = False
         """Whether a model ended the last run before all its steps were done."""
 
     def __del__(self) -> None:
-        if self._owner_pid == os.getpid() and not self._stopped:
-            self.stop_at_exit()
+        """Lava stops the graph here; `Services.forget` does it, which is whole by then."""
 
     def initialize(self, node_cfg_idx: int = 0) -> None:
         """Fork the children and build the models in them.
@@ -70,17 +63,22 @@ class HardenedRuntime(Runtime):
             if builder.rs_class is LoihiPyRuntimeService:
                 builder.rs_class = _Service
         self._block = VarBlock.for_graph(self._executable)
+        services = self._services
         try:
             self._build_watchdog_manager()
-            self._messaging_infrastructure = self._children
+            services.watchdogs = self._watchdog_manager
+            self._messaging_infrastructure = services.children
             self._build_channels()
             self._build_sync_channels()
+            services.commands, services.answers = self.runtime_to_service, self.service_to_runtime
+            services.ports = self._open_ports
             self._build_processes()
             self._build_runtime_services()
             self._start_ports()
-            self._children.wait_until_built()
+            services.children.wait_until_built()
         except BaseException as error:
-            self._abandon(error)
+            self._failure = error
+            services.release()
             raise
         self._is_initialized = True
 
@@ -88,44 +86,38 @@ class HardenedRuntime(Runtime):
         for process, builder in self._executable.proc_builders.items():
             process._runtime = self
             self._create_external_channels(process, builder)
-            self._children.fork(builder, label(process), self._block)
+            self._services.ports += _external_ports(process)
+            self._services.children.fork(builder, label(process), self._block)
 
     def _build_runtime_services(self) -> None:
         for builder in (self._executable.runtime_service_builders or {}).values():
-            self._children.fork(builder, f"'{builder.rs_class.__name__}' (runtime service)")
+            self._services.children.fork(
+                builder, f"'{builder.rs_class.__name__}' (runtime service)"
+            )
 
     def start(self, run_condition: AbstractRunCondition) -> None:
         """Run a graph, see `AbstractProcess.run`.
 
         Raises
         ------
+        TypeError, ValueError
+            See `conditions.steps_of`.
         GraphStopped
             It was stopped, or one of its models failed.
         """
         self._refuse_ended("run")
-        if not isinstance(run_condition, RunSteps | RunContinuous):
-            raise ValueError(f"Wrong type of run_condition : {type(run_condition)}")
-        steps = sys.maxsize
-        if isinstance(run_condition, RunSteps):
-            steps = int(run_condition.num_steps)
-            if steps < 0:
-                raise ValueError(f"num_steps must be 0 or more, not {steps}")
+        steps = steps_of(run_condition)
         if self._is_running:
-            if self._run_length == sys.maxsize:
+            if self._run_length == CONTINUOUS:
                 raise RuntimeError("the graph runs continuously: pause or stop it first")
             self.wait()
             self._refuse_ended("run")
         self.num_steps = self._run_length = steps
-        self._is_started = self._is_running = True
+        self._is_started = self._is_running = self._services.is_started = True
         self.interrupted = False
-        self._send_to_services(enum_to_np(steps))
+        self._services.send(enum_to_np(steps))
         if run_condition.blocking:
             self.wait()
-
-    def _send_to_services(self, *messages: Any) -> None:
-        for port in self.runtime_to_service:
-            for message in messages:
-                port.send(message)
 
     def wait(self) -> None:
         """Wait until the run has ended.
@@ -137,7 +129,7 @@ class HardenedRuntime(Runtime):
         """
         if not self._is_running:
             return
-        running = list(self.service_to_runtime)
+        running = list(self._services.answers)
         while running:
             port, reply = self._receive(running)
             if enum_equal(reply, MGMT_RESPONSE.DONE):
@@ -156,86 +148,33 @@ class HardenedRuntime(Runtime):
         """End a run after the time step that is under way."""
         if not self._is_running:
             return
-        self._send_to_services(MGMT_COMMAND.PAUSE)
-        self._receive_from_all(MGMT_RESPONSE.PAUSED)
+        with self._noting_failure():
+            self._services.send(MGMT_COMMAND.PAUSE)
+            self._services.receive_from_all(MGMT_RESPONSE.PAUSED)
         self._is_running = False
 
     def stop(self) -> None:
-        """End a run and the children."""
-        self._stop(seconds=None)
+        """End a run and the children; what a model raised meanwhile is raised here."""
+        self._is_running = self._is_started = False
+        with self._noting_failure():
+            self._services.stop()
 
     def stop_at_exit(self) -> None:
         """End a run and the children within a short time, by force if need be."""
-        if self._owner_pid == os.getpid():
-            self._stop(seconds=_EXIT_SECONDS)
+        self._services.forget()
 
-    def _stop(self, seconds: float | None) -> None:
-        if self._stopped:
-            return
-        self._stopping = True
+    def _receive(self, ports: Sequence[Any]) -> tuple[Any, Any]:
+        with self._noting_failure():
+            return self._services.receive(ports)
+
+    @contextlib.contextmanager
+    def _noting_failure(self) -> Iterator[None]:
         try:
-            if self._is_started and self._failure is None:
-                self._send_to_services(MGMT_COMMAND.STOP)
-                self._receive_from_all(MGMT_RESPONSE.TERMINATED, seconds)
-                self._children.join(_EXIT_SECONDS if seconds is None else seconds)
-        finally:
-            self._release()
-
-    def _receive_from_all(self, wanted: Any, seconds: float | None = None) -> None:
-        """Receive `wanted` from each service, and pass over what it sent before."""
-        missing = list(self.service_to_runtime)
-        while missing:
-            port, reply = self._receive(missing, seconds)
-            if enum_equal(reply, wanted):
-                missing.remove(port)
-
-    def _receive(self, ports: Sequence[Any], seconds: float | None = None) -> tuple[Any, Any]:
-        """Receive from whichever service answers first, while the children are well."""
-        try:
-            port = self._first_ready(ports, seconds)
-            reply = port.recv()
-            if enum_equal(reply, MGMT_RESPONSE.ERROR):
-                self._children.raise_failure(told=True)
+            yield
         except BaseException as error:
-            self._abandon(error)
-            raise
-        return port, reply
-
-    def _first_ready(self, ports: Sequence[Any], seconds: float | None) -> Any:
-        arrived = threading.Event()
-        deadline = None if seconds is None else time.monotonic() + seconds
-        for port in ports:
-            port.observer = arrived.set
-        try:
-            while True:
-                arrived.clear()
-                for port in ports:
-                    if port.probe():
-                        return port
-                if not arrived.wait(_CHECK_SECONDS):
-                    self._children.raise_failure(stopping=self._stopping)
-                if deadline is not None and time.monotonic() > deadline:
-                    raise ProcessDied("a graph did not stop in time; its processes were killed")
-        finally:
-            for port in ports:
-                port.observer = None
-
-    def _abandon(self, error: BaseException) -> None:
-        """End everything at once, after an error; the graph cannot be used any more."""
-        if self._failure is None:
             self._failure = error
-        self._release()
-
-    def _release(self) -> None:
-        self._stopped = True
-        self._is_running = self._is_started = False
-        self._children.kill()
-        for port in [*self._open_ports, *_external_ports(self._executable)]:
-            with contextlib.suppress(Exception):
-                port.join()
-        self._open_ports.clear()
-        if self._watchdog_manager is not None:
-            self._watchdog_manager.stop()
+            self._is_running = self._is_started = False
+            raise
 
     def _refuse_ended(self, verb: str) -> None:
         if self._failure is not None:
@@ -243,55 +182,49 @@ class HardenedRuntime(Runtime):
                 f"cannot {verb}: the graph failed ({type(self._failure).__name__}: "
                 f"{self._failure}) and its processes have ended. Build its Processes anew."
             ) from self._failure
-        if self._stopped:
+        if self._services.has_ended:
             raise GraphStopped(f"cannot {verb}: the graph was stopped. Build its Processes anew.")
 
-    def get_var(self, var_id: int, idx: Any = None) -> variables.Values | None:
-        """Return the value of a Var, not while the graph runs."""
+    def get_var(self, var_id: int, idx: Any = None) -> Any:
+        """Return the value of a Var, None while the graph runs."""
         if self._is_running:
-            self.log.info("WARNING: Cannot Get a Var when the execution is going on")
             return None
-        var_model = self._var_model(var_id, "get")
-        command, answers = self._service_of(var_model)
-        for message in (MGMT_COMMAND.GET_DATA, *_ids(var_model)):
-            command.send(message)
-        self._receive([answers])
-        return variables.to_host(self._block.take(), var_model, idx)
+        var = self._declared(var_id, "get")
+        self._ask(var, MGMT_COMMAND.GET_DATA, enum_to_np(var_id))
+        return variables.to_host(self._block.take(), var, idx)
 
     def set_var(self, var_id: int, value: Any, idx: Any = None) -> None:
-        """Set the value of a Var, not while the graph runs."""
+        """Set the value of a Var.
+
+        Raises
+        ------
+        RuntimeError
+            The graph is running, or was not started.
+        """
+        var = self._declared(var_id, "set")
         if self._is_running:
-            self.log.info("WARNING: Cannot Set a Var when the execution is going on")
-            return
-        var_model = self._var_model(var_id, "set")
-        self._block.put(variables.from_host(value, idx, var_model.name))
-        command, answers = self._service_of(var_model)
-        for message in (MGMT_COMMAND.SET_DATA, *_ids(var_model), enum_to_np(0)):
-            command.send(message)
-        self._receive([answers])
+            raise RuntimeError(f"cannot set Var '{var.name}' while the graph runs: pause() it")
+        self._block.put(variables.from_host(value, idx, var, lambda: self.get_var(var_id)))
+        self._ask(var, MGMT_COMMAND.SET_DATA, enum_to_np(var_id), enum_to_np(0))
         self._block.raise_error()
 
-    def _var_model(self, var_id: int, verb: str) -> Any:
-        var_models = self._executable.node_configs[0].var_models
-        if var_id not in var_models:
-            raise AssertionError(f"The Var with id <{var_id}> was not associated in the ProcModel.")
-        self._refuse_ended(f"{verb} Var '{var_models[var_id].name}'")
+    def _declared(self, var_id: int, verb: str) -> variables.Declared:
+        var = variables.Declared.find(self._executable, var_id)
+        self._refuse_ended(f"{verb} Var '{var.name}'")
         if not self._is_started:
             raise RuntimeError("Runtime has not started")
-        return var_models[var_id]
+        return var
 
-    def _service_of(self, var_model: Any) -> tuple[Any, Any]:
-        number = var_model.runtime_srv_id
-        return self.runtime_to_service[number], self.service_to_runtime[number]
+    def _ask(self, var: variables.Declared, command: Any, *message: Any) -> None:
+        """Let the model of a Var get or set it, through the block of shared memory."""
+        port = self._services.commands[var.service]
+        for part in (command, enum_to_np(var.process_id), *message):
+            port.send(part)
+        self._receive([self._services.answers[var.service]])
 
 
-def _ids(var_model: Any) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    return enum_to_np(var_model.proc_id), enum_to_np(var_model.var_id)
-
-
-def _external_ports(executable: Any) -> Iterable[Any]:
-    for process in executable.proc_builders:
-        for port in [*process.in_ports, *process.out_ports]:
-            for name in ("external_pipe_csp_send_port", "external_pipe_csp_recv_port"):
-                if hasattr(port, name):
-                    yield getattr(port, name)
+def _external_ports(process: AbstractProcess) -> Iterable[Any]:
+    for port in [*process.in_ports, *process.out_ports]:
+        for name in ("external_pipe_csp_send_port", "external_pipe_csp_recv_port"):
+            if hasattr(port, name):
+                yield getattr(port, name)

@@ -10,6 +10,7 @@ so that models that draw nothing pay next to nothing.
 
 import contextlib
 import ctypes
+import os
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -90,6 +91,10 @@ class _SlowState:
         return lambda: repr(self.read()) != now
 
 
+def _state() -> Any:
+    return _RawState() if _layout_is_known() else _SlowState()
+
+
 class _Shared:
     """What all graphs of this Python share, since they share the generator."""
 
@@ -97,6 +102,19 @@ class _Shared:
     runs = 0  # under way
     caller: Any = None  # the state to go back to after them
     installed: "RandomStreams | None" = None  # whose fork state the generator holds
+
+
+def _forget_other_threads() -> None:
+    """Give a process that was forked during runs of other threads, which it has not, its state."""
+    if _Shared.lock._is_owned():  # type: ignore[attr-defined]
+        return  # it was forked by a model
+    _Shared.lock = threading.RLock()
+    if _Shared.runs:
+        _state().write(_Shared.caller)
+    _Shared.runs, _Shared.installed = 0, None
+
+
+os.register_at_fork(after_in_child=_forget_other_threads)
 
 
 class RandomStreams:
@@ -109,7 +127,7 @@ class RandomStreams:
 
     def __init__(self) -> None:
         with self._exclusive() as inside_a_model:
-            self._state: Any = _RawState() if _layout_is_known() else _SlowState()
+            self._state = _state()
             now = self._state.read()
             among_others = _Shared.runs > 0 and not inside_a_model
             self._fork = _Shared.caller if among_others else now

@@ -10,7 +10,6 @@ import importlib
 import importlib.metadata
 import logging
 import multiprocessing
-import os
 import sys
 import weakref
 from collections.abc import Callable
@@ -59,8 +58,12 @@ from lava.magma.compiler.channels import pypychannel  # noqa: E402
 from lava.magma.compiler.compiler import Compiler  # noqa: E402
 from lava.magma.compiler.compiler_graphs import ProcGroupDiGraphs  # noqa: E402
 from lava.magma.core.process import process as process_module  # noqa: E402
-from lava.magma.core.process.process import AbstractProcess, ProcessServer  # noqa: E402
-from lava.magma.core.process.variable import VarServer  # noqa: E402
+from lava.magma.core.process.process import (  # noqa: E402
+    AbstractProcess,
+    Collection,
+    ProcessServer,
+)
+from lava.magma.core.process.variable import Var, VarServer  # noqa: E402
 from lava.magma.runtime.runtime import Runtime  # noqa: E402
 
 RuntimeFactory = Callable[..., Runtime]
@@ -83,10 +86,75 @@ def reset_runtime_factory() -> None:
 _original_del = AbstractProcess.__del__
 
 
-def _del_in_own_python_only(self: AbstractProcess) -> None:
+def _del_of_lavas_runtime(self: AbstractProcess) -> None:
     runtime = self.__dict__.get("_runtime")
-    if runtime is not None and getattr(runtime, "_owner_pid", os.getpid()) == os.getpid():
+    if runtime is not None and not getattr(runtime, "forgets_itself", False):
         _original_del(self)
+
+
+_original_set, _original_get = Var.set, Var.get
+
+
+def _runtime_of(var: Var) -> Any:
+    """Return the runtime of a Var if it is one of ours; of an alias, that of what it stands for."""
+    runtime = getattr(var.process, "runtime", None)
+    ours = var.aliased_var is None and getattr(runtime, "forgets_itself", False)
+    return runtime if ours else None
+
+
+def _set(self: Var, value: Any, idx: Any = None) -> None:
+    runtime = _runtime_of(self)
+    if runtime is None:
+        _original_set(self, value, idx)
+    else:
+        runtime.set_var(self.id, value, idx)
+
+
+def _get(self: Var, idx: Any = None) -> Any:
+    runtime = _runtime_of(self)
+    return _original_get(self, idx) if runtime is None else runtime.get_var(self.id, idx)
+
+
+def _describe(self: Var) -> str:
+    try:
+        value = self.get()
+        value = "(the graph is running)" if value is None else value
+    except Exception as error:
+        value = f"({error})"
+    return "\n    ".join(
+        [
+            f"Variable: {self.name}",
+            f"shape: {self.shape}",
+            f"init: {self.init}",
+            f"shareable: {self.shareable}",
+            f"value: {value}",
+        ]
+    )
+
+
+# Lava sends sparse matrices as float64s without their places, takes values of any shape and picks
+# from the value what an index was to pick from the Var. What is said of a Var raises whenever it
+# cannot be read. With Lava's own Runtime `set` and `get` do what they did.
+Var.set, Var.get, Var.__repr__ = _set, _get, _describe
+
+
+class _NoMember(AttributeError, AssertionError):
+    """Lava raises an AssertionError, at which `hasattr` and what prints objects stumble."""
+
+
+_original_getattr = Collection.__getattr__
+
+
+def _member(self: Collection, name: str) -> Any:
+    if name == "_members":  # of a copy that is not whole yet
+        raise AttributeError(name)
+    try:
+        return _original_getattr(self, name)
+    except AssertionError as error:
+        raise _NoMember(*error.args) from None
+
+
+Collection.__getattr__ = _member
 
 
 class _Members:
@@ -191,8 +259,9 @@ def apply_hygiene() -> None:
     """Change the parts of Lava that no subclass can reach; a second call changes nothing."""
     if _undo:
         return
-    # A graph that is collected in a forked child stops its parent's graph from there: a hang.
-    _replace(AbstractProcess, "__del__", _del_in_own_python_only)
+    # A forgotten Process stops its graph: a hang where it is collected in a forked child, or in a
+    # thread that somebody waits for. Our runtimes notice by themselves that they are forgotten.
+    _replace(AbstractProcess, "__del__", _del_of_lavas_runtime)
     # Every Process and every Compiler adds a handler to a logger that they share: a message is
     # printed once for each, and none is ever freed.
     _replace(AbstractProcess, "__init__", _with_one_handler(AbstractProcess.__init__))

@@ -10,7 +10,7 @@ from lava.magma.core.run_conditions import RunSteps
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 
-from lava_ssm.runtime.progress import check_steps, ready
+from lava_ssm.runtime.conditions import check_steps, ready
 from lava_ssm.runtime.scheduler import Scheduler
 from lava_ssm.runtime.selection import in_process
 from lava_ssm.runtime.single_process import SingleProcessRuntime
@@ -164,6 +164,8 @@ def profile(
 
     Raises
     ------
+    TypeError
+        `net` is no Process, `run_cfg` no run configuration.
     ValueError
         `n_steps` is out of range, `run_cfg` is missing, or the graph was built on Lava's stock
         runtime.
@@ -172,9 +174,9 @@ def profile(
     Exception
         What a model raised.
     """
-    check_steps(n_steps)
+    n_steps = check_steps(n_steps)
     with in_process(strict=True):
-        ready(net, run_cfg, compile_config=compile_config)
+        ready(net, run_cfg, compile_config)
     runtime = net.runtime
     if not isinstance(runtime, SingleProcessRuntime):
         raise ValueError("net was built on the stock runtime: build it within in_process()")

@@ -2,7 +2,6 @@
 
 import importlib.util
 import time
-from numbers import Integral
 from typing import Any
 
 from lava.magma.core.process.process import AbstractProcess
@@ -19,6 +18,8 @@ from rich.progress import (
 from rich.progress import Task as Bar
 from rich.text import Text
 
+from lava_ssm.runtime.conditions import check_flag, check_steps, ready
+
 _SHOW_SECONDS = 0.1  # of running between two updates of the bar
 
 
@@ -26,26 +27,6 @@ class _Speed(ProgressColumn):
     def render(self, task: Bar) -> Text:
         speed = task.finished_speed or task.speed
         return Text("" if speed is None else f"{speed:,.0f} steps/s")
-
-
-def check_steps(n_steps: int) -> None:
-    """Raise a ValueError unless `n_steps` is a whole number from 1."""
-    if isinstance(n_steps, bool) or not isinstance(n_steps, Integral) or n_steps < 1:
-        raise ValueError(f"n_steps must be a whole number of 1 or more, not {n_steps!r}")
-
-
-def ready(net: AbstractProcess, run_cfg: Any, **kwargs: Any) -> None:
-    """Build a graph that is not built yet.
-
-    Raises
-    ------
-    ValueError
-        It needs a `run_cfg` to be built.
-    """
-    if net.runtime is None:
-        if run_cfg is None:
-            raise ValueError("run_cfg must be given for a graph that is not built yet")
-        net.create_runtime(run_cfg=run_cfg, **kwargs)
 
 
 def run(
@@ -76,13 +57,16 @@ def run(
 
     Raises
     ------
+    TypeError
+        `net` is no Process, `run_cfg` no run configuration, `progress` no flag.
     ValueError
         `n_steps` is out of range, or `run_cfg` is missing.
     Exception
         What a model raised.
     """
-    check_steps(n_steps)
-    ready(net, run_cfg, compile_config=compile_config)
+    n_steps = check_steps(n_steps)
+    check_flag(progress, "progress")
+    ready(net, run_cfg, compile_config)
     if not progress:
         net.run(condition=RunSteps(n_steps))
         return

@@ -10,6 +10,7 @@ from typing import Any
 from lava.magma.runtime.runtime import Runtime
 
 from lava_ssm.runtime import patches
+from lava_ssm.runtime.conditions import check_flag
 from lava_ssm.runtime.errors import UnsupportedGraph
 from lava_ssm.runtime.hardened import HardenedRuntime
 from lava_ssm.runtime.single_process import SingleProcessRuntime
@@ -64,7 +65,7 @@ def install(strict: bool = False) -> None:
         Raise `UnsupportedGraph` for a graph that cannot be run in one process, instead of
         warning and giving it Lava's stock runtime.
     """
-    _Choice.in_process, _Choice.strict = True, strict
+    _Choice.in_process, _Choice.strict = True, check_flag(strict, "strict")
     _apply()
 
 
@@ -100,7 +101,7 @@ def set_hygiene(on: bool) -> None:
 
     It is on from the import of `lava_ssm.runtime`; `docs/runtime.md` lists what it mends.
     """
-    _Choice.hygiene = on
+    _Choice.hygiene = check_flag(on, "on")
     if on:
         patches.apply_hygiene()
     else:

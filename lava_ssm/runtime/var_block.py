@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from lava.magma.core.model.py.model import AbstractPyProcessModel
 from lava.magma.runtime.mgmt_token_enums import MGMT_COMMAND, MGMT_RESPONSE, enum_to_np
-from scipy.sparse import csr_matrix
+from scipy.sparse import issparse
 
 from lava_ssm.runtime import variables
 
@@ -27,16 +27,16 @@ class VarBlock:
     """
 
     def __init__(self, n_elements: int) -> None:
-        memory = mmap.mmap(-1, 16 + 8 * n_elements)
-        self._header = np.frombuffer(memory, np.int64, 2)  # (is an error, number of elements)
-        self._elements = np.frombuffer(memory, np.float64, n_elements, 16)
+        memory = mmap.mmap(-1, 24 + 8 * n_elements)
+        self._header = np.frombuffer(memory, np.int64, 3)  # (is an error, size, rows or 0)
+        self._elements = np.frombuffer(memory, np.float64, n_elements, 24)
         self._bytes = self._elements.view(np.uint8)
 
     @classmethod
     def for_graph(cls, executable: Any) -> "VarBlock":
         """Return a block that holds any one Var of a graph."""
         sizes = [
-            _size(initializer)
+            _size(builder, initializer)
             for builder in executable.proc_builders.values()
             for initializer in builder.vars.values()
         ]
@@ -55,23 +55,28 @@ class VarBlock:
                 f"{values.size} elements were given; the largest Var of the graph has "
                 f"{self._elements.size} or fewer."
             )
-        self._header[:] = 0, values.size
-        self._elements[: values.size] = values
+        self._header[:] = 0, values.size, len(values) if values.ndim == 2 else 0
+        self._elements[: values.size] = values.ravel()
 
     def put_error(self, error: Exception) -> None:
         """Write why there are no elements."""
         text = f"{type(error).__name__}\n{error}".encode()[: self._bytes.size]
-        self._header[:] = 1, len(text)
+        self._header[:] = 1, len(text), 0
         self._bytes[: len(text)] = np.frombuffer(text, np.uint8)
 
     def take(self) -> variables.Values:
         """Return a copy of the elements, or raise the error that was put."""
         self.raise_error()
-        return self._elements[: self._header[1]].copy()
+        return self._values()
+
+    def _values(self) -> variables.Values:
+        _, size, n_rows = self._header
+        values = self._elements[:size].copy()
+        return values.reshape(n_rows, -1) if n_rows else values
 
     def raise_error(self) -> None:
         """Raise the error that was put, if one was."""
-        is_error, size = self._header
+        is_error, size, _ = self._header
         if is_error:
             name, text = bytes(self._bytes[:size]).decode(errors="replace").split("\n", 1)
             raise (ValueError if name == "ValueError" else TypeError)(text)
@@ -94,14 +99,15 @@ class VarBlock:
         name = model.var_id_to_var_map[int(model.service_to_process.recv()[0])]
         model.service_to_process.recv()  # the number of elements that follow: none
         try:
-            variables.write(model, name, self._elements[: self._header[1]].copy())
+            variables.write(model, name, self._values())
         except (TypeError, ValueError) as error:
             self.put_error(error)
         model.process_to_service.send(MGMT_RESPONSE.SET_COMPLETE)
         model.on_var_update()
 
 
-def _size(initializer: Any) -> int:
-    if isinstance(initializer.value, csr_matrix):
-        return int(initializer.value.nnz)
-    return math.prod(initializer.shape)
+def _size(builder: Any, initializer: Any) -> int:
+    size = math.prod(initializer.shape)
+    if not variables.declared_sparse(builder, initializer.name):
+        return size
+    return 3 * int(initializer.value.nnz if issparse(initializer.value) else size)

@@ -376,13 +376,6 @@ def test_the_first_call_says_what_it_waits_for_and_the_next_process_need_not_wai
     assert loaded == [0, 1]
 
 
-def test_code_on_disk_is_not_used_when_any_source_of_the_kernels_has_changed() -> None:
-    from lava_ssm.engine.compiled import compiling
-
-    assert advance._cache._cache_file._source_stamp == compiling._sources()  # type: ignore[attr-defined]
-    assert len(compiling._sources()) == 64
-
-
 def test_wide_networks_are_exact_too() -> None:
     """Several vectors a channel, several groups of channels a layer, 16-bit parameters."""
     rng = np.random.default_rng(11)

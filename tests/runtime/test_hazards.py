@@ -382,6 +382,66 @@ print(len(psutil.Process().children()))
     assert (code, out, err) == (0, "[5. 5. 5. 5.]\n0", "")
 
 
+def test_a_forgotten_graph_that_is_collected_by_another_ones_model_harms_nobody(
+    start: Starter,
+) -> None:
+    code, out, err = start(
+        """
+gc.disable()
+chain(3)[0].run(RunContinuous(), CFG)
+chain(3)[0].run(RunSteps(10**9, blocking=False), CFG)
+processes = chain(3, last=Failing("collect garbage"))
+processes[0].run(RunSteps(5), CFG)
+print(processes[1].last.get())
+processes[0].stop()
+"""
+    ).finish()
+    assert (code, out, err) == (0, "[5. 5. 5. 5.]", "")
+
+
+def test_a_process_that_was_forked_while_a_graph_runs_can_run_its_own(start: Starter) -> None:
+    code, out, err = start(
+        """
+np.random.seed(3)
+wanted = np.random.rand()
+np.random.seed(3)
+running = chain(3)
+running[0].run(RunContinuous(), CFG)
+for _ in range(5):
+    child = os.fork()
+    if child == 0:
+        signal.alarm(10)
+        same = np.random.rand() == wanted
+        processes = chain(3)
+        processes[0].run(RunSteps(5), CFG)
+        same &= processes[2].last.get()[0] == 5
+        processes[0].stop()
+        del running
+        gc.collect()
+        os._exit(0 if same else 1)
+    print(os.waitpid(child, 0)[1])
+running[0].pause()
+before = running[0].count.get()[0]
+running[0].run(RunSteps(3))
+print(running[0].count.get()[0] - before)
+running[0].stop()
+"""
+    ).finish()
+    assert (code, out.split(), err) == (0, ["0"] * 5 + ["3.0"], "")
+
+
+def test_a_failure_in_the_background_is_said_when_the_program_ends(start: Starter) -> None:
+    code, _, err = start(
+        """
+processes = chain(3, last=Failing("raise"))
+processes[0].run(RunSteps(10, blocking=False), CFG)
+time.sleep(0.5)
+"""
+    ).finish()
+    assert code == 0
+    assert "nobody waited for it: ValueError: bad input" in err
+
+
 def test_a_graph_runs_on_after_a_pause(start: Starter) -> None:
     code, out, err = start(
         """

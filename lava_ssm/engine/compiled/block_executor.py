@@ -84,7 +84,7 @@ class CompiledBlocks(FixedRows):
         """See `Executor`."""
         return tuple(
             np.stack([x[:, at].astype(np.int64) for x in (self._re, self._im)], axis=-1).reshape(
-                *self._batch, -1, 2
+                *self._batch, at.stop - at.start, 2
             )
             for at in self._places()
         )
@@ -92,5 +92,5 @@ class CompiledBlocks(FixedRows):
     def set_states(self, states: Sequence[NDArray[Any]]) -> None:
         """See `Executor`."""
         for at, x in zip(self._places(), states, strict=True):
-            rows = x.reshape(len(self._re), -1, 2)
+            rows = x.reshape(len(self._re), at.stop - at.start, 2)
             self._re[:, at], self._im[:, at] = rows[..., 0], rows[..., 1]

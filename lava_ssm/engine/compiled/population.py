@@ -13,7 +13,7 @@ import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lava_ssm.engine.compiled.compiling import kernel, ready
+from lava_ssm.engine.compiled.compiling import IS_COMPILED, kernel, ready
 from lava_ssm.engine.compiled.cpu import rounding_mode, set_rounding_mode, to_int32
 from lava_ssm.engine.compiled.neurons import (
     DOWN,
@@ -102,12 +102,17 @@ class StateNeurons:
         """
         out = np.empty_like(u)
 
-        def again() -> None:
+        def again(tally: Tally) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
             shape = (self._layer.d_model, self._layer.d_state)
             state = np.stack([re, im], axis=-1).astype(np.int64).reshape(*shape, 2)
             wide = u.astype(np.int64).reshape(shape)
-            fixed.s4d_neurons(self._layer, self._rules, state, wide, Tally())
+            return fixed.s4d_neurons(self._layer, self._rules, state, wide, tally)
 
+        if not IS_COMPILED:
+            after, sent = again(tally)
+            re[:], im[:] = after[..., 0].ravel(), after[..., 1].ravel()
+            out[:] = _low(sent).ravel()
+            return out
         state = (re, im) if self._rules.overflow is not Overflow.RAISE else (re.copy(), im.copy())
         step_neurons(*self._bound, *state, _own(u), out)
         _collect(self._counts, tally, self._rules, again)
@@ -139,16 +144,16 @@ class Relays:
     def step(self, u: Words, tally: Tally) -> Words:
         """Give the messages of 32-bit sums `u`, of any shape."""
         sums = _own(u).ravel()
+
+        def again(tally: Tally) -> NDArray[np.int64]:
+            shifted = sums.astype(np.int64) >> self._bound[0]
+            return fixed.message(shifted, self._relu, self._rules, tally)
+
+        if not IS_COMPILED:
+            return _low(again(tally)).reshape(u.shape)
         y = np.empty_like(sums)
         relay(*self._bound, sums, y)
-        _collect(
-            self._counts,
-            tally,
-            self._rules,
-            lambda: fixed.message(
-                sums.astype(np.int64) >> self._bound[0], self._relu, self._rules, Tally()
-            ),
-        )
+        _collect(self._counts, tally, self._rules, again)
         return y.reshape(u.shape)
 
 
@@ -164,14 +169,22 @@ class RunningSum:
     def step(self, total: Words, y: Words, tally: Tally) -> None:
         """Add `y` to `total`, which is updated: contiguous arrays of one shape."""
         before = total.copy()
-        add(*self._bound, total.reshape(-1), y.reshape(-1))
 
-        def again() -> None:
+        def again(tally: Tally) -> NDArray[np.int64]:
             total[:] = before
             wide = before.astype(np.int64)
-            fixed.running_sum(wide, y.astype(np.int64), self._rules, Tally())
+            return fixed.running_sum(wide, y.astype(np.int64), self._rules, tally)
 
+        if not IS_COMPILED:
+            total[:] = again(tally)
+            return
+        add(*self._bound, total.reshape(-1), y.reshape(-1))
         _collect(self._counts, tally, self._rules, again)
+
+
+def _low(values: NDArray[np.int64]) -> Words:
+    """The low 32 bits."""
+    return values.astype(np.int32)
 
 
 def _own(u: Words) -> Words:
@@ -180,12 +193,14 @@ def _own(u: Words) -> Words:
 
 
 def _compile(outer: Any, bound: tuple[Any, ...], n_words: int) -> None:
+    if not IS_COMPILED:  # the reference is called instead
+        return
     words = [numba.typeof(np.zeros(1, np.int32))] * n_words
     ready(outer, (*(numba.typeof(a) for a in bound), *words))
 
 
 def _collect(
-    counts: NDArray[np.int64], tally: Tally, rules: Arithmetic, again: Callable[[], Any]
+    counts: NDArray[np.int64], tally: Tally, rules: Arithmetic, again: Callable[[Tally], Any]
 ) -> None:
     """Hand counts on; under RAISE let the reference say, once more, what overflowed."""
     if not counts.any():
@@ -195,7 +210,7 @@ def _collect(
             tally[what] += int(n)
     counts[:] = 0
     if rules.overflow is Overflow.RAISE:
-        again()
+        again(Tally())
 
 
 @kernel

@@ -19,6 +19,8 @@ from lava_ssm.engine.compiled.words import OVERFLOWED
 from lava_ssm.engine.overflows import Tally
 from lava_ssm.network import FixedNetwork
 
+_MOST_THREADS = 256
+"""Beyond this a system may refuse to make them."""
 _NONE = np.zeros(0)
 """No values to be rounded: tokens are mantissas."""
 
@@ -30,7 +32,7 @@ class Threads:
     """
 
     def __init__(self, n_rows: int, n_threads: int) -> None:
-        n = min(n_rows, n_threads)
+        n = min(n_rows, n_threads, _MOST_THREADS)
         cuts = [round(n_rows * i / n) for i in range(n + 1)] if n else [0]
         self.ranges = [slice(i, j) for i, j in itertools.pairwise(cuts)]
         self._pool: ThreadPoolExecutor | None = None
@@ -45,8 +47,23 @@ class Threads:
         if self._pool is None or self._process != os.getpid():
             self._pool = ThreadPoolExecutor(len(self.ranges), thread_name_prefix="lava_ssm")
             self._process = os.getpid()
-        for done in [self._pool.submit(work, i, rows) for i, rows in enumerate(self.ranges)]:
-            done.result()
+        pool = self._pool
+        try:
+            for done in [pool.submit(work, i, rows) for i, rows in enumerate(self.ranges)]:
+                done.result()
+        except BaseException:  # nobody may still write into the state when this is left
+            self._pool = None
+            _end(pool)
+            raise
+
+
+def _end(pool: ThreadPoolExecutor) -> None:
+    """Wait for all that a pool does, however often Ctrl-C is pressed meanwhile."""
+    while True:
+        try:
+            return pool.shutdown()
+        except KeyboardInterrupt:
+            continue
 
 
 class Rows:
@@ -64,6 +81,7 @@ class Rows:
         Its last arguments are tokens and outputs.
     """
 
+    values_per_token = 0
     _bound: Sequence[tuple[Any, ...]]
     """What the kernel is given before these, on each thread."""
 

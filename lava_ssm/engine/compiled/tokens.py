@@ -8,7 +8,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from lava_ssm.engine.compiled.compiling import kernel, ready
+from lava_ssm.engine.compiled.compiling import IS_COMPILED, kernel, ready
 from lava_ssm.engine.compiled.cpu import rounded
 from lava_ssm.numerics import Format
 
@@ -45,7 +45,8 @@ class Tokens:
         ndarray or None
             float64: values. int64: mantissas, of which all lie in the format.
         """
-        if not isinstance(token, np.ndarray) or token.shape != self._shape:
+        # no array of a subclass: it may be masked
+        if type(token) is not np.ndarray or token.shape != self._shape or not IS_COMPILED:
             return None
         if token.dtype is not REAL and token.dtype is not _INTEGER:
             kind = _EXACT.get(token.dtype)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from lava_ssm.engine.overflows import Tally
 from lava_ssm.engine.reference.sequence import Probe, State, advance, see_nothing, zero_state
-from lava_ssm.network import FixedNetwork, Network
+from lava_ssm.network import FixedNetwork, Network, Stage
 
 
 class Reference:
@@ -29,6 +29,8 @@ class Reference:
         probe: Probe = see_nothing,
     ) -> None:
         self._network, self._batch, self._probe = network, batch, probe
+        stages: tuple[Stage[Any], ...] = network.stages
+        self.values_per_token = sum(3 * stage.layer.d_output for stage in stages)
         self._tallies = [Counter[str]() for _ in network.stages]
         self.reset()
 

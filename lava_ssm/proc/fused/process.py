@@ -9,7 +9,8 @@ from lava.magma.core.process.variable import Var
 from numpy.typing import ArrayLike, NDArray
 
 from lava_ssm.engine import checked_state
-from lava_ssm.network import FixedNetwork, Network, Stage
+from lava_ssm.network import FixedNetwork, Network, Stage, check_network
+from lava_ssm.numerics import check_memory, integer
 from lava_ssm.proc.abstract_network import AbstractNetwork
 from lava_ssm.proc.schedule import ScheduleName
 from lava_ssm.proc.var_value import var_value
@@ -109,6 +110,8 @@ class FusedSSMNetwork(AbstractNetwork):
     TypeError, ValueError
         Not a network, a period, reset_every, batch_size or n_threads that is not a positive
         integer, an unknown schedule, or a schedule and a period.
+    MemoryError
+        There is no memory for the states of such a batch.
     """
 
     def __init__(
@@ -122,10 +125,16 @@ class FusedSSMNetwork(AbstractNetwork):
         n_threads: int | None = None,
         name: str | None = None,
     ) -> None:
-        for what, value in (("batch_size", batch_size), ("n_threads", n_threads)):
-            if value is not None and not (isinstance(value, int | np.integer) and value >= 1):
-                raise ValueError(f"{what} must be an integer of at least 1, got {value!r}")
-        batch = () if batch_size is None else (int(batch_size),)
+        check_network(network)
+        batch = () if batch_size is None else (integer(batch_size, "batch_size", 1),)
+        if n_threads is not None:
+            n_threads = integer(n_threads, "n_threads", 1)
+        check_memory(
+            8 * math.prod(batch) * (network.d_input + network.d_output),
+            f"batch_size: a token of {batch_size} streams",
+        )
+        # loads the kernels here, before processes that need them are forked
+        network.stream(batch, n_threads=n_threads)
         super().__init__(
             network, schedule, period, offset, reset_every, batch, name, n_threads=n_threads
         )
@@ -139,7 +148,6 @@ class FusedSSMNetwork(AbstractNetwork):
             for i, shape in enumerate(shapes)
         )
         self.overflows = Var(shape=(1,), init=0)
-        network.stream()  # loads the kernels here, before processes that need them are forked
 
     def count_overflows(self) -> int:
         """Integers that left their words so far, those of synapses among them."""

@@ -1,6 +1,7 @@
 """Collecting a graph's outputs."""
 
 import contextlib
+import math
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from numpy.typing import NDArray
 
+from lava_ssm.numerics import check_memory, integer, shown
+from lava_ssm.proc import checks
 from lava_ssm.proc.abstract_network import AbstractNetwork
 from lava_ssm.proc.neuron import FIXED, FLOATING
 from lava_ssm.proc.schedule import Schedule
@@ -54,12 +57,16 @@ class Sink(AbstractProcess):
         tag: str,
         name: str | None = None,
     ) -> None:
-        if not isinstance(capacity, int | np.integer) or capacity < 1:
-            raise ValueError(f"n_tokens must be an integer of at least 1, got {capacity!r}")
+        shape = checks.shape_of(shape)
+        checks.instance(schedule, Schedule, "schedule", "a Schedule")
+        capacity = integer(capacity, "n_tokens", 1)
+        check_memory(8 * capacity * math.prod(shape), f"n_tokens: a sink of {capacity} tokens")
+        if tag not in (FIXED, FLOATING):
+            raise ValueError(f"tag must be {FIXED!r} or {FLOATING!r}, got {shown(tag)}")
         super().__init__(schedule=schedule, capacity=capacity, name=name)
         self._is_fixed = tag == FIXED
         self.a_in = InPort(shape=shape)
-        self.data = Var(shape=(int(capacity), *shape), init=0)
+        self.data = Var(shape=(capacity, *shape), init=0)
         self.count = Var(shape=(1,), init=0)
 
     def take(self) -> NDArray[Any]:
@@ -141,8 +148,13 @@ def sink(net: AbstractNetwork, n_tokens: int) -> Sink:
 
     Raises
     ------
+    TypeError
+        `net` is no network's graph.
     ValueError
         `n_tokens` is not a positive integer.
+    MemoryError
+        There is no memory for so many.
     """
+    checks.instance(net, AbstractNetwork, "net", "an SSMNetwork or a FusedSSMNetwork")
     schedule = Schedule(net.period, net.offset + net.latency, net.reset_every)
     return Sink(net.s_out.shape, n_tokens, schedule, net.tag)

@@ -17,6 +17,8 @@ from numpy.typing import ArrayLike
 from lava_ssm.engine import as_tokens
 from lava_ssm.engine.compiled import Tokens
 from lava_ssm.network import FixedNetwork, Network
+from lava_ssm.numerics import as_array, integer
+from lava_ssm.proc import checks
 from lava_ssm.proc.abstract_network import AbstractNetwork
 from lava_ssm.proc.neuron import FIXED, FLOATING
 from lava_ssm.proc.schedule import Schedule
@@ -54,6 +56,10 @@ class Source(AbstractProcess):
         drain: int,
         name: str | None = None,
     ) -> None:
+        shape = checks.shape_of(shape)
+        checks.instance(tokens, Iterable, "tokens", "an iterable of tokens")
+        checks.instance(schedule, Schedule, "schedule", "a Schedule")
+        drain = integer(drain, "drain", 0)
         super().__init__(tokens=tokens, shape=shape, schedule=schedule, drain=drain, name=name)
         self.s_out = OutPort(shape=shape)
 
@@ -132,22 +138,22 @@ def source(
     Raises
     ------
     TypeError
-        Neither integers nor real numbers.
+        Neither integers nor real numbers, or `net` is no network's graph.
     ValueError
         Tokens of another width, not finite, beyond the input format, samples whose length is
         not the graph's `reset_every`, or a batch of another size. (Of an iterator's tokens at the
         step at which they are sent: `run` raises it.)
     """
-    if drain is not None and not (isinstance(drain, int | np.integer) and drain >= 0):
-        raise ValueError(f"drain must be an integer of at least 0, got {drain!r}")
+    checks.instance(net, AbstractNetwork, "net", "an SSMNetwork or a FusedSSMNetwork")
+    drain = net.latency if drain is None else integer(drain, "drain", 0)
     schedule = Schedule(net.period, net.offset, net.reset_every)
     shape = net.a_in.shape
     tokens: Iterable[np.ndarray]
     if isinstance(x, Iterator):
         tokens = _checked(x, net.network, shape)
     else:
-        tokens = _tokens(as_tokens(net.network, x), net)
-    return Source(tokens, shape, schedule, net.latency if drain is None else drain)
+        tokens = _tokens(as_tokens(net.network, as_array(x, "x")), net)
+    return Source(tokens, shape, schedule, drain)
 
 
 def _tokens(given: np.ndarray, net: AbstractNetwork) -> np.ndarray:
@@ -181,7 +187,8 @@ def _checked(
         mantissas = quick.mantissas(token) if quick else None
         if mantissas is None:
             name = f"token {i} of the source"
-            if np.shape(token) != shape:
-                raise ValueError(f"{name} must have shape {shape}, got shape {np.shape(token)}")
-            mantissas = as_tokens(network, token, name)
+            given = as_array(token, name)
+            if given.shape != shape:
+                raise ValueError(f"{name} must have shape {shape}, got shape {given.shape}")
+            mantissas = as_tokens(network, given, name)
         yield mantissas

@@ -87,5 +87,5 @@ class PyOutputModelFloat(AbstractOutputModel, AbstractFloatNeuronModel):
         y = floating.message(y + self.r, given["relu"], given["gelu"])
         if given["sums"]:
             self.total[:] = self.total + y
-            return self.total
+            return self.total / self.of_sample
         return y

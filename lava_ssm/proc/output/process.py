@@ -6,7 +6,8 @@ from numpy.typing import ArrayLike
 
 from lava_ssm.network import S5 as S5Layer
 from lava_ssm.network import FixedGate, FixedLinear, FixedS5, Gate, Linear, Readout
-from lava_ssm.numerics import CHIP, Arithmetic, integers
+from lava_ssm.numerics import CHIP, Arithmetic, flag, integer
+from lava_ssm.proc import checks
 from lava_ssm.proc.neuron import FIXED, FLOATING, AbstractNeuron
 
 Layer = Linear | FixedLinear | Gate | FixedGate | S5Layer | FixedS5
@@ -37,7 +38,8 @@ class Output(AbstractNeuron):
     relu, gelu
         What is done at the end.
     readout
-        With a mean over time the running sum of the outputs is sent.
+        With a mean over time the running sum of the outputs is sent, in floating point their
+        mean.
     arithmetic
         Rules of a fixed layer.
     period, offset, reset_every
@@ -69,19 +71,10 @@ class Output(AbstractNeuron):
         reset_every: int | None = None,
         name: str | None = None,
     ) -> None:
-        if not isinstance(layer, Layer):
-            raise TypeError(
-                f"layer must be a Linear, a Gate or an S5, float or fixed; got "
-                f"{type(layer).__name__}"
-            )
-        if not isinstance(arithmetic, Arithmetic):
-            raise TypeError(f"arithmetic must be an Arithmetic, got {arithmetic!r}")
+        checks.instance(layer, Layer, "layer", "a Linear, a Gate or an S5, float or fixed")
+        checks.instance(readout, Readout, "readout", "a Readout")
+        checks.instance(arithmetic, Arithmetic, "arithmetic", "an Arithmetic")
         shape = (layer.d_output,)
-        amount = integers(shift, "shift")
-        if amount.shape not in ((), shape) or (amount < 0).any():
-            raise ValueError(
-                f"shift must be an integer of at least 0, or have shape {shape}; got {shift!r}"
-            )
         super().__init__(
             shape=shape,
             tag=FIXED if isinstance(layer, _FIXED) else FLOATING,
@@ -90,11 +83,11 @@ class Output(AbstractNeuron):
             reset_every=reset_every,
             name=name,
             layer=layer,
-            input_exponent=input_exponent,
-            shift=amount,
-            residual_shift=residual_shift,
-            relu=bool(relu),
-            gelu=bool(gelu),
+            input_exponent=integer(input_exponent, "input_exponent"),
+            shift=checks.shifts(shift, shape),
+            residual_shift=integer(residual_shift, "residual_shift"),
+            relu=flag(relu, "relu"),
+            gelu=flag(gelu, "gelu"),
             sums=readout is Readout.MEAN_OVER_TIME,
             arithmetic=arithmetic,
         )

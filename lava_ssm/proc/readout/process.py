@@ -8,11 +8,13 @@ from lava_ssm.proc.relay.process import Relay
 
 
 class Readout(Relay):
-    """The readout of a mean over time: a relay that sends the running sum.
+    """The readout of a mean over time: a relay that sends the running sum or mean.
 
-        total' = total + message,    s_out = total'
+        total' = total + message,    s_out = total'               (fixed point, 32 bits)
+                                     s_out = total' / tokens      (floating point)
 
-    in fixed point with 32 bits. The total is zero at each sample's first token (`reset_every`).
+    where `tokens` are those of the sample so far. The total is zero at each sample's first token
+    (`reset_every`).
     Other readouts are plain relays.
 
     Parameters
@@ -32,4 +34,4 @@ class Readout(Relay):
 
     def __init__(self, shape: tuple[int, ...], **relay: Any) -> None:
         super().__init__(shape, **relay)
-        self.total = Var(shape=shape, init=0)
+        self.total = Var(shape=self.shape, init=0)

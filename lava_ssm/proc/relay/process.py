@@ -2,7 +2,8 @@
 
 from numpy.typing import ArrayLike
 
-from lava_ssm.numerics import CHIP, Arithmetic, integers
+from lava_ssm.numerics import CHIP, Arithmetic, flag
+from lava_ssm.proc import checks
 from lava_ssm.proc.neuron import AbstractNeuron
 
 
@@ -48,13 +49,8 @@ class Relay(AbstractNeuron):
         reset_every: int | None = None,
         name: str | None = None,
     ) -> None:
-        if not isinstance(arithmetic, Arithmetic):
-            raise TypeError(f"arithmetic must be an Arithmetic, got {arithmetic!r}")
-        amount = integers(shift, "shift")
-        if amount.shape not in ((), shape) or (amount < 0).any():
-            raise ValueError(
-                f"shift must be an integer of at least 0, or have shape {shape}; got {shift!r}"
-            )
+        checks.instance(arithmetic, Arithmetic, "arithmetic", "an Arithmetic")
+        shape = checks.shape_of(shape)
         super().__init__(
             shape=shape,
             tag=tag,
@@ -62,7 +58,7 @@ class Relay(AbstractNeuron):
             offset=offset,
             reset_every=reset_every,
             name=name,
-            relu=bool(relu),
-            shift=amount,
+            relu=flag(relu, "relu"),
+            shift=checks.shifts(shift, shape),
             arithmetic=arithmetic,
         )

@@ -4,6 +4,7 @@ from lava.magma.core.process.variable import Var
 
 from lava_ssm import network
 from lava_ssm.numerics import CHIP, Arithmetic
+from lava_ssm.proc import checks
 from lava_ssm.proc.neuron import FIXED, FLOATING, AbstractNeuron
 
 
@@ -43,10 +44,8 @@ class S4D(AbstractNeuron):
         reset_every: int | None = None,
         name: str | None = None,
     ) -> None:
-        if not isinstance(layer, network.S4D | network.FixedS4D):
-            raise TypeError(f"layer must be an S4D or a FixedS4D, got {type(layer).__name__}")
-        if not isinstance(arithmetic, Arithmetic):
-            raise TypeError(f"arithmetic must be an Arithmetic, got {arithmetic!r}")
+        checks.instance(layer, network.S4D | network.FixedS4D, "layer", "an S4D or a FixedS4D")
+        checks.instance(arithmetic, Arithmetic, "arithmetic", "an Arithmetic")
         shape = (layer.d_model * layer.d_state,)
         super().__init__(
             shape=shape,

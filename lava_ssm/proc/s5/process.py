@@ -4,7 +4,8 @@ from lava.magma.core.process.variable import Var
 from numpy.typing import ArrayLike
 
 from lava_ssm import network
-from lava_ssm.numerics import CHIP, Arithmetic, integers
+from lava_ssm.numerics import CHIP, Arithmetic
+from lava_ssm.proc import checks
 from lava_ssm.proc.neuron import FIXED, FLOATING, AbstractNeuron
 
 
@@ -48,16 +49,9 @@ class S5(AbstractNeuron):
         reset_every: int | None = None,
         name: str | None = None,
     ) -> None:
-        if not isinstance(layer, network.S5 | network.FixedS5):
-            raise TypeError(f"layer must be an S5 or a FixedS5, got {type(layer).__name__}")
-        if not isinstance(arithmetic, Arithmetic):
-            raise TypeError(f"arithmetic must be an Arithmetic, got {arithmetic!r}")
+        checks.instance(layer, network.S5 | network.FixedS5, "layer", "an S5 or a FixedS5")
+        checks.instance(arithmetic, Arithmetic, "arithmetic", "an Arithmetic")
         shape = (2 * layer.d_state,)
-        amount = integers(shift, "shift")
-        if amount.shape not in ((), shape) or (amount < 0).any():
-            raise ValueError(
-                f"shift must be an integer of at least 0, or have shape {shape}; got {shift!r}"
-            )
         super().__init__(
             shape=shape,
             tag=FIXED if isinstance(layer, network.FixedS5) else FLOATING,
@@ -66,7 +60,7 @@ class S5(AbstractNeuron):
             reset_every=reset_every,
             name=name,
             layer=layer,
-            shift=amount,
+            shift=checks.shifts(shift, shape),
             arithmetic=arithmetic,
         )
         self.state_re = Var(shape=(layer.d_state,), init=0)

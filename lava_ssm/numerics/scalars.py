@@ -1,0 +1,89 @@
+"""What counts as an integer, a real number and a yes or no, here and in every room above."""
+
+import math
+import numbers
+from typing import Any
+
+import numpy as np
+
+_LOWEST, _HIGHEST = -(2**63), 2**63 - 1
+
+
+def shown(value: Any) -> str:
+    """`repr` for the text of an error: short, of whatever a user gave."""
+    try:
+        text = repr(value)
+    except Exception:  # an integer of thousands of digits, or an object whose repr fails
+        return f"a {type(value).__name__}"
+    return text if len(text) <= 100 else f"{text[:97]}..."
+
+
+def is_integer(value: Any) -> bool:
+    """Whether it is an integer of Python or NumPy: no bool, time span, or float that is whole."""
+    kinds = int | np.integer
+    return isinstance(value, kinds) and not isinstance(value, bool | np.timedelta64)
+
+
+def integer(value: Any, name: str, low: int = _LOWEST, high: int = _HIGHEST) -> int:
+    """Give `value` as an int.
+
+    Parameters
+    ----------
+    value
+        An integer of Python or NumPy.
+    name
+        Of the parameter, for the text of an error.
+    low, high
+        Smallest and largest that is allowed; without them 64 signed bits are.
+
+    Raises
+    ------
+    ValueError
+        No integer, `True` and `2.0` among them, or out of range.
+    """
+    if is_integer(value) and low <= value <= high:
+        return int(value)
+    if high != _HIGHEST:
+        wanted = f"an integer in [{low}, {high}]"
+    elif low != _LOWEST:
+        wanted = f"an integer of at least {low}"
+    else:
+        wanted = "an integer"
+    limit = " below 2**63" if is_integer(value) and value > high == _HIGHEST else ""
+    raise ValueError(f"{name} must be {wanted}{limit}, got {shown(value)}")
+
+
+def real(value: Any, name: str, low: float = -math.inf, high: float = math.inf) -> float:
+    """Give `value` as a float: a finite real number in [low, high].
+
+    Raises
+    ------
+    ValueError
+        No real number, `True` and text among them, one that is not finite, or out of range.
+    """
+    kinds = numbers.Real | np.floating | np.integer
+    if isinstance(value, kinds) and not isinstance(value, bool | np.timedelta64):
+        try:
+            number = float(value)
+        except OverflowError:  # an integer beyond any float
+            number = math.inf
+        if math.isfinite(number) and low <= number <= high:
+            return number
+    if high < math.inf:
+        wanted = f"lie in [{low:g}, {high:g}]"
+    else:
+        wanted = "be a finite number" + (f" of at least {low:g}" if low > -math.inf else "")
+    raise ValueError(f"{name} must {wanted}, got {shown(value)}")
+
+
+def flag(value: Any, name: str) -> bool:
+    """Give `value` as a bool.
+
+    Raises
+    ------
+    TypeError
+        It is neither True nor False.
+    """
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    raise TypeError(f"{name} must be True or False, got {shown(value)}")

@@ -1,0 +1,51 @@
+"""Arguments of Processes, checked where they are given."""
+
+from typing import Any
+
+import numpy as np
+from lava.magma.core.run_configs import RunConfig
+from numpy.typing import ArrayLike
+
+from lava_ssm.numerics import IntArray, integers, is_integer, shown
+
+
+def instance(value: Any, kinds: Any, name: str, wanted: str) -> None:
+    """Raise a TypeError for a value of another class than is wanted."""
+    if not isinstance(value, kinds):
+        raise TypeError(f"{name} must be {wanted}, got {shown(value)}")
+
+
+def shape_of(shape: Any, name: str = "shape") -> tuple[int, ...]:
+    """Give a shape of integers from 1 as a tuple of ints.
+
+    Raises
+    ------
+    TypeError
+        Not a tuple.
+    ValueError
+        Empty, or not such integers.
+    """
+    instance(shape, tuple, name, "a tuple of integers")
+    if not shape or not all(is_integer(n) and 1 <= n < 2**31 for n in shape):
+        raise ValueError(
+            f"{name} must have integers of at least 1, below 2**31, got {shown(shape)}"
+        )
+    return tuple(int(n) for n in shape)
+
+
+def shifts(given: ArrayLike, shape: tuple[int, ...]) -> IntArray:
+    """Give the shift of a population's input: one integer or one a neuron, at least 0."""
+    amount = integers(given, "shift")
+    if amount.shape not in ((), shape) or (amount < 0).any():
+        raise ValueError(
+            f"shift must be an integer of at least 0, or have shape {shape}; got {shown(given)}"
+        )
+    return amount
+
+
+def run_config(given: Any) -> None:
+    """Raise a TypeError for what is no run configuration of Lava."""
+    instance(given, RunConfig, "run_cfg", "a run configuration, such as Loihi2SimCfg")
+    tag = getattr(given, "select_tag", None)
+    if tag is not None and not isinstance(tag, str | np.str_):
+        raise TypeError(f"select_tag must be a text, got {shown(tag)}")
