@@ -31,6 +31,8 @@ LIMIT = 300.0
 """Seconds that a case may take: far more than it does on a machine that is busy with others."""
 MOST_MEGABYTES = 20
 """What memory may grow by: allocators keep some."""
+SHOWN = 10
+"""Of what differs in a part, how many are printed."""
 
 
 @dataclass
@@ -95,7 +97,7 @@ def table(totals: list[Total], title: str) -> Table:
     """All parts, a line each."""
     shown = Table(title=title)
     shown.add_column("part")
-    for heading in ("cases", "checks", "differ", "hang"):
+    for heading in ("cases", "compared", "differ", "hang"):
         shown.add_column(heading, justify="right")
     shown.add_column("grown by")
     shown.add_column("minutes", justify="right")
@@ -156,8 +158,11 @@ def soak(
             worker.stop()
     console.print(table(totals, title))
     for total in totals:
-        for text in (*total.differences, *total.hangs):
+        found = [*total.hangs, *total.differences]
+        for text in found[:SHOWN]:
             console.print(f"{total.part}: {text}", markup=False)
+        if len(found) > SHOWN:
+            console.print(f"{total.part}: {len(found) - SHOWN} more in {out}", markup=False)
     if json_file is not None:
         json_file.write_text(json.dumps(report(totals, seed, time.monotonic() - start), indent=2))
     raise typer.Exit(0 if all(total.is_well for total in totals) else 1)
