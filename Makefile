@@ -1,15 +1,12 @@
 # make demo   trains a small n-S4D on handwritten digits, quantises it, runs it in Lava
-# make test   lint, types and tests; make test-slow runs those that take long, which it leaves out
-# make soak   random networks, graphs, files and streams for MINUTES=30, until something differs
+# make test   lint, types and tests; make test-slow the tests that it leaves out; make soak
 # make test-lava  Lava's own unit tests on its runtime and on ours (about five minutes)
 # All set everything up first, on a fresh machine too.
 
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow soak test-lava lint format clean
-
-MINUTES := 30
+.PHONY: demo test test-lava lint format clean
 
 demo: $(VENV)/.installed
 	$(BIN)/lava-ssm demo
@@ -20,9 +17,12 @@ test test-slow: export PYTHONDONTWRITEBYTECODE :=
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
+.PHONY: test-slow soak
 test-slow: $(VENV)/.installed
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
 
+# random networks, graphs, files and streams for half an hour (MINUTES=480: a night)
+soak: MINUTES := 30
 soak: $(VENV)/.installed
 	$(BIN)/python -m scripts.soak --minutes $(MINUTES) --json benchmarks/results/soak.json
 

@@ -9,7 +9,6 @@ import pytest
 from typer.testing import CliRunner
 
 from lava_ssm.cli import app
-from lava_ssm.cli.bench import figures
 from lava_ssm.cli.bench.energy import EnergyMeter
 from lava_ssm.network import Readout
 from tests.networks import random_fixed_network, random_fixed_s5_network, random_network
@@ -37,7 +36,7 @@ def output(network: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str
 def without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """To lay them out takes seconds."""
     for draw in ("draw_bars", "draw_products"):
-        monkeypatch.setattr(figures, draw, lambda *args: None)
+        monkeypatch.setattr(f"lava_ssm.cli.bench.figures.{draw}", lambda *args: None)
 
 
 def table(folder: Path) -> dict[str, Any]:

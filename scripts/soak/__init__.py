@@ -1,1 +1,0 @@
-"""Long checks of the library: what only shows after thousands of graphs and tokens."""
