@@ -32,13 +32,6 @@ def output(network: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str
     return result.output, folder
 
 
-@pytest.fixture
-def without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """To lay them out takes seconds."""
-    for draw in ("draw_bars", "draw_products"):
-        monkeypatch.setattr(f"lava_ssm.cli.bench.figures.{draw}", lambda *args: None)
-
-
 def table(folder: Path) -> dict[str, Any]:
     report = json.loads((folder / "tiny.json").read_text())
     assert "cores" in report["machine"]["processor"]
@@ -67,7 +60,6 @@ def test_the_table_has_what_is_measured_modelled_and_published(output: tuple[str
     assert "Mind that a sample has 12 tokens here, 1,024 in the" in printed
 
 
-@pytest.mark.usefixtures("without_figures")
 def test_an_s5_stands_beside_its_paper(tmp_path: Path) -> None:
     random_fixed_s5_network(np.random.default_rng(0)).save(tmp_path / "tiny.h5")
     options = ["--n-tokens", "6", "--published", "S5", "--output", str(tmp_path)]
@@ -96,7 +88,6 @@ def test_the_figures_are_written(output: tuple[str, Path]) -> None:
     assert not list(output[1].glob(".*"))
 
 
-@pytest.mark.usefixtures("without_figures")
 def test_tokens_of_a_file_are_taken(network: Path, tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.zeros((7, 2)))
     options = ["--tokens", str(tmp_path / "x.npy"), "--output", str(tmp_path)]

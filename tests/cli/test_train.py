@@ -388,7 +388,6 @@ def test_torchrun_takes_none_of_our_options_for_its_own() -> None:
     assert given.training_script_args == options
 
 
-@pytest.mark.slow
 def test_two_processes_learn_what_one_learns(tmp_path: Path) -> None:
     # 47 samples by tens: the last step's seven are shared unevenly
     options = [*TINY, "--limit", "57", "--epochs", "2", "--out"]
@@ -422,7 +421,6 @@ app(sys.argv[1:])
 """
 
 
-@pytest.mark.slow
 def test_gradients_of_two_processes_are_those_of_one(tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(GRADIENT)
     # 11 samples in one step, six and five a process
@@ -456,7 +454,6 @@ app(sys.argv[1:])
 """
 
 
-@pytest.mark.slow
 def test_when_one_process_is_interrupted_all_leave_after_the_same_step(tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(INTERRUPTED)
     run = tmp_path / "run"
