@@ -1,5 +1,5 @@
 # make demo   trains a small n-S4D on handwritten digits, quantises it, runs it in Lava
-# make test   lint, types and tests
+# make test   lint, types and tests; make test-slow the tests that it leaves out; make soak
 # make test-lava  Lava's own unit tests on its runtime and on ours (about five minutes)
 # make fuzz   files made to do harm, for ten minutes (MINUTES=60: an hour), to every reader
 # All set everything up first, on a fresh machine too.
@@ -14,8 +14,20 @@ MINUTES := 10
 demo: $(VENV)/.installed
 	$(BIN)/lava-ssm demo
 
+# modules that were compiled are kept, for the many processes that tests start
+test test-slow: export PYTHONDONTWRITEBYTECODE :=
+
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+
+.PHONY: test-slow soak
+test-slow: $(VENV)/.installed
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
+
+# random networks, graphs, files and streams for half an hour (MINUTES=480: a night)
+soak: MINUTES := 30
+soak: $(VENV)/.installed
+	$(BIN)/python -m scripts.soak --minutes $(MINUTES) --json benchmarks/results/soak.json
 
 test-lava: $(VENV)/.installed
 	$(BIN)/python scripts/test_lava.py

@@ -1,5 +1,7 @@
 """Random networks for tests."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.random import Generator
 
@@ -19,7 +21,7 @@ from lava_ssm.network import (
     ReLU,
     Residual,
 )
-from lava_ssm.numerics import CHIP, Arithmetic
+from lava_ssm.numerics import CHIP, Arithmetic, Overflow, Rounding
 
 
 def random_fixed_s4d(
@@ -206,3 +208,198 @@ def random_s5_network(
             layers.append(ReLU())
     layers.append(Linear(rng.normal(size=(d_output, d_model)) / d_model, rng.normal(size=d_output)))
     return Network(tuple(layers), readout)
+
+
+WIDTHS = (1, 1, 2, 3, 5, 6, 8, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100, 127, 128, 200, 257, 300)
+KINDS = ("linear", "s4d", "s5", "gate")
+BARE = ("linear", "s4d")
+
+
+def random_chain(
+    rng: Generator,
+    widest: int = 300,
+    longest: int = 8,
+    arithmetic: Arithmetic | None = None,
+    kinds: Sequence[str] = KINDS,
+    bare: bool = False,
+) -> FixedNetwork:
+    """Any legal fixed network: all layers in any order, with all that may stand behind them.
+
+    Most exponents are such that messages stay of a size, some are anywhere they may be.
+
+    Parameters
+    ----------
+    widest, longest
+        Most channels, most stages.
+    arithmetic
+        None: any.
+    bare
+        No biases, no residual paths.
+    """
+    return _Chain(rng, widest, arithmetic or random_arithmetic(rng), bare).network(
+        int(rng.integers(1, longest + 1)), kinds
+    )
+
+
+def random_arithmetic(rng: Generator) -> Arithmetic:
+    state_bits = int(rng.choice([24, 24, 24, int(rng.integers(2, 33)), 32, 25, 16]))
+    message_bits = int(rng.choice([24, 24, 16, int(rng.integers(2, 33)), 32, 8]))
+    overflow = rng.choice([Overflow.WRAP, Overflow.WRAP, Overflow.SATURATE, Overflow.RAISE])
+    return Arithmetic(rng.choice(list(Rounding)), overflow, state_bits, message_bits)
+
+
+def random_mantissas(rng: Generator, net: FixedNetwork, shape: tuple[int, ...]) -> np.ndarray:
+    """Tokens (*shape, d_input) of any size that the input's format holds, its ends among them."""
+    low, high = net.input_format.min_mantissa, net.input_format.max_mantissa
+    size = 2.0 ** rng.uniform(0, net.input_format.bits - 1)
+    values = np.rint(rng.uniform(-size, size, (*shape, net.d_input))).astype(np.int64)
+    ends = rng.choice([low, low + 1, high, 0, 1, -1], values.shape)
+    return np.clip(
+        np.where(rng.random(values.shape) < rng.choice([0, 0, 0.1]), ends, values), low, high
+    )
+
+
+class _Chain:
+    """Puts a network together, layer by layer."""
+
+    def __init__(self, rng: Generator, widest: int, rules: Arithmetic, bare: bool) -> None:
+        self.rng, self.rules, self.bare = rng, rules, bare
+        self.widths = [w for w in WIDTHS if w <= widest]
+        self.wild = float(rng.choice([0, 0, 0.02, 0.1, 0.4]))  # exponents that are anywhere
+        self.layers: list[FixedLinear | FixedS4D | FixedS5 | FixedGate | Residual | ReLU] = []
+
+    def network(self, n_stages: int, kinds: Sequence[str]) -> FixedNetwork:
+        rng = self.rng
+        self.entries = [(self.width(), self.near(8, -1000, 1000))]  # widths and exponents
+        first = int(self.entries[0][1])
+        for i in range(n_stages):
+            kind = rng.choice(kinds)
+            self.layers.append(getattr(self, kind)(*self.entries[-1], first=i == 0))
+            layer = self.layers[-1]
+            given = getattr(layer, "output_exponent", None)
+            e = self.entries[-1][1] if given is None else given
+            self.entries.append((layer.d_output, e))  # type: ignore[union-attr]
+            self.behind()
+        top = self.rules.message_bits
+        s4d = self.layers[0]
+        if isinstance(s4d, FixedS4D):
+            top = min(top, self.rules.state_bits - int(np.max(s4d.state_exponent)))
+        bits = None if rng.random() < 0.7 else int(rng.integers(2, top + 1))
+        readout = rng.choice(list(Readout))
+        return FixedNetwork(tuple(self.layers), readout, first, bits, self.rules)
+
+    def width(self) -> int:
+        return int(min(self.rng.choice(self.widths, 2)))
+
+    def near(self, wanted: int, low: int, high: int) -> int:
+        """An exponent, in most cases near one that makes sense."""
+        rng = self.rng
+        if rng.random() < self.wild:
+            far = rng.choice([40, 1000])
+            return int(np.clip(wanted + rng.integers(-far, far + 1), low, high))
+        return int(np.clip(wanted + rng.integers(-2, 3), low, high))
+
+    def each(
+        self, wanted: int, channels: int, low: int = -1000, high: int = 1000
+    ) -> int | np.ndarray:
+        if self.rng.random() < 0.5:
+            return self.near(wanted, low, high)
+        return np.array([self.near(wanted, low, high) for _ in range(channels)])
+
+    def integers(self, bits: int, shape: tuple[int, ...], lowest: int = 0) -> np.ndarray:
+        """Mantissas of all sizes; `lowest` leaves out the least of them."""
+        rng = self.rng
+        low, high = -(1 << (bits - 1)) + lowest, (1 << (bits - 1)) - 1
+        size = int(2.0 ** rng.uniform(max(bits - 4, 1), bits - 1))
+        values = np.clip(rng.integers(-size, size + 1, shape), low, high)
+        ends = rng.choice([low, high, high - 1, 0, 1], shape)
+        return np.where(
+            rng.random(shape) < rng.choice([0, 0, 0.3]), np.clip(ends, low, high), values
+        )
+
+    def matrix(self, shape: tuple[int, ...], lowest: int = 0) -> np.ndarray:
+        density = self.rng.choice([self.rng.random() ** 4, 0.1, 0.3, 0.6, 1, 1, self.rng.random()])
+        weights = self.integers(8, shape, lowest) * (self.rng.random(shape) < density)
+        rows = self.rng.random(shape[0])
+        weights[rows < self.rng.choice([0, 0.1])] = 0
+        return weights
+
+    def biases(self, shape: tuple[int, ...]) -> np.ndarray | None:
+        if self.rng.random() < 0.4:
+            return None
+        return self.integers(24 if self.rng.random() < 0.1 else 10, shape)
+
+    def diagonal(self, bits: int, p: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        """|a| < 1 strictly, (*shape, 2), with p of shape (*shape,): near 1 and anywhere."""
+        rng = self.rng
+        one = np.exp2(np.minimum(p, bits - 1))
+        radius = rng.choice([rng.uniform(0, 1, shape), 1 - rng.uniform(0, 0.01, shape)])
+        angle = np.where(
+            rng.random(shape) < 0.2,
+            rng.choice([0, 0.5, 1, -0.5], shape) * np.pi,
+            rng.uniform(-np.pi, np.pi, shape),
+        )
+        a = np.trunc(np.stack([np.cos(angle), np.sin(angle)], -1) * (radius * (one - 1))[..., None])
+        return a.astype(np.int64)
+
+    def linear(self, width: int, e: int, first: bool) -> FixedLinear:
+        d_output = self.width()
+        e_y = None if self.rng.random() < 0.4 else self.near(e, -1000, 1000)
+        gain = 8 + int(np.log2(width) / 2)
+        exponent = self.each(gain - 1 - e + (e if e_y is None else e_y), d_output)
+        weights, bias = self.matrix((d_output, width)), self.biases((d_output,))
+        return FixedLinear(weights, exponent, e_y, None if self.bare else bias)
+
+    def gate(self, width: int, e: int, first: bool) -> FixedGate:
+        e_y = None if self.rng.random() < 0.4 else self.near(e, -1000, min(1000, e + 31))
+        weights = self.matrix((width, width))
+        exponent = self.each(11 + int(np.log2(width) / 2), width)
+        return FixedGate(weights, exponent, self.biases((width,)), e_y)
+
+    def s4d(self, width: int, e: int, first: bool) -> FixedS4D:
+        rng = self.rng
+        d_state = int(min(rng.choice([1, 2, 3, 15, 16, 17, 32, 40], 2)))
+        shape = (width, d_state)
+        bits = int(rng.choice([16, 16, 12, 8, rng.integers(2, 25)]))
+        p = self.each(bits - 1, width, 0, 31)
+        a = self.diagonal(bits, np.broadcast_to(np.reshape(p, (-1, 1)), shape), shape)
+        b, c = (self.integers(bits, (*shape, 2)) for _ in "bc")
+        most = min(31, self.rules.state_bits - 2) if first else 31
+        s = self.each(4, width, 0, most)
+        return FixedS4D(a, b, c, p, s, bits)
+
+    def s5(self, width: int, e: int, first: bool) -> FixedS5:
+        rng = self.rng
+        d_state = self.width()
+        e_x, k = self.near(e + 2, -1000, 1000), self.near(2, 0, 31)
+        e_y = self.near(e, -1000, min(1000, e + 1016))
+        p = self.near(15, 0, 31)
+        return FixedS5(
+            self.diagonal(16, np.full(d_state, p), (d_state,)),
+            self.matrix((d_state, width, 2)),
+            self.matrix((width, d_state, 2), lowest=1),
+            None if rng.random() < 0.2 else self.integers(16, (width,)),
+            self.biases((d_state, 2)),
+            self.biases((width,)),
+            p,
+            self.each(7 + int(np.log2(width) / 2) + e_x - e, d_state),
+            self.each(8 + int(np.log2(d_state) / 2) + e_y + k - e_x, width),
+            max(self.near(15, -1000, 1000), e_y - e - 16),
+            e_x,
+            k,
+            e_y,
+            bool(rng.random() < 0.5),
+        )
+
+    def behind(self) -> None:
+        """What stands behind a layer: a residual path of any span, a rectifier."""
+        width, e_y = self.entries[-1]
+        spans = [
+            span
+            for span, (w, e) in enumerate(self.entries[-2::-1], 1)
+            if w == width and e - e_y >= -16
+        ]
+        if spans and not self.bare and self.rng.random() < 0.5:
+            self.layers.append(Residual(int(self.rng.choice(spans))))
+        if self.rng.random() < 0.5:
+            self.layers.append(ReLU())

@@ -1,4 +1,4 @@
-"""The demo from beginning to end, with fewer images in Lava."""
+"""The demo from beginning to end, with fewer epochs and fewer images in Lava."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from lava_ssm.network import FixedNetwork, Network
 
 
 def test_demo_trains_quantises_runs_and_draws(tmp_path: Path) -> None:
-    options = ["--lava-images", "3", "--out", str(tmp_path / "run")]
+    options = ["--epochs", "12", "--lava-images", "3", "--out", str(tmp_path / "run")]
     done = CliRunner().invoke(app, ["demo", *options])
     assert done.exit_code == 0, done.output
     assert "equal the reference's on 192 of 192 tokens" in " ".join(done.output.split())
@@ -22,8 +22,8 @@ def test_demo_trains_quantises_runs_and_draws(tmp_path: Path) -> None:
     assert isinstance(fixed, FixedNetwork)
     test = lava_ssm.data.digits().test
     accuracy = [np.mean(net.predict(test.x) == test.y) for net in (network, fixed)]
-    assert accuracy[0] >= 0.97
-    assert accuracy[1] >= accuracy[0] - 0.005
+    assert accuracy[0] >= 0.9
+    assert accuracy[1] >= accuracy[0] - 0.01
     assert (tmp_path / "run" / "digit.png").stat().st_size > 10_000
     assert len(list((tmp_path / "run").iterdir())) == 3
 

@@ -91,8 +91,20 @@ def test_what_is_beyond_a_format_saturates() -> None:
         for name, p in model.named_parameters():
             if not name.endswith(("log_dt", "a_re", "a_im")):
                 p.mul_(1000)
-    layers = trained.network().dequantize().layers
-    assert {type(layer) for layer in layers} >= {S5, Gate, Linear}
+    layers = trained.network().layers
+    linears = [model.encoder, *(block.gate for block in model.blocks), model.decoder]
+    fixed = [layer for layer in layers if isinstance(layer, FixedLinear | FixedGate)]
+    for real, layer in zip(linears, fixed, strict=True):
+        values = real.weight.detach().numpy() * np.exp2(np.reshape(layer.exponent, (-1, 1)))
+        beyond = np.abs(values) >= 128  # 8 bits
+        assert beyond.mean() > 0.9
+        ends = np.where(values > 0, 127, -128)
+        np.testing.assert_array_equal(layer.weights[beyond], ends[beyond])
+    for layer in layers:
+        if isinstance(layer, FixedS5):
+            assert np.abs(layer.a).max() < 2**layer.param_exponent  # the only ones not touched
+            assert np.isin(layer.c, [-127, 127]).mean() > 0.9  # -128 has no negative
+            assert np.isin(layer.d, [-(2**15), 2**15 - 1]).mean() > 0.9
 
 
 def test_other_models_are_refused() -> None:

@@ -1,8 +1,13 @@
-"""The arithmetic of a fixed network in Python's own integers, written from docs/design.md alone:
-what the reference engine is compared with."""
+"""Fixed networks in Python's own integers, written from docs/design.md alone.
+
+All executors are compared with this. It shares nothing with `lava_ssm.numerics` but names.
+"""
 
 import math
-from collections.abc import Callable
+from collections import Counter
+from fractions import Fraction
+from operator import mul
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -16,191 +21,274 @@ from lava_ssm.network import (
     ReLU,
     Residual,
 )
-from lava_ssm.numerics import Overflow, Rounding
+from lava_ssm.numerics import Arithmetic, Overflow, Rounding
+
+Tally = Counter[str]
+
+
+class PlainOverflow(Exception):
+    """A word overflowed, and the rule is to raise."""
 
 
 def shift(v: int, n: int, rounding: Rounding) -> int:
     if n <= 0:
-        return v * 2**-n
-    floor = v // 2**n
+        return v << -n
+    floor = v >> n  # Python's own: as if there were infinitely many bits of the sign
     match rounding:
         case Rounding.FLOOR:
             return floor
         case Rounding.TOWARD_ZERO:
-            return floor if v >= 0 else -(-v // 2**n)
+            return floor if v >= 0 else -(-v >> n)
         case Rounding.NEAREST:
-            rest = 2 * (v - floor * 2**n) - 2**n
+            rest = 2 * (v - (floor << n)) - (1 << n)
             return floor + (rest > 0 or (rest == 0 and floor % 2 == 1))
 
 
-def word(v: int, bits: int, overflow: Overflow) -> int:
-    half = 2 ** (bits - 1)
-    if overflow is Overflow.WRAP:
-        return (v + half) % (2 * half) - half
-    return max(-half, min(half - 1, v))
+def word(v: int, bits: int, overflow: Overflow, what: str, tally: Tally) -> int:
+    half = 1 << (bits - 1)
+    if -half <= v < half:
+        return v
+    tally[what] += 1
+    match overflow:
+        case Overflow.WRAP:
+            return (v + half) % (2 * half) - half
+        case Overflow.SATURATE:
+            return half - 1 if v > 0 else -half
+        case Overflow.RAISE:
+            raise PlainOverflow(what)
 
 
-class PlainS4D:
-    def __init__(self, layer: FixedS4D, net: FixedNetwork) -> None:
-        self.layer, self.rules = layer, net.arithmetic
-        self.x = [[(0, 0)] * layer.d_state for _ in range(layer.d_model)]
-
-    def __call__(self, u: list[int]) -> list[int]:
-        return [self.channel(h, u[h]) for h in range(self.layer.d_model)]
-
-    def channel(self, h: int, u: int) -> int:
-        layer, rules = self.layer, self.rules
-        p = int(np.broadcast_to(layer.param_exponent, layer.d_model)[h])
-        s = int(np.broadcast_to(layer.state_exponent, layer.d_model)[h])
-        total = 0
-        for n in range(layer.d_state):
-            a_re, a_im = map(int, layer.a[h, n])
-            b_re, b_im = map(int, layer.b[h, n])
-            c_re, c_im = map(int, layer.c[h, n])
-            x_re, x_im = self.x[h][n]
-
-            def times(m: int, v: int) -> int:
-                return shift(m * v, p, rules.rounding)
-
-            v = word(u * 2**s, rules.state_bits, rules.overflow)
-            new = (
-                times(a_re, x_re) - times(a_im, x_im) + times(b_re, v),
-                times(a_re, x_im) + times(a_im, x_re) + times(b_im, v),
-            )
-            re, im = (word(part, rules.state_bits, rules.overflow) for part in new)
-            self.x[h][n] = (re, im)
-            total += shift(2 * (times(c_re, re) - times(c_im, im)), s, rules.rounding)
-        return word(total, 32, Overflow.WRAP)
+def each(exponent: Any, channels: int) -> list[int]:
+    """One exponent, or one a channel, as one a channel."""
+    return [int(e) for e in np.broadcast_to(exponent, channels)]
 
 
-def plain_synapse(weights: list[list[int]], shifts: list[int], u: list[int]) -> list[int]:
+def synapse(weights: list[list[int]], shifts: list[int], u: list[int], tally: Tally) -> list[int]:
     common = min(shifts)
     y = []
     for row, amount in zip(weights, shifts, strict=True):
-        acc = word(sum(2 * m * v for m, v in zip(row, u, strict=True)), 32, Overflow.WRAP)
-        acc = word(shift(acc, common, Rounding.FLOOR), 32, Overflow.WRAP)
+        acc = 2 * sum(map(mul, row, u))
+        acc = word(acc, 32, Overflow.WRAP, "synapse", tally)
+        acc = word(shift(acc, common, Rounding.FLOOR), 32, Overflow.WRAP, "synapse", tally)
         y.append(shift(acc, amount - common, Rounding.FLOOR))
     return y
 
 
+def recurrence(
+    a: list[int], p: int, x: list[int], drive: list[int], rules: Arithmetic, tally: Tally
+) -> list[int]:
+    """One complex state: real, imaginary."""
+
+    def times(m: int, v: int) -> int:
+        return shift(m * v, p, rules.rounding)
+
+    new = (
+        times(a[0], x[0]) - times(a[1], x[1]) + drive[0],
+        times(a[0], x[1]) + times(a[1], x[0]) + drive[1],
+    )
+    return [word(part, rules.state_bits, rules.overflow, "state", tally) for part in new]
+
+
+class Layer(Protocol):
+    x: Any
+    """State, nested lists in the shape of the engine's; None where there is none."""
+
+    def __call__(self, u: list[int], tally: Tally) -> list[int]: ...
+
+
+class PlainS4D:
+    def __init__(self, layer: FixedS4D, rules: Arithmetic) -> None:
+        self.rules, self.d_state = rules, layer.d_state
+        self.a, self.b, self.c = layer.a.tolist(), layer.b.tolist(), layer.c.tolist()
+        self.p = each(layer.param_exponent, layer.d_model)
+        self.s = each(layer.state_exponent, layer.d_model)
+        self.x = np.zeros(layer.a.shape, int).tolist()
+
+    def __call__(self, u: list[int], tally: Tally) -> list[int]:
+        return [self.channel(h, v, tally) for h, v in enumerate(u)]
+
+    def channel(self, h: int, u: int, tally: Tally) -> int:
+        rules, p, s = self.rules, self.p[h], self.s[h]
+        total = 0
+        for n in range(self.d_state):
+            v = word(u << s, rules.state_bits, rules.overflow, "input", tally)
+            drive = [shift(b * v, p, rules.rounding) for b in self.b[h][n]]
+            x = recurrence(self.a[h][n], p, self.x[h][n], drive, rules, tally)
+            self.x[h][n] = x
+            re, im = (shift(c * v, p, rules.rounding) for c, v in zip(self.c[h][n], x, strict=True))
+            total += shift(2 * (re - im), s, rules.rounding)
+        return word(total, 32, Overflow.WRAP, "synapse", tally)
+
+
 class PlainLinear:
+    x = None
+
     def __init__(self, layer: FixedLinear, e_in: int, e_out: int) -> None:
-        d_output = layer.weights.shape[0]
         self.weights = layer.weights.tolist()
-        e = np.broadcast_to(layer.exponent, d_output).tolist()
-        self.shifts = [e_in + e[i] + 1 - e_out for i in range(d_output)]
+        d_output = len(self.weights)
+        self.shifts = [e_in + e + 1 - e_out for e in each(layer.exponent, d_output)]
         self.bias = [0] * d_output if layer.bias is None else layer.bias.tolist()
 
-    def __call__(self, u: list[int]) -> list[int]:
-        y = plain_synapse(self.weights, self.shifts, u)
+    def __call__(self, u: list[int], tally: Tally) -> list[int]:
+        y = synapse(self.weights, self.shifts, u, tally)
         return [v + b for v, b in zip(y, self.bias, strict=True)]
 
 
-def plain_sigmoid(v: int) -> int:
-    step = max(-2048, min(2047, v // 16))
+def sigmoid(v: int) -> int:
+    step = max(-2048, min(2047, v >> 4))
     return round(2**15 / (1 + math.exp(-(step + 0.5) / 256)))
 
 
 class PlainGate:
-    def __init__(self, layer: FixedGate, net: FixedNetwork, e_in: int, e_out: int) -> None:
-        e = np.broadcast_to(layer.exponent, layer.d_output).tolist()
-        self.weights, self.bias = layer.weights.tolist(), layer.bias.tolist()
-        self.shifts = [e_in + e_i + 1 - 12 for e_i in e]
-        self.amount, self.rounding = e_in + 15 - e_out, net.arithmetic.rounding
+    x = None
 
-    def __call__(self, u: list[int]) -> list[int]:
-        v = plain_synapse(self.weights, self.shifts, u)
-        sigmas = [plain_sigmoid(a + b) for a, b in zip(v, self.bias, strict=True)]
-        return [shift(z * s, self.amount, self.rounding) for z, s in zip(u, sigmas, strict=True)]
+    def __init__(self, layer: FixedGate, rules: Arithmetic, e_in: int, e_out: int) -> None:
+        self.weights, self.bias = layer.weights.tolist(), layer.bias.tolist()
+        self.shifts = [e_in + e + 1 - 12 for e in each(layer.exponent, len(self.weights))]
+        self.amount, self.rounding = e_in + 15 - e_out, rules.rounding
+
+    def __call__(self, u: list[int], tally: Tally) -> list[int]:
+        sums = synapse(self.weights, self.shifts, u, tally)
+        opened = [sigmoid(v + b) for v, b in zip(sums, self.bias, strict=True)]
+        return [shift(z * g, self.amount, self.rounding) for z, g in zip(u, opened, strict=True)]
 
 
 class PlainS5:
-    def __init__(self, layer: FixedS5, net: FixedNetwork, e_in: int) -> None:
-        self.layer, self.rules, self.e_in = layer, net.arithmetic, e_in
-        self.x = [(0, 0)] * layer.d_state
-
-    def __call__(self, u: list[int]) -> list[int]:
-        layer, rules = self.layer, self.rules
-        e_x, e_y, k = layer.state_exponent, layer.output_exponent, layer.state_shift
-        e_b = np.broadcast_to(layer.b_exponent, layer.d_state).tolist()
-        e_c = np.broadcast_to(layer.c_exponent, layer.d_model).tolist()
-        rows = [layer.b[n, :, part].tolist() for part in (0, 1) for n in range(layer.d_state)]
-        drive = plain_synapse(rows, [self.e_in + e + 1 - e_x for e in e_b + e_b], u)
-        sent_re, sent_im = [], []
-        for n in range(layer.d_state):
-            a_re, a_im = map(int, layer.a[n])
-            x_re, x_im = self.x[n]
-
-            def times(m: int, v: int) -> int:
-                return shift(m * v, layer.param_exponent, rules.rounding)
-
-            v_re = drive[n] + int(layer.drive_bias[n, 0])
-            v_im = drive[layer.d_state + n] + int(layer.drive_bias[n, 1])
-            re = word(
-                times(a_re, x_re) - times(a_im, x_im) + v_re, rules.state_bits, rules.overflow
-            )
-            im = word(
-                times(a_re, x_im) + times(a_im, x_re) + v_im, rules.state_bits, rules.overflow
-            )
-            self.x[n] = (re, im)
-            if layer.relu and not (re > 0 or (re == 0 and im > 0)):
-                re, im = 0, 0
-            for sent, part in ((sent_re, re), (sent_im, im)):
-                sent.append(
-                    word(shift(part, k, rules.rounding), rules.message_bits, rules.overflow)
-                )
-        c_rows = [
+    def __init__(self, layer: FixedS5, rules: Arithmetic, e_in: int) -> None:
+        self.rules, self.relu = rules, layer.relu
+        self.p, self.k = layer.param_exponent, layer.state_shift
+        d_state, d_model = len(layer.a), len(layer.d)
+        e_x, e_y = layer.state_exponent, layer.output_exponent
+        self.a, self.drive_bias = layer.a.tolist(), layer.drive_bias.tolist()
+        self.d, self.bias = layer.d.tolist(), layer.bias.tolist()
+        self.b = [layer.b[n, :, part].tolist() for part in (0, 1) for n in range(d_state)]
+        self.c = [
             layer.c[i, :, 0].tolist() + [-m for m in layer.c[i, :, 1].tolist()]
-            for i in range(layer.d_model)
+            for i in range(d_model)
         ]
+        self.drive_shifts = [e_in + e + 1 - e_x for e in 2 * each(layer.b_exponent, d_state)]
         # 2 Re(C x): one fraction bit less than a synapse's sum has
-        sums = plain_synapse(c_rows, [e_x - k + e - e_y for e in e_c], sent_re + sent_im)
-        direct = [
-            shift(int(d) * v, self.e_in + layer.d_exponent - e_y, rules.rounding)
-            for d, v in zip(layer.d, u, strict=True)
+        self.output_shifts = [e_x - self.k + e - e_y for e in each(layer.c_exponent, d_model)]
+        self.direct_shift = e_in + layer.d_exponent - e_y
+        self.x = np.zeros((d_state, 2), int).tolist()
+
+    def __call__(self, u: list[int], tally: Tally) -> list[int]:
+        rules, size = self.rules, len(self.a)
+        sums = synapse(self.b, self.drive_shifts, u, tally)
+        sent: list[int] = [0] * (2 * size)
+        for n in range(size):
+            drive = [sums[n + size * part] + self.drive_bias[n][part] for part in (0, 1)]
+            x = recurrence(self.a[n], self.p, self.x[n], drive, rules, tally)
+            self.x[n] = x
+            passes = not self.relu or x[0] > 0 or (x[0] == 0 and x[1] > 0)
+            for part in (0, 1):
+                m = shift(x[part], self.k, rules.rounding) if passes else 0
+                m = word(m, rules.message_bits, rules.overflow, "message", tally)
+                sent[n + size * part] = m
+        y = synapse(self.c, self.output_shifts, sent, tally)
+        amount, rounding = self.direct_shift, rules.rounding
+        direct = [shift(d * v, amount, rounding) for d, v in zip(self.d, u, strict=True)]
+        return [s + d + b for s, d, b in zip(y, direct, self.bias, strict=True)]
+
+
+class Plain:
+    """A network on tokens as they come.
+
+    Attributes
+    ----------
+    overflows
+        A tally a stage, by what overflowed.
+    """
+
+    def __init__(self, net: FixedNetwork) -> None:
+        self.rules, self.readout = net.arithmetic, net.readout
+        self.layers: list[Layer] = []
+        self.relu: list[bool] = []
+        self.begins: list[int | None] = []  # with whose input a stage's residual path begins
+        self.e = [net.input_exponent]  # of the messages that enter each stage, and of the outputs
+        for layer in net.layers:
+            match layer:
+                case ReLU():
+                    self.relu[-1] = True
+                case Residual():
+                    self.begins[-1] = len(self.layers) - layer.span
+                case _:
+                    self._add(layer)
+        self.overflows = [Tally() for _ in self.layers]
+        self.total = [0] * net.d_output
+
+    def _add(self, layer: Any) -> None:
+        given = getattr(layer, "output_exponent", None)
+        before, after = self.e[-1], self.e[-1] if given is None else given
+        made: Layer
+        match layer:
+            case FixedS4D():
+                made = PlainS4D(layer, self.rules)
+            case FixedS5():
+                made = PlainS5(layer, self.rules, before)
+            case FixedGate():
+                made = PlainGate(layer, self.rules, before, after)
+            case FixedLinear():
+                made = PlainLinear(layer, before, after)
+        self.layers.append(made)
+        self.relu.append(False)
+        self.begins.append(None)
+        self.e.append(after)
+
+    @property
+    def state(self) -> list[Any]:
+        """State of each layer that has one, nested lists; may be set."""
+        return [np.array(layer.x).tolist() for layer in self.layers if layer.x is not None]
+
+    @state.setter
+    def state(self, states: Any) -> None:
+        given = iter(states)
+        for layer in self.layers:
+            if layer.x is not None:
+                layer.x = np.array(next(given)).tolist()
+
+    def step(self, token: list[int]) -> list[int]:
+        """Output of a token. If a word overflows and the rule is to raise, nothing has changed."""
+        before = self.state
+        try:
+            return self._step(token)
+        except PlainOverflow:
+            self.state = before
+            raise
+
+    def _step(self, token: list[int]) -> list[int]:
+        rules = self.rules
+        messages = [token]
+        for i, (layer, tally) in enumerate(zip(self.layers, self.overflows, strict=True)):
+            y = layer(messages[i], tally)
+            begin = self.begins[i]
+            if begin is not None:
+                amount = self.e[begin] - self.e[i + 1]
+                earlier = [shift(v, amount, Rounding.FLOOR) for v in messages[begin]]
+                y = [v + w for v, w in zip(y, earlier, strict=True)]
+            if self.relu[i]:
+                y = [max(0, v) for v in y]
+            messages.append(
+                [word(v, rules.message_bits, rules.overflow, "message", tally) for v in y]
+            )
+        if self.readout is not Readout.MEAN_OVER_TIME:
+            return messages[-1]
+        self.total = [
+            word(t + v, 32, rules.overflow, "sum", self.overflows[-1])
+            for t, v in zip(self.total, messages[-1], strict=True)
         ]
-        return [s + d + int(b) for s, d, b in zip(sums, direct, layer.bias, strict=True)]
+        return self.total
+
+    def run(self, tokens: list[list[int]]) -> list[list[int]]:
+        """Outputs of each token, from the state that it is in."""
+        return [self.step(token) for token in tokens]
 
 
 def run(net: FixedNetwork, tokens: list[list[int]]) -> list[list[int]]:
     """Outputs of each token, from the zero state."""
-    rules = net.arithmetic
-    chain: list[dict] = []  # a layer, what follows it
-    e = [net.input_exponent]  # of each message
-    for layer in net.layers:
-        if isinstance(layer, ReLU):
-            chain[-1]["relu"] = True
-            continue
-        if isinstance(layer, Residual):
-            chain[-1]["from"] = len(chain) - layer.span
-            continue
-        given = getattr(layer, "output_exponent", None)
-        e.append(e[-1] if given is None else given)
-        made: Callable[[list[int]], list[int]]
-        match layer:
-            case FixedS4D():
-                made = PlainS4D(layer, net)
-            case FixedS5():
-                made = PlainS5(layer, net, e[-2])
-            case FixedGate():
-                made = PlainGate(layer, net, e[-2], e[-1])
-            case FixedLinear():
-                made = PlainLinear(layer, e[-2], e[-1])
-        chain.append({"map": made, "relu": False, "from": None})
-    outputs, total = [], [0] * net.d_output
-    for token in tokens:
-        messages = [token]
-        for i, stage in enumerate(chain):
-            u = stage["map"](messages[-1])
-            start = stage["from"]
-            if start is not None:
-                skip = [shift(v, e[start] - e[i + 1], Rounding.FLOOR) for v in messages[start]]
-                u = [v + w for v, w in zip(u, skip, strict=True)]
-            u = [max(0, v) if stage["relu"] else v for v in u]
-            messages.append([word(v, rules.message_bits, rules.overflow) for v in u])
-        u = messages[-1]
-        if net.readout is Readout.MEAN_OVER_TIME:
-            total = [word(t + v, 32, rules.overflow) for t, v in zip(total, u, strict=True)]
-            u = total
-        outputs.append(u)
-    return outputs
+    return Plain(net).run(tokens)
+
+
+def mantissa(value: float, exponent: int) -> int:
+    """The integer nearest to value * 2**exponent, the even one of two."""
+    return round(Fraction(value) * Fraction(2) ** exponent)

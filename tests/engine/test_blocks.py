@@ -190,6 +190,7 @@ def test_a_later_weight_takes_the_place_of_one_that_does_not_fit() -> None:
     assert steps[:, 1, :2].tolist() == [[100, 1], [100, 0]]
 
 
+@pytest.mark.slow
 def test_a_cpu_without_vectors_of_bytes_gives_the_same_integers() -> None:
     program = """if True:
         import numpy as np

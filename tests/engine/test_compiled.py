@@ -347,6 +347,7 @@ def test_an_unknown_backend_and_a_probed_compiled_one_are_refused() -> None:
         run(net, [[1, 1]], backend="compiled", probe=print)
 
 
+@pytest.mark.slow
 def test_the_first_call_says_what_it_waits_for_and_the_next_process_need_not_wait(
     tmp_path: Path,
 ) -> None:

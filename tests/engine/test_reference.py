@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from lava_ssm.engine import run
 from lava_ssm.engine.overflows import Tally
 from lava_ssm.engine.reference import fixed
-from lava_ssm.network import FixedLinear, FixedNetwork, FixedS4D, Readout
+from lava_ssm.network import FixedLinear, FixedNetwork, FixedS4D
 from lava_ssm.numerics import Arithmetic, FixedPointOverflow, Overflow, Rounding
 from tests.engine import plain
-from tests.networks import random_fixed_network, random_network
+from tests.networks import random_network
 
 # A run of one real-valued state on a Loihi 2 chip, inside a sigma-delta neuron that holds its
 # signal in 6 more fraction bits: sigma = 64 u, act = 64 out.
@@ -47,37 +47,6 @@ def test_recurrence_equals_another_simulator_step_by_step() -> None:
         p, rules = np.array(15), Arithmetic(Rounding.FLOOR)
         x = fixed.diagonal_step(a, p, rules, x, drive[t], Tally())
         np.testing.assert_array_equal(x, expected[t])
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    seed=st.integers(0, 2**32),
-    n_layers=st.integers(0, 3),
-    per_channel=st.booleans(),
-    readout=st.sampled_from(Readout),
-    rounding=st.sampled_from(Rounding),
-    overflow=st.sampled_from([Overflow.WRAP, Overflow.SATURATE]),
-    state_bits=st.sampled_from([12, 16, 24]),
-    size=st.integers(1, 17),
-)
-def test_network_equals_python_integers(
-    seed: int,
-    n_layers: int,
-    per_channel: bool,
-    readout: Readout,
-    rounding: Rounding,
-    overflow: Overflow,
-    state_bits: int,
-    size: int,
-) -> None:
-    rng = np.random.default_rng(seed)
-    rules = Arithmetic(rounding, overflow, state_bits, message_bits=min(state_bits + 4, 24))
-    net = random_fixed_network(
-        rng, n_layers, 4, 3, readout, per_channel=per_channel, arithmetic=rules
-    )
-    top = min(2**size, net.input_format.max_mantissa)
-    x = rng.integers(-top, top + 1, (7, net.d_input))
-    assert run(net, x).outputs.tolist() == plain.run(net, x.tolist())
 
 
 @settings(max_examples=60, deadline=None)

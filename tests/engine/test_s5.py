@@ -5,8 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy.linalg import block_diag
 from scipy.signal import dlsim
 
@@ -35,50 +33,12 @@ from lava_ssm.numerics import (
     shift,
     sigmoid,
 )
-from tests.engine import plain
 from tests.networks import (
     random_fixed_s5_network,
     random_network,
     random_s5,
     random_s5_network,
 )
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    seed=st.integers(0, 2**32),
-    n_layers=st.integers(0, 3),
-    per_channel=st.booleans(),
-    readout=st.sampled_from(Readout),
-    rounding=st.sampled_from(Rounding),
-    overflow=st.sampled_from([Overflow.WRAP, Overflow.SATURATE]),
-    bits=st.sampled_from([(12, 12), (24, 16), (24, 24)]),
-    density=st.sampled_from([1.0, 0.3]),
-    size=st.integers(1, 23),
-)
-def test_network_equals_python_integers(
-    seed: int,
-    n_layers: int,
-    per_channel: bool,
-    readout: Readout,
-    rounding: Rounding,
-    overflow: Overflow,
-    bits: tuple[int, int],
-    density: float,
-    size: int,
-) -> None:
-    rng = np.random.default_rng(seed)
-    net = random_fixed_s5_network(
-        rng,
-        n_layers,
-        readout=readout,
-        per_channel=per_channel,
-        arithmetic=Arithmetic(rounding, overflow, *bits),
-        density=density,
-    )
-    top = min(2**size, net.input_format.max_mantissa)
-    x = rng.integers(-top, top + 1, (7, net.d_input))
-    assert run(net, x).outputs.tolist() == plain.run(net, x.tolist())
 
 
 def test_a_stream_cut_anywhere_gives_the_same_integers() -> None:
