@@ -141,9 +141,18 @@ class FixedModel(nn.Module):
 
         Raises
         ------
+        TypeError
+            No tensor of floats.
         ValueError
-            A value that is not finite.
+            Another shape, or a value that is not finite.
         """
+        if not isinstance(x, Tensor) or not x.dtype.is_floating_point:
+            kind = x.dtype if isinstance(x, Tensor) else type(x).__name__
+            raise TypeError(f"x must be a tensor of floats, got {kind}")
+        if x.ndim != 3 or x.shape[-1] != self.start.d_input or x.shape[1] == 0:
+            raise ValueError(
+                f"x must have shape (batch, time, {self.start.d_input}), got {tuple(x.shape)}"
+            )
         if not torch.isfinite(x).all():
             raise ValueError("x must be finite")
         fixed = self.network()

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from lava_ssm.nn import S5
+from lava_ssm.numerics import integer, real_number
 
 Allocation = Literal["global", "tensor", "erk"]
 
@@ -64,16 +65,15 @@ class Pruner:
         end: float = 0.7,
         every: int = 10,
     ) -> None:
-        if not 0 < sparsity < 1:
+        if not isinstance(model, nn.Module):
+            raise TypeError(f"model must be a torch Module, got {type(model).__name__}")
+        if not 0 < real_number(sparsity, "sparsity") < 1:
             raise ValueError(f"sparsity must lie in (0, 1), got {sparsity}")
         if allocation not in get_args(Allocation):
             raise ValueError(
                 f"allocation must be one of {get_args(Allocation)}, got {allocation!r}"
             )
-        if not 0 <= end <= 1:
-            raise ValueError(f"end must lie in [0, 1], got {end}")
-        if every < 1:
-            raise ValueError(f"every must be at least 1, got {every}")
+        end, every = real_number(end, "end", 0, 1), integer(every, "every", 1)
         self._weights = dict(prunable(model))
         if not self._weights:
             raise ValueError("model: it has no Linear and no S5 layer to prune")
@@ -98,6 +98,7 @@ class Pruner:
 
     def at(self, t: float) -> None:
         """Prune to the sparsity of a share t of the training, in [0, 1]."""
+        t = real_number(t, "t", 0, 1)
         self._calls += 1
         done = t >= self.end
         if not self._final and (done or self._calls % self.every == 0):
@@ -197,8 +198,16 @@ def prunable(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
 
 
 def sparsity_of(model: nn.Module) -> float:
-    """Share of zeros among the weights that a `Pruner` prunes, in [0, 1]."""
+    """Share of zeros among the weights that a `Pruner` prunes, in [0, 1].
+
+    Raises
+    ------
+    ValueError
+        There are none.
+    """
     weights = [w for _, w in prunable(model)]
+    if not weights:
+        raise ValueError("model: it has no Linear and no S5 layer to prune")
     zeros = sum(int((w == 0).sum()) for w in weights)
     return zeros / sum(w.numel() for w in weights)
 

@@ -53,7 +53,7 @@ def integer(value: Any, name: str, low: int = _LOWEST, high: int = _HIGHEST) -> 
     raise ValueError(f"{name} must be {wanted}{limit}, got {shown(value)}")
 
 
-def real(value: Any, name: str, low: float = -math.inf, high: float = math.inf) -> float:
+def real_number(value: Any, name: str, low: float = -math.inf, high: float = math.inf) -> float:
     """Give `value` as a float: a finite real number in [low, high].
 
     Raises

@@ -9,7 +9,7 @@ import weakref
 from collections import Counter
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
-from threading import Lock
+from threading import Lock, Thread
 from typing import Any
 
 import numba
@@ -84,8 +84,14 @@ class _Workers:
         self.gates = [Lock() for _ in range(n)]
         self.jobs: list[SimpleQueue[Callable[[], None] | None]] = [SimpleQueue() for _ in range(n)]
         weakref.finalize(self, _dismiss, self.jobs)
-        for jobs in self.jobs:
-            _thread.start_new_thread(_serve, (jobs,))
+        # by a thread of its own: none but the first is ever interrupted by Ctrl-C, which
+        # `Thread.start` does not survive
+        _thread.start_new_thread(_start, (self.jobs,))
+
+
+def _start(queues: "list[SimpleQueue[Callable[[], None] | None]]") -> None:
+    for jobs in queues:
+        Thread(target=_serve, args=(jobs,), daemon=True, name="lava_ssm").start()
 
 
 def _serve(jobs: "SimpleQueue[Callable[[], None] | None]") -> None:
