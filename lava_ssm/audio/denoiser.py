@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lava_ssm.audio.spectra import BINS, Analysis, Synthesis, analyse, synthesise
-from lava_ssm.network import FixedNetwork, Network, Readout
-from lava_ssm.numerics import RealArray, reals
+from lava_ssm.network import FixedNetwork, Network, Readout, check_network
+from lava_ssm.numerics import RealArray, complexes, reals
 
 
 class Denoiser:
@@ -58,14 +58,14 @@ def denoise(network: Network | FixedNetwork, x: ArrayLike) -> RealArray:
 
 def magnitudes(network: Network | FixedNetwork, spectra: ArrayLike) -> RealArray:
     """Tokens for a network: |spectra|, saturated where a fixed network's input format ends."""
-    size = np.abs(np.asarray(spectra))
+    check_network(network)
+    size = np.abs(complexes(spectra, "spectra"))
     return np.minimum(size, network.input_format.max) if isinstance(network, FixedNetwork) else size
 
 
 def check(network: Network | FixedNetwork) -> None:
     """Refuse a network that gives no masks for spectra."""
-    if not isinstance(network, Network | FixedNetwork):
-        raise TypeError(f"network must be a Network or a FixedNetwork, got {network!r}")
+    check_network(network)
     widths = (network.d_input, network.d_output)
     if widths != (BINS, BINS) or network.readout is not Readout.EVERY_TOKEN:
         raise ValueError(

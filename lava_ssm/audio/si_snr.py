@@ -33,7 +33,10 @@ def si_snr(estimate: ArrayLike, clean: ArrayLike) -> RealArray:
     """
     z, s = reals(estimate, "estimate"), reals(clean, "clean")
     if z.shape != s.shape or z.ndim == 0 or z.shape[-1] == 0:
-        raise ValueError(f"estimate, clean must have one shape, got {z.shape} and {s.shape}")
+        raise ValueError(
+            f"estimate, clean must have one shape (..., time) and not be empty, got {z.shape} and "
+            f"{s.shape}"
+        )
     z, s = (v - v.mean(axis=-1, keepdims=True) for v in (z, s))
     power = (s * s).sum(axis=-1, keepdims=True)
     if (power == 0).any():

@@ -13,7 +13,7 @@ A token needs no sample that comes later; a sample of y is complete 384 samples 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lava_ssm.numerics import RealArray, reals
+from lava_ssm.numerics import RealArray, complexes, integer, reals
 
 SAMPLE_RATE = 16_000
 """Samples a second."""
@@ -60,7 +60,7 @@ class Synthesis:
 
     def step(self, spectrum: ArrayLike) -> RealArray:
         """Take the next spectrum (257,) and give the 128 samples that are complete with it."""
-        given = np.asarray(spectrum)
+        given = complexes(spectrum, "spectrum")
         if given.shape != (BINS,):
             raise ValueError(f"spectrum must have shape ({BINS},), got {given.shape}")
         self._sum += 2 / 3 * WINDOW * np.fft.irfft(given, FRAME)
@@ -71,6 +71,7 @@ class Synthesis:
 
 def n_tokens(samples: int) -> int:
     """Tokens from which `samples` samples can be made again, the last three of silence."""
+    samples = integer(samples, "samples", 1)
     return -(-samples // HOP) + DELAY // HOP
 
 
@@ -100,7 +101,7 @@ def analyse(x: ArrayLike) -> Spectra:
 
 def synthesise(spectra: ArrayLike, samples: int) -> RealArray:
     """Signals (..., samples) of the spectra (..., tokens, 257) that `analyse` gave of them."""
-    given = np.asarray(spectra)
+    given, samples = complexes(spectra, "spectra"), integer(samples, "samples", 1)
     if given.ndim < 2 or given.shape[-1] != BINS or given.shape[-2] != n_tokens(samples):
         raise ValueError(
             f"spectra must have shape (..., {n_tokens(samples)}, {BINS}) for {samples} samples, "

@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
-from lava_ssm.numerics import Rounding
+from lava_ssm.numerics import Rounding, flag, integer, is_integer, shown
 
 
 @dataclass(frozen=True)
@@ -50,11 +48,15 @@ class Formats:
     def __post_init__(self) -> None:
         for name in ("param_exponent", "state_exponent"):
             given = getattr(self, name)
-            if given != "auto" and not (isinstance(given, int | np.integer) and 0 <= given <= 31):
-                raise ValueError(f"{name} must be 'auto' or lie in [0, 31], got {given!r}")
-        bits = self.param_bits
-        if not (isinstance(bits, int | np.integer) and 2 <= bits <= 24):
-            raise ValueError(f"param_bits must be an integer in [2, 24], got {bits!r}")
+            if isinstance(given, str) and given == "auto":
+                continue
+            if not (is_integer(given) and 0 <= given <= 31):
+                raise ValueError(f"{name} must be 'auto' or lie in [0, 31], got {shown(given)}")
+            object.__setattr__(self, name, int(given))
+        bits = integer(self.param_bits, "param_bits", 2, 24)
+        object.__setattr__(self, "param_bits", bits)
+        for name in ("per_channel", "balance", "compensate", "search"):
+            object.__setattr__(self, name, flag(getattr(self, name), name))
         if self.rounding not in (Rounding.NEAREST, Rounding.TOWARD_ZERO):
             raise ValueError(
                 f"rounding must be Rounding.NEAREST or TOWARD_ZERO, got {self.rounding!r}"

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from lava_ssm.nn import S5
-from lava_ssm.nn.inputs import number, size
+from lava_ssm.nn.inputs import size
+from lava_ssm.numerics import real_number
 
 Allocation = Literal["global", "tensor", "erk"]
 
@@ -65,7 +66,10 @@ class Pruner:
         end: float = 0.7,
         every: int = 10,
     ) -> None:
-        sparsity, end = number(sparsity, "sparsity", "(0, 1)"), number(end, "end", "[0, 1]")
+        sparsity, end = (
+            real_number(sparsity, "sparsity", "(0, 1)"),
+            real_number(end, "end", "[0, 1]"),
+        )
         every = size(every, "every")
         if allocation not in get_args(Allocation):
             raise ValueError(
@@ -101,7 +105,7 @@ class Pruner:
         ValueError
             A share outside this range.
         """
-        t = number(t, "t", "[0, 1]")
+        t = real_number(t, "t", "[0, 1]")
         self._calls += 1
         done = t >= self.end
         if not self._final and (done or self._calls % self.every == 0):
@@ -201,8 +205,16 @@ def prunable(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
 
 
 def sparsity_of(model: nn.Module) -> float:
-    """Share of zeros among the weights that a `Pruner` prunes, in [0, 1]."""
+    """Share of zeros among the weights that a `Pruner` prunes, in [0, 1].
+
+    Raises
+    ------
+    ValueError
+        There are none.
+    """
     weights = [w for _, w in prunable(model)]
+    if not weights:
+        raise ValueError("model: it has no Linear and no S5 layer to prune")
     zeros = sum(int((w == 0).sum()) for w in weights)
     return zeros / sum(w.numel() for w in weights)
 

@@ -37,7 +37,7 @@ from lava_ssm.network import (
     Network,
     Readout,
 )
-from lava_ssm.numerics import CHIP, Arithmetic, Overflow, RealArray
+from lava_ssm.numerics import CHIP, Arithmetic, Overflow, RealArray, real_number
 
 W8A16 = Arithmetic(message_bits=16)
 """8-bit weights, 16-bit messages (and diagonals, `Formats.param_bits`), 24-bit states: the
@@ -84,7 +84,7 @@ def quantize(
     Raises
     ------
     TypeError
-        Not a float network.
+        Not a float network, or calibration data that are no array of real numbers.
     ValueError
         A GELU, which has no fixed form; empty or misshapen calibration data, or formats that
         cannot hold the parameters; no exponents with which the calibration data fit; an
@@ -97,15 +97,9 @@ def quantize(
     """
     if not isinstance(network, Network):
         raise TypeError(f"network must be a float Network, got {type(network).__name__}")
-    if bound not in ("calibrated", "certified"):
+    if not isinstance(bound, str) or bound not in ("calibrated", "certified"):
         raise ValueError(f"bound must be 'calibrated' or 'certified', got {bound!r}")
-    x = np.asarray(calibration)
-    if x.ndim < 2 or x.size == 0:
-        raise ValueError(
-            f"calibration must have shape (..., time, {network.d_input}) and not be empty, got "
-            f"shape {x.shape}"
-        )
-    x = engine.as_tokens(network, x, "calibration")
+    x = engine.as_sequences(network, calibration, "calibration")
     peak = np.abs(x).max()
     if not 1e-200 < peak < 1e200:
         raise ValueError(
@@ -115,11 +109,8 @@ def quantize(
     if input_range is not None:
         if bound != "calibrated":
             raise ValueError("input_range: is for bound='calibrated', got bound='certified'")
-        if not peak <= input_range <= 1e200:
-            raise ValueError(
-                f"input_range must lie in [{peak:g}, 1e200], from the largest magnitude of the "
-                f"calibration data on, got {input_range!r}"
-            )
+        # from the largest magnitude of the calibration data on
+        input_range = real_number(input_range, "input_range", f"[{float(peak)!r}, 1e200]")
     formats = Formats() if formats is None else formats
     if not isinstance(formats, Formats):
         raise TypeError(f"formats must be a Formats, such as PAPER, got {formats!r}")

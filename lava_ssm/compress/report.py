@@ -12,6 +12,7 @@ from rich.table import Table
 from lava_ssm import engine
 from lava_ssm.compress.balance import scaled_like
 from lava_ssm.compress.parameters import parts
+from lava_ssm.compress.shares import values_of
 from lava_ssm.network import S4D, S5, FixedNetwork, FixedS4D, FixedS5, Network, Readout
 from lava_ssm.network.linear import WEIGHT_BITS
 from lava_ssm.network.s5 import DIAGONAL_BITS
@@ -117,12 +118,13 @@ def report(network: Network, fixed: FixedNetwork, x: ArrayLike) -> Report:
 
     Raises
     ------
+    TypeError
+        Not a float and a fixed network, or `x` is no array of real numbers.
     ValueError
-        The two are not networks of the same layers.
+        The two are not networks of the same layers and readout, or `x` is empty or misshapen.
     """
-    values = fixed.dequantize()
-    if [type(la) for la in values.layers] != [type(la) for la in network.layers]:
-        raise ValueError("fixed: its layers are not those of network")
+    values = values_of(network, fixed)
+    x = engine.as_sequences(network, x)
     real, integer = _Signals(), _Signals()
     outputs = engine.run(network, x, probe=real).outputs
     if network.readout is Readout.MEAN_OVER_TIME:  # of which a fixed network emits the sums

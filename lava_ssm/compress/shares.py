@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from lava_ssm import engine
 from lava_ssm.compress.balance import scaled_like
 from lava_ssm.network import S4D, S5, FixedNetwork, Gate, Linear, Network, ReLU, Residual
+from lava_ssm.numerics import reals
 
 _TOGETHER: dict[type, tuple[tuple[str, ...], ...]] = {
     S4D: (("a",), ("b",), ("c",)),
@@ -24,9 +25,20 @@ of an S5 for c and for the finer d)."""
 
 
 def signal_to_error(wanted: ArrayLike, found: ArrayLike) -> float:
-    """10 log10(sum wanted^2 / sum (found - wanted)^2), in dB; infinite where they are equal."""
-    signal = np.asarray(wanted, float)
-    error = np.asarray(found, float) - signal
+    """10 log10(sum wanted^2 / sum (found - wanted)^2), in dB; infinite where they are equal.
+
+    Raises
+    ------
+    TypeError, ValueError
+        No arrays of finite real numbers, of one shape, or nothing.
+    """
+    signal, values = reals(wanted, "wanted"), reals(found, "found")
+    if signal.shape != values.shape or signal.size == 0:
+        raise ValueError(
+            f"wanted, found must have one shape and not be empty, got {signal.shape} and "
+            f"{values.shape}"
+        )
+    error = values - signal
     if not error.any():
         return math.inf
     # norms that neither overflow nor vanish when squared
@@ -36,6 +48,32 @@ def signal_to_error(wanted: ArrayLike, found: ArrayLike) -> float:
         for s, v in zip(sizes, (signal, error), strict=True)
     ]
     return 20 * math.log10(norms[0] / norms[1]) if norms[0] > 0 else -math.inf
+
+
+def values_of(network: Network, fixed: FixedNetwork) -> Network:
+    """Give the float network with the values of `fixed`, of which `network` is the original.
+
+    Raises
+    ------
+    TypeError
+        Not a float and a fixed network.
+    ValueError
+        The two have other layers, shapes or readouts.
+    """
+    if not isinstance(network, Network):
+        raise TypeError(f"network must be a float Network, got {type(network).__name__}")
+    if not isinstance(fixed, FixedNetwork):
+        raise TypeError(f"fixed must be a FixedNetwork, got {type(fixed).__name__}")
+    values = fixed.dequantize()
+    if _layout(values) != _layout(network):
+        raise ValueError("fixed: its layers or its readout are not those of network")
+    return values
+
+
+def _layout(network: Network) -> Any:
+    """Kinds and shapes of the layers, and the readout."""
+    stages = [(s.layer.d_input, s.layer.d_output, s.layer.state_shape) for s in network.stages]
+    return [type(layer) for layer in network.layers], stages, network.readout
 
 
 def error_shares(network: Network, fixed: FixedNetwork, x: ArrayLike) -> dict[str, float]:
@@ -60,12 +98,13 @@ def error_shares(network: Network, fixed: FixedNetwork, x: ArrayLike) -> dict[st
 
     Raises
     ------
+    TypeError
+        Not a float and a fixed network, or `x` is no array of real numbers.
     ValueError
-        The two are not networks of the same layers.
+        The two are not networks of the same layers and readout, or `x` is empty or misshapen.
     """
-    values = fixed.dequantize()
-    if [type(la) for la in values.layers] != [type(la) for la in network.layers]:
-        raise ValueError("fixed: its layers are not those of network")
+    values = values_of(network, fixed)
+    x = engine.as_sequences(network, x)
     wanted = network.run(x)
     shares = {}
     stage = -1
@@ -79,8 +118,8 @@ def error_shares(network: Network, fixed: FixedNetwork, x: ArrayLike) -> dict[st
     integers = fixed.to_float(engine.run(fixed, x).outputs)
     exact = values.run(x)
     shares["all"] = signal_to_error(wanted, exact)
-    shares["arithmetic"] = signal_to_error(network.to_float(exact), integers)
-    shares["total"] = signal_to_error(network.to_float(wanted), integers)
+    shares["arithmetic"] = signal_to_error(exact, integers)
+    shares["total"] = signal_to_error(wanted, integers)
     return shares
 
 

@@ -4,7 +4,7 @@ from lava_ssm.engine.operations import Operations, operations
 from lava_ssm.engine.overflows import Overflows, OverflowWarning, warn_of_overflows
 from lava_ssm.engine.states import checked_state
 from lava_ssm.engine.stream import Backend, Run, Stream, run
-from lava_ssm.engine.tokens import as_tokens
+from lava_ssm.engine.tokens import as_sequences, as_tokens
 
 __all__ = [
     "Backend",
@@ -13,6 +13,7 @@ __all__ = [
     "Overflows",
     "Run",
     "Stream",
+    "as_sequences",
     "as_tokens",
     "checked_state",
     "operations",

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lava_ssm.engine.stream import run
-from lava_ssm.engine.tokens import as_tokens
+from lava_ssm.engine.tokens import as_sequences
 from lava_ssm.network import (
     S4D,
     S5,
@@ -63,6 +63,11 @@ def operations(network: Network | FixedNetwork, x: ArrayLike) -> Operations:
     ----------
     x
         Data, (..., time, d_input).
+
+    Raises
+    ------
+    TypeError, ValueError
+        Not a network, a wrong shape, nothing, or values out of range (see `engine.run`).
     """
     seen: dict[tuple[int, str], Array] = {}
 
@@ -70,8 +75,8 @@ def operations(network: Network | FixedNetwork, x: ArrayLike) -> Operations:
         if what in ("message", "sent"):
             seen[stage, what] = values
 
-    run(network, x, probe=probe)
-    inputs: Array = as_tokens(network, x)
+    inputs: Array = as_sequences(network, x)
+    run(network, inputs, probe=probe)
     names, dense, effective, activity = [], [], [], []
     stages: tuple[Stage[Any], ...] = network.stages
     for i, stage in enumerate(stages):

@@ -3,10 +3,12 @@
 import copy
 import math
 import os
+import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Lock, get_ident
+from types import FrameType
 from typing import Any, Literal, TypeAlias, TypeVar
 from weakref import WeakSet
 
@@ -94,9 +96,11 @@ class Stream:
         self.reset_every = None if reset_every is None else integer(reset_every, "reset_every", 1)
         threads = os.cpu_count() or 1 if n_threads is None else integer(n_threads, "n_threads", 1)
         self._executor = _executor(network, self.batch, backend, threads, probe)
-        self._takes_mean = network.readout is Readout.MEAN_OVER_TIME
-        # of the last call: tokens of the sample before it, its tokens, its outputs, its thread
-        self._last = 0, 0, 0, 0
+        takes_mean = network.readout is Readout.MEAN_OVER_TIME
+        self._sums, self._divides = takes_mean and network.sums, takes_mean and not network.sums
+        # of the last call: tokens of the sample before it, and its own; None: the last token alone
+        self._last: tuple[int, int] | None = 0, 0
+        self._thread, self._given = 0, 0  # which thread it was of, and the id of what it gave
         self.n_tokens = 0
         self._executor.reset()
         self._prepare()
@@ -104,31 +108,34 @@ class Stream:
     def _prepare(self) -> None:
         """Make what a stream does not share with its copies."""
         self._lock = Lock()
-        self._owner = 0  # thread that is inside; what an interrupt leaves here is seen by the lock
         self._lost: str | None = None  # why the state is unknown
         self._step: Callable[[Any], NDArray[Any] | None] = self._executor.step
         _streams.add(self)
 
     def _alone(self, work: Callable[..., T], *given: Any) -> T:
         """Call a function that uses the state while no other thread does."""
-        thread = get_ident()
-        if self._owner == thread:
+        if self._lock.locked():
             self._refuse_itself()
         with self._lock:
-            try:
-                self._owner = thread
-                if self._lost is not None and work != self._reset:
-                    self._refuse_lost()
-                return work(*given)
-            finally:
-                self._owner = 0
+            if self._lost is not None and work != self._reset:
+                self._refuse_lost()
+            return work(*given)
 
     def _refuse_itself(self) -> None:
-        if self._lock.locked():
+        if self._calls_of_this_thread() > 1:
             raise RuntimeError(
                 "the stream is in the middle of a call, from which (a probe, a signal's handler) "
                 "it cannot be called again"
             )
+
+    def _calls_of_this_thread(self) -> int:
+        """Count the calls of this stream that this thread is in (to note it in each takes time)."""
+        n, entries = 0, (Stream._alone.__code__, Stream.step.__code__)
+        frame: FrameType | None = sys._getframe()
+        while frame is not None:
+            n += frame.f_code in entries and frame.f_locals["self"] is self
+            frame = frame.f_back
+        return n
 
     def _refuse_lost(self, *given: Any) -> Any:
         raise RuntimeError(
@@ -145,7 +152,7 @@ class Stream:
         return self._alone(self._copied)
 
     def _copied(self) -> dict[str, Any]:
-        own = ("_lock", "_owner", "_lost", "_step")
+        own = ("_lock", "_lost", "_step")
         state = {name: value for name, value in self.__dict__.items() if name not in own}
         state["_executor"] = copy.deepcopy(self._executor, {id(self.network): self.network})
         return state
@@ -160,7 +167,7 @@ class Stream:
 
     def _reset(self) -> None:
         self._lose("interrupted")
-        self.n_tokens = 0
+        self._last, self.n_tokens = self._last or (self.n_tokens - 1, 1), 0
         self._executor.reset()
         self._lost, self._step = None, self._executor.step
 
@@ -221,33 +228,30 @@ class Stream:
         RuntimeError
             The stream is in the middle of a call already, or an earlier one was cut off in it.
         """
-        thread = get_ident()
-        if self._owner == thread:
+        if self._lock.locked():
             self._refuse_itself()
         with self._lock:  # as `_alone`, which takes longer
-            try:
-                self._owner = thread
-                if self.n_tokens != self.reset_every:
-                    try:
-                        outputs = self._step(token)
-                        if outputs is not None:
-                            self._last = self.n_tokens, 1, id(outputs), thread
-                            self.n_tokens += 1
-                            return outputs
-                    except BaseException:  # whether the state has moved on cannot be seen
-                        self._lose("interrupted")
-                        raise
-                elif self._lost is not None:
-                    self._refuse_lost()
-                return self._undone_if_cut_off(self._step_checked, token)
-            finally:
-                self._owner = 0
+            if self.n_tokens != self.reset_every:
+                try:
+                    outputs = self._step(token)
+                    if outputs is not None:
+                        self._last = None
+                        if self._sums:
+                            self._thread, self._given = get_ident(), id(outputs)
+                        self.n_tokens += 1
+                        return outputs
+                except BaseException:  # whether the state has moved on cannot be seen
+                    self._lose("interrupted")
+                    raise
+            elif self._lost is not None:
+                self._refuse_lost()
+            return self._undone_if_cut_off(self._step_checked, token)
 
     def _step_checked(self, token: ArrayLike) -> NDArray[Any]:
         u = self._checked(token, "token", ())
         first = self.n_tokens
         outputs: NDArray[Any] = self._advance(u[..., np.newaxis, :])[..., 0, :]
-        self._last = first, 1, id(outputs), get_ident()
+        self._gave(outputs, first, 1)
         return outputs
 
     def run(self, tokens: ArrayLike) -> NDArray[Any]:
@@ -272,8 +276,12 @@ class Stream:
         u = self._checked(tokens, name, ("time",))
         first = self.n_tokens
         outputs = self._advance(u)
-        self._last = first, u.shape[-2], id(outputs), get_ident()
+        self._gave(outputs, first, u.shape[-2])
         return outputs
+
+    def _gave(self, outputs: NDArray[Any], first: int, n: int) -> None:
+        """Keep what `to_float` needs of a call: tokens of the sample before it, and its own."""
+        self._last, self._thread, self._given = (first, n), get_ident(), id(outputs)
 
     def _undone_if_cut_off(self, work: Callable[..., T], *given: Any) -> T:
         """Call what changes the state; if it does not end, the state is that of before."""
@@ -299,9 +307,8 @@ class Stream:
             than the last, which another thread has made.
         """
         values = as_array(outputs, "outputs")
-        first, n, given, thread = self._last
-        sums = self._takes_mean and self.network.sums
-        if sums and id(outputs) != given and thread != get_ident():
+        first, n = self._last or (self.n_tokens - 1, 1)
+        if self._sums and self._thread != get_ident() and self._given != id(outputs):
             raise ValueError(
                 "outputs must be those of the last call, which another thread has made: "
                 "`network.to_float(outputs, tokens)` takes the numbers of tokens"
@@ -341,7 +348,7 @@ class Stream:
             self.n_tokens += n
         else:
             outputs = self._over_samples(u, self.reset_every)
-        if self._takes_mean and not self.network.sums:
+        if self._divides:
             outputs /= self._numbers(first, n)[:, np.newaxis]
         return outputs
 
@@ -367,8 +374,8 @@ _streams: WeakSet[Stream] = WeakSet()
 def _after_fork() -> None:
     """In the new process, give up what threads were doing that are not in it."""
     for stream in tuple(_streams):
-        if stream._lock.locked() and stream._owner != get_ident():
-            stream._lock, stream._owner = Lock(), 0
+        if stream._lock.locked() and not stream._calls_of_this_thread():
+            stream._lock = Lock()
             stream._lose("forked")
 
 

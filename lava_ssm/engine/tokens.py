@@ -1,10 +1,9 @@
 """Input: what a user gives, brought to what a network takes."""
 
-import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lava_ssm.network import FixedNetwork, Network
-from lava_ssm.numerics import integers, quantize, reals
+from lava_ssm.network import FixedNetwork, Network, check_network
+from lava_ssm.numerics import as_array, integers, quantize, reals
 
 
 def as_tokens(network: Network | FixedNetwork, x: ArrayLike, name: str = "x") -> NDArray:
@@ -28,7 +27,8 @@ def as_tokens(network: Network | FixedNetwork, x: ArrayLike, name: str = "x") ->
     ValueError
         A token of the wrong width, a value that is not finite or is beyond the input format.
     """
-    given = np.asarray(x)
+    check_network(network)
+    given = as_array(x, name)
     if given.ndim == 0 or given.shape[-1] != network.d_input:
         raise ValueError(
             f"{name} must have shape (..., {network.d_input}), d_input last; got {given.shape}"
@@ -52,3 +52,20 @@ def as_tokens(network: Network | FixedNetwork, x: ArrayLike, name: str = "x") ->
             f"{form.bits} bits, exponent {form.exponent}), got {values.min():g} to "
             f"{values.max():g}"
         ) from None
+
+
+def as_sequences(network: Network | FixedNetwork, x: ArrayLike, name: str = "x") -> NDArray:
+    """Give data that something is to be found out from: checked as tokens, (..., time, d_input).
+
+    Raises
+    ------
+    TypeError, ValueError
+        As of `as_tokens`; no axis of time, or nothing.
+    """
+    tokens = as_tokens(network, x, name)
+    if tokens.ndim < 2 or tokens.size == 0:
+        raise ValueError(
+            f"{name} must have shape (..., time, {network.d_input}) and not be empty, got "
+            f"{tokens.shape}"
+        )
+    return tokens

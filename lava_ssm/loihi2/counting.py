@@ -38,15 +38,7 @@ def count(
     ValueError
         A wrong shape, no token, or values out of range (see `engine.run`).
     """
-    if not isinstance(network, Network | FixedNetwork):
-        raise TypeError(
-            f"network must be a Network or a FixedNetwork, got {type(network).__name__}"
-        )
-    tokens = engine.as_tokens(network, x)
-    if tokens.ndim < 2 or tokens.size == 0:
-        raise ValueError(
-            f"x must have shape (..., time, {network.d_input}) and not be empty, got {tokens.shape}"
-        )
+    tokens = engine.as_sequences(network, x)
     sent = _Sent()
     sent.see(None, tokens)
     stream = engine.Stream(network, tokens.shape[:-2], probe=sent)

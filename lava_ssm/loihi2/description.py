@@ -12,7 +12,7 @@ from enum import Enum
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lava_ssm.numerics import RealArray, reals
+from lava_ssm.numerics import RealArray, integer, reals
 
 
 class Neuron(Enum):
@@ -72,10 +72,7 @@ class Population:
 
     def __post_init__(self) -> None:
         for what, value in (("n_neurons", self.n_neurons), ("step", self.step)):
-            if not isinstance(value, int | np.integer) or value < 1:
-                raise ValueError(
-                    f"{what} of {self.name!r} must be an integer of at least 1, got {value!r}"
-                )
+            object.__setattr__(self, what, integer(value, f"{what} of {self.name!r}", 1))
         object.__setattr__(self, "kind", Neuron(self.kind))
 
 

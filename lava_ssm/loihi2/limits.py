@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lava_ssm.loihi2.description import Connectivity, Neuron
+from lava_ssm.numerics import real_number
 
 WORD_BITS = 64
 
@@ -57,8 +58,7 @@ class Limits:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if not isinstance(value, int | float) or not value >= 1:
-                raise ValueError(f"{name} must be a number of at least 1, got {value!r}")
+            real_number(value, name, "[1, inf)")
 
     def units(self, kind: Neuron) -> int:
         """Units of neuron memory that such a neuron takes."""

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from io import StringIO
 from typing import Any, Literal
 
-import numpy as np
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -17,6 +16,7 @@ from lava_ssm.loihi2.limits import LIMITS, Limits
 from lava_ssm.loihi2.part import Tables, tables
 from lava_ssm.loihi2.system import SYSTEMS, System, find_system
 from lava_ssm.network import FixedNetwork, Network
+from lava_ssm.numerics import flag, integer, is_integer, shown
 
 Strategy = Literal["pack", "spread"]
 
@@ -210,13 +210,17 @@ def map(  # the verb of the field, called `ssm.loihi2.map`
         An unknown system or strategy, or a target that is missing, too small, or not asked for.
     """
     described = describe(network)
-    if receiver:
+    if not isinstance(limits, Limits):
+        raise TypeError(f"limits must be a Limits, got {type(limits).__name__}")
+    if flag(receiver, "receiver"):
         described = described.with_receiver()
     target = find_system(system)
     if strategy == "pack":
         if cores_per_layer is not None:
             raise ValueError("cores_per_layer is for strategy 'spread'")
-        most = _checked_bound(neurons_per_core)
+        most = None
+        if neurons_per_core is not None:
+            most = integer(neurons_per_core, "neurons_per_core", 1)
         cuts = {p.name: _packed(described, p, limits, most) for p in described.populations}
         how = "pack" if most is None else f"pack, at most {most} neurons a core"
     elif strategy == "spread":
@@ -278,7 +282,7 @@ def _spread(
     least = {p.name: _least(description, p, limits) for p in populations}
     for layer in _spread_layers(description, target):
         names = [p.name for p in populations if p.layer == layer]
-        wanted = target if isinstance(target, int | np.integer) else target[layer]
+        wanted = target[layer] if isinstance(target, MappingOf) else target
         counts |= _shared_out(
             layer, int(wanted), {n: counts[n] for n in names}, {n: least[n] for n in names}
         )
@@ -306,8 +310,8 @@ def _spread_layers(description: Description, target: int | MappingOf[str, int]) 
             for name in description.layers
             if sum(p.layer == name for p in description.populations) > 1
         )
-    if not all(isinstance(v, int | np.integer) and v >= 1 for v in values):
-        raise ValueError(f"cores_per_layer must be integers of at least 1, got {target!r}")
+    if not all(is_integer(v) and 1 <= v < 2**63 for v in values):
+        raise ValueError(f"cores_per_layer must be integers of at least 1, got {shown(target)}")
     return layers
 
 
@@ -348,12 +352,6 @@ def _check_fits(description: Description, n_cores: int, system: System) -> None:
         f"{description.name} needs {n_cores:,} cores, {system.name} has {system.n_cores:,} on "
         f"{system.n_chips} chip{'s' * (system.n_chips > 1)}: it would take {chips} chips{enough}"
     )
-
-
-def _checked_bound(most: int | None) -> int | None:
-    if most is not None and (not isinstance(most, int | np.integer) or most < 1):
-        raise ValueError(f"neurons_per_core must be an integer of at least 1, got {most!r}")
-    return None if most is None else int(most)
 
 
 def _counted(names: Any) -> dict[str, int]:

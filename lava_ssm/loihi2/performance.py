@@ -15,6 +15,7 @@ from lava_ssm.loihi2.description import Description
 from lava_ssm.loihi2.mapping import Mapping, map
 from lava_ssm.loihi2.part import load
 from lava_ssm.network import FixedNetwork, Network
+from lava_ssm.numerics import integer, real_number
 
 Schedule = Literal["pipelined", "fall_through"]
 SCHEDULES: tuple[Schedule, ...] = ("fall_through", "pipelined")
@@ -159,9 +160,8 @@ class Estimate:
         tokens_per_second
             Rate at which tokens come in real time: 125 for hops of 8 ms.
         """
-        if not tokens_per_second > 0:
-            raise ValueError(f"tokens_per_second must be above 0, got {tokens_per_second!r}")
-        return (self.operations + 10 * self.neuron_operations) * tokens_per_second
+        rate = real_number(tokens_per_second, "tokens_per_second", "(0, inf)")
+        return (self.operations + 10 * self.neuron_operations) * rate
 
     def pdp_proxy(self, tokens_per_second: float, latency: float | None = None) -> float:
         """Power-delay-product proxy of the N-DNS challenge: the power proxy times the latency.
@@ -173,9 +173,7 @@ class Estimate:
             latency of the network alone.
         """
         seconds = self.latency.value if latency is None else latency
-        if not seconds > 0:
-            raise ValueError(f"latency must be above 0, got {latency!r}")
-        return self.power_proxy(tokens_per_second) * seconds
+        return self.power_proxy(tokens_per_second) * real_number(seconds, "latency", "(0, inf)")
 
     def to_json(self) -> dict[str, Any]:
         """Everything as plain data, for a JSON file; times in seconds, energies in joules."""
@@ -284,10 +282,14 @@ def estimate(
     ValueError
         A mapping of another network, or an unknown schedule.
     """
-    if schedule not in SCHEDULES:
+    if not isinstance(schedule, str) or schedule not in SCHEDULES:
         raise ValueError(f"schedule must be one of {', '.join(SCHEDULES)}, got {schedule!r}")
     described = describe(network)
     placed = map(described) if mapping is None else mapping
+    if not isinstance(placed, Mapping):
+        raise TypeError(f"mapping must be what `map` gives, got {type(mapping).__name__}")
+    if not isinstance(constants, Constants):
+        raise TypeError(f"constants must be Constants, got {type(constants).__name__}")
     if len(placed.description.populations) == len(described.populations) + 1:
         described = described.with_receiver()
     if placed.description.populations != described.populations:
@@ -371,9 +373,7 @@ def _plus(a: Interval, b: Interval) -> Interval:
 
 
 def _checked(n_tokens: int) -> int:
-    if not isinstance(n_tokens, int | np.integer) or n_tokens < 1:
-        raise ValueError(f"n_tokens must be an integer of at least 1, got {n_tokens!r}")
-    return int(n_tokens)
+    return integer(n_tokens, "n_tokens", 1)
 
 
 def _rounded(x: float, digits: int) -> float:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from lava_ssm.numerics import integer
+
 
 @dataclass(frozen=True)
 class System:
@@ -15,11 +17,20 @@ class System:
         How many Loihi 2 it has.
     cores_per_chip
         Neurocores that Lava can use; a chip has 128.
+
+    Raises
+    ------
+    ValueError
+        A number that is no integer of at least 1.
     """
 
     name: str
     n_chips: int
     cores_per_chip: int = 120
+
+    def __post_init__(self) -> None:
+        for name in ("n_chips", "cores_per_chip"):
+            object.__setattr__(self, name, integer(getattr(self, name), name, 1))
 
     @property
     def n_cores(self) -> int:
@@ -49,6 +60,6 @@ def find_system(system: "str | System") -> System:
     """
     if isinstance(system, System):
         return system
-    if system not in SYSTEMS:
+    if not isinstance(system, str) or system not in SYSTEMS:
         raise ValueError(f"system must be one of {', '.join(SYSTEMS)}, got {system!r}")
     return SYSTEMS[system]

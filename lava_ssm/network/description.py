@@ -5,9 +5,9 @@ from dataclasses import fields
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from lava_ssm.numerics import IntArray, dequantize, integers, overflowing, word_range
+from lava_ssm.numerics import IntArray, dequantize, integers, overflowing, shown, word_range
 
 Exponent: TypeAlias = int | IntArray
 """One exponent, or one a channel."""
@@ -69,24 +69,6 @@ def mantissas(values: ArrayLike, bits: int, name: str) -> IntArray:
     return checked
 
 
-def complexes(values: ArrayLike, name: str) -> NDArray[np.complex128]:
-    """Complex numbers as complex128, checked.
-
-    Raises
-    ------
-    TypeError
-        No numbers.
-    ValueError
-        One is not finite.
-    """
-    array = np.asarray(values)
-    if not np.issubdtype(array.dtype, np.number):
-        raise TypeError(f"{name} must be complex numbers, got an array of {array.dtype}")
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} must be finite")
-    return array.astype(np.complex128)
-
-
 BIAS_BITS = 24
 """Width of a bias, added inside a neuron."""
 
@@ -96,23 +78,33 @@ def biases(values: ArrayLike, name: str) -> IntArray:
     return mantissas(values, BIAS_BITS, name)
 
 
-def optional(
-    values: ArrayLike | None,
+def shaped(
+    values: ArrayLike,
     shape: tuple[int, ...],
     check: Callable[[ArrayLike, str], np.ndarray],
     name: str,
 ) -> np.ndarray:
-    """Values of a given shape, checked by `check`; None stands for zeros.
+    """Values of a given shape, checked by `check`.
 
     Raises
     ------
     ValueError
         Another shape.
     """
-    checked = check(np.zeros(shape, int) if values is None else values, name)
+    checked = check(values, name)
     if checked.shape != shape:
         raise ValueError(f"{name} must have shape {shape}, got {checked.shape}")
     return checked
+
+
+def optional(
+    values: ArrayLike | None,
+    shape: tuple[int, ...],
+    check: Callable[[ArrayLike, str], np.ndarray],
+    name: str,
+) -> np.ndarray:
+    """As `shaped`; None stands for zeros."""
+    return shaped(np.zeros(shape, int) if values is None else values, shape, check, name)
 
 
 def matrix_nbytes(weights: np.ndarray) -> int:
@@ -155,7 +147,7 @@ def made_by(value: Mapping[str, str]) -> dict[str, str]:
     if not isinstance(value, Mapping) or not all(
         isinstance(text, str) for item in value.items() for text in item
     ):
-        raise TypeError(f"made_by must map texts to texts, got {value!r}")
+        raise TypeError(f"made_by must map texts to texts, got {shown(value)}")
     return {str(k): str(v) for k, v in value.items()}
 
 

@@ -5,8 +5,7 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lava_ssm.network.description import complexes
-from lava_ssm.numerics import reals
+from lava_ssm.numerics import complexes, reals
 
 Discretization: TypeAlias = Literal["zoh", "bilinear"]
 """Zero-order hold (the input stands still during a step), or the bilinear (Tustin) method."""
@@ -41,10 +40,9 @@ def discretized(
         Values that are not finite, Re(A) >= 0, a step that is not above 0 or of another shape, or
         an unknown discretisation.
     """
-    if discretization not in get_args(Discretization):
-        raise ValueError(
-            f"discretization must be one of {get_args(Discretization)}, got {discretization!r}"
-        )
+    known = get_args(Discretization)
+    if not isinstance(discretization, str) or discretization not in known:
+        raise ValueError(f"discretization must be one of {known}, got {discretization!r}")
     big_a = complexes(a, "a")
     if big_a.ndim == 0:
         raise ValueError("a must have an axis of states or channels, got one number")

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lava_ssm.numerics import RealArray, reals
+from lava_ssm.numerics import RealArray, real_number, reals
 
 
 def scale_and_shift(
@@ -40,6 +40,7 @@ def scale_and_shift(
     for name, values in (("var", v), ("weight", w), ("bias", b)):
         if values.shape != m.shape:
             raise ValueError(f"{name} must have the shape of mean, {m.shape}, got {values.shape}")
+    eps = real_number(eps, "eps")
     if not (v + eps > 0).all():
         raise ValueError(f"var: var + eps must be above 0, got {(v + eps).min():g}")
     scale = w / np.sqrt(v + eps)

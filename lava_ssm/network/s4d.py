@@ -10,12 +10,11 @@ from lava_ssm.network.description import (
     Description,
     Exponent,
     complex_values,
-    complexes,
     exponent,
     mantissas,
 )
 from lava_ssm.network.discretization import Discretization, discretized
-from lava_ssm.numerics import IntArray, word_range
+from lava_ssm.numerics import IntArray, complexes, integer
 
 
 class Diagonal(Description):
@@ -108,8 +107,9 @@ class S4D(Diagonal):
         """
         recurrent, factor = discretized(a, dt, discretization)
         drive = complexes(b, "b")
-        _check_shapes(recurrent.shape, drive.shape, np.shape(c), 2, "(d_model, d_state)")
-        return cls(recurrent, factor * drive, c)  # type: ignore[arg-type]
+        output = complexes(c, "c")
+        _check_shapes(recurrent.shape, drive.shape, output.shape, 2, "(d_model, d_state)")
+        return cls(recurrent, factor * drive, output)
 
     @property
     def n_parameters(self) -> int:
@@ -157,7 +157,7 @@ class FixedS4D(Diagonal):
     param_bits: int = 16
 
     def __post_init__(self) -> None:
-        word_range(self.param_bits)
+        self._set("param_bits", integer(self.param_bits, "param_bits"))
         if not 2 <= self.param_bits <= 24:  # so that no product or sum can leave int64
             raise ValueError(f"param_bits must lie in [2, 24], got {self.param_bits}")
         for name in ("a", "b", "c"):

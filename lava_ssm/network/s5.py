@@ -11,15 +11,15 @@ from lava_ssm.network.description import (
     Description,
     Exponent,
     biases,
-    complexes,
     exponent,
     mantissas,
     matrix_nbytes,
     optional,
+    shaped,
 )
 from lava_ssm.network.discretization import Discretization, discretized
 from lava_ssm.network.linear import WEIGHT_BITS
-from lava_ssm.numerics import IntArray, RealArray, dequantize, reals, word_range
+from lava_ssm.numerics import IntArray, RealArray, complexes, dequantize, flag, reals, word_range
 
 DIAGONAL_BITS = 16
 """Width of the mantissas of the diagonals a and d."""
@@ -122,7 +122,7 @@ class S5(System):
         self._set("drive_bias", drive)
         for name in ("d", "bias"):
             self._set(name, optional(getattr(self, name), (self.d_model,), reals, name))
-        self._set("relu", bool(self.relu))
+        self._set("relu", flag(self.relu, "relu"))
 
     @classmethod
     def from_continuous(
@@ -189,8 +189,8 @@ class S5(System):
         scale, shift
             Real, (d_model,).
         """
-        k = optional(scale, (self.d_model,), reals, "scale")
-        t = optional(shift, (self.d_model,), reals, "shift")
+        k = shaped(scale, (self.d_model,), reals, "scale")
+        t = shaped(shift, (self.d_model,), reals, "shift")
         return S5(
             self.a,
             self.b * k,
@@ -282,7 +282,7 @@ class FixedS5(System):
             ("output_exponent", None, MESSAGE_EXPONENTS),
         ):
             self._set(name, exponent(getattr(self, name), channels, allowed, name))
-        self._set("relu", bool(self.relu))
+        self._set("relu", flag(self.relu, "relu"))
         squared = (self.a * self.a).sum(axis=-1)
         one = np.int64(1) << (2 * self.param_exponent)
         _check_stable(np.where(squared >= one, np.sqrt(squared / one), 0))

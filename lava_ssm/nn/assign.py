@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from lava_ssm import network
-from lava_ssm.nn.inputs import number
 from lava_ssm.nn.ns4d import NS4D
 from lava_ssm.nn.s4d import S4D
+from lava_ssm.numerics import real_number
 
 
 @torch.no_grad()
@@ -106,7 +106,7 @@ def stretch(model: nn.Module, factor: float) -> None:
     ValueError
         It is not.
     """
-    factor = number(factor, "factor", "(0, inf)")
+    factor = real_number(factor, "factor", "(0, inf)")
     for module in model.modules():
         log_dt = getattr(module, "log_dt", None)
         if isinstance(log_dt, nn.Parameter):

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from lava_ssm.nn.inputs import number, size
+from lava_ssm.nn.inputs import size
+from lava_ssm.numerics import real_number
 
 
 class Wobble:
@@ -44,8 +45,11 @@ class Wobble:
     ) -> None:
         height, width = image_shape
         self.image_shape = size(height, "image_shape"), size(width, "image_shape")
-        self.turn, self.scale = number(turn, "turn", "[0, inf)"), number(scale, "scale", "[0, 1)")
-        self.shift, self.mirror = number(shift, "shift", "[0, inf)"), bool(mirror)
+        self.turn, self.scale = (
+            real_number(turn, "turn", "[0, inf)"),
+            real_number(scale, "scale", "[0, 1)"),
+        )
+        self.shift, self.mirror = real_number(shift, "shift", "[0, inf)"), bool(mirror)
         self.order = None if order is None else torch.as_tensor(order)
         self.place = None if self.order is None else self.order.argsort()
 

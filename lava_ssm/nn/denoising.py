@@ -17,10 +17,11 @@ from torch import Tensor, nn
 
 from lava_ssm.network import Readout
 from lava_ssm.nn.evaluating import evaluating
-from lava_ssm.nn.inputs import Given, check_finite, number, seed, signals, size
+from lava_ssm.nn.inputs import Given, check_finite, signals, size
 from lava_ssm.nn.s5 import S5
 from lava_ssm.nn.sparse_s5 import SparseS5
 from lava_ssm.nn.training import optimizer
+from lava_ssm.numerics import integer, real_number
 
 FRAME, HOP, SAMPLE_RATE = 512, 128, 16_000
 _SHARE_OF_MAGNITUDES = 1e-3
@@ -305,13 +306,13 @@ class DenoisingRecipe:
             ("warm_up", "(0, 1)"),
             ("octaves", "[0, 2]"),
         ):
-            object.__setattr__(self, name, number(getattr(self, name), name, interval))
+            object.__setattr__(self, name, real_number(getattr(self, name), name, interval))
         if self.message_limit is not None:
-            number(self.message_limit, "message_limit", "(0, inf)")
-        low, high = (number(value, "snr", "(-inf, inf)") for value in self.snr)
+            real_number(self.message_limit, "message_limit", "(0, inf)")
+        low, high = (real_number(value, "snr", "(-inf, inf)") for value in self.snr)
         if low > high:
             raise ValueError(f"snr must be ascending, got {low}, {high}")
-        object.__setattr__(self, "seed", seed(self.seed))
+        object.__setattr__(self, "seed", integer(self.seed, "seed"))
 
 
 class Denoising:

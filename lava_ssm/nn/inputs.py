@@ -1,6 +1,5 @@
 """What users give to a training, brought to what torch computes with, or refused by name."""
 
-import math
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 
 from lava_ssm.network import Readout
 from lava_ssm.nn.evaluating import evaluating
+from lava_ssm.numerics import integer
 
 Given: TypeAlias = ArrayLike | Tensor
 """A tensor, or whatever NumPy makes an array of."""
@@ -19,32 +19,8 @@ MOST = 2**31 - 1
 
 
 def size(value: int, name: str) -> int:
-    """A number of something, checked: an integer of at least 1, NumPy's too, no truth value."""
-    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{name} must be an integer of at least 1, got {value!r}")
-    if value > MOST:
-        raise ValueError(f"{name} must be at most {MOST}, got {value}")
-    return int(value)
-
-
-def seed(value: int, name: str = "seed") -> int:
-    """A seed, checked: an integer of 64 bits."""
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not whole or not -(2**63) <= value < 2**63:
-        raise ValueError(f"{name} must be an integer in [-2^63, 2^63), got {value!r}")
-    return int(value)
-
-
-def number(value: float, name: str, interval: str) -> float:
-    """A finite number, checked: NumPy's too, no truth value, within an interval like "(0, 1]"."""
-    low, high = map(float, interval[1:-1].split(","))
-    kinds = int | float | np.integer | np.floating
-    known = isinstance(value, kinds) and not isinstance(value, bool)
-    within = known and math.isfinite(value) and low <= value <= high
-    ends = (interval[0] == "(" and value == low) or (interval[-1] == ")" and value == high)
-    if not within or ends:
-        raise ValueError(f"{name} must lie in {interval}, got {value!r}")
-    return float(value)
+    """A number of something, checked: an integer of at least 1."""
+    return integer(value, name, 1, MOST)
 
 
 def sequences(x: Given, model: nn.Module, name: str = "x") -> Tensor:

@@ -7,9 +7,10 @@ from torch import Tensor, nn
 
 from lava_ssm.network import Readout
 from lava_ssm.nn.evaluating import evaluating
-from lava_ssm.nn.inputs import number, size
+from lava_ssm.nn.inputs import size
 from lava_ssm.nn.s4d import Discretized, check_width
 from lava_ssm.nn.s5 import S5
+from lava_ssm.numerics import real_number
 
 S5_SIZES: dict[str, dict[str, Any]] = {
     "s5-tiny": {"d_model": 32, "d_state": 16, "n_layers": 2, "blocks": 2},
@@ -98,7 +99,7 @@ class SparseS5(nn.Module):
         super().__init__()
         d_input, d_model = size(d_input, "d_input"), size(d_model, "d_model")
         n_layers, d_output = size(n_layers, "n_layers"), size(d_output, "d_output")
-        dropout = number(dropout, "dropout", "[0, 1)")
+        dropout = real_number(dropout, "dropout", "[0, 1)")
         self.readout = Readout(readout)
         self.relu = bool(relu)
         self.encoder = nn.Linear(d_input, d_model)

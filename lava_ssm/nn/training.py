@@ -12,14 +12,13 @@ from lava_ssm.nn.inputs import (
     Given,
     check_finite,
     classes,
-    number,
     number_of_classes,
-    seed,
     sequences,
     size,
 )
 from lava_ssm.nn.s4d import S4D
 from lava_ssm.nn.s5 import S5
+from lava_ssm.numerics import integer, real_number
 
 Augment = Callable[[Tensor, torch.Generator], Tensor]
 """Changes sequences (batch, time, d_input) at random, by the numbers of the generator alone."""
@@ -121,8 +120,8 @@ class Recipe:
             ("label_smoothing", "[0, 1]"),
             ("warm_up", "(0, 1)"),
         ):
-            object.__setattr__(self, name, number(getattr(self, name), name, interval))
-        object.__setattr__(self, "seed", seed(self.seed))
+            object.__setattr__(self, name, real_number(getattr(self, name), name, interval))
+        object.__setattr__(self, "seed", integer(self.seed, "seed"))
         if self.precision not in ("float32", "bfloat16"):
             raise ValueError(f"precision must be 'float32' or 'bfloat16', got {self.precision!r}")
 

@@ -26,7 +26,7 @@ from lava_ssm.numerics.overflow import (
 )
 from lava_ssm.numerics.products import multiply_shift
 from lava_ssm.numerics.rounding import Rounding, round_real, shift
-from lava_ssm.numerics.scalars import flag, integer, is_integer, real, shown
+from lava_ssm.numerics.scalars import flag, integer, is_integer, real_number, shown
 from lava_ssm.numerics.sigmoid import (
     SIGMOID_ERROR,
     SIGMOID_EXPONENT,
@@ -62,7 +62,7 @@ __all__ = [
     "multiply_shift",
     "overflowing",
     "quantize",
-    "real",
+    "real_number",
     "reals",
     "round_real",
     "shift",

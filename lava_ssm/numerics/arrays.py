@@ -197,7 +197,7 @@ def check_memory(n_bytes: int, what: str) -> None:
         return
     available = psutil.virtual_memory().available
     if n_bytes > available:
+        wanted = min(n_bytes, 2**1000) / 2**30  # beyond that no float would hold it
         raise MemoryError(
-            f"{what} takes {n_bytes / 2**30:.3g} GiB of memory, {available / 2**30:.3g} GiB are "
-            "available"
+            f"{what} takes {wanted:.3g} GiB of memory, {available / 2**30:.3g} GiB are available"
         )

@@ -53,26 +53,26 @@ def integer(value: Any, name: str, low: int = _LOWEST, high: int = _HIGHEST) -> 
     raise ValueError(f"{name} must be {wanted}{limit}, got {shown(value)}")
 
 
-def real(value: Any, name: str, low: float = -math.inf, high: float = math.inf) -> float:
-    """Give `value` as a float: a finite real number in [low, high].
+def real_number(value: Any, name: str, interval: str = "(-inf, inf)") -> float:
+    """Give `value` as a float: a finite real number within an interval such as "(0, 1]".
 
     Raises
     ------
     ValueError
         No real number, `True` and text among them, one that is not finite, or out of range.
     """
+    low, high = map(float, interval[1:-1].split(","))
     kinds = numbers.Real | np.floating | np.integer
     if isinstance(value, kinds) and not isinstance(value, bool | np.timedelta64):
         try:
             number = float(value)
         except OverflowError:  # an integer beyond any float
             number = math.inf
-        if math.isfinite(number) and low <= number <= high:
+        above = low <= number if interval[0] == "[" else low < number
+        below = number <= high if interval[-1] == "]" else number < high
+        if math.isfinite(number) and above and below:
             return number
-    if high < math.inf:
-        wanted = f"lie in [{low:g}, {high:g}]"
-    else:
-        wanted = "be a finite number" + (f" of at least {low:g}" if low > -math.inf else "")
+    wanted = "be a finite number" if low == -high == -math.inf else f"lie in {interval}"
     raise ValueError(f"{name} must {wanted}, got {shown(value)}")
 
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from lava_ssm import runtime
 from lava_ssm.loihi2.lowering.graph import Graph, Lowered, emitted, sample
 from lava_ssm.loihi2.lowering.parts import FloatParts
+from lava_ssm.network import Readout
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +70,10 @@ class Emulation:
         finally:
             source.stop()
         outputs = recorded[:, network.latency :].T  # (time, d_output), in mantissas
-        return np.asarray(np.ldexp(emitted(network, outputs), -network.exponents[-1]))
+        values = np.ldexp(emitted(network, outputs), -network.exponents[-1])
+        if network.readout is Readout.MEAN_OVER_TIME:
+            values = values / np.arange(1, len(values) + 1)[:, np.newaxis]
+        return np.asarray(values)
 
 
 def emulate(lowered: Lowered) -> Emulation:
