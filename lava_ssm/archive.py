@@ -18,7 +18,7 @@ import numpy as np
 from safetensors import SafetensorError, deserialize
 from safetensors.numpy import save
 
-MOST_HEADER = 4 * 2**20
+MOST_HEADER = 2 * 2**20
 """Bytes of the longest header that is written and read: to read it takes up to 25 times as much."""
 _KEY = "lava_ssm"
 _START = re.compile(rb'.{8}\{"__metadata__":\{"lava_ssm":"([0-9a-f]{64}) ', re.DOTALL)

@@ -33,7 +33,7 @@ from lava_ssm.numerics import Arithmetic, IntArray, RealArray
 
 FORMAT = "lava_ssm network"
 VERSION = 3
-MOST_LAYERS = 4096
+MOST_LAYERS = 1024
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _FLOAT = (S4D, S5, Linear, Gate, GELU)
 _FIXED = (FixedS4D, FixedS5, FixedLinear, FixedGate)
@@ -62,7 +62,7 @@ def save(network: Network | FixedNetwork, path: str | PathLike[str]) -> None:
     TypeError
         The network or a layer is of another class than those of this room.
     ValueError
-        More than 4096 layers, or texts of some megabytes.
+        More than 1024 layers, or texts of some megabytes.
     OSError
         The file cannot be written, see `lava_ssm.files.write`.
     """
