@@ -39,6 +39,9 @@ CHIP_US = 66.0
 
 Step = Callable[[], object]
 
+console = Console(width=None if sys.stdout.isatty() else 110, highlight=False)
+"""Each row is printed as soon as it is measured."""
+
 
 def torch_step(network: Network) -> Step:
     """A token in PyTorch, float32, state carried."""
@@ -106,11 +109,13 @@ def stepping(stream: Stream, tokens: np.ndarray) -> Step:
     return lambda: stream.step(next(endless))
 
 
-def measure_tokens(rounds: int) -> dict[str, dict[str, Any]]:
+def measure_tokens(rounds: int, n_calibration: int) -> dict[str, dict[str, Any]]:
     """Microseconds a token, streaming; and how many times as fast as the peers."""
     results = {}
     for size, (d_model, d_state) in SIZES.items():
-        fixed, network = fixed_network(d_model, d_state), float_network(d_model, d_state)
+        console.print(f"[dim]tokens of n-S4D {size} ...")
+        fixed = fixed_network(d_model, d_state, n_calibration=n_calibration)
+        network = float_network(d_model, d_state)
         integers = mantissas(fixed, LENGTH)
         values = np.ldexp(integers, -fixed.input_exponent)
         things: dict[str, Step] = {
@@ -121,7 +126,7 @@ def measure_tokens(rounds: int) -> dict[str, dict[str, Any]]:
             "NumPy, complex64": numpy_step(network),
             "reference, fixed point": stepping(fixed.stream(backend="reference"), integers),
         }
-        repeats = {name: 3 if "reference" in name else 300 for name in things}
+        repeats = {name: 1 if "reference" in name else 300 for name in things}
         seconds = alternate(things, rounds, repeats)
         results[size] = {
             "us": {name: 1e6 * statistics.median(s) for name, s in seconds.items()},
@@ -130,6 +135,7 @@ def measure_tokens(rounds: int) -> dict[str, dict[str, Any]]:
             },
             "limits": limits(fixed),
         }
+        show_tokens(size, results[size])
     return results
 
 
@@ -167,18 +173,23 @@ def limits(network: FixedNetwork) -> dict[str, float]:
     }
 
 
-def measure_sequences(n_sequences: int, n_threads: int) -> dict[str, float]:
+def measure_sequences(n_sequences: int, n_threads: int, n_calibration: int) -> dict[str, float]:
     """Many sequences of 784 tokens through the small network, bit for bit."""
-    network = fixed_network(*SIZES["small"])
+    network = fixed_network(*SIZES["small"], n_calibration=n_calibration)
     x = mantissas(network, n_sequences, LENGTH)
     network.run(x[:4])
     before = time.perf_counter()
-    outputs = network.run(x, n_threads=n_threads)
+    outputs = run(network, x, n_threads=n_threads).outputs  # random tokens may leave their words
     seconds = time.perf_counter() - before
     some = [0, n_sequences // 2, n_sequences - 1]
     expected = run(network, x[some, :60], backend="reference").outputs
     equal = bool(np.array_equal(outputs[some, :60], expected))
     tokens = n_sequences * LENGTH
+    console.print(
+        f"{n_sequences:,} sequences of {LENGTH} tokens, small, {n_threads} threads: "
+        f"{seconds:.1f} s ({tokens / seconds / 1e6:.2f} million a second), "
+        f"{'equal to' if equal else 'DIFFERENT FROM'} the reference"
+    )
     return {
         "sequences": n_sequences,
         "threads": n_threads,
@@ -188,29 +199,26 @@ def measure_sequences(n_sequences: int, n_threads: int) -> dict[str, float]:
     }
 
 
-def measure_scaling(rounds: int) -> dict[str, list[dict[str, float]]]:
+WIDTHS = ((32, 16), (32, 32), (64, 32), (64, 64), (128, 64), (128, 128), (256, 128))
+
+
+def measure_scaling(rounds: int, n_calibration: int) -> dict[str, list[dict[str, float]]]:
     """Microseconds a token against states, tokens, batch and threads."""
     found: dict[str, list[dict[str, float]]] = {"states": [], "tokens": [], "batch": []}
-    for d_model, d_state in (
-        (32, 16),
-        (32, 32),
-        (64, 32),
-        (64, 64),
-        (128, 64),
-        (128, 128),
-        (256, 128),
-    ):
-        network = fixed_network(d_model, d_state)
+    for d_model, d_state in WIDTHS if n_calibration > 1 else WIDTHS[:5]:
+        network = fixed_network(d_model, d_state, n_calibration=n_calibration)
         step = stepping(network.stream(reset_every=LENGTH), mantissas(network, LENGTH))
         seconds = alternate({"": step}, rounds, 200)[""]
         found["states"].append(
             {"states": 4 * d_model * d_state, "us a token": 1e6 * statistics.median(seconds)}
         )
-    network = fixed_network(*SIZES["small"])
+        show_last(found["states"])
+    network = fixed_network(*SIZES["small"], n_calibration=n_calibration)
     for n in (1, 10, 100, 1000, 10_000):
         stream, x = network.stream(reset_every=LENGTH), mantissas(network, n)
         seconds = alternate({"": lambda s=stream, x=x: s.run(x)}, min(rounds, 5), 1 + 1000 // n)[""]
         found["tokens"].append({"tokens": n, "ms": 1e3 * statistics.median(seconds)})
+        show_last(found["tokens"])
     for n_threads in (1, 2):
         for batch in (1, 4, 16, 64, 256):
             stream = Stream(network, (batch,), LENGTH, n_threads=n_threads)
@@ -218,6 +226,7 @@ def measure_scaling(rounds: int) -> dict[str, list[dict[str, float]]]:
             seconds = alternate({"": lambda s=stream, x=x: s.run(x)}, min(rounds, 5), 3)[""]
             rate = batch * 20 / statistics.median(seconds)
             found["batch"].append({"batch": batch, "threads": n_threads, "tokens a second": rate})
+            show_last(found["batch"])
     return found
 
 
@@ -236,52 +245,46 @@ print(next(line.split()[1] for line in status.splitlines() if line.startswith("V
 """
 
 
-def measure_memory(folder: Path) -> dict[str, float]:
+def measure_memory(folder: Path, n_calibration: int) -> dict[str, float]:
     """Peak memory of streams of two lengths, MB, each in a Python of its own (Linux)."""
     if not Path("/proc/self/status").exists():
         return {}
     path = folder / "memory.h5"
-    fixed_network(*SIZES["small"]).save(path)
+    fixed_network(*SIZES["small"], n_calibration=n_calibration).save(path)
     found = {}
-    for n in (100_000, 1_000_000):
+    for n in (100_000, 1_000_000) if n_calibration > 1 else (20_000, 200_000):
         done = subprocess.run(
             [sys.executable, "-c", MEMORY, str(path), str(n)],
             capture_output=True, text=True, check=True,
         )  # fmt: skip
         found[f"{n} tokens"] = int(done.stdout) / 1024
+        console.print(f"peak memory of a stream of {n} tokens: {found[f'{n} tokens']:.1f} MB")
     path.unlink()
     return found
 
 
-def show(report: dict[str, Any]) -> None:
-    """Print what was measured beside what is wanted."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=110)
-    for size, found in report["tokens"].items():
-        d_model, d_state = SIZES[size]
-        table = Table(title=f"a token of n-S4D {size} ({d_model}, {d_state}), one core")
-        for heading in ("", "µs", "of fixed point's time", "wanted"):
-            table.add_column(heading, justify="left" if not heading else "right")
-        for name, us in found["us"].items():
-            wanted = ""
-            if name == "fixed point":
-                wanted = f"≤ {WANTED_US[size]:g} µs"
-            elif name.startswith("PyTorch"):
-                wanted = f"≥ {WANTED_RATIO[size]:g}x"
-            table.add_row(name, f"{us:,.1f}", f"{found['times as fast'][name]:,.1f}x", wanted)
-        if size == "large":
-            table.add_row("Loihi 2, fall-through (published)", f"{CHIP_US:g}", "", "")
-        console.print(table)
-        console.print(", ".join(f"{name}: {value:,.1f}" for name, value in found["limits"].items()))
-    for one in report["sequences"]:
-        console.print(
-            f"{one['sequences']:,} sequences of 784 tokens, small, {one['threads']} threads: "
-            f"{one['seconds']:.1f} s ({one['million tokens a second']:.2f} million a second), "
-            f"{'equal to' if one['equal to the reference'] else 'DIFFERENT FROM'} the reference"
-        )
-    for length, mb in report["memory_mb"].items():
-        console.print(f"peak memory of a stream of {length}: {mb:.1f} MB")
+def show_tokens(size: str, found: dict[str, Any]) -> None:
+    """Print the tokens of one network beside what is wanted."""
+    d_model, d_state = SIZES[size]
+    table = Table(title=f"a token of n-S4D {size} ({d_model}, {d_state}), one core")
+    for heading in ("", "µs", "of fixed point's time", "wanted"):
+        table.add_column(heading, justify="left" if not heading else "right")
+    for name, us in found["us"].items():
+        wanted = ""
+        if name == "fixed point":
+            wanted = f"≤ {WANTED_US[size]:g} µs"
+        elif name.startswith("PyTorch"):
+            wanted = f"≥ {WANTED_RATIO[size]:g}x"
+        table.add_row(name, f"{us:,.1f}", f"{found['times as fast'][name]:,.1f}x", wanted)
+    if size == "large":
+        table.add_row("Loihi 2, fall-through (published)", f"{CHIP_US:g}", "", "")
+    console.print(table)
+    console.print(", ".join(f"{name}: {value:,.1f}" for name, value in found["limits"].items()))
+
+
+def show_last(rows: list[dict[str, float]]) -> None:
+    """Print the row that was measured last."""
+    console.print(", ".join(f"{name}: {value:,.4g}" for name, value in rows[-1].items()))
 
 
 def draw(report: dict[str, Any], path: Path) -> None:
@@ -338,16 +341,16 @@ def main() -> None:
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
-    rounds = 5 if options.quick else 15
-    n_sequences = 1000 if options.quick else 10_000
+    # to quantise takes most of the time: the networks of a first look have seen one sample only
+    rounds, n_sequences, n_calibration = (2, 200, 1) if options.quick else (15, 10_000, 32)
+    threads = sorted({1, os.cpu_count() or 1})
     report = {
         "machine": machine("numpy", "numba", "torch"),
-        "tokens": measure_tokens(rounds),
-        "sequences": [measure_sequences(n_sequences, n) for n in sorted({1, os.cpu_count() or 1})],
-        "scaling": measure_scaling(rounds),
-        "memory_mb": measure_memory(options.output),
+        "tokens": measure_tokens(rounds, n_calibration),
+        "sequences": [measure_sequences(n_sequences, n, n_calibration) for n in threads],
+        "scaling": measure_scaling(rounds, n_calibration),
+        "memory_mb": measure_memory(options.output, n_calibration),
     }
-    show(report)
     path = options.output / "engine.json"
     path.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
     draw(report, options.output / "engine.png")
