@@ -73,7 +73,9 @@ class Pruner:
             raise ValueError(
                 f"allocation must be one of {get_args(Allocation)}, got {allocation!r}"
             )
-        end, every = real_number(end, "end", 0, 1), integer(every, "every", 1)
+        end, every = real_number(end, "end", 0, 1), integer(every, "every")
+        if every < 1:
+            raise ValueError(f"every must be at least 1, got {every}")
         self._weights = dict(prunable(model))
         if not self._weights:
             raise ValueError("model: it has no Linear and no S5 layer to prune")

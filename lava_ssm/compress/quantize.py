@@ -109,8 +109,12 @@ def quantize(
     if input_range is not None:
         if bound != "calibrated":
             raise ValueError("input_range: is for bound='calibrated', got bound='certified'")
-        # from the largest magnitude of the calibration data on
-        input_range = real_number(input_range, "input_range", float(peak), 1e200)
+        input_range = real_number(input_range, "input_range")
+        if not peak <= input_range <= 1e200:
+            raise ValueError(
+                f"input_range must lie in [{peak:g}, 1e200], from the largest magnitude of the "
+                f"calibration data on, got {input_range!r}"
+            )
     formats = Formats() if formats is None else formats
     if not isinstance(formats, Formats):
         raise TypeError(f"formats must be a Formats, such as PAPER, got {formats!r}")

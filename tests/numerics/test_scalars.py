@@ -39,7 +39,7 @@ def test_an_integer_beyond_64_bits_is_refused_however_long() -> None:
 def test_what_is_no_real_number_is_refused() -> None:
     assert real_number(Fraction(1, 2), "rate", 0, 1) == real_number(np.float16(0.5), "rate") == 0.5
     for wrong in (True, "0.5", None, 1j, np.nan, np.inf, 10**400, np.array(0.5)):
-        with pytest.raises(ValueError, match="rate must be a finite number of at least 0, got"):
+        with pytest.raises(ValueError, match="rate must be a number of at least 0, got"):
             real_number(wrong, "rate", 0)
     with pytest.raises(ValueError, match=r"rate must lie in \[0, 1\], got 1.5"):
         real_number(1.5, "rate", 0, 1)
