@@ -1,7 +1,7 @@
 """How fast the compiled engine runs tokens, sequences and batches, beside its peers.
 
-    python benchmarks/engine.py          about four minutes
-    python benchmarks/engine.py --quick  about one
+    python benchmarks/engine.py          several minutes
+    python benchmarks/engine.py --quick  about one: fewer rounds, networks that saw one sample
 
 The peers are steps of the same networks in PyTorch (eager, float32) and NumPy (complex64), and
 the reference. Rounds of all alternate; the table shows medians, on one core unless it says
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+import networks
 import numpy as np
 import torch
 from machine import alternate, machine, ratio
@@ -109,12 +110,12 @@ def stepping(stream: Stream, tokens: np.ndarray) -> Step:
     return lambda: stream.step(next(endless))
 
 
-def measure_tokens(rounds: int, n_calibration: int) -> dict[str, dict[str, Any]]:
+def measure_tokens(rounds: int) -> dict[str, dict[str, Any]]:
     """Microseconds a token, streaming; and how many times as fast as the peers."""
     results = {}
     for size, (d_model, d_state) in SIZES.items():
         console.print(f"[dim]tokens of n-S4D {size} ...")
-        fixed = fixed_network(d_model, d_state, n_calibration=n_calibration)
+        fixed = fixed_network(d_model, d_state)
         network = float_network(d_model, d_state)
         integers = mantissas(fixed, LENGTH)
         values = np.ldexp(integers, -fixed.input_exponent)
@@ -173,9 +174,9 @@ def limits(network: FixedNetwork) -> dict[str, float]:
     }
 
 
-def measure_sequences(n_sequences: int, n_threads: int, n_calibration: int) -> dict[str, float]:
+def measure_sequences(n_sequences: int, n_threads: int) -> dict[str, float]:
     """Many sequences of 784 tokens through the small network, bit for bit."""
-    network = fixed_network(*SIZES["small"], n_calibration=n_calibration)
+    network = fixed_network(*SIZES["small"])
     x = mantissas(network, n_sequences, LENGTH)
     network.run(x[:4])
     before = time.perf_counter()
@@ -202,18 +203,18 @@ def measure_sequences(n_sequences: int, n_threads: int, n_calibration: int) -> d
 WIDTHS = ((32, 16), (32, 32), (64, 32), (64, 64), (128, 64), (128, 128), (256, 128))
 
 
-def measure_scaling(rounds: int, n_calibration: int) -> dict[str, list[dict[str, float]]]:
+def measure_scaling(rounds: int) -> dict[str, list[dict[str, float]]]:
     """Microseconds a token against states, tokens, batch and threads."""
     found: dict[str, list[dict[str, float]]] = {"states": [], "tokens": [], "batch": []}
-    for d_model, d_state in WIDTHS if n_calibration > 1 else WIDTHS[:5]:
-        network = fixed_network(d_model, d_state, n_calibration=n_calibration)
+    for d_model, d_state in WIDTHS if networks.samples > 1 else WIDTHS[:5]:
+        network = fixed_network(d_model, d_state)
         step = stepping(network.stream(reset_every=LENGTH), mantissas(network, LENGTH))
         seconds = alternate({"": step}, rounds, 200)[""]
         found["states"].append(
             {"states": 4 * d_model * d_state, "us a token": 1e6 * statistics.median(seconds)}
         )
         show_last(found["states"])
-    network = fixed_network(*SIZES["small"], n_calibration=n_calibration)
+    network = fixed_network(*SIZES["small"])
     for n in (1, 10, 100, 1000, 10_000):
         stream, x = network.stream(reset_every=LENGTH), mantissas(network, n)
         seconds = alternate({"": lambda s=stream, x=x: s.run(x)}, min(rounds, 5), 1 + 1000 // n)[""]
@@ -245,14 +246,14 @@ print(next(line.split()[1] for line in status.splitlines() if line.startswith("V
 """
 
 
-def measure_memory(folder: Path, n_calibration: int) -> dict[str, float]:
+def measure_memory(folder: Path) -> dict[str, float]:
     """Peak memory of streams of two lengths, MB, each in a Python of its own (Linux)."""
     if not Path("/proc/self/status").exists():
         return {}
     path = folder / "memory.h5"
-    fixed_network(*SIZES["small"], n_calibration=n_calibration).save(path)
+    fixed_network(*SIZES["small"]).save(path)
     found = {}
-    for n in (100_000, 1_000_000) if n_calibration > 1 else (20_000, 200_000):
+    for n in (100_000, 1_000_000) if networks.samples > 1 else (20_000, 200_000):
         done = subprocess.run(
             [sys.executable, "-c", MEMORY, str(path), str(n)],
             capture_output=True, text=True, check=True,
@@ -341,15 +342,15 @@ def main() -> None:
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
-    # to quantise takes most of the time: the networks of a first look have seen one sample only
-    rounds, n_sequences, n_calibration = (2, 200, 1) if options.quick else (15, 10_000, 32)
+    rounds, n_sequences = (2, 200) if options.quick else (15, 10_000)
+    networks.samples = 1 if options.quick else networks.samples
     threads = sorted({1, os.cpu_count() or 1})
     report = {
         "machine": machine("numpy", "numba", "torch"),
-        "tokens": measure_tokens(rounds, n_calibration),
-        "sequences": [measure_sequences(n_sequences, n, n_calibration) for n in threads],
-        "scaling": measure_scaling(rounds, n_calibration),
-        "memory_mb": measure_memory(options.output, n_calibration),
+        "tokens": measure_tokens(rounds),
+        "sequences": [measure_sequences(n_sequences, n) for n in threads],
+        "scaling": measure_scaling(rounds),
+        "memory_mb": measure_memory(options.output),
     }
     path = options.output / "engine.json"
     path.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n")

@@ -21,16 +21,16 @@ def float_network(d_model: int, d_state: int, readout: str = "mean") -> Network:
     return nn.export(nn.NS4D(1, d_model, d_state, 4, 10, readout=readout))
 
 
-@cache
-def fixed_network(
-    d_model: int, d_state: int, readout: str = "mean", n_calibration: int = 32
-) -> FixedNetwork:
-    """The same, quantised; the tokens are in [0, 1], `LENGTH` a sample.
+samples = 32
+"""On which `fixed_network` calibrates; to quantise takes as long as they are many. (1: a first look
+at speeds; nothing is searched for either.)"""
 
-    To quantise takes as long as `n_calibration`, the number of samples that it looks at.
-    """
-    tokens = np.random.default_rng(1).uniform(size=(n_calibration, LENGTH, 1))
-    formats = compress.Formats(search=n_calibration > 1)
+
+@cache
+def fixed_network(d_model: int, d_state: int, readout: str = "mean") -> FixedNetwork:
+    """The same, quantised; the tokens are in [0, 1], `LENGTH` a sample."""
+    tokens = np.random.default_rng(1).uniform(size=(samples, LENGTH, 1))
+    formats = compress.Formats(search=samples > 1)
     return compress.quantize(float_network(d_model, d_state, readout), tokens, formats)
 
 
