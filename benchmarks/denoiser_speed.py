@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from machine import say
 from numpy.random import Generator
 from rich.console import Console
 from rich.table import Table
@@ -105,6 +106,7 @@ def measure(k: float, repeats: int) -> list[dict[str, Any]]:
                 "bytes": net.nbytes,
             }
         )
+        say("network", results[-1])
     return results
 
 

@@ -1,7 +1,7 @@
 """How fast the compiled engine runs tokens, sequences and batches, beside its peers.
 
-    python benchmarks/engine.py          about four minutes
-    python benchmarks/engine.py --quick  about one
+    python benchmarks/engine.py          several minutes
+    python benchmarks/engine.py --quick  about one: fewer rounds, networks that saw one sample
 
 The peers are steps of the same networks in PyTorch (eager, float32) and NumPy (complex64), and
 the reference. Rounds of all alternate; the table shows medians, on one core unless it says
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+import networks
 import numpy as np
 import torch
 from machine import alternate, machine, ratio
@@ -39,6 +40,9 @@ CHIP_US = 66.0
 """Published: a token of the large network on Loihi 2, fall-through, 111 cores."""
 
 Step = Callable[[], object]
+
+console = Console(width=None if sys.stdout.isatty() else 110, highlight=False)
+"""Each row is printed as soon as it is measured."""
 
 
 def torch_step(network: Network) -> Step:
@@ -111,7 +115,9 @@ def measure_tokens(rounds: int) -> dict[str, dict[str, Any]]:
     """Microseconds a token, streaming; and how many times as fast as the peers."""
     results = {}
     for size, (d_model, d_state) in SIZES.items():
-        fixed, network = fixed_network(d_model, d_state), float_network(d_model, d_state)
+        console.print(f"[dim]tokens of n-S4D {size} ...")
+        fixed = fixed_network(d_model, d_state)
+        network = float_network(d_model, d_state)
         integers = mantissas(fixed, LENGTH)
         values = np.ldexp(integers, -fixed.input_exponent)
         things: dict[str, Step] = {
@@ -122,7 +128,7 @@ def measure_tokens(rounds: int) -> dict[str, dict[str, Any]]:
             "NumPy, complex64": numpy_step(network),
             "reference, fixed point": stepping(fixed.stream(backend="reference"), integers),
         }
-        repeats = {name: 3 if "reference" in name else 300 for name in things}
+        repeats = {name: 1 if "reference" in name else 300 for name in things}
         seconds = alternate(things, rounds, repeats)
         results[size] = {
             "us": {name: 1e6 * statistics.median(s) for name, s in seconds.items()},
@@ -131,6 +137,7 @@ def measure_tokens(rounds: int) -> dict[str, dict[str, Any]]:
             },
             "limits": limits(fixed),
         }
+        show_tokens(size, results[size])
     return results
 
 
@@ -174,12 +181,17 @@ def measure_sequences(n_sequences: int, n_threads: int) -> dict[str, float]:
     x = mantissas(network, n_sequences, LENGTH)
     network.run(x[:4])
     before = time.perf_counter()
-    outputs = network.run(x, n_threads=n_threads)
+    outputs = run(network, x, n_threads=n_threads).outputs  # random tokens may leave their words
     seconds = time.perf_counter() - before
     some = [0, n_sequences // 2, n_sequences - 1]
     expected = run(network, x[some, :60], backend="reference").outputs
     equal = bool(np.array_equal(outputs[some, :60], expected))
     tokens = n_sequences * LENGTH
+    console.print(
+        f"{n_sequences:,} sequences of {LENGTH} tokens, small, {n_threads} threads: "
+        f"{seconds:.1f} s ({tokens / seconds / 1e6:.2f} million a second), "
+        f"{'equal to' if equal else 'DIFFERENT FROM'} the reference"
+    )
     return {
         "sequences": n_sequences,
         "threads": n_threads,
@@ -189,29 +201,26 @@ def measure_sequences(n_sequences: int, n_threads: int) -> dict[str, float]:
     }
 
 
+WIDTHS = ((32, 16), (32, 32), (64, 32), (64, 64), (128, 64), (128, 128), (256, 128))
+
+
 def measure_scaling(rounds: int) -> dict[str, list[dict[str, float]]]:
     """Microseconds a token against states, tokens, batch and threads."""
     found: dict[str, list[dict[str, float]]] = {"states": [], "tokens": [], "batch": []}
-    for d_model, d_state in (
-        (32, 16),
-        (32, 32),
-        (64, 32),
-        (64, 64),
-        (128, 64),
-        (128, 128),
-        (256, 128),
-    ):
+    for d_model, d_state in WIDTHS if networks.samples > 1 else WIDTHS[:5]:
         network = fixed_network(d_model, d_state)
         step = stepping(network.stream(reset_every=LENGTH), mantissas(network, LENGTH))
         seconds = alternate({"": step}, rounds, 200)[""]
         found["states"].append(
             {"states": 4 * d_model * d_state, "us a token": 1e6 * statistics.median(seconds)}
         )
+        show_last(found["states"])
     network = fixed_network(*SIZES["small"])
     for n in (1, 10, 100, 1000, 10_000):
         stream, x = network.stream(reset_every=LENGTH), mantissas(network, n)
         seconds = alternate({"": lambda s=stream, x=x: s.run(x)}, min(rounds, 5), 1 + 1000 // n)[""]
         found["tokens"].append({"tokens": n, "ms": 1e3 * statistics.median(seconds)})
+        show_last(found["tokens"])
     for n_threads in (1, 2):
         for batch in (1, 4, 16, 64, 256):
             stream = Stream(network, (batch,), LENGTH, n_threads=n_threads)
@@ -219,6 +228,7 @@ def measure_scaling(rounds: int) -> dict[str, list[dict[str, float]]]:
             seconds = alternate({"": lambda s=stream, x=x: s.run(x)}, min(rounds, 5), 3)[""]
             rate = batch * 20 / statistics.median(seconds)
             found["batch"].append({"batch": batch, "threads": n_threads, "tokens a second": rate})
+            show_last(found["batch"])
     return found
 
 
@@ -244,45 +254,39 @@ def measure_memory(folder: Path) -> dict[str, float]:
     path = folder / "memory.safetensors"
     fixed_network(*SIZES["small"]).save(path)
     found = {}
-    for n in (100_000, 1_000_000):
+    for n in (100_000, 1_000_000) if networks.samples > 1 else (20_000, 200_000):
         done = subprocess.run(
             [sys.executable, "-c", MEMORY, str(path), str(n)],
             capture_output=True, text=True, check=True,
         )  # fmt: skip
         found[f"{n} tokens"] = int(done.stdout) / 1024
+        console.print(f"peak memory of a stream of {n} tokens: {found[f'{n} tokens']:.1f} MB")
     path.unlink()
     return found
 
 
-def show(report: dict[str, Any]) -> None:
-    """Print what was measured beside what is wanted."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=110)
-    for size, found in report["tokens"].items():
-        d_model, d_state = SIZES[size]
-        table = Table(title=f"a token of n-S4D {size} ({d_model}, {d_state}), one core")
-        for heading in ("", "µs", "of fixed point's time", "wanted"):
-            table.add_column(heading, justify="left" if not heading else "right")
-        for name, us in found["us"].items():
-            wanted = ""
-            if name == "fixed point":
-                wanted = f"≤ {WANTED_US[size]:g} µs"
-            elif name.startswith("PyTorch"):
-                wanted = f"≥ {WANTED_RATIO[size]:g}x"
-            table.add_row(name, f"{us:,.1f}", f"{found['times as fast'][name]:,.1f}x", wanted)
-        if size == "large":
-            table.add_row("Loihi 2, fall-through (published)", f"{CHIP_US:g}", "", "")
-        console.print(table)
-        console.print(", ".join(f"{name}: {value:,.1f}" for name, value in found["limits"].items()))
-    for one in report["sequences"]:
-        console.print(
-            f"{one['sequences']:,} sequences of 784 tokens, small, {one['threads']} threads: "
-            f"{one['seconds']:.1f} s ({one['million tokens a second']:.2f} million a second), "
-            f"{'equal to' if one['equal to the reference'] else 'DIFFERENT FROM'} the reference"
-        )
-    for length, mb in report["memory_mb"].items():
-        console.print(f"peak memory of a stream of {length}: {mb:.1f} MB")
+def show_tokens(size: str, found: dict[str, Any]) -> None:
+    """Print the tokens of one network beside what is wanted."""
+    d_model, d_state = SIZES[size]
+    table = Table(title=f"a token of n-S4D {size} ({d_model}, {d_state}), one core")
+    for heading in ("", "µs", "of fixed point's time", "wanted"):
+        table.add_column(heading, justify="left" if not heading else "right")
+    for name, us in found["us"].items():
+        wanted = ""
+        if name == "fixed point":
+            wanted = f"≤ {WANTED_US[size]:g} µs"
+        elif name.startswith("PyTorch"):
+            wanted = f"≥ {WANTED_RATIO[size]:g}x"
+        table.add_row(name, f"{us:,.1f}", f"{found['times as fast'][name]:,.1f}x", wanted)
+    if size == "large":
+        table.add_row("Loihi 2, fall-through (published)", f"{CHIP_US:g}", "", "")
+    console.print(table)
+    console.print(", ".join(f"{name}: {value:,.1f}" for name, value in found["limits"].items()))
+
+
+def show_last(rows: list[dict[str, float]]) -> None:
+    """Print the row that was measured last."""
+    console.print(", ".join(f"{name}: {value:,.4g}" for name, value in rows[-1].items()))
 
 
 def draw(report: dict[str, Any], path: Path) -> None:
@@ -339,16 +343,16 @@ def main() -> None:
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
-    rounds = 5 if options.quick else 15
-    n_sequences = 1000 if options.quick else 10_000
+    rounds, n_sequences = (2, 200) if options.quick else (15, 10_000)
+    networks.samples = 1 if options.quick else networks.samples
+    threads = sorted({1, os.cpu_count() or 1})
     report = {
         "machine": machine("numpy", "numba", "torch"),
         "tokens": measure_tokens(rounds),
-        "sequences": [measure_sequences(n_sequences, n) for n in sorted({1, os.cpu_count() or 1})],
+        "sequences": [measure_sequences(n_sequences, n) for n in threads],
         "scaling": measure_scaling(rounds),
         "memory_mb": measure_memory(options.output),
     }
-    show(report)
     path = options.output / "engine.json"
     files.write(path, json.dumps(report, indent=2, ensure_ascii=False) + "\n")
     draw(report, options.output / "engine.png")

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+import networks
 import numpy as np
 import torch
 from graphs.chain import chain
@@ -32,10 +33,9 @@ from lava.proc.io.sink import RingBuffer as RingSink
 from lava.proc.io.source import RingBuffer as RingSource
 from lava.proc.s4d.process import S4d
 from lava.proc.sparse.process import Sparse
-from machine import machine, plain_lava, ratio
+from machine import machine, plain_lava, ratio, say
 from networks import LENGTH, SIZES, fixed_network, float_network, mantissas
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 from scipy.sparse import csr_matrix, identity, kron
 
@@ -196,6 +196,7 @@ def measure_batches(rounds: int) -> list[Batch]:
             finally:
                 subject.stop()
             found.append(Batch(size, name, threads, 50 * size / statistics.median(times)))
+            say("batch", asdict(found[-1]))
     return found
 
 
@@ -278,19 +279,14 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=RESULTS, help="folder of the results")
     options = parser.parse_args()
     torch.set_num_threads(1)  # plain Lava forks this process
-    rounds = 5 if options.quick else 15
+    rounds = 3 if options.quick else 15
+    networks.samples = 1 if options.quick else networks.samples
     report: dict[str, Any] = {"machine": machine("numpy", "numba", "lava-nc"), "tokens": {}}
-    with Progress(transient=True) as progress:
-        task = progress.add_task("measuring", total=len(SIZES) + 2)
-        for size in SIZES:
-            progress.update(task, description=size)
-            report["tokens"][size] = measure_tokens(size, 100, rounds)
-            progress.advance(task)
-        progress.update(task, description="batches")
-        report["batches"] = [asdict(batch) for batch in measure_batches(rounds)]
-        progress.advance(task)
-        progress.update(task, description="outputs")
-        report["a million outputs, s"] = measure_outputs()
+    for size in SIZES:
+        report["tokens"][size] = measure_tokens(size, 100, rounds)
+        say(f"{size}, us a token", report["tokens"][size]["us a token"])
+    report["batches"] = [asdict(batch) for batch in measure_batches(rounds)]
+    report["a million outputs, s"] = measure_outputs()
     show(report)
     options.output.mkdir(parents=True, exist_ok=True)
     path = options.output / "lava_backend.json"

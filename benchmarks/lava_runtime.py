@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+import networks
 import numpy as np
 import psutil
 import torch
@@ -29,10 +30,9 @@ from lava.magma.core.run_configs import Loihi2SimCfg
 from lava.proc.dense.process import Dense
 from lava.proc.io.sink import RingBuffer as Sink
 from lava.proc.lif.process import LIF
-from machine import machine, plain_lava
+from machine import machine, plain_lava, say
 from networks import fixed_network
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 
 from lava_ssm import files, runtime
@@ -299,6 +299,7 @@ def main() -> None:
     options = parser.parse_args()
     rounds = 3 if options.quick else 11
     growth = 200 if options.quick else 1000
+    networks.samples = 1 if options.quick else networks.samples
     buffer = 50 * (rounds + 2)
     cases: list[tuple[str, Callable[[], Graph], float | None, int]] = [
         ("chain of (64,)", lambda: chain_graph((64,)), 20, 200),
@@ -311,21 +312,17 @@ def main() -> None:
         ("n-S4D, large (H = 128, N = 64), fixed", lambda: s4d_graph(128, 64, buffer), 5, 50),
     ]
     speeds = []
-    with Progress(transient=True) as progress:
-        task = progress.add_task("measuring", total=len(cases) + 3)
-        for name, build, wanted, n_steps in cases:
-            progress.update(task, description=name)
-            speeds.append(measure_speed(name, build, wanted, n_steps, rounds))
-            progress.advance(task)
-        rest: dict[str, Any] = {}
-        for key, measure in (
-            ("building_ms", lambda: measure_building(rounds)),
-            ("vars_ms", lambda: measure_vars(rounds)),
-            ("growth", lambda: measure_growth(growth)),
-        ):
-            progress.update(task, description=key)
-            rest[key] = measure()
-            progress.advance(task)
+    for name, build, wanted, n_steps in cases:
+        speeds.append(measure_speed(name, build, wanted, n_steps, rounds))
+        say("us a step", asdict(speeds[-1]))
+    rest: dict[str, Any] = {}
+    for key, measure in (
+        ("building_ms", lambda: measure_building(rounds)),
+        ("vars_ms", lambda: measure_vars(rounds)),
+        ("growth", lambda: measure_growth(growth)),
+    ):
+        rest[key] = measure()
+        say(key, rest[key])
     show(speeds, rest)
     where = machine("numpy", "lava-nc")
     options.output.mkdir(parents=True, exist_ok=True)

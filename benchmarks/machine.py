@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from lava_ssm.cli.bench.machine import machine
 
-__all__ = ["alternate", "machine", "plain_lava", "ratio"]
+__all__ = ["alternate", "machine", "plain_lava", "ratio", "say"]
 
 
 def alternate(
@@ -46,6 +46,14 @@ def plain_lava() -> Iterator[None]:
         yield
     finally:
         runtime.set_hygiene(True)
+
+
+def say(name: str, values: Mapping[str, object]) -> None:
+    """Print a row as soon as it is measured: benchmarks take minutes."""
+    shown = (
+        f"{key} {v:,.4g}" if isinstance(v, float) else f"{key} {v}" for key, v in values.items()
+    )
+    print(f"{name}: {', '.join(shown)}", flush=True)
 
 
 def ratio(slow: list[float], fast: list[float]) -> float:

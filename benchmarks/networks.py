@@ -1,5 +1,7 @@
 """The untrained networks that benchmarks run: n-S4D small and large, and their like."""
 
+from functools import cache
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -19,10 +21,17 @@ def float_network(d_model: int, d_state: int, readout: str = "mean") -> Network:
     return nn.export(nn.NS4D(1, d_model, d_state, 4, 10, readout=readout))
 
 
+samples = 32
+"""On which `fixed_network` calibrates; to quantise takes as long as they are many. (1: a first look
+at speeds; nothing is searched for either.)"""
+
+
+@cache
 def fixed_network(d_model: int, d_state: int, readout: str = "mean") -> FixedNetwork:
     """The same, quantised; the tokens are in [0, 1], `LENGTH` a sample."""
-    tokens = np.random.default_rng(1).uniform(size=(32, LENGTH, 1))
-    return compress.quantize(float_network(d_model, d_state, readout), tokens)
+    tokens = np.random.default_rng(1).uniform(size=(samples, LENGTH, 1))
+    formats = compress.Formats(search=samples > 1)
+    return compress.quantize(float_network(d_model, d_state, readout), tokens, formats)
 
 
 def mantissas(network: FixedNetwork, *shape: int) -> NDArray[np.int64]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from machine import alternate, machine, ratio
+from machine import alternate, machine, ratio, say
 from memory import peak_megabytes
 from rich.console import Console
 from rich.table import Table
@@ -126,6 +126,8 @@ def measure(time: int, d_state: int, rounds: int) -> dict[str, Any]:
             }
     for way, row in rows.items():
         row["peak_mb"] = peak_megabytes(forward_and_backward, way, time, d_state)
+        times = {name: row[name]["ms"] for name in ("forward", "forward_and_backward")}
+        say(f"{time} tokens, {d_state} states, {way}", {"ms": times, "MB": row["peak_mb"]})
     return rows
 
 

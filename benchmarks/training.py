@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from machine import alternate
+from machine import alternate, say
 from memory import peak_megabytes
 from rich.console import Console
 from rich.table import Table
@@ -129,6 +129,7 @@ def main() -> None:
             ratio = first / medians[name] if make is layer_step else medians[name] / first
             table.add_row(name, f"{medians[name]:.0f}", f"{ratio:.2f}", f"{megabytes:.0f}")
             rows[name] = {"ms": medians[name], "ratio": ratio, "peak_mb": megabytes}
+            say(name, rows[name])
         console.print(table)
         results[title] = rows
     RESULTS.parent.mkdir(exist_ok=True)

@@ -4,9 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
-import numpy as np
-
 from lava_ssm.loihi2.description import Neuron
+from lava_ssm.numerics import real_number
 
 PROFILING = "public profiling script for Loihi 2"
 INFERRED = "inferred from the published n-S4D and S5 figures"
@@ -48,9 +47,8 @@ class Constant:
     source: str
 
     def __post_init__(self) -> None:
-        numbers = (self.low, self.value, self.high)
-        if not all(isinstance(v, int | float | np.number) and np.isfinite(v) for v in numbers):
-            raise ValueError(f"value, low and high must be finite numbers, got {numbers}")
+        for name in ("low", "value", "high"):
+            real_number(getattr(self, name), name)
         if not 0 <= self.low <= self.value <= self.high:
             raise ValueError(
                 f"value {self.value:g} {self.unit} must lie in its range "
@@ -123,7 +121,7 @@ class Constants:
             if name not in {f.name for f in fields(self)}:
                 raise ValueError(f"no constant {name!r}; there are {', '.join(n for n, _ in self)}")
             old: Constant = getattr(self, name)
-            if not isinstance(value, int | float | np.number) or not old.low <= value <= old.high:
+            if not old.low <= real_number(value, name) <= old.high:
                 raise ValueError(
                     f"{name} must lie in [{old.low:g}, {old.high:g}] {old.unit}, got {value!r}; "
                     "for another range, replace the Constant"

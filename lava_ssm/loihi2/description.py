@@ -12,7 +12,7 @@ from enum import Enum
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lava_ssm.numerics import RealArray, integer, reals
+from lava_ssm.numerics import RealArray, integer, member, reals
 
 
 class Neuron(Enum):
@@ -73,7 +73,7 @@ class Population:
     def __post_init__(self) -> None:
         for what, value in (("n_neurons", self.n_neurons), ("step", self.step)):
             object.__setattr__(self, what, integer(value, f"{what} of {self.name!r}", 1))
-        object.__setattr__(self, "kind", Neuron(self.kind))
+        object.__setattr__(self, "kind", member(Neuron, self.kind, f"kind of {self.name!r}"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +117,8 @@ class Synapses:
                 f"activity of {self.name!r} must be one number or have shape {fan_out.shape}, all "
                 f"in [0, 1]; got shape {activity.shape}"
             )
-        object.__setattr__(self, "connectivity", Connectivity(self.connectivity))
+        how = member(Connectivity, self.connectivity, f"connectivity of {self.name!r}")
+        object.__setattr__(self, "connectivity", how)
         for name, values in (("fan_out", fan_out), ("activity", activity)):
             copy = np.broadcast_to(values, fan_out.shape).copy()
             copy.flags.writeable = False

@@ -10,6 +10,7 @@ import numpy as np
 
 from lava_ssm.loihi2.describe import Builder
 from lava_ssm.loihi2.description import Connectivity, Description, Neuron
+from lava_ssm.numerics import integer, real_number
 
 NS4D_PAPER = (
     'S. Meyer et al., "A Diagonal Structured State Space Model on Loihi 2 for Efficient Streaming '
@@ -122,6 +123,9 @@ def ns4d(
         Share of states that send: what a fixed network of this size, initialised but not
         trained, does (0.98 in its first layer, 0.57 in its last).
     """
+    d_model, d_state = integer(d_model, "d_model", 1), integer(d_state, "d_state", 1)
+    n_layers = integer(n_layers, "n_layers", 0)
+    d_input, d_output = integer(d_input, "d_input", 1), integer(d_output, "d_output", 1)
     builder = Builder(d_input)
     _dense(builder, "encoder", d_input, d_model, Connectivity.DENSE, 1.0, 1.0)
     kind = Neuron.REAL_STATE if real else Neuron.COMPLEX_STATE
@@ -177,8 +181,10 @@ def s5(
         Share of messages sent behind a ReLU (here: behind all of them, and by a complex state
         behind its own). Not published; 0.5 passes half of a symmetric signal.
     """
-    if not 0 < density <= 1:
-        raise ValueError(f"density must lie in (0, 1], got {density!r}")
+    d_model, d_state = integer(d_model, "d_model", 1), integer(d_state, "d_state", 1)
+    n_blocks = integer(n_blocks, "n_blocks", 0)
+    d_input, d_output = integer(d_input, "d_input", 1), integer(d_output, "d_output", 1)
+    density = real_number(density, "density", "(0, 1]")
     builder = Builder(d_input)
     sparse = Connectivity.DENSE if density >= 1 else Connectivity.SPARSE
     ones = np.ones(d_model)

@@ -14,13 +14,22 @@ from lava_ssm.network.float_network import FloatLayer, Network
 from lava_ssm.network.gate import FixedGate
 from lava_ssm.network.gelu import GELU
 from lava_ssm.network.linear import FixedLinear
-from lava_ssm.network.readout import Readout, checked_readout
+from lava_ssm.network.readout import Readout
 from lava_ssm.network.relu import ReLU
 from lava_ssm.network.residual import Residual
 from lava_ssm.network.s4d import FixedS4D
 from lava_ssm.network.s5 import FixedS5
 from lava_ssm.network.stage import Stage, stages
-from lava_ssm.numerics import CHIP, Arithmetic, Format, RealArray, dequantize, integer, integers
+from lava_ssm.numerics import (
+    CHIP,
+    Arithmetic,
+    Format,
+    RealArray,
+    dequantize,
+    integer,
+    integers,
+    member,
+)
 
 FixedLayer: TypeAlias = FixedS4D | FixedS5 | FixedLinear | FixedGate
 
@@ -67,7 +76,7 @@ class FixedNetwork(AnyNetwork[np.int64]):
     def __post_init__(self) -> None:
         if isinstance(self.layers, Sequence):
             self._set("layers", tuple(self.layers))
-        self._set("readout", checked_readout(self.readout))
+        self._set("readout", member(Readout, self.readout, "readout"))
         self._set("made_by", made_by(self.made_by))
         if isinstance(self.layers, tuple) and any(isinstance(la, GELU) for la in self.layers):
             raise TypeError("layers: a GELU has no fixed form; replace it by a ReLU")

@@ -13,13 +13,13 @@ from lava_ssm.network.description import made_by
 from lava_ssm.network.gate import Gate
 from lava_ssm.network.gelu import GELU
 from lava_ssm.network.linear import Linear
-from lava_ssm.network.readout import Readout, checked_readout
+from lava_ssm.network.readout import Readout
 from lava_ssm.network.relu import ReLU
 from lava_ssm.network.residual import Residual
 from lava_ssm.network.s4d import S4D
 from lava_ssm.network.s5 import S5
 from lava_ssm.network.stage import Stage, stages
-from lava_ssm.numerics import RealArray, reals
+from lava_ssm.numerics import RealArray, member, reals
 
 FloatLayer: TypeAlias = S4D | S5 | Linear | Gate
 
@@ -53,7 +53,7 @@ class Network(AnyNetwork[np.float64]):
     def __post_init__(self) -> None:
         if isinstance(self.layers, Sequence):
             self._set("layers", tuple(self.layers))
-        self._set("readout", checked_readout(self.readout))
+        self._set("readout", member(Readout, self.readout, "readout"))
         self._set("made_by", made_by(self.made_by))
         _ = self.stages
 

@@ -14,18 +14,3 @@ class Readout(Enum):
     """The mean of the outputs since the sample's first token is emitted; that of the last token is
     the result. A fixed network, as the chip, emits a 32-bit running sum, which `to_float` divides
     by the number of tokens."""
-
-
-def checked_readout(value: object) -> Readout:
-    """Give a readout, or that of a name.
-
-    Raises
-    ------
-    ValueError
-        There is none of that name.
-    """
-    try:
-        return Readout(value)
-    except ValueError:
-        names = [member.value for member in Readout]
-        raise ValueError(f"readout must be a Readout or one of {names}, got {value!r}") from None

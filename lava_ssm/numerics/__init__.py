@@ -26,7 +26,7 @@ from lava_ssm.numerics.overflow import (
 )
 from lava_ssm.numerics.products import multiply_shift
 from lava_ssm.numerics.rounding import Rounding, round_real, shift
-from lava_ssm.numerics.scalars import flag, integer, is_integer, real_number, shown
+from lava_ssm.numerics.scalars import flag, integer, is_integer, member, real_number, shown
 from lava_ssm.numerics.sigmoid import (
     SIGMOID_ERROR,
     SIGMOID_EXPONENT,
@@ -59,6 +59,7 @@ __all__ = [
     "integer",
     "integers",
     "is_integer",
+    "member",
     "multiply_shift",
     "overflowing",
     "quantize",

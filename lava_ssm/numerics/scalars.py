@@ -2,9 +2,12 @@
 
 import math
 import numbers
-from typing import Any
+from enum import Enum
+from typing import Any, TypeVar
 
 import numpy as np
+
+E = TypeVar("E", bound=Enum)
 
 _LOWEST, _HIGHEST = -(2**63), 2**63 - 1
 
@@ -87,3 +90,20 @@ def flag(value: Any, name: str) -> bool:
     if isinstance(value, bool | np.bool_):
         return bool(value)
     raise TypeError(f"{name} must be True or False, got {shown(value)}")
+
+
+def member(kind: type[E], value: Any, name: str) -> E:
+    """Give a member of an enumeration, or that of this value.
+
+    Raises
+    ------
+    ValueError
+        It has none such.
+    """
+    try:
+        return kind(value)
+    except ValueError:
+        values = ", ".join(repr(one.value) for one in kind)
+        raise ValueError(
+            f"{name} must be a {kind.__name__} or one of {values}, got {shown(value)}"
+        ) from None

@@ -125,7 +125,7 @@ def test_pruning_goes_on_from_a_checkpoint() -> None:
         ({"sparsity": 1.0}, r"sparsity must lie in \(0, 1\), got 1.0"),
         ({"sparsity": 0.5, "allocation": "random"}, "allocation must be one of"),
         ({"sparsity": 0.5, "end": 2}, r"end must lie in \[0, 1\]"),
-        ({"sparsity": 0.5, "every": 0}, "every must be an integer in \[1, 2147483647\]"),
+        ({"sparsity": 0.5, "every": 0}, r"every must be an integer in \[1, 2147483647\]"),
         ({"sparsity": 0.9999}, "leaves none of the 320 weights of encoder.weight"),
     ],
 )

@@ -182,7 +182,7 @@ def test_limits_can_be_set_and_are_checked() -> None:
     small = loihi2.Limits(neuron_units=100)
     mapping = loihi2.map(loihi2.ns4d(16, 8, 1), limits=small)
     assert all(c.tables.neuron_units <= 100 for c in mapping.cores)
-    with pytest.raises(ValueError, match="axons must lie in \[1, inf\)"):
+    with pytest.raises(ValueError, match=r"axons must lie in \[1, inf\)"):
         loihi2.Limits(axons=0)
 
 

@@ -96,7 +96,7 @@ def test_the_ndns_proxies_follow_their_definition() -> None:
     assert result.power_proxy(125) == pytest.approx((3000 + 10 * 2050) * 125)
     assert result.pdp_proxy(125, latency=0.032) == pytest.approx(23_500 * 125 * 0.032)
     assert result.pdp_proxy(125) == pytest.approx(23_500 * 125 * result.latency.value)
-    with pytest.raises(ValueError, match="tokens_per_second must lie in \(0, inf\)"):
+    with pytest.raises(ValueError, match=r"tokens_per_second must lie in \(0, inf\)"):
         result.power_proxy(0)
 
 

@@ -198,7 +198,7 @@ def test_bad_clips_and_recipes_are_named() -> None:
     model = SparseS5(257, 8, 8, 1, 257)
     with pytest.raises(ValueError, match=r"noisy, clean must have one shape \(clips, time\)"):
         Denoising(model, torch.zeros(2, 600), torch.zeros(3, 600))
-    with pytest.raises(ValueError, match="epochs must be an integer in \[1, 2147483647\]"):
+    with pytest.raises(ValueError, match=r"epochs must be an integer in \[1, 2147483647\]"):
         DenoisingRecipe(epochs=0)
     with pytest.raises(ValueError, match="warm_up"):
         DenoisingRecipe(warm_up=1.0)

@@ -70,7 +70,10 @@ def test_readout_sums_since_the_samples_first_token() -> None:
     assert sent.tolist() == [[1, 3, 6, 4, 9, 15]]
     source = Source(data=np.arange(1, 7)[np.newaxis] / 2)
     sent = record(source, Readout(shape=(1,), reset_every=3), 6, "floating_pt")
-    assert sent.tolist() == [[0.5, 0.75, 1, 2, 2.25, 2.5]]  # of floats, the mean
+    assert sent.tolist() == [[0.5, 1.5, 3, 2, 4.5, 7.5]]
+    source = Source(data=np.arange(1, 7)[np.newaxis] / 2)
+    sent = record(source, Readout(shape=(1,), mean=True, reset_every=3), 6, "floating_pt")
+    assert sent.tolist() == [[0.5, 0.75, 1, 2, 2.25, 2.5]]
 
 
 @pytest.mark.parametrize("kind", [Relay, Readout])

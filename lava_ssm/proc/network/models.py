@@ -106,8 +106,10 @@ class _Graph:
         plain = not isinstance(layer, _WITH_INPUT) and getattr(layer, "bias", None) is None
         if plain and stage.residual is None and not stage.gelu:
             mean = last and net.readout is network.Readout.MEAN_OVER_TIME
-            kind = Readout if mean else Relay
-            return kind(shape=(layer.d_output,), tag=self.proc.tag, **common)
+            shape, tag = (layer.d_output,), self.proc.tag
+            if mean:
+                return Readout(shape, tag == FLOATING, tag=tag, **common)
+            return Relay(shape, tag=tag, **common)
         if isinstance(layer, network.S4D | FixedS4D):
             # their sums are those of a linear layer of ones, as far as the neurons are concerned
             none = np.zeros((layer.d_model, 1))

@@ -51,4 +51,4 @@ class PyReadoutModelFloat(AbstractRelayModelFloat):
     def fire(self, u: np.ndarray) -> np.ndarray:
         """Add a token's message."""
         self.total[:] = self.total + super().fire(u)
-        return self.total / self.of_sample
+        return self.total / self.of_sample if self.proc_params["mean"] else self.total

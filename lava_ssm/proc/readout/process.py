@@ -8,19 +8,19 @@ from lava_ssm.proc.relay.process import Relay
 
 
 class Readout(Relay):
-    """The readout of a mean over time: a relay that sends the running sum or mean.
+    """The readout of a mean over time: a relay that sends the running sum.
 
-        total' = total + message,    s_out = total'               (fixed point, 32 bits)
-                                     s_out = total' / tokens      (floating point)
+        total' = total + message,    s_out = total'      (with `mean`, total' / tokens)
 
-    where `tokens` are those of the sample so far. The total is zero at each sample's first token
-    (`reset_every`).
-    Other readouts are plain relays.
+    in fixed point with 32 bits. The total is zero at each sample's first token (`reset_every`),
+    `tokens` are those of the sample so far. Other readouts are plain relays.
 
     Parameters
     ----------
     shape, relu, shift, arithmetic, tag, period, offset, reset_every
         As of a `Relay`.
+    mean
+        Whether, in floating point, the mean is sent, as float networks emit it.
 
     Attributes
     ----------
@@ -32,6 +32,7 @@ class Readout(Relay):
         Var of shape (1,): integers that left their words so far.
     """
 
-    def __init__(self, shape: tuple[int, ...], **relay: Any) -> None:
+    def __init__(self, shape: tuple[int, ...], mean: bool = False, **relay: Any) -> None:
         super().__init__(shape, **relay)
+        self.proc_params["mean"] = mean
         self.total = Var(shape=self.shape, init=0)
