@@ -50,7 +50,8 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], tuple
 
 
 def kept(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file() and path.name != "twice.py"]
+    """Give the files of the kernel's machine code."""
+    return [path for path in folder.rglob("*.nb?") if path.is_file()]
 
 
 def test_the_second_start_loads_what_the_first_has_compiled(start: Any, tmp_path: Path) -> None:
