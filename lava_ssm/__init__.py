@@ -50,9 +50,9 @@ def load(path: str | PathLike[str]) -> "Network | FixedNetwork":
     """
     from pathlib import Path
 
-    from lava_ssm import network, zoo
+    from lava_ssm import files, network, zoo
 
-    path = Path(path)
+    path = Path(files.name_of(path))
     if len(path.parts) == 1 and not path.suffix and not path.exists():
         return zoo.load(path.name)
     return network.load(path)

@@ -85,6 +85,22 @@ def write_figure(path: str | PathLike[str], figure: Any, dpi: float) -> None:
     write(path, content.getvalue())
 
 
+def name_of(path: str | PathLike[str]) -> str:
+    """A path as a text.
+
+    Raises
+    ------
+    TypeError
+        It is none.
+    """
+    try:
+        return os.fsdecode(path)
+    except TypeError:
+        raise TypeError(
+            f"path must be a text or a pathlib.Path, got {type(path).__name__}"
+        ) from None
+
+
 def check(path: str | PathLike[str]) -> None:
     """Refuse, before anything is computed, a place where `write` cannot write.
 
@@ -104,7 +120,7 @@ def check(path: str | PathLike[str]) -> None:
 
 def _target(path: str | PathLike[str]) -> tuple[str, os.stat_result | None]:
     """What a path leads to, and the file that is there."""
-    name = os.fsdecode(path)
+    name = name_of(path)
     target = os.path.realpath(name)
     try:
         found = os.stat(name)

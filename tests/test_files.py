@@ -13,11 +13,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from matplotlib.figure import Figure
 
-from lava_ssm import files
+import lava_ssm
+from lava_ssm import audio, files
+from lava_ssm.network import Linear, Network
 
 OLD, NEW = b"old", b"new" * 10_000
 
@@ -311,7 +314,9 @@ def test_a_full_disk_leaves_the_old_file(path: Path) -> None:
 
 KILLED = """
 import os, signal, sys
-from lava_ssm import files
+import lava_ssm
+from lava_ssm import audio, files
+from lava_ssm.network import Linear, Network
 
 os.fsync = lambda descriptor: os.kill(os.getpid(), signal.SIGKILL)
 files.write(sys.argv[1], b"never")
@@ -353,3 +358,11 @@ def test_a_figure_takes_the_format_of_its_name(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="xyz"):
         files.write_figure(tmp_path / "a.xyz", Figure(), dpi=50)
     assert (tmp_path / "a.xyz").read_bytes() == OLD
+
+
+@pytest.mark.parametrize("path", [None, 3, 0.5, ["net"], Path])
+def test_what_is_no_path_is_named(path: Any) -> None:
+    network = Network((Linear([[1.0]]),))
+    for use in (lava_ssm.load, network.save, audio.read, lambda p: files.write(p, b"")):
+        with pytest.raises(TypeError, match="path must be a text or a pathlib.Path, got"):
+            use(path)

@@ -35,10 +35,10 @@ def read(path: str | PathLike[str]) -> RealArray:
     PermissionError
         It may not be read.
     """
-    name = os.fspath(path)
-    if not Path(path).is_file():
+    name = files.name_of(path)
+    if not Path(name).is_file():
         raise FileNotFoundError(f"no sound file {name!r}")
-    _check_finished(path)
+    _check_finished(name)
     try:
         with soundfile.SoundFile(name) as file:
             channels, rate = file.channels, file.samplerate
@@ -46,7 +46,7 @@ def read(path: str | PathLike[str]) -> RealArray:
                 samples = _samples(file)
     except soundfile.LibsndfileError as error:
         raise AudioError(f"{name!r} is no sound file that can be read: {error}") from None
-    given = shlex.quote(os.fsdecode(path))
+    given = shlex.quote(name)
     if rate != SAMPLE_RATE:
         raise AudioError(
             f"{name!r} has {rate} samples a second, {SAMPLE_RATE} are needed: resample it, for "

@@ -87,7 +87,7 @@ def load(path: str | PathLike[str]) -> Network | FixedNetwork:
     NetworkFileError
         The file is damaged or cut short, of another program, or of a newer or an old format.
     """
-    name = os.fspath(path)
+    name = files.name_of(path)
     try:
         arrays, about = archive.read(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -97,7 +97,7 @@ def load(path: str | PathLike[str]) -> Network | FixedNetwork:
             raise NetworkFileError(
                 f"{name!r} is an HDF5 file, as older versions of lava_ssm wrote: if it is one of "
                 "yours, convert it with the project's script, "
-                f"`python scripts/convert_h5.py {shlex.quote(str(name))} NEW.safetensors`"
+                f"`python scripts/convert_h5.py {shlex.quote(name)} NEW.safetensors`"
             ) from None
         raise NetworkFileError(f"{name!r} cannot be loaded: {error}") from error
     try:

@@ -8,7 +8,6 @@ of truth values as {"truths": the number of its bytes}, a float that JSON has no
 """
 
 import math
-import os
 from os import PathLike
 from typing import Any
 
@@ -54,7 +53,7 @@ def read(path: str | PathLike[str]) -> Any:
     CheckpointError
         It is no checkpoint, cut short or damaged.
     """
-    name = os.fspath(path)
+    name = files.name_of(path)
     try:
         arrays, about = archive.read(path)
         return _state(about, arrays)
