@@ -364,5 +364,5 @@ def test_a_figure_takes_the_format_of_its_name(tmp_path: Path) -> None:
 def test_what_is_no_path_is_named(path: Any) -> None:
     network = Network((Linear([[1.0]]),))
     for use in (lava_ssm.load, network.save, audio.read, lambda p: files.write(p, b"")):
-        with pytest.raises(TypeError, match="path must be a text or a pathlib.Path, got"):
+        with pytest.raises(TypeError, match=r"path must be a text or a pathlib\.Path, got"):
             use(path)
