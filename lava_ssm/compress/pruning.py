@@ -47,6 +47,8 @@ class Pruner:
 
     Raises
     ------
+    TypeError
+        Not a torch Module.
     ValueError
         A number outside its range, or a sparsity that leaves a tensor without weights. With
         "global" that depends on the weights: it is tried at once on those that there are, and
@@ -66,10 +68,10 @@ class Pruner:
         end: float = 0.7,
         every: int = 10,
     ) -> None:
-        sparsity, end = (
-            real_number(sparsity, "sparsity", "(0, 1)"),
-            real_number(end, "end", "[0, 1]"),
-        )
+        if not isinstance(model, nn.Module):
+            raise TypeError(f"model must be a torch Module, got {type(model).__name__}")
+        sparsity = real_number(sparsity, "sparsity", "(0, 1)")
+        end = real_number(end, "end", "[0, 1]")
         every = size(every, "every")
         if allocation not in get_args(Allocation):
             raise ValueError(

@@ -19,7 +19,7 @@ from lava_ssm.engine import reference
 from lava_ssm.engine.executor import Executor
 from lava_ssm.engine.overflows import Overflows
 from lava_ssm.engine.states import checked_state
-from lava_ssm.engine.tokens import as_tokens
+from lava_ssm.engine.tokens import tokens_of
 from lava_ssm.network import (
     S4D,
     FixedLinear,
@@ -35,6 +35,9 @@ from lava_ssm.numerics import as_array, check_memory, integer, is_integer, shown
 
 Backend: TypeAlias = Literal["compiled", "reference"]
 T = TypeVar("T")
+
+_MANY = 2**16
+"""Numbers of an input from which on it is asked whether there is memory for them."""
 
 _MOST_DIMENSIONS = 28
 """Of a batch: NumPy's arrays have 32, those of states up to three more than the batch."""
@@ -98,6 +101,7 @@ class Stream:
         self._executor = _executor(network, self.batch, backend, threads, probe)
         takes_mean = network.readout is Readout.MEAN_OVER_TIME
         self._sums, self._divides = takes_mean and network.sums, takes_mean and not network.sums
+        self._can_fail = isinstance(network, FixedNetwork) or probe is not None
         # of the last call: tokens of the sample before it, and its own; None: the last token alone
         self._last: tuple[int, int] | None = 0, 0
         self._thread, self._given = 0, 0  # which thread it was of, and the id of what it gave
@@ -245,12 +249,18 @@ class Stream:
                     raise
             elif self._lost is not None:
                 self._refuse_lost()
-            return self._undone_if_cut_off(self._step_checked, token)
+            u = self._checked(token, "token", ())[..., np.newaxis, :]
+            if self._can_fail or self.n_tokens == self.reset_every:
+                return self._undone_if_cut_off(self._next, u)
+            try:
+                return self._next(u)
+            except BaseException:
+                self._lose("interrupted")
+                raise
 
-    def _step_checked(self, token: ArrayLike) -> NDArray[Any]:
-        u = self._checked(token, "token", ())
+    def _next(self, u: NDArray[Any]) -> NDArray[Any]:
         first = self.n_tokens
-        outputs: NDArray[Any] = self._advance(u[..., np.newaxis, :])[..., 0, :]
+        outputs: NDArray[Any] = self._advance(u)[..., 0, :]
         self._gave(outputs, first, 1)
         return outputs
 
@@ -324,8 +334,10 @@ class Stream:
 
     def _numbers(self, first: int, n: int) -> NDArray[np.int64]:
         """Give the number of each of n tokens in its sample, from 1."""
-        numbers = np.arange(first, first + n)
-        return 1 + (numbers if self.reset_every is None else numbers % self.reset_every)
+        return self._number(np.arange(first, first + n))
+
+    def _number(self, before: Any) -> Any:
+        return 1 + (before if self.reset_every is None else before % self.reset_every)
 
     def _checked(self, given: ArrayLike, name: str, time: tuple[str, ...]) -> NDArray[Any]:
         network, array = self.network, as_array(given, name)
@@ -334,11 +346,12 @@ class Stream:
         if len(shape) != wanted or shape[: len(self.batch)] != self.batch:
             expected = str((*self.batch, *time, network.d_input)).replace("'", "")
             raise ValueError(f"{name} must have shape {expected}, got shape {shape}")
-        n_tokens = math.prod(shape[:-1])
-        # as they are given, brought to the network's form, and what comes of them
-        values = 2 * network.d_input + network.d_output + self._executor.values_per_token
-        check_memory(8 * n_tokens * values, f"{name}: a run of {n_tokens} tokens")
-        return as_tokens(network, array, name)
+        if array.size > _MANY:
+            n_tokens = math.prod(shape[:-1])
+            # as they are given, brought to the network's form, and what comes of them
+            values = 2 * network.d_input + network.d_output + self._executor.values_per_token
+            check_memory(8 * n_tokens * values, f"{name}: a run of {n_tokens} tokens")
+        return tokens_of(network, array, name)
 
     def _advance(self, u: NDArray[Any]) -> NDArray[Any]:
         """Run checked tokens; of the running sums of a float network make means."""
@@ -349,7 +362,7 @@ class Stream:
         else:
             outputs = self._over_samples(u, self.reset_every)
         if self._divides:
-            outputs /= self._numbers(first, n)[:, np.newaxis]
+            outputs /= self._numbers(first, n)[:, np.newaxis] if n != 1 else self._number(first)
         return outputs
 
     def _over_samples(self, u: NDArray[Any], reset_every: int) -> NDArray[Any]:

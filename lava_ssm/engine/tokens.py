@@ -28,7 +28,11 @@ def as_tokens(network: Network | FixedNetwork, x: ArrayLike, name: str = "x") ->
         A token of the wrong width, a value that is not finite or is beyond the input format.
     """
     check_network(network)
-    given = as_array(x, name)
+    return tokens_of(network, as_array(x, name), name)
+
+
+def tokens_of(network: Network | FixedNetwork, given: NDArray, name: str) -> NDArray:
+    """As `as_tokens`, of an array."""
     if given.ndim == 0 or given.shape[-1] != network.d_input:
         raise ValueError(
             f"{name} must have shape (..., {network.d_input}), d_input last; got {given.shape}"

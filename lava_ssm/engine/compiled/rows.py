@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 
 from lava_ssm.engine.compiled.arguments import Arguments
 from lava_ssm.engine.compiled.compiling import ready
-from lava_ssm.engine.compiled.tokens import REAL, Tokens
+from lava_ssm.engine.compiled.tokens import INTEGER, REAL, Tokens
 from lava_ssm.engine.compiled.words import OVERFLOWED
 from lava_ssm.engine.overflows import Tally
 from lava_ssm.network import FixedNetwork
 
 _MOST_THREADS = 256
 """Beyond this a system may refuse to make them."""
+_empty = np.empty
 _NONE = np.zeros(0)
 """No values to be rounded: tokens are mantissas."""
 
@@ -163,7 +164,7 @@ class Rows:
 
     def saved(self) -> tuple[NDArray[Any], ...]:
         """See `Executor`."""
-        return tuple(x.copy() for x in self._carried())
+        return tuple([x.copy() for x in self._carried()])  # a generator would take longer
 
     def restore(self, saved: tuple[NDArray[Any], ...]) -> None:
         """See `Executor`."""
@@ -245,7 +246,7 @@ class FixedRows(Rows):
         values = self._tokens.flat(token)
         if values is None:
             return None
-        outputs = np.empty(self._step_shape, np.int64)
+        outputs = _empty(self._step_shape, INTEGER)
         if values.dtype is REAL:
             done = self._kernel(*given, values, self._token, outputs)
         else:

@@ -17,7 +17,9 @@ _EXACT = {
     **dict.fromkeys(map(np.dtype, ("f2", "f4", "f8")), np.float64),
 }
 """What holds each value of an array's type."""
-REAL, _INTEGER = np.dtype(np.float64), np.dtype(np.int64)
+REAL, INTEGER = np.dtype(np.float64), np.dtype(np.int64)
+_ARRAY = np.ndarray
+"""No subclass: an array of one may be masked."""
 
 
 class Tokens:
@@ -30,7 +32,7 @@ class Tokens:
     """
 
     def __init__(self, form: Format, shape: tuple[int, ...]) -> None:
-        self._shape = shape
+        self._shape = shape if IS_COMPILED else (-1,)  # of no token
         self.limits = np.array([2.0**form.exponent, form.min_mantissa, form.max_mantissa])
         integers, reals = (numba.typeof(np.zeros(1, kind)) for kind in (np.int64, np.float64))
         cube = numba.typeof(np.zeros((1, 1, 1), np.int64))
@@ -45,10 +47,9 @@ class Tokens:
         ndarray or None
             float64: values. int64: mantissas, of which all lie in the format.
         """
-        # no array of a subclass: it may be masked
-        if type(token) is not np.ndarray or token.shape != self._shape or not IS_COMPILED:
+        if type(token) is not _ARRAY or token.shape != self._shape:
             return None
-        if token.dtype is not REAL and token.dtype is not _INTEGER:
+        if token.dtype is not REAL and token.dtype is not INTEGER:
             kind = _EXACT.get(token.dtype)
             if kind is None:
                 return None
