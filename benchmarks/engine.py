@@ -31,7 +31,7 @@ from rich.table import Table
 
 from lava_ssm import files
 from lava_ssm.engine import Stream, run
-from lava_ssm.network import S4D, FixedNetwork, FixedS4D, Network
+from lava_ssm.network import S4D, Activation, FixedNetwork, FixedS4D, Network
 
 RESULTS = Path(__file__).parent / "results"
 WANTED_US = {"small": 12.0, "large": 45.0}
@@ -49,12 +49,17 @@ def torch_step(network: Network) -> Step:
     """A token in PyTorch, float32, state carried."""
     layers: list[tuple[Any, ...]] = []
     for stage in network.stages:
-        layer = stage.layer
+        layer, is_rectified = stage.layer, stage.activation is Activation.RELU
         if isinstance(layer, S4D):
             a, b, c = (torch.tensor(v, dtype=torch.complex64) for v in (layer.a, layer.b, layer.c))
-            layers.append((a, b, c, torch.zeros_like(a), stage.relu))
+            layers.append((a, b, c, torch.zeros_like(a), is_rectified))
         else:
-            layers.append((torch.tensor(layer.weights, dtype=torch.float32), stage.relu))
+            layers.append(
+                (
+                    torch.tensor(layer.weights, dtype=torch.float32),
+                    stage.activation is Activation.RELU,
+                )
+            )
     token = torch.full((1,), 0.5)
 
     @torch.no_grad()
@@ -79,12 +84,12 @@ def numpy_step(network: Network) -> Step:
     """The same in NumPy, complex64."""
     layers: list[tuple[Any, ...]] = []
     for stage in network.stages:
-        layer = stage.layer
+        layer, is_rectified = stage.layer, stage.activation is Activation.RELU
         if isinstance(layer, S4D):
             a, b, c = (v.astype(np.complex64) for v in (layer.a, layer.b, layer.c))
-            layers.append((a, b, c, np.zeros_like(a), stage.relu))
+            layers.append((a, b, c, np.zeros_like(a), is_rectified))
         else:
-            layers.append((layer.weights.astype(np.float32), stage.relu))
+            layers.append((layer.weights.astype(np.float32), is_rectified))
     token = np.full(1, 0.5, np.float32)
 
     def step() -> np.ndarray:

@@ -77,6 +77,28 @@ def test_imports_point_down(path: Path) -> None:
         assert room in HEAVY.get(top, {room}), f"{room} must not import {top}"
 
 
+@pytest.mark.parametrize("room", ["engine", "proc", "loihi2"])
+def test_no_executor_knows_a_kind_of_layer(room: str) -> None:
+    """They walk what a network is lowered to: a kind of layer is its own files and the faces."""
+    from lava_ssm import network
+
+    kinds = {
+        name
+        for name, value in vars(network).items()
+        if isinstance(value, type)
+        and issubclass(value, network.Layer)
+        and value not in (network.Layer, network.FloatLayer, network.FixedLayer)
+    }
+    assert len(kinds) >= 10
+    for path in (PACKAGE / room).rglob("*.py"):
+        named = {
+            node.attr if isinstance(node, ast.Attribute) else node.id
+            for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.Attribute | ast.Name)
+        }
+        assert not named & kinds, f"{path} names {named & kinds}"
+
+
 def test_every_room_has_its_rule() -> None:
     assert {room_of(p) for p in sources()} <= set(ALLOWED) | FREE
 

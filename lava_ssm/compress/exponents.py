@@ -19,9 +19,18 @@ from lava_ssm.compress.ranges import (
     s4d_interval,
     sum_scale,
 )
-from lava_ssm.network import FixedGate, FixedLinear, FixedS4D, FixedS5, Readout, Stage
+from lava_ssm.network import (
+    Activation,
+    FixedGate,
+    FixedGLU,
+    FixedLinear,
+    FixedS4D,
+    FixedS5,
+    Readout,
+    Stage,
+)
 from lava_ssm.network.description import BIAS_BITS
-from lava_ssm.network.fixed_network import FixedLayer
+from lava_ssm.network.layer import FixedLayer
 from lava_ssm.numerics import (
     SIGMOID_EXPONENT,
     SYNAPSE_BITS,
@@ -121,12 +130,17 @@ def room(
     return Room(tuple(edges), tuple(states))
 
 
-def _sums(layer: FixedLinear | FixedGate | FixedS5, seen: Observed, stage: int) -> RealArray:
+def _sums(layer: FixedLayer, seen: Observed, stage: int) -> RealArray:
     """Largest 32-bit sums of a stage's first synapse, as its input's mantissas have exponent 0."""
     if isinstance(layer, FixedS5):
         e_b = np.broadcast_to(layer.b_exponent, layer.d_state)
         return seen.drive(stage) * np.tile(np.exp2(e_b + 1.0), 2)
-    return seen.sums(stage) * sum_scale(layer)
+    if isinstance(layer, FixedGLU):
+        gates = seen.sums(stage) * sum_scale(layer.gate_exponent, layer.d_output)
+        values = seen.second(stage) * sum_scale(layer.exponent, layer.d_output)
+        return np.maximum(gates, values)
+    assert isinstance(layer, FixedLinear | FixedGate)
+    return seen.sums(stage) * sum_scale(layer.exponent, layer.d_output)
 
 
 def _fit(peak: float, bits: int, spare: int = SPARE) -> int:
@@ -279,7 +293,7 @@ def certified(
             for e in range(highest, highest - 64, -1):
                 amount = np.asarray(before.layer.exponent) + exponents[-1] + 1 - e
                 message = behind.shifted(amount)
-                message = message.rectified() if before.relu else message
+                message = message.rectified() if before.activation is Activation.RELU else message
                 sums = _through(stages, segment, message, tokens, readout, rules)
                 if sums is not None:
                     break
@@ -323,5 +337,5 @@ def _through(
         out = s4d_interval(stage.layer, rules, message)
         if out is None or not out.fits(SYNAPSE_BITS):
             return None
-        message = out.rectified() if stage.relu else out
+        message = out.rectified() if stage.activation is Activation.RELU else out
     raise AssertionError("a segment ends at a linear layer or at the output")

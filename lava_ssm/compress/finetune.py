@@ -11,6 +11,7 @@ from lava_ssm import engine
 from lava_ssm.compress import finetune_s5
 from lava_ssm.compress.balance import found_scale, scaled
 from lava_ssm.compress.parameters import largest_exponents, parts_of, stable, weight_exponents
+from lava_ssm.compress.shares import layout_of
 from lava_ssm.compress.straight_through import instead, saturated, straight
 from lava_ssm.compress.zeros import Zeros
 from lava_ssm.network import (
@@ -23,7 +24,6 @@ from lava_ssm.network import (
     FixedS5,
     Gate,
     Linear,
-    Network,
     Readout,
 )
 from lava_ssm.network.linear import WEIGHT_BITS
@@ -91,7 +91,7 @@ class FixedModel(nn.Module):
             raise ValueError(f"scales must be 'frozen' or 'fitted', got {scales!r}")
         network = export(model)
         values = fixed.dequantize()
-        if _shapes(network) != _shapes(values) or network.readout is not fixed.readout:
+        if layout_of(network) != layout_of(values):
             raise ValueError("fixed: its layers or its readout are not those of the model")
         self.model, self.start, self.scales, self.n_threads = model, fixed, scales, n_threads
         self.overflows = 0
@@ -218,14 +218,6 @@ class FixedModel(nn.Module):
                 case _:
                     y = module(y)
         return y.permute(1, 2, 0).float()
-
-
-def _shapes(network: Network) -> list[tuple[Any, ...]]:
-    """Kind of each layer, and the shape of its parameters."""
-    return [
-        (type(la), np.shape(getattr(la, "weights", 0)), np.shape(getattr(la, "a", 0)))
-        for la in network.layers
-    ]
 
 
 def _rounded_s4d(real: S4D, old: FixedS4D, scale: np.ndarray, fitted: bool) -> FixedS4D:

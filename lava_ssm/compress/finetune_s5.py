@@ -13,9 +13,8 @@ from lava_ssm.compress.parameters import parts, stable
 from lava_ssm.compress.s5 import gate_bias
 from lava_ssm.compress.straight_through import saturated, straight
 from lava_ssm.network import S5, FixedGate, FixedLinear, FixedNetwork, FixedS5, Gate, Linear
-from lava_ssm.network.description import BIAS_BITS
+from lava_ssm.network.description import BIAS_BITS, DIAGONAL_BITS
 from lava_ssm.network.linear import WEIGHT_BITS
-from lava_ssm.network.s5 import DIAGONAL_BITS
 from lava_ssm.nn import SparseS5
 from lava_ssm.nn.scan import scan
 from lava_ssm.numerics import RealArray, Rounding

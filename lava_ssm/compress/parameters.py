@@ -7,7 +7,7 @@ import numpy as np
 from lava_ssm.compress.formats import Formats
 from lava_ssm.compress.weights import compensated
 from lava_ssm.network import S4D, FixedLinear, FixedS4D, Linear
-from lava_ssm.network.description import Exponent
+from lava_ssm.network.description import DIAGONAL_BITS, Exponent
 from lava_ssm.network.linear import WEIGHT_BITS
 from lava_ssm.numerics import (
     IntArray,
@@ -45,6 +45,7 @@ def fixed_s4d(layer: S4D, formats: Formats, name: str) -> FixedS4D:
             )
     b, c = (quantize(of[key], bits, p[:, None, None], formats.rounding, name=key) for key in "bc")
     exponent = p if formats.param_exponent == "auto" else int(formats.param_exponent)
+    d, d_exponent = (None, None) if layer.d is None else direct_mantissas(layer.d, formats)
     return FixedS4D(
         a=stable(of["a"], p, formats.rounding),
         b=b,
@@ -52,7 +53,15 @@ def fixed_s4d(layer: S4D, formats: Formats, name: str) -> FixedS4D:
         param_exponent=exponent,
         state_exponent=0 if formats.state_exponent == "auto" else formats.state_exponent,
         param_bits=bits,
+        d=d,
+        d_exponent=d_exponent,
     )
+
+
+def direct_mantissas(d: RealArray, formats: Formats) -> tuple[IntArray, int]:
+    """A direct path in 16 bits, and its exponent."""
+    e = int(fitting_exponent(np.abs(d).max(), DIAGONAL_BITS))
+    return quantize(d, DIAGONAL_BITS, e, formats.rounding, name="d"), e
 
 
 def parts_of(layer: S4D) -> dict[str, RealArray]:

@@ -13,6 +13,7 @@ from lava_ssm import engine
 from lava_ssm.compress.balance import balance, balance_rows, scaled
 from lava_ssm.compress.exponents import CLEARLY, Choice, calibrated, certified, least_error, room
 from lava_ssm.compress.formats import Formats
+from lava_ssm.compress.glu import corrected_glu, fixed_glu, with_formats_glu
 from lava_ssm.compress.parameters import fixed_linear, fixed_s4d
 from lava_ssm.compress.ranges import Observed
 from lava_ssm.compress.s5 import (
@@ -25,9 +26,11 @@ from lava_ssm.compress.s5 import (
 )
 from lava_ssm.network import (
     GELU,
+    GLU,
     S4D,
     S5,
     FixedGate,
+    FixedGLU,
     FixedLinear,
     FixedNetwork,
     FixedS4D,
@@ -207,8 +210,11 @@ class _Task:
                     "bound: 'certified' knows networks of S4D and Linear layers without residual "
                     f"paths; stage {i} is a {type(real).__name__}"
                 )
-            if isinstance(real, Linear) and real.bias is not None:
-                raise ValueError("bound: 'certified' knows linear layers without bias only")
+            if real.bias is not None or (isinstance(real, S4D) and real.d is not None):
+                raise ValueError(
+                    "bound: 'certified' knows layers without bias and direct path only; stage "
+                    f"{i} is a {type(real).__name__} with one"
+                )
         given = self.formats.state_exponent
         found, problem = [], None
         for s in (8, 6, 4, 2, 0) if given == "auto" else (given,):
@@ -247,8 +253,13 @@ class _Task:
                     assert seen is not None
                     rules = self.arithmetic
                     final.append(with_formats(fixed, real, i, edges[i + 1], seen, rules))
+                case FixedGLU():
+                    assert seen is not None
+                    ends = edges[i], edges[i + 1]
+                    final.append(with_formats_glu(fixed, real, i, ends, seen, self.arithmetic))
                 case FixedS4D():
-                    final.append(replace(fixed, state_exponent=_one(states[i])))
+                    bias = None if real.bias is None else fixed_bias(real.bias, edges[i + 1])
+                    final.append(replace(fixed, state_exponent=_one(states[i]), bias=bias))
                 case _:
                     final.append(fixed)
                     continue
@@ -326,7 +337,7 @@ def _parameters(
             case S4D():
                 given = scaled(layer, balance(layer)) if formats.balance else layer
                 fixed.append(fixed_s4d(given, formats, f"layers[{i}]"))
-                values.append(fixed[-1].dequantize())
+                values.append(replace(fixed[-1].dequantize(), bias=layer.bias))
             case Linear(bias=None):
                 gram = heard.grams.get(stage) if formats.compensate else None
                 # no bias makes up for means: their products' errors count too
@@ -352,6 +363,11 @@ def _parameters(
                     else:
                         fixed.append(fixed_gate(layer, formats, spread))
                 values.append(corrected(layer, fixed[-1].dequantize(), mean))
+            case GLU():
+                mean, spread = heard.seen.moments(stage)
+                with _naming(i, layer):
+                    fixed.append(fixed_glu(layer, formats, spread))
+                values.append(corrected_glu(layer, fixed[-1].dequantize(), mean))
             case GELU():
                 raise ValueError(
                     f"layers[{i}]: a GELU has no fixed form; put a ReLU in its place "
@@ -390,9 +406,11 @@ class _Heard:
         """Sum of u u^T over the inputs u of each stage."""
         grams = {0: _gram(self._x)}
 
-        def see(stage: int, what: str, values: np.ndarray) -> None:
-            if what == "message":
-                grams[stage + 1] = _gram(values)
+        populations = self._network.lowered
+
+        def see(population: int, what: str, values: np.ndarray) -> None:
+            if what == "sent" and populations[population].name == "neurons":
+                grams[populations[population].stage + 1] = _gram(values)
 
         engine.run(self._network, self._x, probe=see)
         return grams

@@ -7,7 +7,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lava_ssm import engine
-from lava_ssm.network import S4D, FixedGate, FixedLinear, FixedS4D, Gate, Network, Readout
+from lava_ssm.network import (
+    S4D,
+    Filters,
+    FixedLinear,
+    FixedS4D,
+    Gate,
+    Network,
+    Readout,
+    Recurrence,
+)
+from lava_ssm.network.description import Exponent
 from lava_ssm.numerics import Arithmetic, RealArray, dequantize, state_bound, word_range
 
 SPARE = 2
@@ -36,58 +46,60 @@ class Observed:
     """
 
     def __init__(self, network: Network, x: ArrayLike) -> None:
-        self._peaks: dict[tuple[int, str], RealArray] = {}
-        self._stages = network.stages
-        self._moments: dict[int, tuple[RealArray, RealArray]] = {}
+        self._peaks: dict[tuple[int, str, str], RealArray] = {}  # stage, population, what
+        self._stages, self._populations = network.stages, network.lowered
+        self._moments: dict[int, tuple[RealArray, RealArray]] = {0: _moments(np.asarray(x, float))}
         self._sent: dict[int, np.ndarray] = {}
-        self._see(-1, "message", np.asarray(x, float))
         self._sums = network.readout is Readout.MEAN_OVER_TIME
         self.total = 0.0
         engine.run(network, x, probe=self._see)
         self.input = float(np.abs(x).max())
 
-    def _see(self, stage: int, what: str, values: np.ndarray) -> None:
-        channels = -1
-        if what == "state":
-            channels = -3 if isinstance(self._stages[stage].layer, S4D) else -2
-        others = tuple(i for i in range(values.ndim) if i != values.ndim + channels)
+    def _see(self, population: int, what: str, values: np.ndarray) -> None:
+        p = self._populations[population]
+        channel = -1 if what != "state" else -3 if isinstance(p.neurons, Filters) else -2
+        others = tuple(i for i in range(values.ndim) if i != values.ndim + channel)
         peak = np.abs(values).max(axis=others)
         if not np.isfinite(peak).all():
             raise ValueError(
-                f"calibration: makes the {what} of stage {stage} leave the range of doubles; "
+                f"calibration: makes {_NAMES[what]} of stage {p.stage} leave the range of doubles; "
                 "scale the data or the weights before it"
             )
-        if what == "message":
-            flat = values.reshape(-1, values.shape[-1])
-            self._moments[stage] = flat.mean(axis=0), flat.std(axis=0)
-            if stage == len(self._stages) - 1:
+        if what == "sent" and p.name == "neurons":
+            self._moments[p.stage + 1] = _moments(values)
+            if population == len(self._populations) - 1:
                 sums = np.cumsum(values, axis=-2) if self._sums else values
                 self.total = float(np.abs(sums).max())
-        elif what == "sent":
+        elif what == "sent" and isinstance(p.neurons, Recurrence):
             re, im = np.split(values.reshape(-1, values.shape[-1]).mean(axis=0), 2)
-            self._sent[stage] = re + 1j * im
-        before = self._peaks.get((stage, what))
-        self._peaks[stage, what] = peak if before is None else np.maximum(peak, before)
+            self._sent[p.stage] = re + 1j * im
+        key = p.stage, p.name, what
+        before = self._peaks.get(key)
+        self._peaks[key] = peak if before is None else np.maximum(peak, before)
 
     def state(self, stage: int) -> RealArray:
         """Of the real and imaginary parts of states: an S4D's by channel, (d_model,), else each."""
-        return self._peaks[stage, "state"]
+        return self._peaks[stage, "states", "state"]
 
     def messages(self, stage: int) -> RealArray:
         """Of what a stage's neurons send, for each channel, (d_output,)."""
-        return self._peaks[stage, "message"]
+        return self._peaks[stage, "neurons", "sent"]
 
     def sums(self, stage: int) -> RealArray:
         """Of what a stage's synapses accumulate for each channel, (d_output,)."""
-        return self._peaks[stage, "sum"]
+        return self._peaks[stage, "neurons", "sum"]
+
+    def second(self, stage: int) -> RealArray:
+        """Of what a stage's neurons receive beside that, (d_output,)."""
+        return self._peaks[stage, "neurons", "second"]
 
     def drive(self, stage: int) -> RealArray:
         """Of what the synapse to the states of an S5 layer accumulates, (2 d_state,)."""
-        return self._peaks[stage, "drive"]
+        return self._peaks[stage, "states", "sum"]
 
     def moments(self, stage: int) -> tuple[RealArray, RealArray]:
         """Mean and standard deviation of what enters a stage, each (d_input,)."""
-        return self._moments[stage - 1]
+        return self._moments[stage]
 
     def mean_sent(self, stage: int) -> np.ndarray:
         """Mean of what the states of an S5 layer send, complex, (d_state,)."""
@@ -100,9 +112,22 @@ class Observed:
         return 0.0 if bias is None or isinstance(layer, Gate) else float(np.abs(bias).max())
 
 
-def sum_scale(layer: FixedLinear | FixedGate) -> RealArray:
-    """Exponent that the synapse's sum has beyond its input's, as a factor 2**(exponent + 1)."""
-    return dequantize(np.ones(layer.d_output, int), -(np.asarray(layer.exponent) + 1))
+_NAMES = {
+    "sum": "the sums",
+    "second": "the second inputs",
+    "state": "the states",
+    "sent": "the messages",
+}
+
+
+def _moments(u: RealArray) -> tuple[RealArray, RealArray]:
+    flat = u.reshape(-1, u.shape[-1])
+    return flat.mean(axis=0), flat.std(axis=0)
+
+
+def sum_scale(exponent: Exponent, d_output: int) -> RealArray:
+    """Exponent that a synapse's sums have beyond its input's, as a factor 2**(exponent + 1)."""
+    return dequantize(np.ones(d_output, int), -(np.asarray(exponent) + 1))
 
 
 @dataclass(frozen=True)

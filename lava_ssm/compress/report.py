@@ -13,9 +13,9 @@ from lava_ssm import engine
 from lava_ssm.compress.balance import scaled_like
 from lava_ssm.compress.parameters import parts
 from lava_ssm.compress.shares import values_of
-from lava_ssm.network import S4D, S5, FixedNetwork, FixedS4D, FixedS5, Network, Readout
+from lava_ssm.network import GLU, S4D, S5, FixedNetwork, FixedS4D, FixedS5, Network, Readout
+from lava_ssm.network.description import DIAGONAL_BITS
 from lava_ssm.network.linear import WEIGHT_BITS
-from lava_ssm.network.s5 import DIAGONAL_BITS
 from lava_ssm.numerics import SYNAPSE_BITS, dequantize, word_range
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def report(network: Network, fixed: FixedNetwork, x: ArrayLike) -> Report:
     """
     values = values_of(network, fixed)
     x = engine.as_sequences(network, x)
-    real, integer = _Signals(), _Signals()
+    real, integer = _Signals(network), _Signals(fixed)
     outputs = engine.run(network, x, probe=real).outputs
     if network.readout is Readout.MEAN_OVER_TIME:  # of which a fixed network emits the sums
         outputs = np.cumsum(real.messages[len(network.stages) - 1], axis=-2)
@@ -158,16 +158,18 @@ def report(network: Network, fixed: FixedNetwork, x: ArrayLike) -> Report:
 class _Signals:
     """A probe that keeps each stage's messages, and how large its states got."""
 
-    def __init__(self) -> None:
+    def __init__(self, network: Network | FixedNetwork) -> None:
+        self._populations = network.lowered
         self.messages: dict[int, NDArray[Any]] = {}
         self.peak_state: dict[int, float] = {}
 
-    def __call__(self, stage: int, what: str, values: NDArray[Any]) -> None:
-        if what == "message":
-            self.messages[stage] = values
+    def __call__(self, population: int, what: str, values: NDArray[Any]) -> None:
+        p = self._populations[population]
+        if what == "sent" and p.name == "neurons":
+            self.messages[p.stage] = values
         elif what == "state":
             peak = float(np.abs(values).max())
-            self.peak_state[stage] = max(peak, self.peak_state.get(stage, 0.0))
+            self.peak_state[p.stage] = max(peak, self.peak_state.get(p.stage, 0.0))
 
 
 def _parameters(name: str, real: Any, integer: Any) -> list[TensorReport]:
@@ -181,11 +183,24 @@ def _parameters(name: str, real: Any, integer: Any) -> list[TensorReport]:
             rows.append(_compare(f"{name} {key}", bits, e, mantissas, wanted, 0))
         direct = _compare(f"{name} d", DIAGONAL_BITS, integer.d_exponent, integer.d, real.d, 0)
         return [*rows, direct]
+    if isinstance(real, GLU):
+        of = (("weights", integer.exponent), ("gate", integer.gate_exponent))
+        return [
+            _compare(
+                f"{name} {key}",
+                WEIGHT_BITS,
+                np.reshape(e, (-1, 1)),
+                getattr(integer, key),
+                getattr(real, key),
+                0,
+            )
+            for key, e in of
+        ]
     if not isinstance(real, S4D):
         e = np.reshape(integer.exponent, (-1, 1))
         return [_compare(f"{name} weights", WEIGHT_BITS, e, integer.weights, real.weights, 0)]
     e = np.reshape(integer.param_exponent, (-1, 1, 1))
-    return [
+    rows = [
         _compare(
             f"{name} {key}",
             integer.param_bits,
@@ -196,6 +211,10 @@ def _parameters(name: str, real: Any, integer: Any) -> list[TensorReport]:
         )
         for key in "abc"
     ]
+    if real.d is not None:
+        d = _compare(f"{name} d", DIAGONAL_BITS, integer.d_exponent, integer.d, real.d, 0)
+        rows.append(d)
+    return rows
 
 
 def _compare(

@@ -6,12 +6,11 @@ from typing import Any
 import numpy as np
 
 from lava_ssm.compress.formats import Formats
-from lava_ssm.compress.parameters import linear_mantissas, parts, stable
+from lava_ssm.compress.parameters import direct_mantissas, linear_mantissas, parts, stable
 from lava_ssm.compress.ranges import SPARE, Observed, limit
 from lava_ssm.network import S5, FixedGate, FixedS5, Gate
-from lava_ssm.network.description import BIAS_BITS
+from lava_ssm.network.description import BIAS_BITS, DIAGONAL_BITS
 from lava_ssm.network.linear import WEIGHT_BITS
-from lava_ssm.network.s5 import DIAGONAL_BITS
 from lava_ssm.numerics import (
     SIGMOID_INPUT_EXPONENT,
     SYNAPSE_BITS,
@@ -20,7 +19,6 @@ from lava_ssm.numerics import (
     Overflow,
     RealArray,
     dequantize,
-    fitting_exponent,
     quantize,
 )
 
@@ -36,12 +34,12 @@ def fixed_s5(layer: S5, formats: Formats, spread: RealArray | None = None) -> Fi
     p = DIAGONAL_BITS - 1
     diagonal = stable(parts(layer.a)[:, np.newaxis], np.full(layer.d_state, p), formats.rounding)
     low, high = -(1 << p), (1 << p) - 1
-    d_exponent = int(fitting_exponent(np.abs(layer.d).max(), DIAGONAL_BITS))
+    d, d_exponent = direct_mantissas(layer.d, formats)
     return FixedS5(
         a=np.clip(diagonal[:, 0], low, high),
         b=b,
         c=np.clip(c, 1 - (1 << (WEIGHT_BITS - 1)), None),
-        d=quantize(layer.d, DIAGONAL_BITS, d_exponent, formats.rounding, name="d"),
+        d=d,
         param_exponent=p,
         b_exponent=b_exponent,
         c_exponent=c_exponent,

@@ -1,7 +1,7 @@
 """Which tensor's quantisation costs how much at a network's output."""
 
 import math
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -9,14 +9,26 @@ from numpy.typing import ArrayLike
 
 from lava_ssm import engine
 from lava_ssm.compress.balance import scaled_like
-from lava_ssm.network import S4D, S5, FixedNetwork, Gate, Linear, Network, ReLU, Residual
+from lava_ssm.network import (
+    GLU,
+    S4D,
+    S5,
+    FixedNetwork,
+    FloatLayer,
+    Gate,
+    Linear,
+    Network,
+    ReLU,
+    Residual,
+)
 from lava_ssm.numerics import reals
 
 _TOGETHER: dict[type, tuple[tuple[str, ...], ...]] = {
-    S4D: (("a",), ("b",), ("c",)),
+    S4D: (("a",), ("b",), ("c",), ("d",), ("bias",)),
     S5: (("a",), ("b", "drive_bias"), ("c", "bias"), ("d",)),
     Linear: (("weights", "bias"),),
     Gate: (("weights", "bias"),),
+    GLU: (("weights", "bias"), ("gate", "gate_bias")),
     Residual: (),
     ReLU: (),
 }
@@ -65,15 +77,17 @@ def values_of(network: Network, fixed: FixedNetwork) -> Network:
     if not isinstance(fixed, FixedNetwork):
         raise TypeError(f"fixed must be a FixedNetwork, got {type(fixed).__name__}")
     values = fixed.dequantize()
-    if _layout(values) != _layout(network):
+    if layout_of(values) != layout_of(network):
         raise ValueError("fixed: its layers or its readout are not those of network")
     return values
 
 
-def _layout(network: Network) -> Any:
+def layout_of(network: Network) -> Any:
     """Kinds and shapes of the layers, and the readout."""
-    stages = [(s.layer.d_input, s.layer.d_output, s.layer.state_shape) for s in network.stages]
-    return [type(layer) for layer in network.layers], stages, network.readout
+    shapes = [
+        (type(la), *(np.shape(getattr(la, f.name)) for f in fields(la))) for la in network.layers
+    ]
+    return shapes, network.readout
 
 
 def error_shares(network: Network, fixed: FixedNetwork, x: ArrayLike) -> dict[str, float]:
@@ -109,7 +123,7 @@ def error_shares(network: Network, fixed: FixedNetwork, x: ArrayLike) -> dict[st
     shares = {}
     stage = -1
     for i, (real, quantized) in enumerate(zip(network.layers, values.layers, strict=True)):
-        stage += hasattr(real, "n_synapses")
+        stage += isinstance(real, FloatLayer)
         for name, layer in _one_at_a_time(real, quantized):
             layers = list(network.layers)
             layers[i] = layer

@@ -9,17 +9,13 @@ from numpy.typing import ArrayLike, NDArray
 from lava_ssm.engine.stream import run
 from lava_ssm.engine.tokens import as_sequences
 from lava_ssm.network import (
-    S4D,
-    S5,
-    FixedGate,
-    FixedLinear,
+    Connection,
+    Filters,
     FixedNetwork,
-    FixedS4D,
-    FixedS5,
-    Gate,
-    Linear,
+    Matrix,
     Network,
-    Stage,
+    Neurons,
+    Recurrence,
 )
 
 Array = NDArray[Any]
@@ -69,25 +65,35 @@ def operations(network: Network | FixedNetwork, x: ArrayLike) -> Operations:
     TypeError, ValueError
         Not a network, a wrong shape, nothing, or values out of range (see `engine.run`).
     """
-    seen: dict[tuple[int, str], Array] = {}
+    inputs = as_sequences(network, x)
+    populations = network.lowered
+    read = {c.source for p in populations for c in p.inputs if not c.synapse.sums}
+    on: dict[int | None, Array] = {None: _on(inputs)}
 
-    def probe(stage: int, what: str, values: Array) -> None:
-        if what in ("message", "sent"):
-            seen[stage, what] = values
+    def probe(population: int, what: str, values: Array) -> None:
+        if what == "sent" and population in read:
+            on[population] = _on(values)
 
-    inputs: Array = as_sequences(network, x)
     run(network, inputs, probe=probe)
     names, dense, effective, activity = [], [], [], []
-    stages: tuple[Stage[Any], ...] = network.stages
-    for i, stage in enumerate(stages):
-        u = inputs if i == 0 else seen[i - 1, "message"]
-        maps, elements, states = _parts(stage.layer, u, seen.get((i, "sent")))
+    for i, stage in enumerate(network.stages):
+        own = [p for p in populations if p.stage == i]
+        maps = [
+            (c.synapse.weights, on[c.source])
+            for p in own
+            for c in p.inputs
+            if isinstance(c.synapse, Matrix)
+        ]
+        states = sum(_of_states(p.neurons) for p in own)
+        products = [(p.neurons.n_neurons, p.inputs[1]) for p in own if len(p.inputs) > 1]
         names.append(type(stage.layer).__name__)
-        dense.append(sum(w.size for w, _ in maps) + elements + states)
-        on = (u != 0).reshape(-1, u.shape[-1]).mean(axis=0)  # (d_input,)
-        products = sum(float(_on(v) @ np.count_nonzero(w, axis=0)) for w, v in maps)
-        effective.append(products + elements * float(on.mean()) + states)
-        fed = [_on(v) for _, v in maps] or [on]
+        dense.append(sum(w.size for w, _ in maps) + sum(n for n, _ in products) + states)
+        effective.append(
+            sum(float(v @ np.count_nonzero(w, axis=0)) for w, v in maps)
+            + sum(n * _share(c, on) for n, c in products)
+            + float(states)
+        )
+        fed = [v for _, v in maps] or [on[own[0].inputs[0].source]]
         activity.append(float(np.concatenate(fed).mean()))
     return Operations(tuple(names), tuple(dense), tuple(effective), tuple(activity))
 
@@ -97,21 +103,16 @@ def _on(v: Array) -> Array:
     return np.asarray((v != 0).reshape(-1, v.shape[-1]).mean(axis=0))
 
 
-def _parts(layer: Any, u: Array, sent: Array | None) -> tuple[list[tuple[Array, Array]], int, int]:
-    """Real matrices with what they are multiplied with; products an element; those of states."""
-    match layer:
-        case Linear() | FixedLinear():
-            return [(layer.weights, u)], 0, 0
-        case Gate() | FixedGate():
-            return [(layer.weights, u)], layer.d_output, 0
-        case S5() | FixedS5():
-            assert sent is not None
-            if isinstance(layer, S5):
-                b = np.concatenate([layer.b.real, layer.b.imag])
-                c = np.concatenate([layer.c.real, layer.c.imag], axis=1)
-            else:
-                b, c = layer.weights_in, layer.weights_out
-            return [(b, u), (c, sent)], layer.d_model, 4 * layer.d_state
-        case S4D() | FixedS4D():
-            return [], 0, 8 * layer.d_model * layer.d_state
-    raise TypeError(f"no count for a {type(layer).__name__}")
+def _share(c: Connection, on: dict[int | None, Array]) -> float:
+    """Share of what a connection hands to its neurons that is not zero; sums hardly ever are."""
+    return 1.0 if isinstance(c.synapse, Matrix) else float(on[c.source].mean())
+
+
+def _of_states(neurons: Neurons) -> int:
+    """Multiply-adds of the states of a population a token."""
+    match neurons:
+        case Filters():
+            return 8 * neurons.n_neurons
+        case Recurrence():
+            return 2 * neurons.n_neurons
+    return 0

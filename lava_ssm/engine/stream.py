@@ -20,17 +20,7 @@ from lava_ssm.engine.executor import Executor
 from lava_ssm.engine.overflows import Overflows
 from lava_ssm.engine.states import checked_state
 from lava_ssm.engine.tokens import tokens_of
-from lava_ssm.network import (
-    S4D,
-    FixedLinear,
-    FixedNetwork,
-    FixedS4D,
-    Linear,
-    Network,
-    Readout,
-    Stage,
-    check_network,
-)
+from lava_ssm.network import FixedNetwork, Network, Readout, check_network
 from lava_ssm.numerics import as_array, check_memory, integer, is_integer, shown
 
 Backend: TypeAlias = Literal["compiled", "reference"]
@@ -63,10 +53,8 @@ class Stream:
         Tokens of a sample: the state is zero at each sample's first token. None: never.
     backend
         "compiled": machine code. "reference": NumPy, to be read and to be probed, up to a thousand
-        times slower. The integers of a fixed network are the same. None: compiled, unless probed
-        or of a kind that is not: float networks with S5 layers, gates, residuals or biases; fixed
-        ones that have S4D layers beside these, or raise on overflow, or run on neither x86-64 nor
-        64-bit ARM; nor where Numba is told not to compile (`NUMBA_DISABLE_JIT`).
+        times slower. The integers of a fixed network are the same. None: compiled, unless probed,
+        or where Numba is told not to compile (`NUMBA_DISABLE_JIT`).
     n_threads
         Threads that a compiled batch is shared out among; the results do not depend on it. None:
         one for each core.
@@ -195,11 +183,7 @@ class Stream:
     @state.setter
     def state(self, given: Sequence[ArrayLike]) -> None:
         network = self.network
-        wanted = [
-            (*self.batch, *stage.layer.state_shape)
-            for stage in network.stages
-            if stage.layer.state_shape is not None
-        ]
+        wanted = [(*self.batch, *shape) for shape in network.state_shapes]
         if not isinstance(given, Sequence):
             raise TypeError(f"state must be a sequence of arrays, got {type(given).__name__}")
         if len(given) != len(wanted):
@@ -396,18 +380,6 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-def _is_chain(network: Network | FixedNetwork) -> bool:
-    """Whether a network is one of S4D and linear layers alone, without biases."""
-    stages: tuple[Stage[Any], ...] = network.stages
-    return all(
-        isinstance(stage.layer, S4D | FixedS4D | Linear | FixedLinear)
-        and getattr(stage.layer, "bias", None) is None
-        and stage.residual is None
-        and not stage.gelu
-        for stage in stages
-    )
-
-
 def _checked_batch(network: Network | FixedNetwork, batch: Any) -> tuple[int, ...]:
     """Give a batch's shape, if there is memory for the state of so many streams."""
     is_shape = isinstance(batch, Sequence) and not isinstance(batch, str | bytes)
@@ -416,8 +388,7 @@ def _checked_batch(network: Network | FixedNetwork, batch: Any) -> tuple[int, ..
     if len(batch) > _MOST_DIMENSIONS:
         raise ValueError(f"batch must have at most {_MOST_DIMENSIONS} dimensions, got {len(batch)}")
     shape = tuple(int(n) for n in batch)
-    stages: tuple[Stage[Any], ...] = network.stages
-    states = sum(math.prod(stage.layer.state_shape or (0,)) for stage in stages)
+    states = sum(map(math.prod, network.state_shapes))
     # each number twice: while a call is under way, the state before it is kept
     n_bytes = 8 * math.prod(shape) * (2 * states + 3 * network.d_output + network.d_input)
     check_memory(n_bytes, f"batch: the state of streams of shape {shape}")
@@ -446,20 +417,9 @@ def _executor(
             "backend: 'compiled' is not to be had, Numba is told not to compile "
             "(NUMBA_DISABLE_JIT); give 'reference' or None"
         )
-    is_fixed = isinstance(network, FixedNetwork)
-    if _is_chain(network):
-        kind: Any = compiled.CompiledFixed if is_fixed else compiled.CompiledFloat
-        made: Executor = kind(network, batch, n_threads)
-        return made
-    if isinstance(network, FixedNetwork) and compiled.CompiledBlocks.fits(network):
-        return compiled.CompiledBlocks(network, batch, n_threads)
-    if backend is None:
-        return reference.Reference(network, batch)
-    raise ValueError(
-        "backend: 'compiled' knows chains of S4D and Linear layers without biases, and fixed "
-        "networks of Linear, S5 and Gate layers whose overflows do not raise (on x86-64 and 64-bit "
-        "ARM); this network runs on 'reference'"
-    )
+    if isinstance(network, FixedNetwork):
+        return compiled.CompiledFixed(network, batch, n_threads)
+    return compiled.CompiledFloat(network, batch, n_threads)
 
 
 @dataclass(frozen=True)

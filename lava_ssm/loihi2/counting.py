@@ -1,5 +1,6 @@
 """Operations counted on real token streams."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from rich.progress import track
 
 from lava_ssm import engine
-from lava_ssm.loihi2.describe import describe
+from lava_ssm.loihi2.describe import describe, name_of
 from lava_ssm.loihi2.description import Description
 from lava_ssm.network import FixedNetwork, Network
 
@@ -39,7 +40,7 @@ def count(
         A wrong shape, no token, or values out of range (see `engine.run`).
     """
     tokens = engine.as_sequences(network, x)
-    sent = _Sent()
+    sent = _Sent([name_of(p) for p in network.lowered])
     sent.see(None, tokens)
     stream = engine.Stream(network, tokens.shape[:-2], probe=sent)
     starts = range(0, tokens.shape[-2], _AT_ONCE)
@@ -51,17 +52,14 @@ def count(
 class _Sent:
     """A probe that counts, neuron by neuron, how many messages are sent."""
 
-    def __init__(self) -> None:
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = names
         self._counts: dict[str | None, NDArray[np.int64]] = {}
         self._tokens: dict[str | None, int] = {}
 
-    def __call__(self, stage: int, what: str, values: NDArray[Any]) -> None:
-        if what == "message":
-            self.see(f"stage{stage}.neurons", values)
-        elif what == "out":  # (*batch, d_model, d_state), a token at a time
-            self.see(f"stage{stage}.states", values.reshape(*values.shape[:-2], -1))
-        elif what == "sent":  # of S5 (*batch, time, 2 d_state): real parts, then imaginary ones
-            self.see(f"stage{stage}.states", values)
+    def __call__(self, population: int, what: str, values: NDArray[Any]) -> None:
+        if what == "sent":
+            self.see(self._names[population], values)
 
     def see(self, source: str | None, values: NDArray[Any]) -> None:
         """Count values (..., n_neurons) that are not zero."""

@@ -1,11 +1,9 @@
 """The description of a network, derived from its layers."""
 
-from functools import singledispatchmethod
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike
 
+from lava_ssm import network as networks
 from lava_ssm.loihi2.description import (
     Connectivity,
     Description,
@@ -14,20 +12,16 @@ from lava_ssm.loihi2.description import (
     Synapses,
 )
 from lava_ssm.network import (
-    S4D,
-    S5,
-    FixedGate,
-    FixedLinear,
+    Affine,
+    Filters,
     FixedNetwork,
-    FixedS4D,
-    FixedS5,
-    Gate,
-    Linear,
+    Matrix,
     Network,
+    Neurons,
+    Product,
+    Recurrence,
 )
 
-_WITH_STATES = (S4D, FixedS4D, S5, FixedS5)
-"""Layers with which a new one of the network's layers begins: those before are the encoder."""
 STORED_DENSE = 0.8
 """From this share of weights that are not zero on, storing the zeros too takes fewer bits."""
 
@@ -58,22 +52,55 @@ def describe(network: Network | FixedNetwork | Description, name: str = "") -> D
             f"{type(network).__name__}"
         )
     builder = Builder(network.d_input)
-    stages: tuple[Any, ...] = network.stages
-    for i, stage in enumerate(stages):
-        if isinstance(stage.layer, _WITH_STATES):
-            builder.begin_layer()
-        elif 0 < i == len(stages) - 1 and not isinstance(stages[i - 1].layer, _WITH_STATES):
-            builder.label = "decoder" if builder.n_layers else builder.label
-        builder.add(stage.layer, i)
-        if stage.residual is not None:
-            builder.add_residual(stage.residual)
+    populations = network.lowered
+    with_states = {p.stage for p in populations if p.neurons.state_shape is not None}
+    begun = -1
+    for p in populations:
+        if p.stage > begun:
+            begun = p.stage
+            if begun in with_states:
+                builder.begin_layer()
+            elif 0 < begun == populations[-1].stage and begun - 1 not in with_states:
+                builder.label = "decoder" if builder.n_layers else builder.label
+        builder.step = p.step - 1
+        target = builder.population(name_of(p), *_on_chip(p.neurons))
+        for c in p.connections:
+            source = None if c.source is None else name_of(populations[c.source])
+            source = builder.delayed(source, c.synapse.n_in, c.delay)
+            if isinstance(c.synapse, Matrix):
+                builder.matrix(source, target, c.synapse.weights)
+            else:
+                fan_out: ArrayLike = np.full(
+                    c.synapse.n_in, max(1, c.synapse.n_out // c.synapse.n_in)
+                )
+                if c in p.inputs[1:] and isinstance(p.neurons, Affine):
+                    fan_out = p.neurons.direct != 0
+                builder.synapses(source, target, Connectivity.BLOCK, fan_out)
     return builder.built(name or type(network).__name__)
+
+
+def name_of(population: networks.Population) -> str:
+    """Give the name of a network's population in its description."""
+    return f"stage{population.stage}.{population.name}"
+
+
+def _on_chip(neurons: Neurons) -> tuple[Neuron, int]:
+    """What neurons of an operation are on the chip, and how many."""
+    match neurons:
+        case Filters():
+            kind = Neuron.COMPLEX_STATE if neurons.is_complex else Neuron.REAL_STATE
+            return kind, neurons.n_neurons
+        case Recurrence():  # real and imaginary part in one
+            return Neuron.COMPLEX_STATE, neurons.n_neurons // 2
+        case Affine():
+            return Neuron.RELAY, neurons.n_neurons
+        case Product():
+            return Neuron.GATE, neurons.n_neurons
+    raise TypeError(f"{type(neurons).__name__} neurons have no description for the chip yet")
 
 
 class Builder:
     """Builds a description along the way of a token.
-
-    `add` knows each kind of layer; one with branches names the sources of its synapses itself.
 
     Attributes
     ----------
@@ -94,7 +121,6 @@ class Builder:
         self.step = 0
         self.label = "encoder"
         self.n_layers = 0
-        self._entered: list[tuple[str | None, int, int]] = []  # of each stage: tip, width, step
         self._populations: list[Population] = []
         self._steps: dict[str | None, int] = {None: 0}
         self._synapses: list[Synapses] = []
@@ -144,55 +170,6 @@ class Builder:
         fan, active = np.asarray(fan_out, float), np.asarray(activity, float)
         self._synapses.append(Synapses(source, target, connectivity, fan, active))
 
-    @singledispatchmethod
-    def add(self, layer: object, i: int) -> None:
-        """Add stage number `i`: its synapses and the neurons behind them."""
-        raise TypeError(f"stage {i}: a {type(layer).__name__} has no description for the chip yet")
-
-    @add.register(Linear)
-    @add.register(FixedLinear)
-    def _add_linear(self, layer: Linear | FixedLinear, i: int) -> None:
-        source = self._enter()
-        target = self.population(f"stage{i}.neurons", Neuron.RELAY, layer.d_output)
-        self.matrix(source, target, layer.weights)
-
-    @add.register(S4D)
-    @add.register(FixedS4D)
-    def _add_s4d(self, layer: S4D | FixedS4D, i: int) -> None:
-        size, source = layer.d_model * layer.d_state, self._enter()
-        kind = Neuron.COMPLEX_STATE if _is_complex(layer) else Neuron.REAL_STATE
-        states = self.population(f"stage{i}.states", kind, size)
-        fan_out = np.full(layer.d_model, layer.d_state)
-        self.synapses(source, states, Connectivity.BLOCK, fan_out)
-        sums = self.population(f"stage{i}.neurons", Neuron.RELAY, layer.d_model)
-        self.synapses(states, sums, Connectivity.BLOCK, np.ones(size))
-
-    @add.register(S5)
-    @add.register(FixedS5)
-    def _add_s5(self, layer: S5 | FixedS5, i: int) -> None:
-        source = self._enter()
-        states = self.population(f"stage{i}.states", Neuron.COMPLEX_STATE, layer.d_state)
-        self.matrix(source, states, _real_parts(layer.b, axis=0))
-        neurons = self.population(f"stage{i}.neurons", Neuron.RELAY, layer.d_model)
-        self.matrix(states, neurons, _real_parts(layer.c, axis=1))
-        direct = self.delayed(source, layer.d_model, 1)
-        self.synapses(direct, neurons, Connectivity.BLOCK, layer.d != 0)
-
-    @add.register(Gate)
-    @add.register(FixedGate)
-    def _add_gate(self, layer: Gate | FixedGate, i: int) -> None:
-        source = self._enter()
-        gates = self.population(f"stage{i}.neurons", Neuron.GATE, layer.d_output)
-        self.matrix(source, gates, layer.weights)
-        self.synapses(source, gates, Connectivity.BLOCK, np.ones(layer.d_input))
-
-    def add_residual(self, stage: int) -> None:
-        """Add a path from what stage number `stage` receives to the tip."""
-        source, width, step = self._entered[stage]
-        assert self.tip is not None
-        late = self.delayed(source, width, self.step - step - 1)
-        self.synapses(late, self.tip, Connectivity.BLOCK, np.ones(width))
-
     def matrix(self, source: str | None, target: str, weights: np.ndarray) -> None:
         """Add the synapses of weights (d_output, d_input), stored as takes fewer bits."""
         there = weights != 0
@@ -202,22 +179,6 @@ class Builder:
         else:
             self.synapses(source, target, Connectivity.SPARSE, there.sum(axis=0))
 
-    def _enter(self) -> str | None:
-        self._entered.append((self.tip, self.width, self.step))
-        return self.tip
-
     def built(self, name: str) -> Description:
         """Give the description."""
         return Description(name, self.d_input, tuple(self._populations), tuple(self._synapses))
-
-
-def _real_parts(values: np.ndarray, axis: int) -> np.ndarray:
-    """A complex matrix, or pairs of mantissas, as a real one: real parts, then imaginary ones."""
-    pairs = np.stack([values.real, values.imag], -1) if np.iscomplexobj(values) else values
-    return np.concatenate([pairs[..., 0], pairs[..., 1]], axis=axis)
-
-
-def _is_complex(layer: S4D | FixedS4D) -> bool:
-    if isinstance(layer, S4D):
-        return any(np.iscomplex(v).any() for v in (layer.a, layer.b, layer.c))
-    return any(v[..., 1].any() for v in (layer.a, layer.b, layer.c))

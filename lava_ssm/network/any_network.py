@@ -3,6 +3,7 @@
 Running a description is handed over to the engine, which alone can compute.
 """
 
+from functools import cached_property
 from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
@@ -10,6 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lava_ssm.network.description import Description
+from lava_ssm.network.layer import Layer
+from lava_ssm.network.lowered import lowered
+from lava_ssm.network.population import Population
 from lava_ssm.network.readout import Readout
 from lava_ssm.network.stage import Stage
 from lava_ssm.numerics import RealArray, integers, shown
@@ -28,19 +32,35 @@ class AnyNetwork(Description, Generic[A]):
     """Whether a mean readout emits running sums: in integers."""
 
     @property
-    def stages(self) -> tuple[Stage[Any], ...]:
+    def stages(self) -> tuple[Stage[Layer], ...]:
         """Layers of synapses with what their neurons do."""
         raise NotImplementedError
 
     @property
+    def exponents(self) -> tuple[int, ...]:
+        """Exponent of the messages that enter each stage, and of the outputs; 0 of real ones."""
+        return (0,) * (len(self.stages) + 1)
+
+    @cached_property
+    def lowered(self) -> tuple[Population, ...]:
+        """What the network is on the chip: populations, and the synapses onto them."""
+        return lowered(self.stages, self.exponents)
+
+    @property
+    def state_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Shape of each state that is carried from token to token: (..., 2), re and im."""
+        shapes = (p.neurons.state_shape for p in self.lowered)
+        return tuple(shape for shape in shapes if shape is not None)
+
+    @property
     def d_input(self) -> int:
         """Width of an input token."""
-        return int(self.stages[0].layer.d_input)
+        return self.stages[0].layer.d_input
 
     @property
     def d_output(self) -> int:
         """Width of an output token."""
-        return int(self.stages[-1].layer.d_output)
+        return self.stages[-1].layer.d_output
 
     @property
     def n_parameters(self) -> int:
@@ -50,7 +70,7 @@ class AnyNetwork(Description, Generic[A]):
     @property
     def latency(self) -> int:
         """Time steps from a token's entry to its output, each synapse on the way taking one."""
-        return sum(stage.layer.n_synapses for stage in self.stages)
+        return self.lowered[-1].step
 
     def run(
         self: Any,

@@ -7,7 +7,15 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lava_ssm.numerics import IntArray, dequantize, integers, overflowing, shown, word_range
+from lava_ssm.numerics import (
+    IntArray,
+    RealArray,
+    dequantize,
+    integers,
+    overflowing,
+    shown,
+    word_range,
+)
 
 Exponent: TypeAlias = int | IntArray
 """One exponent, or one a channel."""
@@ -76,6 +84,30 @@ BIAS_BITS = 24
 def biases(values: ArrayLike, name: str) -> IntArray:
     """Biases of neurons, checked: integers of 24 bits."""
     return mantissas(values, BIAS_BITS, name)
+
+
+def dequantized_bias(bias: IntArray | None, exponent: int | None) -> RealArray | None:
+    """Values of a bias that has the exponent of messages.
+
+    Raises
+    ------
+    ValueError
+        There is a bias, and its exponent is not known.
+    """
+    if bias is None:
+        return None
+    if exponent is None:
+        raise ValueError("input_exponent: the bias has the input's exponent, which is not known")
+    return dequantize(bias, exponent)
+
+
+DIAGONAL_BITS = 16
+"""Width of the mantissas of the diagonals a and d."""
+
+
+def diagonal(values: ArrayLike, name: str) -> IntArray:
+    """Entries of a diagonal, checked: integers of 16 bits."""
+    return mantissas(values, DIAGONAL_BITS, name)
 
 
 def shaped(

@@ -24,6 +24,7 @@ from lava_ssm.network.fixed_network import FixedNetwork
 from lava_ssm.network.float_network import Network
 from lava_ssm.network.gate import FixedGate, Gate
 from lava_ssm.network.gelu import GELU
+from lava_ssm.network.glu import GLU, FixedGLU
 from lava_ssm.network.linear import FixedLinear, Linear
 from lava_ssm.network.relu import ReLU
 from lava_ssm.network.residual import Residual
@@ -35,8 +36,8 @@ FORMAT = "lava_ssm network"
 VERSION = 3
 MOST_LAYERS = 1024
 _HDF5 = b"\x89HDF\r\n\x1a\n"
-_FLOAT = (S4D, S5, Linear, Gate, GELU)
-_FIXED = (FixedS4D, FixedS5, FixedLinear, FixedGate)
+_FLOAT = (S4D, S5, Linear, Gate, GLU, GELU)
+_FIXED = (FixedS4D, FixedS5, FixedLinear, FixedGate, FixedGLU)
 _LAYERS: dict[str, type] = {kind.__name__: kind for kind in (*_FLOAT, *_FIXED, ReLU, Residual)}
 _NETWORKS: dict[str, type] = {kind.__name__: kind for kind in (Network, FixedNetwork)}
 _COMPLEX = NDArray[np.complex128]

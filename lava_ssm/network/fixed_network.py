@@ -3,22 +3,20 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import ClassVar, TypeAlias
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from lava_ssm.network.activation import Activation, Elementwise
 from lava_ssm.network.any_network import AnyNetwork
 from lava_ssm.network.description import MESSAGE_EXPONENTS, exponent, made_by
-from lava_ssm.network.float_network import FloatLayer, Network
-from lava_ssm.network.gate import FixedGate
-from lava_ssm.network.gelu import GELU
-from lava_ssm.network.linear import FixedLinear
+from lava_ssm.network.float_network import Network
+from lava_ssm.network.layer import FixedLayer
+from lava_ssm.network.neurons import Affine, Filters, Product
+from lava_ssm.network.population import Matrix
 from lava_ssm.network.readout import Readout
-from lava_ssm.network.relu import ReLU
 from lava_ssm.network.residual import Residual
-from lava_ssm.network.s4d import FixedS4D
-from lava_ssm.network.s5 import FixedS5
 from lava_ssm.network.stage import Stage, stages
 from lava_ssm.numerics import (
     CHIP,
@@ -30,8 +28,6 @@ from lava_ssm.numerics import (
     integers,
     member,
 )
-
-FixedLayer: TypeAlias = FixedS4D | FixedS5 | FixedLinear | FixedGate
 
 _MOST_LEFT = 16
 """Bits that a neuron may shift to the left: a product of 24 and 17 bits stays below 2**63."""
@@ -66,7 +62,7 @@ class FixedNetwork(AnyNetwork[np.int64]):
     """
 
     sums: ClassVar[bool] = True
-    layers: tuple[FixedLayer | Residual | ReLU, ...]
+    layers: tuple[FixedLayer | Residual | Elementwise, ...]
     readout: Readout = Readout.EVERY_TOKEN
     input_exponent: int = 0
     input_bits: int | None = None
@@ -78,16 +74,14 @@ class FixedNetwork(AnyNetwork[np.int64]):
             self._set("layers", tuple(self.layers))
         self._set("readout", member(Readout, self.readout, "readout"))
         self._set("made_by", made_by(self.made_by))
-        if isinstance(self.layers, tuple) and any(isinstance(la, GELU) for la in self.layers):
+        if any(stage.activation is Activation.GELU for stage in self.stages):
             raise TypeError("layers: a GELU has no fixed form; replace it by a ReLU")
         if not isinstance(self.arithmetic, Arithmetic):
             raise TypeError(f"arithmetic must be an Arithmetic, got {self.arithmetic!r}")
         e = exponent(self.input_exponent, None, MESSAGE_EXPONENTS, "input_exponent")
         self._set("input_exponent", e)
-        first = self.stages[0].layer
         widest = self.arithmetic.message_bits
-        if isinstance(first, FixedS4D):
-            s = int(np.max(first.state_exponent))
+        for s in self._input_shifts():
             widest = min(widest, self.arithmetic.state_bits - s)
             if widest < 2:
                 raise ValueError(
@@ -98,35 +92,44 @@ class FixedNetwork(AnyNetwork[np.int64]):
         self._set("input_bits", integer(bits, "input_bits", 2, widest))
         self._check_shifts()
 
+    def _input_shifts(self) -> list[int]:
+        """Bits by which states take the network's own input to the left, without a matrix."""
+        return [
+            int(np.max(p.neurons.state_exponent))
+            for p in self.lowered
+            if isinstance(p.neurons, Filters)
+            and p.inputs[0].source is None
+            and not isinstance(p.inputs[0].synapse, Matrix)
+        ]
+
     def _check_shifts(self) -> None:
         """Refuse exponents at which a neuron would shift a product or a message out of 64 bits."""
-        e = self.exponents
-        for i, stage in enumerate(self.stages):
+        for p in self.lowered:
             shifts: dict[str, int] = {}
-            if isinstance(stage.layer, FixedS5):
-                shifts["d u"] = stage.layer.direct_shift(e[i])
-            if isinstance(stage.layer, FixedGate):
-                shifts["the gate's product"] = stage.layer.product_shift(e[i])
-            if stage.residual is not None:
-                shifts["the residual message"] = e[stage.residual] - e[i + 1]
+            match p.neurons:
+                case Affine(direct=np.ndarray()):
+                    shifts["d u"] = p.neurons.shift
+                case Product():
+                    shifts["the gate's product"] = p.neurons.shift
+            shifts["the residual message"] = p.residual_shift
             for what, amount in shifts.items():
                 if amount < -_MOST_LEFT:
                     raise ValueError(
-                        f"output_exponent: {e[i + 1]} of stage {i} shifts {what} to the left by "
-                        f"{-amount}, at most {_MOST_LEFT} are allowed"
+                        f"output_exponent: {self.exponents[p.stage + 1]} of stage {p.stage} shifts "
+                        f"{what} to the left by {-amount}, at most {_MOST_LEFT} are allowed"
                     )
 
     @cached_property
     def stages(self) -> tuple[Stage[FixedLayer], ...]:
         """Layers of synapses with what their neurons do."""
-        return stages(self.layers, (FixedS4D, FixedS5, FixedLinear, FixedGate))
+        return stages(self.layers, FixedLayer)
 
     @cached_property
     def exponents(self) -> tuple[int, ...]:
         """Exponent of the messages that enter each stage, and of the network's outputs."""
         chain = [self.input_exponent]
         for stage in self.stages:
-            given = getattr(stage.layer, "output_exponent", None)
+            given = stage.layer.output_exponent
             chain.append(chain[-1] if given is None else given)
         return tuple(chain)
 
@@ -146,17 +149,11 @@ class FixedNetwork(AnyNetwork[np.int64]):
 
     def dequantize(self) -> Network:
         """Give the float network with the values of these mantissas."""
-        layers: list[FloatLayer | Residual | ReLU] = []
-        stage = 0
-        for layer in self.layers:
-            if isinstance(layer, Residual | ReLU):
-                layers.append(layer)
-                continue
-            if isinstance(layer, FixedLinear):
-                layers.append(layer.dequantize(self.exponents[stage]))
-            else:
-                layers.append(layer.dequantize())
-            stage += 1
+        entering = iter(self.exponents)
+        layers = (
+            layer.dequantize(next(entering)) if isinstance(layer, FixedLayer) else layer
+            for layer in self.layers
+        )
         return Network(tuple(layers), self.readout, self.made_by)
 
 

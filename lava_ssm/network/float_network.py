@@ -3,25 +3,19 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import ClassVar, TypeAlias
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from lava_ssm.network.activation import Elementwise
 from lava_ssm.network.any_network import AnyNetwork
 from lava_ssm.network.description import made_by
-from lava_ssm.network.gate import Gate
-from lava_ssm.network.gelu import GELU
-from lava_ssm.network.linear import Linear
+from lava_ssm.network.layer import FloatLayer
 from lava_ssm.network.readout import Readout
-from lava_ssm.network.relu import ReLU
 from lava_ssm.network.residual import Residual
-from lava_ssm.network.s4d import S4D
-from lava_ssm.network.s5 import S5
 from lava_ssm.network.stage import Stage, stages
 from lava_ssm.numerics import RealArray, member, reals
-
-FloatLayer: TypeAlias = S4D | S5 | Linear | Gate
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +40,7 @@ class Network(AnyNetwork[np.float64]):
     """
 
     sums: ClassVar[bool] = False
-    layers: tuple[FloatLayer | Residual | ReLU | GELU, ...]
+    layers: tuple[FloatLayer | Residual | Elementwise, ...]
     readout: Readout = Readout.EVERY_TOKEN
     made_by: Mapping[str, str] = field(default_factory=dict, compare=False)
 
@@ -60,7 +54,7 @@ class Network(AnyNetwork[np.float64]):
     @cached_property
     def stages(self) -> tuple[Stage[FloatLayer], ...]:
         """Layers of synapses with what their neurons do."""
-        return stages(self.layers, (S4D, S5, Linear, Gate))
+        return stages(self.layers, FloatLayer)
 
     def _values(self, outputs: ArrayLike) -> RealArray:
         return reals(outputs, "outputs")

@@ -13,7 +13,10 @@ from lava_ssm.network.description import (
     matrix_nbytes,
     optional,
 )
-from lava_ssm.network.linear import WEIGHT_BITS, Matrix
+from lava_ssm.network.layer import FixedLayer, FloatLayer
+from lava_ssm.network.linear import WEIGHT_BITS, LinearMap
+from lava_ssm.network.neurons import Product
+from lava_ssm.network.population import Connection, Matrix, Ones, Population
 from lava_ssm.numerics import (
     SIGMOID_EXPONENT,
     SIGMOID_INPUT_EXPONENT,
@@ -24,15 +27,24 @@ from lava_ssm.numerics import (
 )
 
 
-class Square(Matrix):
+class Square(LinearMap):
     """What float and fixed gates have in common: `weights` are square."""
 
     bias: np.ndarray
 
-    @property
-    def n_parameters(self) -> int:
-        """Number of weights and biases."""
-        return self.weights.size + self.bias.size
+    def product_shift(self, input_exponent: int) -> int:
+        """Bits that the product of input and sigmoid is shifted to the right."""
+        return 0
+
+    def lowered(self, input_exponent: int = 0) -> tuple[Population, ...]:
+        """See `Layer`."""
+        synapse = Matrix(self.weights, self.shift(input_exponent))
+        inputs = (
+            Connection(None, synapse),
+            Connection(None, Ones(self.d_input, self.d_input), "product"),
+        )
+        neurons = Product(self.bias, shift=self.product_shift(input_exponent))
+        return (Population(neurons, inputs),)
 
     def _check_square(self) -> None:
         self._check_shape()
@@ -41,7 +53,7 @@ class Square(Matrix):
 
 
 @dataclass(frozen=True, eq=False)
-class Gate(Square):
+class Gate(Square, FloatLayer):
     """y = u * sigmoid(W u + b), element by element.
 
     (The half of a gated linear unit that S5 networks have behind their states: Smith, Warrington,
@@ -70,7 +82,7 @@ class Gate(Square):
 
 
 @dataclass(frozen=True, eq=False)
-class FixedGate(Square):
+class FixedGate(Square, FixedLayer):
     """A gate in integers: a synapse, a table and a product.
 
         v = ((sum_j 2 m_ij u_j) >> s_i) + b_i,    s_i = e_u + exponent_i + 1 - 12
@@ -117,16 +129,16 @@ class FixedGate(Square):
         return matrix_nbytes(self.weights) + 4 * self.bias.size
 
     def shift(self, input_exponent: int) -> Exponent:
-        """Bits that the sum is shifted to the right: one integer, or one an output channel."""
+        """See `LinearMap`."""
         return self.exponent + (input_exponent + 1 - SIGMOID_INPUT_EXPONENT)
 
     def product_shift(self, input_exponent: int) -> int:
-        """Bits that the product of input and sigmoid is shifted to the right."""
+        """See `Square`."""
         if self.output_exponent is None:
             return SIGMOID_EXPONENT
         return input_exponent + SIGMOID_EXPONENT - self.output_exponent
 
-    def dequantize(self) -> Gate:
-        """Give the float layer with the values of these mantissas."""
+    def dequantize(self, input_exponent: int | None = None) -> Gate:
+        """See `FixedLayer`."""
         weights = dequantize(self.weights, np.reshape(self.exponent, (-1, 1)))
         return Gate(weights, dequantize(self.bias, SIGMOID_INPUT_EXPONENT))

@@ -1,30 +1,30 @@
 """Linear maps between channels."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
 from lava_ssm.network.description import (
     MESSAGE_EXPONENTS,
-    Description,
     Exponent,
     biases,
+    dequantized_bias,
     exponent,
     mantissas,
     matrix_nbytes,
     optional,
 )
+from lava_ssm.network.layer import FixedLayer, FloatLayer, Layer
+from lava_ssm.network.neurons import Affine
+from lava_ssm.network.population import Connection, Matrix, Population
 from lava_ssm.numerics import IntArray, RealArray, dequantize, reals
 
 WEIGHT_BITS = 8
 
 
-class Matrix(Description):
+class LinearMap(Layer):
     """What float and fixed linear layers have in common: the shape of `weights`."""
 
-    n_synapses: ClassVar[int] = 1
-    state_shape: ClassVar[None] = None
     weights: np.ndarray
     bias: np.ndarray | None
 
@@ -43,6 +43,16 @@ class Matrix(Description):
         """Number of weights and biases."""
         return self.weights.size + (0 if self.bias is None else self.bias.size)
 
+    def shift(self, input_exponent: int) -> Exponent:
+        """Bits that the sum is shifted to the right: one integer, or one an output channel."""
+        return 0
+
+    def lowered(self, input_exponent: int = 0) -> tuple[Population, ...]:
+        """See `Layer`."""
+        synapse = Matrix(self.weights, self.shift(input_exponent))
+        neurons = Affine(self.d_output, bias=self.bias)
+        return (Population(neurons, (Connection(None, synapse),)),)
+
     def _check_shape(self) -> None:
         shape = self.weights.shape
         if len(shape) != 2 or self.weights.size == 0:
@@ -50,7 +60,7 @@ class Matrix(Description):
 
 
 @dataclass(frozen=True, eq=False)
-class Linear(Matrix):
+class Linear(LinearMap, FloatLayer):
     """y = W u, or y = W u + b.
 
     Parameters
@@ -77,7 +87,7 @@ class Linear(Matrix):
 
 
 @dataclass(frozen=True, eq=False)
-class FixedLinear(Matrix):
+class FixedLinear(LinearMap, FixedLayer):
     """A synapse: a 32-bit sum of weights times messages, shifted, rounded down.
 
         y = (sum_j 2 m_ij u_j) >> s_i (+ b_i),    s_i = e_u + exponent_i + 1 - e_y
@@ -125,26 +135,13 @@ class FixedLinear(Matrix):
         return matrix_nbytes(self.weights) + (0 if self.bias is None else 4 * self.bias.size)
 
     def shift(self, input_exponent: int) -> Exponent:
-        """Bits that the sum is shifted to the right: one integer, or one an output channel."""
+        """See `LinearMap`."""
         if self.output_exponent is None:
             return self.exponent + 1
         return self.exponent + (input_exponent + 1 - self.output_exponent)
 
     def dequantize(self, input_exponent: int | None = None) -> Linear:
-        """Give the float layer with the values of these mantissas.
-
-        Parameters
-        ----------
-        input_exponent
-            Exponent of the messages that enter; needed where there is a bias and no
-            `output_exponent`.
-        """
+        """See `FixedLayer`."""
         weights = dequantize(self.weights, np.reshape(self.exponent, (-1, 1)))
-        if self.bias is None:
-            return Linear(weights)
         e = input_exponent if self.output_exponent is None else self.output_exponent
-        if e is None:
-            raise ValueError(
-                "input_exponent: the bias has the input's exponent, which is not known"
-            )
-        return Linear(weights, dequantize(self.bias, e))
+        return Linear(weights, dequantized_bias(self.bias, e))

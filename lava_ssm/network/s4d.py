@@ -1,27 +1,36 @@
 """The diagonal state space layer S4D, discretised."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lava_ssm.network.description import (
-    Description,
+    MESSAGE_EXPONENTS,
     Exponent,
+    biases,
     complex_values,
+    dequantized_bias,
+    diagonal,
     exponent,
     mantissas,
+    optional,
 )
 from lava_ssm.network.discretization import Discretization, discretized
-from lava_ssm.numerics import IntArray, complexes, integer
+from lava_ssm.network.layer import FixedLayer, FloatLayer, Layer
+from lava_ssm.network.neurons import Affine, Filters
+from lava_ssm.network.population import Connection, Ones, Population
+from lava_ssm.numerics import IntArray, RealArray, complexes, dequantize, integer, reals
 
 
-class Diagonal(Description):
+class Diagonal(Layer):
     """What float and fixed diagonal layers have in common: the shape of `a`."""
 
-    n_synapses: ClassVar[int] = 2  # expansion to the states, reduction to the channels
     a: np.ndarray
+    b: np.ndarray
+    c: np.ndarray
+    d: np.ndarray | None
+    bias: np.ndarray | None
 
     @property
     def d_model(self) -> int:
@@ -35,18 +44,34 @@ class Diagonal(Description):
 
     d_input = d_output = d_model
 
+    def _filters(self) -> Filters:
+        return Filters(self.a, self.b, self.c)
+
+    def _direct_shift(self) -> int:
+        return 0
+
+    def lowered(self, input_exponent: int = 0) -> tuple[Population, ...]:
+        """See `Layer`: each channel goes to all of its states, whose outputs are added up."""
+        states = self._filters()
+        expansion = Connection(None, Ones(self.d_model, states.n_neurons), "expansion")
+        reduction = Connection(0, Ones(states.n_neurons, self.d_model), "reduction")
+        direct = Connection(None, Ones(self.d_model, self.d_model), "direct")
+        inputs = (reduction,) if self.d is None else (reduction, direct)
+        neurons = Affine(self.d_model, self.d, self._direct_shift(), self.bias)
+        return Population(states, (expansion,), "states"), Population(neurons, inputs)
+
     @property
-    def state_shape(self) -> tuple[int, int, int]:
-        """Shape of the state: (d_model, d_state, 2), real and imaginary parts."""
-        return self.d_model, self.d_state, 2
+    def _n_others(self) -> int:
+        """Number of entries of d and bias."""
+        return sum(v.size for v in (self.d, self.bias) if v is not None)
 
 
 @dataclass(frozen=True, eq=False)
-class S4D(Diagonal):
+class S4D(Diagonal, FloatLayer):
     """One diagonal system of `d_state` complex states for each of `d_model` channels.
 
         x' = a x + b u
-        y  = 2 Re(sum_n c_n x'_n)          (with the new state; there is no direct path D u)
+        y  = 2 Re(sum_n c_n x'_n) + d u + bias          (with the new state)
 
     (Gu, Gupta, Goel, Ré, "On the Parameterization and Initialization of Diagonal State Space
     Models", NeurIPS 2022, section 3; each complex state stands for a conjugate pair.) A real
@@ -56,6 +81,8 @@ class S4D(Diagonal):
     ----------
     a, b, c
         The discretised diagonal, input and output vectors, complex, (d_model, d_state); |a| < 1.
+    d, bias
+        Direct path and bias, real, (d_model,), or None.
 
     Raises
     ------
@@ -66,12 +93,17 @@ class S4D(Diagonal):
     a: NDArray[np.complex128]
     b: NDArray[np.complex128]
     c: NDArray[np.complex128]
+    d: RealArray | None = None
+    bias: RealArray | None = None
 
     def __post_init__(self) -> None:
         for name in ("a", "b", "c"):
             self._set(name, complexes(getattr(self, name), name))
         _check_shapes(self.a.shape, self.b.shape, self.c.shape, 2, "(d_model, d_state)")
         _check_stable(np.abs(self.a))
+        for name in ("d", "bias"):
+            if getattr(self, name) is not None:
+                self._set(name, optional(getattr(self, name), (self.d_model,), reals, name))
 
     @classmethod
     def from_continuous(
@@ -81,10 +113,11 @@ class S4D(Diagonal):
         c: ArrayLike,
         dt: ArrayLike,
         discretization: Discretization = "zoh",
+        d: ArrayLike | None = None,
     ) -> "S4D":
         """Discretise systems in continuous time, as other programs train them.
 
-            x'(t) = A x + B u,    y = 2 Re(sum_n C_n x_n)
+            x'(t) = A x + B u,    y = 2 Re(sum_n C_n x_n) + D u
 
             zoh:       a = exp(dt A),                         b = B (a - 1) / A
             bilinear:  a = (1 + dt A / 2) / (1 - dt A / 2),   b = dt B / (1 - dt A / 2)
@@ -99,6 +132,8 @@ class S4D(Diagonal):
             The step, above 0 (not its logarithm): one, or one a channel, (d_model,).
         discretization
             "zoh" (zero-order hold) or "bilinear".
+        d
+            D, real, (d_model,), or None.
 
         Raises
         ------
@@ -109,16 +144,16 @@ class S4D(Diagonal):
         drive = complexes(b, "b")
         output = complexes(c, "c")
         _check_shapes(recurrent.shape, drive.shape, output.shape, 2, "(d_model, d_state)")
-        return cls(recurrent, factor * drive, output)
+        return cls(recurrent, factor * drive, output, d)  # type: ignore[arg-type]
 
     @property
     def n_parameters(self) -> int:
         """Number of real parameters: two for each complex one."""
-        return 6 * self.a.size
+        return 6 * self.a.size + self._n_others
 
 
 @dataclass(frozen=True, eq=False)
-class FixedS4D(Diagonal):
+class FixedS4D(Diagonal, FixedLayer):
     """An S4D layer in the integers of Loihi 2's neuron.
 
     With p = param_exponent, s = state_exponent, and `>>` a shift with the network's rounding:
@@ -127,7 +162,8 @@ class FixedS4D(Diagonal):
         x_re' = (a_re x_re >> p) - (a_im x_im >> p) + (b_re v >> p)     brought to the state's bits
         x_im' = (a_re x_im >> p) + (a_im x_re >> p) + (b_im v >> p)     brought to the state's bits
         out   = 2 ((c_re x_re' >> p) - (c_im x_im' >> p)) >> s          for each state
-        y     = sum over a channel's states of out                      (32 bits, wraps)
+        s     = sum over a channel's states of out                      (32 bits, wraps)
+        y     = s + ((d u) >> d_exponent) + bias
 
     so the output has the input's exponent.
 
@@ -142,6 +178,10 @@ class FixedS4D(Diagonal):
         Fraction bits that a state has beyond its input: one integer in [0, 31], or one a channel.
     param_bits
         Width of a mantissa of a, b, c, 2 to 24.
+    d, bias
+        Mantissas of 16 and of 24 bits, (d_model,), or None; the bias has the input's exponent.
+    d_exponent
+        Of d, any integer; None where there is no d.
 
     Raises
     ------
@@ -155,6 +195,9 @@ class FixedS4D(Diagonal):
     param_exponent: Exponent = 12
     state_exponent: Exponent = 6
     param_bits: int = 16
+    d: IntArray | None = None
+    bias: IntArray | None = None
+    d_exponent: int | None = None
 
     def __post_init__(self) -> None:
         self._set("param_bits", integer(self.param_bits, "param_bits"))
@@ -177,20 +220,38 @@ class FixedS4D(Diagonal):
         unstable = squared >= one
         if unstable.any():
             _check_stable(np.where(unstable, np.sqrt(squared / one), 0))
+        for name, check in (("d", diagonal), ("bias", biases)):
+            if getattr(self, name) is not None:
+                self._set(name, optional(getattr(self, name), (self.d_model,), check, name))
+        if (self.d is None) != (self.d_exponent is None):
+            raise ValueError("d, d_exponent: give both of them or none")
+        if self.d_exponent is not None:
+            e = exponent(self.d_exponent, None, MESSAGE_EXPONENTS, "d_exponent")
+            self._set("d_exponent", e)
 
     @property
     def n_parameters(self) -> int:
         """Number of mantissas."""
-        return 3 * self.a.size
+        return 3 * self.a.size + self._n_others
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the parameters, each in the least number of bytes that holds `param_bits`."""
-        return self.n_parameters * -(-self.param_bits // 8)
+        """Bytes: each of a, b, c in the fewest that hold `param_bits`, two of d, four of a bias."""
+        others = sum(n * v.size for n, v in ((2, self.d), (4, self.bias)) if v is not None)
+        return 3 * self.a.size * -(-self.param_bits // 8) + others
 
-    def dequantize(self) -> S4D:
-        """Give the float layer with the values of these mantissas."""
-        return S4D(*(complex_values(v, self.param_exponent) for v in (self.a, self.b, self.c)))
+    def _filters(self) -> Filters:
+        exponents = self.param_exponent, self.state_exponent
+        return Filters(self.a, self.b, self.c, *exponents, self.param_bits)
+
+    def _direct_shift(self) -> int:
+        return 0 if self.d_exponent is None else self.d_exponent
+
+    def dequantize(self, input_exponent: int | None = None) -> S4D:
+        """See `FixedLayer`."""
+        a, b, c = (complex_values(v, self.param_exponent) for v in (self.a, self.b, self.c))
+        d = None if self.d is None else dequantize(self.d, self._direct_shift())
+        return S4D(a, b, c, d, dequantized_bias(self.bias, input_exponent))
 
 
 def _check_shapes(

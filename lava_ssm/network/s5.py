@@ -1,16 +1,16 @@
 """The state space layer S5, discretised: one system of many inputs and outputs."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lava_ssm.network.description import (
+    DIAGONAL_BITS,
     MESSAGE_EXPONENTS,
-    Description,
     Exponent,
     biases,
+    diagonal,
     exponent,
     mantissas,
     matrix_nbytes,
@@ -18,21 +18,21 @@ from lava_ssm.network.description import (
     shaped,
 )
 from lava_ssm.network.discretization import Discretization, discretized
+from lava_ssm.network.layer import FixedLayer, FloatLayer, Layer
 from lava_ssm.network.linear import WEIGHT_BITS
+from lava_ssm.network.neurons import Affine, Recurrence
+from lava_ssm.network.population import Connection, Matrix, Ones, Population
 from lava_ssm.numerics import IntArray, RealArray, complexes, dequantize, flag, reals, word_range
 
-DIAGONAL_BITS = 16
-"""Width of the mantissas of the diagonals a and d."""
 
-
-class System(Description):
+class System(Layer):
     """What float and fixed S5 layers have in common: the shapes of `a` and `b`."""
 
-    n_synapses: ClassVar[int] = 2  # to the states, and from them to the channels
     a: np.ndarray
     b: np.ndarray
     c: np.ndarray
     d: np.ndarray
+    bias: np.ndarray
 
     @property
     def d_model(self) -> int:
@@ -46,10 +46,27 @@ class System(Description):
 
     d_input = d_output = d_model
 
-    @property
-    def state_shape(self) -> tuple[int, int]:
-        """Shape of the state: (d_state, 2), real and imaginary parts."""
-        return self.d_state, 2
+    def _synapses(self, input_exponent: int) -> tuple[Matrix, Matrix]:
+        """To the states and from them, which have real parts, then imaginary ones."""
+        raise NotImplementedError
+
+    def _states(self) -> Recurrence:
+        """Neurons of the states."""
+        raise NotImplementedError
+
+    def direct_shift(self, input_exponent: int) -> int:
+        """Bits that the products d u are shifted to the right."""
+        return 0
+
+    def lowered(self, input_exponent: int = 0) -> tuple[Population, ...]:
+        """See `Layer`."""
+        b, c = self._synapses(input_exponent)
+        direct = Connection(None, Ones(self.d_model, self.d_model), "direct")
+        neurons = Affine(self.d_model, self.d, self.direct_shift(input_exponent), self.bias)
+        return (
+            Population(self._states(), (Connection(None, b, "expansion"),), "states"),
+            Population(neurons, (Connection(0, c, "reduction"), direct)),
+        )
 
     @property
     def n_parameters(self) -> int:
@@ -70,7 +87,7 @@ class System(Description):
 
 
 @dataclass(frozen=True, eq=False)
-class S5(System):
+class S5(System, FloatLayer):
     """One system of `d_state` complex states between `d_model` inputs and as many outputs.
 
         x' = a x + B u + drive_bias
@@ -123,6 +140,13 @@ class S5(System):
         for name in ("d", "bias"):
             self._set(name, optional(getattr(self, name), (self.d_model,), reals, name))
         self._set("relu", flag(self.relu, "relu"))
+
+    def _synapses(self, input_exponent: int) -> tuple[Matrix, Matrix]:
+        b = np.concatenate([self.b.real, self.b.imag])
+        return Matrix(b), Matrix(2 * np.concatenate([self.c.real, -self.c.imag], axis=1))
+
+    def _states(self) -> Recurrence:
+        return Recurrence(self.a, self.drive_bias, self.relu)
 
     @classmethod
     def from_continuous(
@@ -203,7 +227,7 @@ class S5(System):
 
 
 @dataclass(frozen=True, eq=False)
-class FixedS5(System):
+class FixedS5(System, FixedLayer):
     """An S5 layer in integers: a synapse, state neurons, a synapse, neurons.
 
     With the input's exponent e_u, p = param_exponent, e_x = state_exponent, k = state_shift,
@@ -269,7 +293,7 @@ class FixedS5(System):
         lowest = word_range(WEIGHT_BITS)[0]
         if self.c.min() == lowest:  # a synapse holds -c_im too
             raise ValueError(f"c: mantissas must lie in [{lowest + 1}, {-lowest - 1}]")
-        self._set("d", optional(self.d, (self.d_model,), _diagonal, "d"))
+        self._set("d", optional(self.d, (self.d_model,), diagonal, "d"))
         self._set("drive_bias", optional(self.drive_bias, self.a.shape, biases, "drive_bias"))
         self._set("bias", optional(self.bias, (self.d_model,), biases, "bias"))
         for name, channels, allowed in (
@@ -313,12 +337,20 @@ class FixedS5(System):
         """Bits that the sums C m are shifted to the right, one or (d_model,)."""
         return self.c_exponent + (self.state_exponent - self.state_shift - self.output_exponent)
 
+    def _synapses(self, input_exponent: int) -> tuple[Matrix, Matrix]:
+        b = Matrix(self.weights_in, self.drive_shift(input_exponent))
+        return b, Matrix(self.weights_out, self.readout_shift)
+
+    def _states(self) -> Recurrence:
+        exponents = self.param_exponent, self.state_shift
+        return Recurrence(self.a, self.drive_bias, self.relu, *exponents)
+
     def direct_shift(self, input_exponent: int) -> int:
-        """Bits that the products d u are shifted to the right."""
+        """See `System`."""
         return input_exponent + self.d_exponent - self.output_exponent
 
-    def dequantize(self) -> S5:
-        """Give the float layer with the values of these mantissas."""
+    def dequantize(self, input_exponent: int | None = None) -> S5:
+        """See `FixedLayer`."""
         return S5(
             _values(self.a, self.param_exponent),
             _values(self.b, np.reshape(self.b_exponent, (-1, 1, 1))),
@@ -328,10 +360,6 @@ class FixedS5(System):
             dequantize(self.bias, self.output_exponent),
             self.relu,
         )
-
-
-def _diagonal(values: ArrayLike, name: str) -> IntArray:
-    return mantissas(values, DIAGONAL_BITS, name)
 
 
 def _values(pairs: IntArray, exponent: ArrayLike) -> NDArray[np.complex128]:

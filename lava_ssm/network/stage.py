@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
-from lava_ssm.network.gelu import GELU
-from lava_ssm.network.relu import ReLU
+from lava_ssm.network.activation import Activation, Elementwise
+from lava_ssm.network.layer import Layer
 from lava_ssm.network.residual import Residual
 
-L = TypeVar("L")
+L = TypeVar("L", bound=Layer, covariant=True)
 
 
 @dataclass(frozen=True)
@@ -18,30 +18,27 @@ class Stage(Generic[L]):
     Parameters
     ----------
     layer
-        S4D, S5, Linear or Gate, or its fixed form.
-    relu
-        Whether the neurons rectify.
+        Of synapses, float or fixed.
+    activation
+        What the neurons do before they send.
     residual
         Number of the stage whose input the neurons add before that; None: none.
-    gelu
-        Whether they apply a GELU instead of a ReLU.
     """
 
     layer: L
-    relu: bool
+    activation: Activation = Activation.NONE
     residual: int | None = None
-    gelu: bool = False
 
 
-def stages(layers: Sequence[object], kinds: tuple[type[L], ...]) -> tuple[Stage[L], ...]:
+def stages(layers: Sequence[object], kind: type[L]) -> tuple[Stage[L], ...]:
     """Group layers into stages, and check that they fit together.
 
     Parameters
     ----------
     layers
         In the order in which a token passes them.
-    kinds
-        Classes that a layer of synapses may have.
+    kind
+        What layers of synapses are: float or fixed.
 
     Raises
     ------
@@ -55,30 +52,29 @@ def stages(layers: Sequence[object], kinds: tuple[type[L], ...]) -> tuple[Stage[
     grouped: list[Stage[L]] = []
     for i, layer in enumerate(layers):
         before = layers[i - 1] if i else None
-        if isinstance(layer, ReLU | GELU):
-            if before is None or isinstance(before, ReLU | GELU):
+        if isinstance(layer, Elementwise):
+            if before is None or isinstance(before, Elementwise):
                 raise ValueError(
                     f"layers[{i}]: a {type(layer).__name__} must follow a layer of kind "
-                    f"{_names(kinds, ' or ')}"
+                    f"{_names(kind, ' or ')}"
                 )
-            is_relu = isinstance(layer, ReLU)
-            grouped[-1] = replace(grouped[-1], relu=is_relu, gelu=not is_relu)
+            grouped[-1] = replace(grouped[-1], activation=layer.activation)
         elif isinstance(layer, Residual):
-            if before is None or isinstance(before, ReLU | GELU | Residual):
+            if before is None or isinstance(before, Elementwise | Residual):
                 raise ValueError(
-                    f"layers[{i}]: a Residual must follow a layer of kind {_names(kinds, ' or ')}"
+                    f"layers[{i}]: a Residual must follow a layer of kind {_names(kind, ' or ')}"
                 )
             grouped[-1] = replace(grouped[-1], residual=_entry(grouped, layer, i))
-        elif isinstance(layer, kinds):
-            if grouped and grouped[-1].layer.d_output != layer.d_input:  # type: ignore[attr-defined]
+        elif isinstance(layer, kind):
+            if grouped and grouped[-1].layer.d_output != layer.d_input:
                 raise ValueError(
-                    f"layers[{i}]: {type(layer).__name__} takes {layer.d_input} channels, "  # type: ignore[attr-defined]
-                    f"the layer before it gives {grouped[-1].layer.d_output}"  # type: ignore[attr-defined]
+                    f"layers[{i}]: {type(layer).__name__} takes {layer.d_input} channels, "
+                    f"the layer before it gives {grouped[-1].layer.d_output}"
                 )
-            grouped.append(Stage(layer, relu=False))
+            grouped.append(Stage(layer))
         else:
             raise TypeError(
-                f"layers[{i}] must be one of {_names(kinds, ', ')}, ReLU, GELU (float only), "
+                f"layers[{i}] must be one of {_names(kind, ', ')}, ReLU, GELU (float only), "
                 f"Residual; got {type(layer).__name__}"
             )
     if not grouped:
@@ -86,11 +82,11 @@ def stages(layers: Sequence[object], kinds: tuple[type[L], ...]) -> tuple[Stage[
     return tuple(grouped)
 
 
-def _names(kinds: Sequence[type], separator: str) -> str:
-    return separator.join(kind.__name__ for kind in kinds)
+def _names(kind: type[Layer], separator: str) -> str:
+    return separator.join(each.__name__ for each in kind.__subclasses__())
 
 
-def _entry(grouped: Sequence[Stage[L]], residual: Residual, i: int) -> int:
+def _entry(grouped: Sequence[Stage[Layer]], residual: Residual, i: int) -> int:
     """Give the number of the stage at which the path around the last stages begins."""
     first = len(grouped) - residual.span
     if first < 0:
@@ -98,7 +94,7 @@ def _entry(grouped: Sequence[Stage[L]], residual: Residual, i: int) -> int:
             f"layers[{i}]: span {residual.span} goes around more than the {len(grouped)} layers "
             "before it"
         )
-    width, wanted = grouped[first].layer.d_input, grouped[-1].layer.d_output  # type: ignore[attr-defined]
+    width, wanted = grouped[first].layer.d_input, grouped[-1].layer.d_output
     if width != wanted:
         raise ValueError(
             f"layers[{i}]: the path begins with {width} channels and ends with {wanted}"

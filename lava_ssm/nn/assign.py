@@ -50,7 +50,10 @@ def assign(model: NS4D, net: network.Network) -> None:
         match module, layer:
             case nn.Linear(bias=None), network.Linear(bias=None):
                 found.append({"weight": torch.from_numpy(layer.weights.copy())})
-            case S4D(discretization="zoh"), network.S4D() if module.a_im is not None:
+            case (
+                S4D(discretization="zoh", a_im=nn.Parameter()),
+                network.S4D(d=None, bias=None),
+            ):
                 found.append(_continuous(layer))
             case nn.ReLU(), network.ReLU():
                 found.append({})

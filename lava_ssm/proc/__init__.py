@@ -13,12 +13,9 @@ from lava_ssm.proc.output.process import Output
 from lava_ssm.proc.readout.process import Readout
 from lava_ssm.proc.relay.process import Relay
 from lava_ssm.proc.run import run
-from lava_ssm.proc.s4d.process import S4D
-from lava_ssm.proc.s5.process import S5
+from lava_ssm.proc.states.process import States
 
 __all__ = [
-    "S4D",
-    "S5",
     "FusedSSMNetwork",
     "Output",
     "Readout",
@@ -26,6 +23,7 @@ __all__ = [
     "SSMNetwork",
     "Sink",
     "Source",
+    "States",
     "run",
     "sink",
     "source",

@@ -33,12 +33,12 @@ def shape_of(shape: Any, name: str = "shape") -> tuple[int, ...]:
     return tuple(int(n) for n in shape)
 
 
-def shifts(given: ArrayLike, shape: tuple[int, ...]) -> IntArray:
+def shifts(given: ArrayLike, shape: tuple[int, ...], name: str = "shift") -> IntArray:
     """Give the shift of a population's input: one integer or one a neuron, at least 0."""
-    amount = integers(given, "shift")
+    amount = integers(given, name)
     if amount.shape not in ((), shape) or (amount < 0).any():
         raise ValueError(
-            f"shift must be an integer of at least 0, or have shape {shape}; got {shown(given)}"
+            f"{name} must be an integer of at least 0, or have shape {shape}; got {shown(given)}"
         )
     return amount
 

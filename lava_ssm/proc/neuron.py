@@ -11,7 +11,7 @@ from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.process.variable import Var
 
 from lava_ssm.engine.overflows import Tally
-from lava_ssm.numerics import shown
+from lava_ssm.numerics import Arithmetic, shown
 from lava_ssm.proc import checks
 from lava_ssm.proc.schedule import Schedule
 
@@ -29,6 +29,8 @@ class AbstractNeuron(AbstractProcess):
         The tag of the models that can run it, `floating_pt` or `fixed_pt`; None: both can.
     period, offset, reset_every
         The neurons' turns, see `Schedule`.
+    arithmetic
+        Rules of fixed point.
     """
 
     _runtime = None  # Lava's `__del__` asks for it, also of a Process whose checks failed
@@ -40,15 +42,17 @@ class AbstractNeuron(AbstractProcess):
         period: int,
         offset: int,
         reset_every: int | None,
+        arithmetic: Arithmetic,
         name: str | None,
         **params: Any,
     ) -> None:
+        checks.instance(arithmetic, Arithmetic, "arithmetic", "an Arithmetic")
         shape = checks.shape_of(shape)
         if tag not in (None, FIXED, FLOATING):
             raise ValueError(f"tag must be {FIXED!r}, {FLOATING!r} or None, got {shown(tag)}")
         self.tag = tag
         schedule = Schedule(period, offset, reset_every)
-        super().__init__(shape=shape, schedule=schedule, name=name, **params)
+        super().__init__(shape=shape, schedule=schedule, arithmetic=arithmetic, name=name, **params)
         self.a_in = InPort(shape=shape)
         self.s_out = OutPort(shape=shape)
         self.overflows = Var(shape=(1,), init=0)

@@ -216,13 +216,12 @@ def random_states(rng: Generator, net: FixedNetwork, rows: int) -> list[np.ndarr
     bits = net.arithmetic.state_bits
     low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
     states = []
-    for stage in net.stages:
-        if stage.layer.state_shape is not None:
-            shape = (rows, *stage.layer.state_shape)
-            size = 2.0 ** rng.uniform(0, bits - 1)
-            x = np.clip(rng.uniform(-size, size, shape).astype(np.int64), low, high)
-            ends = rng.random(shape) < rng.choice([0, 0.1])
-            states.append(np.where(ends, rng.choice([low, high, 0], shape), x))
+    for of_one in net.state_shapes:
+        shape = (rows, *of_one)
+        size = 2.0 ** rng.uniform(0, bits - 1)
+        x = np.clip(rng.uniform(-size, size, shape).astype(np.int64), low, high)
+        ends = rng.random(shape) < rng.choice([0, 0.1])
+        states.append(np.where(ends, rng.choice([low, high, 0], shape), x))
     return states
 
 

@@ -83,9 +83,9 @@ def test_one_exponent_a_matrix_is_enough_for_states_driven_unevenly() -> None:
 
 def test_the_mean_of_what_states_send_is_taken_over_all_tokens() -> None:
     net, seen = Network((random_s5(np.random.default_rng(5), 8, 16),)), data(0, 8)
-    sent = {}
-    engine.run(net, seen, probe=lambda stage, what, values: sent.update({what: values}))
-    mean = sent["sent"].mean(axis=(0, 1))
+    shown = {}
+    engine.run(net, seen, probe=lambda n, what, values: shown.update({(n, what): values}))
+    mean = shown[0, "sent"].mean(axis=(0, 1))
     np.testing.assert_allclose(Observed(net, seen).mean_sent(0), mean[:16] + 1j * mean[16:])
 
 

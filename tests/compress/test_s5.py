@@ -122,7 +122,7 @@ def test_a_gelu_and_a_certified_bound_are_refused() -> None:
     with pytest.raises(ValueError, match=r"layers\[2\]: a GELU has no fixed form"):
         quantize(dense, data(0, 5))
     sparse = random_s5_network(np.random.default_rng(4), 1)
-    with pytest.raises(ValueError, match="'certified' knows linear layers without bias only"):
+    with pytest.raises(ValueError, match="'certified' knows layers without bias and direct"):
         quantize(sparse, data(0, 5), bound="certified")
     with pytest.raises(ValueError, match="'certified' knows networks of S4D and Linear"):
         quantize(Network((sparse.layers[1],)), data(0, 6), bound="certified")

@@ -13,6 +13,7 @@ import numpy as np
 
 from lava_ssm.network import (
     FixedGate,
+    FixedGLU,
     FixedLinear,
     FixedNetwork,
     FixedS4D,
@@ -102,10 +103,17 @@ class PlainS4D:
         self.a, self.b, self.c = layer.a.tolist(), layer.b.tolist(), layer.c.tolist()
         self.p = each(layer.param_exponent, layer.d_model)
         self.s = each(layer.state_exponent, layer.d_model)
+        none = [0] * layer.d_model
+        self.d = none if layer.d is None else layer.d.tolist()
+        self.bias = none if layer.bias is None else layer.bias.tolist()
+        self.direct_shift = 0 if layer.d is None else layer.d_exponent
         self.x = np.zeros(layer.a.shape, int).tolist()
 
     def __call__(self, u: list[int], tally: Tally) -> list[int]:
-        return [self.channel(h, v, tally) for h, v in enumerate(u)]
+        y = [self.channel(h, v, tally) for h, v in enumerate(u)]
+        amount, rounding = self.direct_shift, self.rules.rounding
+        direct = [shift(d * v, amount, rounding) for d, v in zip(self.d, u, strict=True)]
+        return [s + d + b for s, d, b in zip(y, direct, self.bias, strict=True)]
 
     def channel(self, h: int, u: int, tally: Tally) -> int:
         rules, p, s = self.rules, self.p[h], self.s[h]
@@ -151,6 +159,27 @@ class PlainGate:
         sums = synapse(self.weights, self.shifts, u, tally)
         opened = [sigmoid(v + b) for v, b in zip(sums, self.bias, strict=True)]
         return [shift(z * g, self.amount, self.rounding) for z, g in zip(u, opened, strict=True)]
+
+
+class PlainGLU:
+    x = None
+
+    def __init__(self, layer: FixedGLU, rules: Arithmetic, e_in: int) -> None:
+        size, e_s = layer.d_output, layer.value_exponent
+        self.weights, self.gate = layer.weights.tolist(), layer.gate.tolist()
+        self.bias, self.gate_bias = layer.bias.tolist(), layer.gate_bias.tolist()
+        self.shifts = [e_in + e + 1 - e_s for e in each(layer.exponent, size)]
+        self.gate_shifts = [e_in + e + 1 - 12 for e in each(layer.gate_exponent, size)]
+        self.amount, self.rounding = e_s + 15 - layer.output_exponent, rules.rounding
+
+    def __call__(self, u: list[int], tally: Tally) -> list[int]:
+        values = synapse(self.weights, self.shifts, u, tally)
+        gates = synapse(self.gate, self.gate_shifts, u, tally)
+        opened = [sigmoid(v + b) for v, b in zip(gates, self.gate_bias, strict=True)]
+        values = [v + b for v, b in zip(values, self.bias, strict=True)]
+        return [
+            shift(s * g, self.amount, self.rounding) for s, g in zip(values, opened, strict=True)
+        ]
 
 
 class PlainS5:
@@ -228,6 +257,8 @@ class Plain:
                 made = PlainS5(layer, self.rules, before)
             case FixedGate():
                 made = PlainGate(layer, self.rules, before, after)
+            case FixedGLU():
+                made = PlainGLU(layer, self.rules, before)
             case FixedLinear():
                 made = PlainLinear(layer, before, after)
         self.layers.append(made)

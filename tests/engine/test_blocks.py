@@ -15,21 +15,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lava_ssm import engine
-from lava_ssm.engine.compiled import block_executor, block_program
+from lava_ssm.engine.compiled import executor, layout
 from lava_ssm.engine.compiled.arguments import Arguments
-from lava_ssm.engine.compiled.block_executor import CompiledBlocks
 from lava_ssm.engine.compiled.narrow_windows import HAS_NARROW_WINDOWS, NARROW
 from lava_ssm.engine.compiled.pairs import HAS_PAIRS
 from lava_ssm.engine.compiled.wide_windows import HAS_WIDE_WINDOWS, WIDE
 from lava_ssm.engine.compiled.windows import Shape, in_windows
-from lava_ssm.network import FixedGate, FixedLinear, FixedNetwork, Readout, ReLU, Residual
+from lava_ssm.network import FixedGate, FixedLinear, FixedNetwork, Readout, Residual
 from lava_ssm.numerics import Arithmetic, FixedPointOverflow, Overflow, Rounding
 from tests.networks import (
     random_fixed_network,
-    random_fixed_s4d,
     random_fixed_s5,
     random_fixed_s5_network,
-    random_s5_network,
 )
 
 FORMS = [
@@ -45,11 +42,9 @@ FORMS = [
 def run_laid_out(form: str, net: FixedNetwork, x: np.ndarray) -> engine.Run:
     """Run on the kernel with all matrices in one form."""
     with pytest.MonkeyPatch.context() as patch:
-        number = getattr(block_program, form.upper())
-        patch.setattr(block_program, "form_of", lambda weights, n_weights: number)
-        matrices = block_program.block_program(net).matrices
-        assert set(matrices[:, block_program.FORM]) == {number}
-        assert isinstance(net.stream(backend="compiled")._executor, CompiledBlocks)
+        number = getattr(layout, form.upper())
+        patch.setattr(layout, "form_of", lambda weights, n_weights: number)
+        assert set(layout.layout(net).matrices["form"]) == {number}
         return engine.run(net, x, backend="compiled", n_threads=2)
 
 
@@ -195,11 +190,11 @@ def test_a_cpu_without_vectors_of_bytes_gives_the_same_integers() -> None:
     program = """if True:
         import numpy as np
         from lava_ssm import engine
-        from lava_ssm.engine.compiled import block_program, narrow_windows, pairs, wide_windows
+        from lava_ssm.engine.compiled import layout, narrow_windows, pairs, wide_windows
         from tests.networks import random_fixed_s5_network
         assert not narrow_windows.HAS_NARROW_WINDOWS and not pairs.HAS_PAIRS
         assert not wide_windows.HAS_WIDE_WINDOWS
-        block_program.SPARSE_IN_CACHE = 0.5
+        layout.SPARSE_IN_CACHE = 0.5
         for density in (0.1, 1.0):
             rng = np.random.default_rng(3)
             net = random_fixed_s5_network(rng, d_model=40, d_state=20, density=density)
@@ -243,9 +238,9 @@ def test_outputs_finer_than_products_are_shifted_to_the_left(
     weights, bias = rng.integers(-9, 9, (6, 6)), rng.integers(-99, 99, 6)
     gate = FixedGate(weights, 7, bias, exponents[1])
     net = FixedNetwork((s5, gate, Residual(2)), input_exponent=8, arithmetic=rules)
-    rows = block_program.block_program(net).stages
-    assert (rows[:, block_program.PRODUCT_SHIFT] < 0).any()
-    assert rows[1, block_program.RESIDUAL_SHIFT] == -16
+    rows = layout.layout(net).populations
+    assert rows["wide"].any()
+    assert rows["residual_shift"][-1] == -16
     x = rng.integers(-(2**22), 2**22, (2, 20, 6))
     wanted = engine.run(net, x, backend="reference")
     assert wanted.overflows.total > 0
@@ -264,7 +259,7 @@ def test_without_a_direct_path_nothing_is_shifted_to_the_left() -> None:
     rng = np.random.default_rng(13)
     s5 = replace(random_fixed_s5(rng, 6, 4, 2, 12), d=None, d_exponent=0)
     net = FixedNetwork((s5,), input_exponent=2)
-    assert block_program.block_program(net).stages[0, block_program.PRODUCT_SHIFT] == 0
+    assert not layout.layout(net).populations["wide"].any()
     x = rng.integers(-99, 99, (20, 6))
     assert_same(engine.run(net, x, backend="compiled"), engine.run(net, x, backend="reference"))
 
@@ -322,19 +317,16 @@ def test_a_stream_cut_anywhere_and_set_anew_gives_the_same_integers() -> None:
         np.testing.assert_array_equal(a, b)
 
 
-def test_what_it_does_not_know_runs_on_the_reference() -> None:
+def test_an_overflow_in_a_state_raises_where_the_rules_say_so() -> None:
     rng = np.random.default_rng(1)
-    mixed = FixedNetwork((random_fixed_s4d(rng, 4, 3), Residual(1), ReLU()))
-    float_net = random_s5_network(rng)
-    for net, width in ((mixed, 4), (float_net, 5)):
-        x = rng.integers(-9, 9, (3, width))
-        assert engine.run(net, x).outputs.shape[0] == 3
-        with pytest.raises(ValueError, match="backend: 'compiled' knows chains"):
-            engine.run(net, x, backend="compiled")
     rules = Arithmetic(overflow=Overflow.RAISE, state_bits=8)
     raising = random_fixed_s5_network(rng, arithmetic=rules)
-    with pytest.raises(FixedPointOverflow, match="state"):
-        engine.run(raising, rng.integers(-9000, 9000, (20, 5)))
+    x = rng.integers(-9000, 9000, (20, 5))
+    for backend in ("compiled", "reference"):
+        stream = raising.stream(backend=backend)
+        with pytest.raises(FixedPointOverflow, match="state"):
+            stream.run(x)
+        assert not any(state.any() for state in stream.state)
 
 
 def test_copies_of_a_stream_go_on_from_its_state() -> None:
@@ -353,12 +345,12 @@ def test_a_network_is_laid_out_once_and_its_layout_goes_with_it(
 ) -> None:
     laid_out = []
 
-    def lay_out(network: FixedNetwork) -> block_program.BlockProgram:
-        program = block_program.block_program(network)
-        laid_out.append(weakref.ref(program))
-        return program
+    def lay_out(network: FixedNetwork) -> layout.Layout:
+        made = layout.layout(network)
+        laid_out.append(weakref.ref(made))
+        return made
 
-    monkeypatch.setattr(block_executor, "block_program", lay_out)
+    monkeypatch.setattr(executor, "layout", lay_out)
     net = random_fixed_s5_network(np.random.default_rng(11))
     for n_tokens in (3, 4):
         net.run(np.zeros((n_tokens, 5), int))

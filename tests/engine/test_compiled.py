@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from numpy.random import Generator
 
 from lava_ssm.engine import Stream, run
-from lava_ssm.engine.compiled.advance import advance
+from lava_ssm.engine.compiled.kernel import advance
 from lava_ssm.engine.compiled.tokens import Tokens
 from lava_ssm.network import (
     FixedLinear,
@@ -358,7 +358,7 @@ def test_the_first_call_says_what_it_waits_for_and_the_next_process_need_not_wai
         "compiling._PATIENCE = 0.001\n"
         "net = FixedNetwork((FixedLinear([[64]]),))\n"
         "assert net.run([[2]]).tolist() == [[1]]\n"
-        "from lava_ssm.engine.compiled.advance import advance\n"
+        "from lava_ssm.engine.compiled.kernel import advance\n"
         "print(sum(advance.stats.cache_hits.values()))\n"
     )
     said, loaded = [], []

@@ -37,7 +37,7 @@ def test_nothing_gives_nothing_in_the_right_shape(
     assert done.outputs.shape == (*shape, net.d_output)
     assert done.outputs.dtype == (np.int64 if isinstance(net, FixedNetwork) else np.float64)
     assert net.to_float(done.outputs).shape == done.outputs.shape
-    shapes = [s.layer.state_shape for s in net.stages if s.layer.state_shape is not None]
+    shapes = net.state_shapes
     assert [part.shape for part in done.state] == [(*shape[:-1], *rest) for rest in shapes]
     stream = Stream(net, shape[:-1], backend=backend, reset_every=2)
     stream.state = done.state

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from lava_ssm.engine.compiled import Relays, RunningSum, StateNeurons
 from lava_ssm.engine.overflows import Tally
 from lava_ssm.engine.reference import fixed
-from lava_ssm.network import FixedS4D
+from lava_ssm.network import Activation, FixedS4D
 from lava_ssm.numerics import Arithmetic, FixedPointOverflow, Overflow, Rounding, shift
 
 
@@ -41,16 +41,16 @@ def test_prepared_neurons_equal_the_reference(
     size: int,
 ) -> None:
     rng = np.random.default_rng(seed)
-    layer = random_layer(rng, param_bits, per_channel)
     rules = Arithmetic(rounding, overflow, state_bits)
-    prepared = StateNeurons(layer, rules)
+    neurons = random_layer(rng, param_bits, per_channel).lowered()[0].neurons
+    prepared = StateNeurons(neurons, rules)
     low, high = -(2 ** (state_bits - 1)), 2 ** (state_bits - 1) - 1
     x = rng.choice([low, high, 0, -1, *rng.integers(low, high, 6)], (3, 4, 2))
     re, im = (x[..., i].astype(np.int32).ravel() for i in (0, 1))
     counted, expected = Tally(), Tally()
     for _ in range(4):
         u = rng.integers(-(2**size), 2**size, (3, 4))
-        x, wanted = fixed.s4d_neurons(layer, rules, x, u, expected)
+        x, wanted = fixed.step(neurons, rules, x, u.reshape(-1), expected)
         out = prepared.step(re, im, u.astype(np.int32).ravel(), counted)
         np.testing.assert_array_equal(np.stack([re, im], -1).reshape(3, 4, 2), x)
         np.testing.assert_array_equal(out, wanted.astype(np.int32).ravel())
@@ -59,7 +59,7 @@ def test_prepared_neurons_equal_the_reference(
 
 def test_state_neurons_raise_as_the_reference_does_and_keep_their_state() -> None:
     layer = FixedS4D([[[4000, 0]]], [[[4096, 0]]], [[[1, 0]]])
-    prepared = StateNeurons(layer, Arithmetic(overflow=Overflow.RAISE))
+    prepared = StateNeurons(layer.lowered()[0].neurons, Arithmetic(overflow=Overflow.RAISE))
     re, im = np.array([8_000_000], np.int32), np.zeros(1, np.int32)
     with pytest.raises(FixedPointOverflow, match="state"):
         prepared.step(re, im, np.array([100_000], np.int32), Tally())
@@ -101,5 +101,6 @@ def test_relays_equal_a_shift_and_a_message(
     counted, expected = Tally(), Tally()
     sent = Relays(relu, amounts, rules).step(np.array(u, np.int32), counted)
     shifted = shift(u, amounts, Rounding.FLOOR)
-    assert sent.tolist() == fixed.message(shifted, relu, rules, expected).tolist()
+    activation = Activation.RELU if relu else Activation.NONE
+    assert sent.tolist() == fixed.message(shifted, activation, rules, expected).tolist()
     assert counted == expected

@@ -14,6 +14,7 @@ from lava_ssm.engine.reference import fixed
 from lava_ssm.network import (
     GELU,
     S5,
+    Activation,
     FixedNetwork,
     FixedS5,
     Gate,
@@ -252,7 +253,7 @@ def test_a_dense_layer_with_bias_and_relu_equals_another_simulators(
     y = _saturated(fixed.linear(w.T, e_u + 7 + 1 - e_y, u, Tally()))
     y = _saturated(y + shift(b, e_b - e_y, Rounding.FLOOR))
     np.testing.assert_array_equal(y, OPERATIONS[f"{name}_y"])
-    relu = fixed.message(y, True, SIXTEEN, Tally())
+    relu = fixed.message(y, Activation.RELU, SIXTEEN, Tally())
     np.testing.assert_array_equal(relu, OPERATIONS[f"{name}_relu"])
 
 

@@ -169,6 +169,15 @@ def test_parameters_are_in_the_chips_conventions() -> None:
     assert "S4d" in str(lowered)
 
 
+def test_a_single_state_a_channel_is_reduced_without_a_shift() -> None:
+    one = np.full((2, 1, 2), 5)
+    rows = {
+        row["name"]: row for row in loihi2.lower(FixedNetwork((FixedS4D(one, one, one),))).rows()
+    }
+    assert rows["stage0_expansion"]["weight_exp"] == 6
+    assert rows["stage0_reduction"]["weight_exp"] == 0
+
+
 def test_rectifying_stages_get_rectifying_neurons() -> None:
     linear = FixedLinear(np.full((2, 2), 3))
     lowered = loihi2.lower(FixedNetwork((linear, ReLU(), linear)))

@@ -79,9 +79,13 @@ def test_messages_of_states_and_of_delayed_paths_are_counted() -> None:
     net = random_fixed_s5_network(rng)
     x = rng.integers(-50, 50, (3, 15, net.d_input))
     seen: dict[tuple[int, str], list[np.ndarray]] = {}
-    engine.run(
-        net, x, probe=lambda i, what, v: seen.setdefault((i, what), []).append((v != 0).copy())
-    )
+
+    def probe(population: int, what: str, v: np.ndarray) -> None:
+        if what == "sent":
+            p = net.lowered[population]
+            seen.setdefault((p.stage, p.name), []).append(v != 0)
+
+    engine.run(net, x, probe=probe)
     counted = loihi2.count(net, x)
     for s in counted.synapses:
         origin = (s.source or "input").split(",")[0]
@@ -89,7 +93,7 @@ def test_messages_of_states_and_of_delayed_paths_are_counted() -> None:
             expected = (x != 0).reshape(-1, net.d_input).mean(axis=0)
         else:
             stage, what = origin.removeprefix("stage").split(".")
-            values = seen[int(stage), {"states": "sent", "neurons": "message"}[what]]
+            values = seen[int(stage), what]
             expected = np.concatenate([v.reshape(-1, v.shape[-1]) for v in values]).mean(axis=0)
         np.testing.assert_allclose(s.activity, expected, err_msg=s.name)
     gates = [s for s in net.stages if isinstance(s.layer, FixedGate)]

@@ -155,7 +155,7 @@ def test_messages_keep_their_exponent_through_s4d_and_change_it_in_linear_layers
     down = FixedLinear(np.ones((1, 2), int), [3])
     net = FixedNetwork((s4d, up, ReLU(), s4d, down), input_exponent=2)
     assert net.exponents == (2, 2, 9, 9, 9)
-    assert [stage.relu for stage in net.stages] == [False, True, False, False]
+    assert [stage.activation.value for stage in net.stages] == ["none", "relu", "none", "none"]
     # s = e_u + e_w + 1 - e_y
     assert up.shift(2) == 2 + 5 + 1 - 9
     assert down.shift(9) == [4]

@@ -18,6 +18,7 @@ from tests.proc.graphs import joined
 FIXED = Loihi2SimCfg(select_tag="fixed_pt")
 HALF = FixedLinear([[64]])  # outputs are inputs halved
 NETWORK = FixedNetwork((HALF,))
+SUM = NETWORK.lowered[0].neurons
 
 IN_PROCESS = pytest.mark.parametrize("which_runtime", ["in process"], indirect=True)
 NO_INTEGERS = [True, -1, 2.0, float("nan"), 10**30, "3", [1], np.array([1, 2]), np.bool_(True)]
@@ -68,9 +69,13 @@ def test_what_is_no_integer_is_refused(name: str, call: Callable[[Any], Any], va
         (lambda: Relay((3,), shift=0.5), TypeError, "shift must be integers"),
         (lambda: Relay((3,), arithmetic=24), TypeError, "arithmetic must be an Arithmetic"),
         (lambda: Relay((3,), tag="fixed"), ValueError, "tag must be 'fixed_pt', 'floating_pt'"),
-        (lambda: Output(HALF, readout="mean"), TypeError, "readout must be a Readout"),
-        (lambda: Output(HALF, residual_shift=0.5), ValueError, "residual_shift must be an integer"),
-        (lambda: Output(FixedS5), TypeError, "layer must be a Linear, a Gate or an S5"),
+        (lambda: Output(SUM, "fixed_pt", readout="mean"), TypeError, "readout must be a Readout"),
+        (
+            lambda: Output(SUM, "fixed_pt", residual_shift=0.5),
+            ValueError,
+            "residual_shift must be an integer",
+        ),
+        (lambda: Output(FixedS5, "fixed_pt"), TypeError, "neurons must be Affine or a Product"),
         (lambda: proc.Source(5, (1,), None, 0), TypeError, "tokens must be an iterable"),
         (lambda: proc.Sink((1,), 5, None, "fixed_pt"), TypeError, "schedule must be a Schedule"),
         (lambda: runtime.run(NETWORK, 5, FIXED), TypeError, "net must be a Process"),

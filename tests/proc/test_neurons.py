@@ -8,8 +8,8 @@ from lava.proc.io.sink import RingBuffer as Sink
 from lava.proc.io.source import RingBuffer as Source
 from lava.proc.s4d.process import S4d as UpstreamS4d
 
-from lava_ssm import network
-from lava_ssm.proc import S4D, Readout, Relay
+from lava_ssm.network import Filters, FixedS4D
+from lava_ssm.proc import Readout, Relay, States
 from lava_ssm.proc.schedule import Schedule
 from tests.networks import random_fixed_s4d
 from tests.proc.graphs import record, stopped
@@ -21,7 +21,7 @@ def test_float_neurons_equal_upstreams_side_by_side() -> None:
     a = rng.uniform(0.5, 0.99, size) * np.exp(1j * rng.uniform(-np.pi, np.pi, size))
     b, c = (rng.normal(size=size) + 1j * rng.normal(size=size) for _ in range(2))
     flat = [np.ravel(v) for v in (a, b, c)]
-    ours, upstream = S4D(network.S4D(a, b, c)), UpstreamS4d((12,), *flat)
+    ours, upstream = States(Filters(a, b, c), "floating_pt"), UpstreamS4d((12,), *flat)
     source = Source(data=rng.normal(size=(12, steps)))
     sinks = [Sink(shape=(12,), buffer=steps) for _ in range(2)]
     for process, sink in zip((ours, upstream), sinks, strict=True):
@@ -38,18 +38,25 @@ def test_fixed_neurons_give_the_chips_outputs() -> None:
     # the run on Loihi 2 of tests/engine/test_reference.py, as a Process
     sigma = [0, 1280, 896, 3776, 1984, 2432, 3200, 3072, 832, 1152, 64, 1344]
     act = [0, -128, -192, -576, -768, -960, -1216, -1472, -1536, -1536, -1472, -1536]
-    neuron = S4D(network.FixedS4D([[[3909, 0]]], [[[-264, 0]]], [[[3282, 0]]]))
+    layer = FixedS4D([[[3909, 0]]], [[[-264, 0]]], [[[3282, 0]]])
+    neuron = States(layer.lowered()[0].neurons, "fixed_pt")
     source = Source(data=np.array(sigma)[np.newaxis] // 64)
     assert (record(source, neuron, 12, "fixed_pt")[0] * 64).tolist() == act
 
 
 def test_neurons_hold_their_state_off_turn_and_reset_at_a_sample() -> None:
-    layer = random_fixed_s4d(np.random.default_rng(0), 1, 3)
+    neurons = random_fixed_s4d(np.random.default_rng(0), 1, 3).lowered()[0].neurons
     x = np.random.default_rng(1).integers(-3000, 3000, (3, 14))
     sent = record(
-        Source(data=x), S4D(layer, period=3, offset=2, reset_every=2), 14, "fixed_pt"
+        Source(data=x),
+        States(neurons, "fixed_pt", period=3, offset=2, reset_every=2),
+        14,
+        "fixed_pt",
     )  # turns: steps 3, 6, 9, 12; samples begin at steps 3 and 9
-    pairs = [record(Source(data=x[:, [i, i + 3]]), S4D(layer), 2, "fixed_pt") for i in (2, 8)]
+    pairs = [
+        record(Source(data=x[:, [i, i + 3]]), States(neurons, "fixed_pt"), 2, "fixed_pt")
+        for i in (2, 8)
+    ]
     expected = np.zeros((3, 14))
     expected[:, [2, 5]], expected[:, [8, 11]] = pairs
     np.testing.assert_array_equal(sent, expected)
@@ -88,17 +95,17 @@ def test_populations_of_any_shape_send_what_flat_ones_do(kind: type) -> None:
 
 def test_a_float_layer_under_the_fixed_tag_is_refused() -> None:
     one = np.full((1, 1), 0.5 + 0j)
-    neuron = S4D(network.S4D(one, one, one), name="mine")
+    neuron = States(Filters(one, one, one), "floating_pt", name="mine")
     source = Source(data=np.ones((1, 1)))
     source.s_out.connect(neuron.a_in)
-    with pytest.raises(ValueError, match="select_tag: S4D 'mine' needs 'floating_pt'"):
+    with pytest.raises(ValueError, match="select_tag: States 'mine' needs 'floating_pt'"):
         source.run(condition=RunSteps(1), run_cfg=Loihi2SimCfg(select_tag="fixed_pt"))
     assert source.runtime is None
 
 
 def test_bad_parameters_are_named() -> None:
-    with pytest.raises(TypeError, match="layer must be an S4D or a FixedS4D"):
-        S4D(np.ones(3))
+    with pytest.raises(TypeError, match="neurons must be Filters or a Recurrence"):
+        States(np.ones(3), "fixed_pt")
     with pytest.raises(TypeError, match="arithmetic must be an Arithmetic"):
         Relay(shape=(2,), arithmetic=3)
     with pytest.raises(ValueError, match="shape must have integers of at least 1"):

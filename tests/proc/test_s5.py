@@ -136,16 +136,17 @@ def test_states_can_be_read_and_set() -> None:
 
 def test_bad_neurons_are_named() -> None:
     layer = FixedS5(np.zeros((2, 2), int), np.ones((2, 3, 2), int), np.ones((3, 2, 2), int))
-    with pytest.raises(TypeError, match="layer must be an S5 or a FixedS5, got FixedLinear"):
-        ssm.proc.S5(FixedLinear([[1]]))
+    states, neurons = (p.neurons for p in layer.lowered())
+    with pytest.raises(TypeError, match="neurons must be Filters or a Recurrence, got Affine"):
+        ssm.proc.States(neurons, "fixed_pt")
     with pytest.raises(ValueError, match=r"shift must be .* shape \(4,\)"):
-        ssm.proc.S5(layer, shift=[1, 2])
-    with pytest.raises(TypeError, match="layer must be a Linear, a Gate or an S5"):
-        ssm.proc.Output(ReLU())
+        ssm.proc.States(states, "fixed_pt", shift=[1, 2])
+    with pytest.raises(TypeError, match="neurons must be Affine or a Product, got Recurrence"):
+        ssm.proc.Output(states, "fixed_pt")
     with pytest.raises(ValueError, match="shift must be an integer of at least 0"):
-        ssm.proc.Output(layer, shift=-1)
+        ssm.proc.Output(neurons, "fixed_pt", shift=-1)
     with pytest.raises(TypeError, match="arithmetic must be an Arithmetic"):
-        ssm.proc.Output(layer, arithmetic="chip")
+        ssm.proc.Output(neurons, "fixed_pt", arithmetic="chip")
 
 
 @pytest.mark.parametrize("schedule", ["pipelined", "fall_through"])

@@ -1,6 +1,5 @@
 """The reference restated in machine code, for speed; the same integers."""
 
-from lava_ssm.engine.compiled.block_executor import CompiledBlocks
 from lava_ssm.engine.compiled.compiling import IS_COMPILED
 from lava_ssm.engine.compiled.executor import CompiledFixed, CompiledFloat
 from lava_ssm.engine.compiled.population import Relays, RunningSum, StateNeurons
@@ -8,7 +7,6 @@ from lava_ssm.engine.compiled.tokens import Tokens
 
 __all__ = [
     "IS_COMPILED",
-    "CompiledBlocks",
     "CompiledFixed",
     "CompiledFloat",
     "Relays",

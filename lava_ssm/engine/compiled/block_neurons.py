@@ -11,26 +11,9 @@ AVX-512 do not shift integers of 64 bits with their sign.)
 
 import numpy as np
 
-from lava_ssm.engine.compiled.block_program import (
-    BIAS,
-    D_OUTPUT,
-    D_STATE,
-    DIAGONAL,
-    DIRECT,
-    DRIVE_BIAS,
-    GATE,
-    KIND,
-    PRODUCT_SHIFT,
-    RELU,
-    RESIDUAL,
-    RESIDUAL_SHIFT,
-    S5,
-    STATE_RELU,
-    STATE_SHIFT,
-    STATES,
-)
 from lava_ssm.engine.compiled.compiling import compiled
 from lava_ssm.engine.compiled.cpu import one_by_one, rounded, to_int32
+from lava_ssm.engine.compiled.layout import PRODUCT
 from lava_ssm.engine.compiled.words import MESSAGE, STATE, shifted, word
 
 
@@ -53,16 +36,16 @@ def fits(x, half):
 
 @compiled
 def states(row, numbers, rules, re, im, drive, sent, reals, counts):
-    """One step of the recurrence of an S5 layer, and what its states send.
+    """One step of the recurrence of a recurrence, and what its states send.
 
     `reals` is float64, (2, width): to write on.
     """
-    size, overflow, state_bits = row[D_STATE], rules[1], rules[2]
-    of_a, of_bias = row[DIAGONAL], row[DRIVE_BIAS]
+    size, overflow, state_bits = row.size, rules[1], rules[2]
+    of_a, of_bias = row.diagonal, row.bias
     a_re, a_im = numbers[of_a : of_a + size], numbers[of_a + size : of_a + 2 * size]
     bias_re = numbers[of_bias : of_bias + size]
     bias_im = numbers[of_bias + size : of_bias + 2 * size]
-    x_re, x_im = re[row[STATES] : row[STATES] + size], im[row[STATES] : row[STATES] + size]
+    x_re, x_im = re[row.states : row.states + size], im[row.states : row.states + size]
     v_re, v_im = drive[:size], drive[size : 2 * size]
     new_re, new_im = reals[0, :size], reals[1, :size]
     half = np.float64(np.int64(1) << (state_bits - 1))
@@ -86,7 +69,7 @@ def states(row, numbers, rules, re, im, drive, sent, reals, counts):
 @compiled
 def send(row, rules, re, im, sent_re, sent_im, counts):
     """What states send: their parts, rectified together, as messages."""
-    scale, rectified, bits = down(row[STATE_SHIFT]), row[STATE_RELU] != 0, rules[3]
+    scale, rectified, bits = down(row.shift), row.relu != 0, rules[3]
     half = np.float64(np.int64(1) << (bits - 1))
     all_fit = True
     for n in range(re.size):
@@ -102,40 +85,49 @@ def send(row, rules, re, im, sent_re, sent_im, counts):
 
 
 @compiled
-def through_gate(biases, table, sums, y):
-    """What a gate's sums open it to: sigmoid of each, 12 bits behind the point, to y."""
+def through_gate(biases, table, y):
+    """What sums open a gate to: sigmoid of each, 12 bits behind the point, in their place."""
     most = np.int32(1 << 30)  # beyond the table; with a bias it still fits 32 bits
     for j in range(y.size):
-        v = np.int32(min(max(sums[j], -most), most) + np.int32(biases[j]))
+        v = np.int32(min(max(y[j], -most), most) + np.int32(biases[j]))
         y[j] = min(max(v >> np.int32(4), np.int32(-2048)), np.int32(2047)) + np.int32(2048)
     for j in range(y.size):
         y[j] = table[np.uint32(one_by_one(y[j]))]
 
 
 @compiled
-def neurons(row, i, numbers, table, rules, messages, sums, reals, counts):
-    """What a stage's neurons make of its last synapse's sums, to messages[i + 1].
+def neurons(row, numbers, table, rules, y, u, r, out, counts):
+    """What neurons make of their sums `y`, in place: messages.
 
-    Where products are shifted to the right; `reals` is float64, (2, width): to write on.
+    Where products are shifted to the right.
+
+    Parameters
+    ----------
+    row
+        Of the population.
+    u, r
+        int32: the second input, and the message of a residual path; not looked at without.
+    out
+        float64, (width,): to write on.
     """
-    kind, size = row[KIND], row[D_OUTPUT]
-    relu, bits = row[RELU] != 0, rules[3]
-    biases = numbers[row[BIAS] : row[BIAS] + size]
-    scale, u, y, out = down(row[PRODUCT_SHIFT]), messages[i], messages[i + 1, :size], reals[0]
-    if kind == GATE:
-        through_gate(biases, table, sums, y)
+    size, relu, bits, scale = row.size, row.relu != 0, rules[3], down(row.shift)
+    y = y[:size]
+    biases = numbers[row.bias : row.bias + size]
+    if row.operation == PRODUCT:
+        through_gate(biases, table, y)
+        of_u = numbers[row.direct : row.direct + size]
         for j in range(size):
-            out[j] = rounded(np.float64(u[j]) * np.float64(y[j]) * scale)
-    elif kind == S5:
-        direct = numbers[row[DIRECT] : row[DIRECT] + size]
+            out[j] = rounded((np.float64(u[j]) + of_u[j]) * np.float64(y[j]) * scale)
+    elif row.direct >= 0:
+        direct = numbers[row.direct : row.direct + size]
         for j in range(size):
             through = rounded(direct[j] * np.float64(u[j]) * scale)
-            out[j] = np.float64(sums[j]) + biases[j] + through
+            out[j] = np.float64(y[j]) + biases[j] + through
     else:
         for j in range(size):
-            out[j] = np.float64(sums[j]) + biases[j]
-    if row[RESIDUAL] >= 0:
-        r, factor = messages[row[RESIDUAL]], down(row[RESIDUAL_SHIFT])
+            out[j] = np.float64(y[j]) + biases[j]
+    if row.residual >= 0:
+        factor = down(row.residual_shift)
         for j in range(size):
             out[j] += np.floor(np.float64(r[j]) * factor)
     half = np.float64(np.int64(1) << (bits - 1))
@@ -152,26 +144,27 @@ def neurons(row, i, numbers, table, rules, messages, sums, reals, counts):
 
 
 @compiled
-def wide_neurons(row, i, numbers, table, rules, messages, sums, wide, counts):
+def wide_neurons(row, numbers, table, rules, y, u, r, wide, counts):
     """The same with products shifted either way; `wide` is int64, (width,): to write on."""
-    kind, size = row[KIND], row[D_OUTPUT]
-    relu, bits = row[RELU] != 0, rules[3]
-    biases = numbers[row[BIAS] : row[BIAS] + size]
-    u, y, shift = messages[i], messages[i + 1, :size], row[PRODUCT_SHIFT]
-    if kind == GATE:
-        through_gate(biases, table, sums, y)
+    size, relu, bits, shift = row.size, row.relu != 0, rules[3], row.shift
+    y = y[:size]
+    biases = numbers[row.bias : row.bias + size]
+    if row.operation == PRODUCT:
+        through_gate(biases, table, y)
+        of_u = numbers[row.direct : row.direct + size]
         for j in range(size):
-            wide[j] = shifted(np.int64(u[j]) * np.int64(y[j]), shift, rules[0])
-    elif kind == S5:
-        direct = numbers[row[DIRECT] : row[DIRECT] + size]
+            v = np.int64(u[j]) + np.int64(of_u[j])
+            wide[j] = shifted(v * np.int64(y[j]), shift, rules[0])
+    elif row.direct >= 0:
+        direct = numbers[row.direct : row.direct + size]
         for j in range(size):
             through = shifted(np.int64(direct[j]) * np.int64(u[j]), shift, rules[0])
-            wide[j] = np.int64(sums[j]) + np.int64(biases[j]) + through
+            wide[j] = np.int64(y[j]) + np.int64(biases[j]) + through
     else:
         for j in range(size):
-            wide[j] = np.int64(sums[j]) + np.int64(biases[j])
-    if row[RESIDUAL] >= 0:
-        r, n = messages[row[RESIDUAL]], row[RESIDUAL_SHIFT]
+            wide[j] = np.int64(y[j]) + np.int64(biases[j])
+    if row.residual >= 0:
+        n = row.residual_shift
         for j in range(size):
             wide[j] += (np.int64(r[j]) << max(-n, 0)) >> max(n, 0)
     for j in range(size):

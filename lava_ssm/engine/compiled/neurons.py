@@ -1,6 +1,6 @@
 """State neurons of a fixed S4D layer, one channel for a block of tokens.
 
-`reference.fixed.s4d_neurons` is the specification. Restated here twice:
+`reference.fixed.filters` is the specification. Restated here twice:
 
 - `_fast`, in floats. With the CPU's rounding mode set to the rounding of the network's arithmetic,
   `rounded(a * x)` is the product of the mantissas after its shift: scaling a by 2^-p is exact, the

@@ -15,6 +15,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from lava_ssm.engine.compiled.compiling import IS_COMPILED, kernel, ready
 from lava_ssm.engine.compiled.cpu import rounding_mode, set_rounding_mode, to_int32
+from lava_ssm.engine.compiled.layout import (
+    channel_numbers,
+    float_type,
+    padded,
+    rule_numbers,
+)
 from lava_ssm.engine.compiled.neurons import (
     DOWN,
     PARAM_EXPONENT,
@@ -24,35 +30,40 @@ from lava_ssm.engine.compiled.neurons import (
     X_LIMIT,
     exact_state,
 )
-from lava_ssm.engine.compiled.program import (
-    channel_numbers,
-    float_type,
-    padded,
-    rule_numbers,
-)
 from lava_ssm.engine.compiled.synapses import messages
 from lava_ssm.engine.compiled.vectors import step_each
 from lava_ssm.engine.compiled.words import OVERFLOWED, SUM, word
 from lava_ssm.engine.overflows import Tally
 from lava_ssm.engine.reference import fixed
-from lava_ssm.network import FixedS4D
+from lava_ssm.network import Activation, Filters, Recurrence
 from lava_ssm.numerics import SYNAPSE_BITS, Arithmetic, Overflow
 
 Words: TypeAlias = NDArray[np.int32]
 
 
 class StateNeurons:
-    """The state neurons of a layer, without the sum over states.
+    """Neurons with a state: `reference.fixed.step`.
 
     Parameters
     ----------
-    layer, rules
-        As of `reference.fixed.s4d_neurons`.
+    neurons, rules
+        Operation and rules.
+    amount
+        Bits to shift the input to the right, rounding down, one or one a neuron.
     """
 
-    def __init__(self, layer: FixedS4D, rules: Arithmetic) -> None:
-        self._layer, self._rules = layer, rules
-        n = layer.d_model * layer.d_state
+    def __init__(
+        self, neurons: Filters | Recurrence, rules: Arithmetic, amount: ArrayLike = 0
+    ) -> None:
+        self._neurons, self._rules = neurons, rules
+        self._amount = np.asarray(amount)
+        self._counts = np.zeros(len(OVERFLOWED), np.int64)
+        self._bound: tuple[Any, ...] | None = None  # the reference is called instead
+        if IS_COMPILED and isinstance(neurons, Filters):
+            self._bound = self._bind(neurons)
+
+    def _bind(self, layer: Filters) -> tuple[Any, ...]:
+        n, rules = layer.n_neurons, self._rules
         size, real = padded(n), float_type(rules, layer.param_bits)
 
         def spread(values: NDArray[Any], kind: Any) -> NDArray[Any]:
@@ -66,8 +77,7 @@ class StateNeurons:
         values = np.concatenate([layer.a, layer.b, layer.c], axis=-1).reshape(n, 6)
         parameters: NDArray[Any] = np.zeros((6, size), real)
         parameters[:, :n] = values.T * np.exp2(-p[:n])
-        self._counts = np.zeros(len(OVERFLOWED), np.int64)
-        self._bound: tuple[Any, ...] = (
+        bound: tuple[Any, ...] = (
             parameters.ravel(),
             *(spread(numbers[:, i], real) for i in (UP, DOWN)),
             np.stack([p, s]),
@@ -77,7 +87,8 @@ class StateNeurons:
             np.zeros(size, np.int32),
             self._counts,
         )
-        _compile(step_neurons, self._bound, 4)
+        _compile(step_neurons, bound, 4)
+        return bound
 
     def step(self, re: Words, im: Words, u: Words, tally: Tally) -> Words:
         """One time step.
@@ -85,40 +96,40 @@ class StateNeurons:
         Parameters
         ----------
         re, im
-            State, int32, (d_model * d_state,) each; updated.
+            State, int32, one a state; updated.
         u
-            Input mantissas, int32, of the same shape.
+            Input, int32, (n_neurons,).
 
         Returns
         -------
         ndarray
-            What each neuron sends, int32, of the same shape: the low 32 bits. (Wrapped here or in
-            the synapse that sums, the sum is the same, modulo 2^32.)
+            What each neuron sends, int32, of that shape: the low 32 bits. (Wrapped here or in the
+            synapse that sums, the sum is the same, modulo 2^32.)
 
         Raises
         ------
         FixedPointOverflow
             A word overflows, and the rules say RAISE. The state is as before.
         """
+        if self._amount.any():
+            u = u >> self._amount.astype(u.dtype)
+        if self._bound is None:
+            return self._in_reference(re, im, u, tally)
         out = np.empty_like(u)
-
-        def again(tally: Tally) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-            shape = (self._layer.d_model, self._layer.d_state)
-            state = np.stack([re, im], axis=-1).astype(np.int64).reshape(*shape, 2)
-            wide = u.astype(np.int64).reshape(shape)
-            return fixed.s4d_neurons(self._layer, self._rules, state, wide, tally)
-
-        if not IS_COMPILED:
-            after, sent = again(tally)
-            re[:], im[:] = after[..., 0].ravel(), after[..., 1].ravel()
-            out[:] = _low(sent).ravel()
-            return out
-        state = (re, im) if self._rules.overflow is not Overflow.RAISE else (re.copy(), im.copy())
+        raises = self._rules.overflow is Overflow.RAISE
+        state = (re.copy(), im.copy()) if raises else (re, im)
         step_neurons(*self._bound, *state, _own(u), out)
-        _collect(self._counts, tally, self._rules, again)
+        _collect(self._counts, tally, self._rules, lambda t: self._in_reference(re, im, u, t))
         if state[0] is not re:
             re[:], im[:] = state
         return out
+
+    def _in_reference(self, re: Words, im: Words, u: Words, tally: Tally) -> Words:
+        state = np.stack([re, im], axis=-1).astype(np.int64).reshape(self._neurons.state_shape)
+        wide = u.astype(np.int64)
+        state, out = fixed.step(self._neurons, self._rules, state, wide, tally)
+        re[:], im[:] = state[..., 0].ravel(), state[..., 1].ravel()
+        return _low(out)
 
 
 class Relays:
@@ -135,10 +146,11 @@ class Relays:
     """
 
     def __init__(self, relu: bool, amount: ArrayLike, rules: Arithmetic) -> None:
-        self._relu, self._rules = bool(relu), rules
+        self._activation = Activation.RELU if relu else Activation.NONE
+        self._rules = rules
         limited = np.minimum(np.ravel(amount), SYNAPSE_BITS - 1)  # floor: no more is left
         self._counts = np.zeros(len(OVERFLOWED), np.int64)
-        self._bound = (limited.astype(np.int32), self._relu, rule_numbers(rules), self._counts)
+        self._bound = (limited.astype(np.int32), bool(relu), rule_numbers(rules), self._counts)
         _compile(relay, self._bound, 2)
 
     def step(self, u: Words, tally: Tally) -> Words:
@@ -147,7 +159,7 @@ class Relays:
 
         def again(tally: Tally) -> NDArray[np.int64]:
             shifted = sums.astype(np.int64) >> self._bound[0]
-            return fixed.message(shifted, self._relu, self._rules, tally)
+            return fixed.message(shifted, self._activation, self._rules, tally)
 
         if not IS_COMPILED:
             return _low(again(tally)).reshape(u.shape)

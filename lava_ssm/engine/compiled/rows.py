@@ -12,13 +12,12 @@ from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from lava_ssm.engine.compiled.arguments import Arguments
 from lava_ssm.engine.compiled.compiling import ready
-from lava_ssm.engine.compiled.tokens import INTEGER, REAL, Tokens
+from lava_ssm.engine.compiled.tokens import INTEGER, REAL, Tokens, array_type
 from lava_ssm.engine.compiled.words import OVERFLOWED
 from lava_ssm.engine.overflows import Tally
 from lava_ssm.network import FixedNetwork
@@ -204,8 +203,9 @@ class Rows:
 
     def _ready(self) -> None:
         """Compile the kernel for what it is bound to."""
-        kind = numba.typeof(np.zeros((1, 1, 1), self._totals.dtype))
-        ready(self._kernel, (*map(numba.typeof, self._bound[0]), kind, kind))
+        kind = array_type(self._totals.dtype, 3)
+        given = (array_type(x.dtype, x.ndim) for x in self._bound[0])
+        ready(self._kernel, (*given, kind, kind))
 
 
 class FixedRows(Rows):

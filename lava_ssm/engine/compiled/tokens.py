@@ -2,6 +2,7 @@
 
 # mypy: disable-error-code="no-untyped-def"
 
+from functools import cache
 from typing import Any
 
 import numba
@@ -22,6 +23,12 @@ _ARRAY = np.ndarray
 """No subclass: an array of one may be masked."""
 
 
+@cache
+def array_type(kind: np.dtype[Any], ndim: int) -> Any:
+    """Numba's type of contiguous arrays; to ask for it anew takes as long as a token."""
+    return numba.typeof(np.zeros((1,) * ndim, kind))
+
+
 class Tokens:
     """Brings tokens of one shape to mantissas, as `lava_ssm.engine.as_tokens` does.
 
@@ -34,10 +41,9 @@ class Tokens:
     def __init__(self, form: Format, shape: tuple[int, ...]) -> None:
         self._shape = shape if IS_COMPILED else (-1,)  # of no token
         self.limits = np.array([2.0**form.exponent, form.min_mantissa, form.max_mantissa])
-        integers, reals = (numba.typeof(np.zeros(1, kind)) for kind in (np.int64, np.float64))
-        cube = numba.typeof(np.zeros((1, 1, 1), np.int64))
+        integers, reals = array_type(INTEGER, 1), array_type(REAL, 1)
         ready(within, (integers, reals))
-        ready(quantized, (reals, reals, cube))
+        ready(quantized, (reals, reals, array_type(INTEGER, 3)))
 
     def flat(self, token: Any) -> NDArray[Any] | None:
         """Give an array of integers or floats as kernels take it, of one dimension; None of others.

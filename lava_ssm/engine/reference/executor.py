@@ -50,13 +50,15 @@ class Reference:
     @property
     def states(self) -> Sequence[NDArray[Any]]:
         """See `Executor`."""
-        return tuple(x.copy() for x in self.state.layers if x is not None)
+        return tuple(x.copy() for x in self.state.populations if x is not None)
 
     def set_states(self, states: Sequence[NDArray[Any]]) -> None:
         """See `Executor`."""
         given = iter(states)
-        layers = tuple(None if x is None else next(given).copy() for x in self.state.layers)
-        self.state = State(layers, self.state.total)
+        populations = tuple(
+            None if x is None else next(given).copy() for x in self.state.populations
+        )
+        self.state = State(populations, self.state.total)
 
     def saved(self) -> State:
         """See `Executor`."""

@@ -3,10 +3,21 @@
 Each operation adds to a tally how many integers left their words.
 """
 
+from typing import Any
+
 import numpy as np
 
 from lava_ssm.engine.overflows import Tally
-from lava_ssm.network import FixedGate, FixedS4D, FixedS5
+from lava_ssm.network import (
+    Activation,
+    Affine,
+    Filters,
+    Matrix,
+    Neurons,
+    Product,
+    Recurrence,
+    Synapse,
+)
 from lava_ssm.numerics import (
     SYNAPSE_BITS,
     Arithmetic,
@@ -49,56 +60,67 @@ def diagonal_step(
     return word(new, rules.state_bits, rules.overflow, "state", tally)
 
 
-def s4d_neurons(
-    layer: FixedS4D, rules: Arithmetic, state: IntArray, u: IntArray, tally: Tally
+def step(
+    neurons: Neurons, rules: Arithmetic, state: IntArray, u: IntArray, tally: Tally
 ) -> tuple[IntArray, IntArray]:
-    """One time step of the state neurons.
+    """One time step of neurons with states: the new state, and the messages that they send.
 
     Parameters
     ----------
     state
-        (..., d_model, d_state, 2): real, imaginary.
+        (..., *state_shape).
     u
-        Input mantissas, (..., d_model, d_state) or (..., d_model, 1).
-
-    Returns
-    -------
-    tuple
-        The new state, and each state's output, int64 of shape (..., d_model, d_state).
+        Input mantissas, (..., n_neurons); of `Filters` also one a channel, (..., d_model).
     """
-    p = np.reshape(layer.param_exponent, (-1, 1))  # (d_model, 1) or (1, 1)
-    s = np.reshape(layer.state_exponent, (-1, 1))
+    match neurons:
+        case Filters():
+            return filters(neurons, rules, state, u, tally)
+        case Recurrence():
+            return recurrence(neurons, rules, state, u, tally)
+    raise TypeError(f"{type(neurons).__name__} neurons have no state")
+
+
+def filters(
+    neurons: Filters, rules: Arithmetic, state: IntArray, u: IntArray, tally: Tally
+) -> tuple[IntArray, IntArray]:
+    """See `step`; the state is (..., d_model, d_state, 2)."""
+    p = np.reshape(neurons.param_exponent, (-1, 1))  # (d_model, 1) or (1, 1)
+    s = np.reshape(neurons.state_exponent, (-1, 1))
+    u = by_channel(u, neurons.d_model)  # (..., d_model, d_state or 1)
 
     v = np.broadcast_to(shift(u, -s, Rounding.FLOOR), state.shape[:-1])  # each state has its own
     v = word(v, rules.state_bits, rules.overflow, "input", tally)[..., np.newaxis]
-    drive = multiply_shift(layer.b, v, p[..., np.newaxis], rules.rounding)
-    state = diagonal_step(layer.a, p, rules, state, drive, tally)
-    c_x = multiply_shift(layer.c, state, p[..., np.newaxis], rules.rounding)
-    return state, shift(2 * (c_x[..., 0] - c_x[..., 1]), s, rules.rounding)
+    drive = multiply_shift(neurons.b, v, p[..., np.newaxis], rules.rounding)
+    state = diagonal_step(neurons.a, p, rules, state, drive, tally)
+    c_x = multiply_shift(neurons.c, state, p[..., np.newaxis], rules.rounding)
+    out = shift(2 * (c_x[..., 0] - c_x[..., 1]), s, rules.rounding)
+    return state, out.reshape(*out.shape[:-2], neurons.n_neurons)
 
 
-def s5_neurons(
-    layer: FixedS5, rules: Arithmetic, state: IntArray, drive: IntArray, tally: Tally
+def recurrence(
+    neurons: Recurrence, rules: Arithmetic, state: IntArray, u: IntArray, tally: Tally
 ) -> tuple[IntArray, IntArray]:
-    """One time step of the state neurons of an S5 layer.
-
-    Parameters
-    ----------
-    state
-        (..., d_state, 2): real, imaginary.
-    drive
-        What the synapse to the states gives, the same shape.
-
-    Returns
-    -------
-    tuple
-        The new state, and the messages that the states send, the same shape.
-    """
-    p = np.asarray(layer.param_exponent)
-    state = diagonal_step(layer.a, p, rules, state, drive + layer.drive_bias, tally)
-    sent = complex_relu(state) if layer.relu else state
-    sent = shift(sent, layer.state_shift, rules.rounding)
+    """See `step`; the state is (..., d_state, 2), messages are real parts, then imaginary ones."""
+    p = np.asarray(neurons.param_exponent)
+    state = diagonal_step(neurons.a, p, rules, state, paired(u) + neurons.bias, tally)
+    sent = complex_relu(state) if neurons.relu else state
+    sent = shift(flat(sent), neurons.state_shift, rules.rounding)
     return state, word(sent, rules.message_bits, rules.overflow, "message", tally)
+
+
+def by_channel(values: np.ndarray, n: int) -> np.ndarray:
+    """(..., n * each) to (..., n, each)."""
+    return values.reshape(*values.shape[:-1], n, values.shape[-1] // n)
+
+
+def flat(parts: np.ndarray) -> np.ndarray:
+    """(..., d_state, 2) as a synapse has it, (..., 2 d_state): real parts, then imaginary ones."""
+    return np.concatenate([parts[..., 0], parts[..., 1]], axis=-1)
+
+
+def paired(flat: np.ndarray) -> np.ndarray:
+    """(..., 2 d_state), real parts, then imaginary ones, to (..., d_state, 2)."""
+    return np.stack(np.split(flat, 2, axis=-1), axis=-1)
 
 
 def complex_relu(x: IntArray) -> IntArray:
@@ -108,28 +130,20 @@ def complex_relu(x: IntArray) -> IntArray:
     return x * positive[..., np.newaxis]
 
 
-def s5_output(
-    layer: FixedS5, rules: Arithmetic, sums: IntArray, u: IntArray, input_exponent: int
-) -> IntArray:
-    """Add the direct path and the bias to the sums over states.
+def output(neurons: Affine | Product, rules: Arithmetic, s: IntArray, u: Any) -> IntArray:
+    """What neurons without a state make of a sum and, if they have one, of a second input.
 
     Parameters
     ----------
-    sums
-        What the synapse from the states gives, (..., d_model).
-    u
-        The layer's input, (..., d_model).
+    s, u
+        (..., n_neurons).
     """
-    amount = layer.direct_shift(input_exponent)
-    return sums + multiply_shift(layer.d, u, amount, rules.rounding) + layer.bias
-
-
-def gate(
-    layer: FixedGate, rules: Arithmetic, sums: IntArray, u: IntArray, input_exponent: int
-) -> IntArray:
-    """Multiply u (..., d_model) by the sigmoid of what the gate's synapse gives, same shape."""
-    amount = layer.product_shift(input_exponent)
-    return multiply_shift(u, sigmoid(sums + layer.bias), amount, rules.rounding)
+    if isinstance(neurons, Product):
+        v = u if neurons.bias_u is None else u + neurons.bias_u
+        return multiply_shift(v, sigmoid(s + neurons.bias), neurons.shift, rules.rounding)
+    if neurons.direct is not None:
+        s = s + multiply_shift(neurons.direct, u, neurons.shift, rules.rounding)
+    return s if neurons.bias is None else s + neurons.bias
 
 
 def residual(y: IntArray, earlier: IntArray, amount: int) -> IntArray:
@@ -137,9 +151,17 @@ def residual(y: IntArray, earlier: IntArray, amount: int) -> IntArray:
     return y + shift(earlier, amount, Rounding.FLOOR)
 
 
-def reduce_states(out: IntArray, tally: Tally) -> IntArray:
-    """Sum over a channel's states, (..., d_model, d_state) to (..., d_model): a 32-bit synapse."""
-    return word(out.sum(axis=-1), SYNAPSE_BITS, Overflow.WRAP, "synapse", tally)
+def received(synapse: Synapse, u: IntArray, tally: Tally) -> IntArray:
+    """What a synapse makes of messages u (..., n_in), (..., n_out).
+
+    One that hands each message to several neurons leaves that to them, (..., n_in).
+    """
+    if isinstance(synapse, Matrix):
+        return linear(synapse.weights, synapse.shift, u, tally)
+    if synapse.n_out > synapse.n_in:
+        return u
+    sums = by_channel(u, synapse.n_out).sum(axis=-1) if synapse.sums else u
+    return word(sums, SYNAPSE_BITS, Overflow.WRAP, "synapse", tally)
 
 
 def linear(weights: IntArray, amount: np.ndarray | int, u: IntArray, tally: Tally) -> IntArray:
@@ -184,9 +206,9 @@ def split_shift(amount: np.ndarray | int) -> tuple[int, np.ndarray | int]:
     return common, amount - common
 
 
-def message(y: IntArray, relu: bool, rules: Arithmetic, tally: Tally) -> IntArray:
+def message(y: IntArray, activation: Activation, rules: Arithmetic, tally: Tally) -> IntArray:
     """What a receiving neuron sends on: rectified or not, brought to the message's bits."""
-    rectified = np.maximum(y, 0) if relu else y
+    rectified = np.maximum(y, 0) if activation is Activation.RELU else y
     return word(rectified, rules.message_bits, rules.overflow, "message", tally)
 
 

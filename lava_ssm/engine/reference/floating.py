@@ -1,76 +1,87 @@
-"""The same operations in floating point."""
+"""The same operations in floating point; rules and tallies are `fixed`'s, and not looked at."""
+
+from typing import Any
 
 import numpy as np
 from scipy.special import erf, expit
 
-from lava_ssm.network import S4D, S5, Gate
+from lava_ssm.engine.reference.fixed import by_channel, flat, paired
+from lava_ssm.network import (
+    Activation,
+    Affine,
+    Filters,
+    Matrix,
+    Neurons,
+    Product,
+    Recurrence,
+    Synapse,
+)
 from lava_ssm.numerics import RealArray
 
 
-def s4d_neurons(layer: S4D, state: RealArray, u: RealArray) -> tuple[RealArray, RealArray]:
-    """One time step of the state neurons: x' = a x + b u, out = 2 Re(c x') for each state.
+def step(
+    neurons: Neurons, rules: Any, state: RealArray, u: RealArray, tally: Any
+) -> tuple[RealArray, RealArray]:
+    """One time step of neurons with states: the new state, and the messages that they send.
 
-    Parameters
-    ----------
-    state
-        (..., d_model, d_state, 2): real, imaginary.
-    u
-        Input, (..., d_model, d_state) or (..., d_model, 1).
+        Filters:     x' = a x + b u,       out = 2 Re(c x')
+        Recurrence:  x' = a x + u + bias,  out = r(x')
 
-    Returns
-    -------
-    tuple
-        The new state, and each state's output (..., d_model, d_state).
+    Shapes are those of `fixed.step`.
     """
-    x = layer.a * (state[..., 0] + 1j * state[..., 1]) + layer.b * u
-    return np.stack([x.real, x.imag], axis=-1), 2 * (layer.c * x).real
+    x = state[..., 0] + 1j * state[..., 1]
+    match neurons:
+        case Filters(a, b, c):
+            x = a * x + b * by_channel(u, neurons.d_model)
+            out = 2 * (c * x).real
+            return np.stack([x.real, x.imag], axis=-1), out.reshape(
+                *out.shape[:-2], neurons.n_neurons
+            )
+        case Recurrence(a, bias, relu):
+            v = paired(u)
+            x = a * x + (v[..., 0] + 1j * v[..., 1] + bias)
+            positive = (x.real > 0) | ((x.real == 0) & (x.imag > 0))
+            sent = np.where(positive, x, 0j) if relu else x
+            new, out = (np.stack([z.real, z.imag], axis=-1) for z in (x, sent))
+            return new, flat(out)
+    raise TypeError(f"{type(neurons).__name__} neurons have no state")
 
 
-def s5_neurons(layer: S5, state: RealArray, drive: RealArray) -> tuple[RealArray, RealArray]:
-    """One time step of the state neurons: x' = a x + drive + drive_bias, and what they send.
-
-    Parameters
-    ----------
-    state
-        (..., d_state, 2): real, imaginary.
-    drive
-        B u, the same shape.
-
-    Returns
-    -------
-    tuple
-        The new state, and the rectified one (without `relu` the same), the same shape.
-    """
-    v = drive[..., 0] + 1j * drive[..., 1] + layer.drive_bias
-    x = layer.a * (state[..., 0] + 1j * state[..., 1]) + v
-    positive = (x.real > 0) | ((x.real == 0) & (x.imag > 0))
-    sent = np.where(positive, x, 0j) if layer.relu else x
-    return np.stack([x.real, x.imag], axis=-1), np.stack([sent.real, sent.imag], axis=-1)
+def output(neurons: Affine | Product, rules: Any, s: RealArray, u: Any) -> RealArray:
+    """See `fixed.output`."""
+    if isinstance(neurons, Product):
+        v = u if neurons.bias_u is None else u + neurons.bias_u
+        return np.asarray(v * expit(s + neurons.bias))
+    if neurons.direct is not None:
+        s = s + neurons.direct * u
+    return s if neurons.bias is None else s + neurons.bias
 
 
-def s5_drive(layer: S5, u: RealArray) -> RealArray:
-    """B u of u (..., d_model): (..., d_state, 2)."""
-    return np.stack([u @ layer.b.real.T, u @ layer.b.imag.T], axis=-1)
+def residual(y: RealArray, earlier: RealArray, amount: int) -> RealArray:
+    """Add an earlier message."""
+    return y + earlier
 
 
-def s5_readout(layer: S5, sent: RealArray) -> RealArray:
-    """2 Re(C x) of x (..., d_state, 2): (..., d_model)."""
-    sums: RealArray = sent[..., 0] @ layer.c.real.T - sent[..., 1] @ layer.c.imag.T
-    return 2 * sums
+def received(synapse: Synapse, u: RealArray, tally: Any) -> RealArray:
+    """See `fixed.received`."""
+    if isinstance(synapse, Matrix):
+        sums: RealArray = u @ synapse.weights.T
+        return sums
+    if not synapse.sums:
+        return u
+    return np.asarray(by_channel(u, synapse.n_out).sum(axis=-1))
 
 
-def s5_output(layer: S5, sums: RealArray, u: RealArray) -> RealArray:
-    """Add the direct path and the bias to the sums over states, (..., d_model)."""
-    return sums + layer.d * u + layer.bias
-
-
-def gate(layer: Gate, sums: RealArray, u: RealArray) -> RealArray:
-    """Multiply u by the sigmoid of the sums W u and the bias, (..., d_model)."""
-    return u * expit(sums + layer.bias)
-
-
-def message(y: RealArray, relu: bool, gelu: bool = False) -> RealArray:
+def message(y: RealArray, activation: Activation, rules: Any, tally: Any) -> RealArray:
     """What a receiving neuron sends on: rectified, by a GELU, or as it is."""
-    if gelu:
-        return 0.5 * y * (1 + erf(y / np.sqrt(2)))
-    return np.maximum(y, 0.0) if relu else y
+    match activation:
+        case Activation.RELU:
+            return np.maximum(y, 0.0)
+        case Activation.GELU:
+            return 0.5 * y * (1 + erf(y / np.sqrt(2)))
+    return y
+
+
+def running_sum(total: RealArray, y: RealArray, rules: Any, tally: Any) -> RealArray:
+    """Add a token's output to the running sum of a mean readout."""
+    return total + y

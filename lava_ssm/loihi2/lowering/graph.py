@@ -12,12 +12,21 @@ from lava.proc.io.source import RingBuffer as Source
 from numpy.typing import ArrayLike, NDArray
 from rich.console import Console
 from rich.table import Table
-from scipy.sparse import csr_matrix, identity, kron
+from scipy.sparse import csr_matrix
 
 from lava_ssm.engine import as_tokens
 from lava_ssm.loihi2.lowering import hardware
 from lava_ssm.loihi2.lowering.parts import MESSAGE_BITS, STATE_EXPONENT, ChipParts, Parts
-from lava_ssm.network import FixedLinear, FixedNetwork, FixedS4D, Readout, Stage
+from lava_ssm.network import (
+    Activation,
+    Affine,
+    Connection,
+    Filters,
+    FixedNetwork,
+    Ones,
+    Population,
+    Readout,
+)
 from lava_ssm.numerics import Rounding
 
 
@@ -51,66 +60,49 @@ class Graph:
         self.entries: tuple[Any, ...] = ()
         self.s_out: Any = None
         self._parts = parts
-        for i, stage in enumerate(network.stages):
-            match stage:
-                case Stage(FixedS4D() as layer, residual=None):
-                    synapses = self._s4d(i, layer)
-                case Stage(FixedLinear(bias=None) as layer, residual=None):
-                    synapses = self._linear(i, layer)
-                case _:
-                    kind = type(stage.layer).__name__
-                    raise TypeError(
-                        f"network: stage {i}, a {kind}, cannot be lowered: the graph has FixedS4D "
-                        "layers and FixedLinear ones without bias, and no residual paths"
-                    )
-            self._neurons(i, stage, synapses)
+        sent: dict[int | None, Any] = {None: None}
+        for n, p in enumerate(network.lowered):
+            (c,) = p.inputs
+            synapses = self._synapses(p, c)
+            self._receive(sent[c.source], synapses)
+            name = f"stage{p.stage}_{p.name}"
+            neurons = self._add(name, self._neurons(p, name))
+            for synapse in synapses:
+                synapse.out_ports.a_out.connect(neurons.in_ports.a_in)
+            self.s_out = sent[n] = neurons.out_ports.s_out
 
-    def _linear(self, i: int, layer: FixedLinear) -> list[AbstractProcess]:
-        """One matrix for each shift to the right that rows have; they add up in the neurons."""
-        shifts = np.broadcast_to(layer.shift(self.network.exponents[i]), layer.d_output)
-        doubled = 2 * layer.weights  # a mixed-sign weight is even: 2 m for the mantissa m
+    def _synapses(self, p: Population, c: Connection) -> list[AbstractProcess]:
+        """One for each shift to the right that a matrix's rows have; they add up in the neurons."""
+        name = f"stage{p.stage}_{c.name}"
+        if isinstance(c.synapse, Ones):
+            ones = c.synapse.weights(np.int32)
+            if isinstance(p.neurons, Filters):
+                return [self._add(name, self._parts.ones(ones, STATE_EXPONENT, name))]
+            return [self._add(name, self._parts.reduction(ones, name))]
+        doubled = 2 * c.synapse.weights  # a mixed-sign weight is even: 2 m for the mantissa m
+        shifts = np.broadcast_to(c.synapse.shift, len(doubled))
         each = np.unique(shifts)
         if len(each) == 1:
-            name = f"stage{i}_synapse"
-            made = [self._add(name, self._parts.dense(doubled, -int(each[0]), name))]
-        else:
-            made = []
-            for amount in each:
-                name = f"stage{i}_synapse_shift{amount}"
-                rows = csr_matrix(np.where((shifts == amount)[:, np.newaxis], doubled, 0))
-                made.append(self._add(name, self._parts.sparse(rows, -int(amount), name)))
-        self._receive(made)
+            return [self._add(name, self._parts.dense(doubled, -int(each[0]), name))]
+        made = []
+        for amount in each:
+            rows = csr_matrix(np.where((shifts == amount)[:, np.newaxis], doubled, 0))
+            part = f"{name}_shift{amount}"
+            made.append(self._add(part, self._parts.sparse(rows, -int(amount), part)))
         return made
 
-    def _s4d(self, i: int, layer: FixedS4D) -> list[AbstractProcess]:
-        # each channel to all of its states: (d_model * d_state, d_model)
-        expansion = csr_matrix(
-            kron(identity(layer.d_model), np.ones((layer.d_state, 1))), dtype=np.int32
-        )
-        name = f"stage{i}_expansion"
-        first = self._add(name, self._parts.ones(expansion, STATE_EXPONENT, name))
-        self._receive([first])
-        states = self._add(f"stage{i}_states", self._parts.states(layer, f"stage{i}_states"))
-        first.out_ports.a_out.connect(states.in_ports.a_in)
-        name = f"stage{i}_reduction"
-        last = self._add(name, self._parts.reduction(csr_matrix(expansion.T), name))
-        states.out_ports.s_out.connect(last.in_ports.s_in)
-        return [last]
+    def _neurons(self, p: Population, name: str) -> AbstractProcess:
+        if isinstance(p.neurons, Filters):
+            return self._parts.states(p.neurons, name)
+        return self._parts.relay(p.neurons.n_neurons, p.activation is Activation.RELU, name)
 
-    def _neurons(self, i: int, stage: Stage[Any], synapses: list[AbstractProcess]) -> None:
-        name = f"stage{i}_neurons"
-        neurons = self._add(name, self._parts.relay(stage.layer.d_output, stage.relu, name))
-        for synapse in synapses:
-            synapse.out_ports.a_out.connect(neurons.in_ports.a_in)
-        self.s_out = neurons.out_ports.s_out
-
-    def _receive(self, synapses: list[AbstractProcess]) -> None:
+    def _receive(self, source: Any, synapses: list[AbstractProcess]) -> None:
         ports = tuple(synapse.in_ports.s_in for synapse in synapses)
-        if self.s_out is None:
+        if source is None:
             self.entries = ports
         else:
             for port in ports:
-                self.s_out.connect(port)
+                source.connect(port)
 
     def _add(self, name: str, process: AbstractProcess) -> AbstractProcess:
         self.processes[name] = process
@@ -231,20 +223,8 @@ def lower(fixed: FixedNetwork) -> Lowered:
     if not isinstance(fixed, FixedNetwork):
         raise TypeError(f"fixed must be a FixedNetwork, got {type(fixed).__name__}")
     _check_rules(fixed)
-    for i, stage in enumerate(fixed.stages):
-        if isinstance(stage.layer, FixedS4D):
-            _check_s4d(i, stage.layer)
-        elif not isinstance(stage.layer, FixedLinear):
-            raise TypeError(
-                f"stage {i}: no public Process of lava-loihi computes a "
-                f"{type(stage.layer).__name__}"
-            )
-        elif stage.layer.bias is not None:
-            raise LoweringError(f"stage {i}: the chip's graded neurons have no bias")
-        if stage.residual is not None:
-            raise LoweringError(
-                f"stage {i}: the chip's graded neurons cannot shift a residual path's messages"
-            )
+    for p in fixed.lowered:
+        _check_population(p, type(fixed.stages[p.stage].layer).__name__)
     return Lowered(fixed, Graph(fixed, ChipParts()))
 
 
@@ -277,7 +257,23 @@ def _check_rules(fixed: FixedNetwork) -> None:
             )
 
 
-def _check_s4d(i: int, layer: FixedS4D) -> None:
+def _check_population(p: Population, kind: str) -> None:
+    match p.neurons:
+        case Filters():
+            _check_filters(p.stage, p.neurons)
+        case Affine(direct=None, bias=None):
+            pass
+        case Affine(direct=None):
+            raise LoweringError(f"stage {p.stage}: the chip's graded neurons have no bias")
+        case _:
+            raise TypeError(f"stage {p.stage}: no public Process of lava-loihi computes a {kind}")
+    if p.residual is not None:
+        raise LoweringError(
+            f"stage {p.stage}: the chip's graded neurons cannot shift a residual path's messages"
+        )
+
+
+def _check_filters(i: int, layer: Filters) -> None:
     for name in ("param_exponent", "state_exponent"):
         values = np.unique(getattr(layer, name))
         if len(values) > 1:

@@ -13,7 +13,7 @@ from lava.utils.weightutils import SignMode
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from lava_ssm.network import FixedS4D
+from lava_ssm.network import Filters
 from lava_ssm.numerics import dequantize
 from lava_ssm.proc.relay.process import Relay
 
@@ -44,16 +44,16 @@ class Parts(ABC):
     def reduction(self, weights: csr_matrix, name: str) -> AbstractProcess:
         """Synapses from states to channels, behind the states' own shift to the right."""
 
-    def states(self, layer: FixedS4D, name: str) -> AbstractProcess:
-        """State neurons of a layer, flat."""
-        a, b, c = (_complex(v, layer.param_exponent) for v in (layer.a, layer.b, layer.c))
+    def states(self, neurons: Filters, name: str) -> AbstractProcess:
+        """Neurons of complex states, flat."""
+        a, b, c = (_complex(v, neurons.param_exponent) for v in (neurons.a, neurons.b, neurons.c))
         return S4d(
             shape=a.shape,
             a=a,
             b=b,
             c=c,
-            s4_exp=int(np.max(layer.param_exponent)),
-            inp_exp=int(np.max(layer.state_exponent)),
+            s4_exp=int(np.max(neurons.param_exponent)),
+            inp_exp=int(np.max(neurons.state_exponent)),
         )
 
     @abstractmethod

@@ -9,7 +9,7 @@ from lava.magma.core.process.variable import Var
 from numpy.typing import ArrayLike, NDArray
 
 from lava_ssm.engine import checked_state
-from lava_ssm.network import FixedNetwork, Network, Stage, check_network
+from lava_ssm.network import FixedNetwork, Network, check_network
 from lava_ssm.numerics import check_memory, integer
 from lava_ssm.proc.abstract_network import AbstractNetwork
 from lava_ssm.proc.schedule import ScheduleName
@@ -138,8 +138,7 @@ class FusedSSMNetwork(AbstractNetwork):
         super().__init__(
             network, schedule, period, offset, reset_every, batch, name, n_threads=n_threads
         )
-        stages: tuple[Stage[Any], ...] = network.stages
-        shapes = [s.layer.state_shape[:-1] for s in stages if s.layer.state_shape is not None]
+        shapes = [shape[:-1] for shape in network.state_shapes]
         sizes = [math.prod(shape) for shape in shapes]
         self.state = Var(shape=(*batch, max(1, sum(sizes)), 2), init=0)
         bits = network.arithmetic.state_bits if isinstance(network, FixedNetwork) else None

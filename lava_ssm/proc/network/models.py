@@ -11,31 +11,31 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from lava.proc.dense.process import Dense
 from lava.proc.sparse.process import Sparse
 from lava.utils.weightutils import SignMode
-from scipy.sparse import csr_matrix, identity, kron
+from scipy.sparse import csr_matrix
 
-from lava_ssm import network
 from lava_ssm.engine.compiled import Relays, RunningSum, StateNeurons
 from lava_ssm.engine.reference.fixed import split_shift
 from lava_ssm.network import (
-    FixedGate,
-    FixedLinear,
+    Activation,
+    Affine,
+    Connection,
+    Filters,
     FixedNetwork,
-    FixedS4D,
-    FixedS5,
-    Gate,
-    Linear,
+    Matrix,
+    Ones,
+    Population,
+    Product,
+    Readout,
+    Recurrence,
 )
 from lava_ssm.numerics import CHIP
-from lava_ssm.proc.network.process import SSMNetwork
+from lava_ssm.proc.network.process import STATE_VARS, SSMNetwork
 from lava_ssm.proc.neuron import FIXED, FLOATING, AbstractNeuron
 from lava_ssm.proc.output.process import Output
-from lava_ssm.proc.readout.process import Readout
+from lava_ssm.proc.readout.process import Readout as ReadoutNeurons
 from lava_ssm.proc.relay.process import Relay
-from lava_ssm.proc.s4d.process import S4D
-from lava_ssm.proc.s5.process import S5
+from lava_ssm.proc.states.process import States
 
-_WITH_INPUT = Gate | FixedGate | network.S5 | FixedS5
-"""Layers whose neurons receive the layer's input too."""
 _SPARSE = 0.5
 """Share of weights that are not zero below which a synapse is a `Sparse`."""
 
@@ -44,7 +44,7 @@ _SPARSE = 0.5
 @requires(CPU)
 @tag(FLOATING, FIXED)
 class SSMNetworkModel(AbstractSubProcessModel):
-    """The graph as the chip has it: for each stage its synapses, then its neurons."""
+    """The graph as the chip has it: populations of neurons, and the synapses onto them."""
 
     def __init__(self, proc: SSMNetwork) -> None:
         graph = _Graph(proc)
@@ -53,183 +53,122 @@ class SSMNetworkModel(AbstractSubProcessModel):
 
 
 class _Graph:
-    """Builds the chain from `a_in` to `s_out`, keeping its tip and the delay up to there."""
+    """Builds the graph from `a_in` to `s_out`, population by population."""
 
     def __init__(self, proc: SSMNetwork) -> None:
         self.proc = proc
+        self.is_fixed = isinstance(proc.network, FixedNetwork)
+        self.rules = proc.network.arithmetic if isinstance(proc.network, FixedNetwork) else CHIP
         self.parts: dict[str, AbstractProcess] = {}
-        self.tip = proc.in_ports.a_in
-        self.offset = proc.offset
-        net = proc.network
-        self.rules = net.arithmetic if isinstance(net, FixedNetwork) else CHIP
-        stages: tuple[network.Stage[Any], ...] = net.stages
-        if isinstance(net, FixedNetwork):
-            self._load_kernels(net)
-        # the message that enters each stage, then one, two, ... time steps later
-        self.delayed: list[list[Any]] = []
-        self.entered: list[int] = []  # offset at which it does
-        for i, stage in enumerate(stages):
-            self.delayed.append([self.tip])
-            self.entered.append(self.offset)
-            rest: Any = 0
-            match stage.layer:
-                case Linear() | FixedLinear() | Gate() | FixedGate():
-                    rest = self._map(f"stage{i}_synapse", *self._weights(i, stage.layer))
-                case network.S5() | FixedS5():
-                    rest = self._s5(i, stage.layer)
-                case _:
-                    self._s4d(i, stage.layer)
-            self._neurons(f"stage{i}_neurons", self._receivers(i, stage, rest))
-            self._beside(i, stage)
-        self.tip.connect(proc.out_ports.s_out)
+        # of each population, None the input, what it sends, then one, two, ... time steps later
+        self.sent: dict[int | None, list[Any]] = {None: [proc.in_ports.a_in]}
+        if self.is_fixed:
+            self._load_kernels()
+        populations = proc.network.lowered
+        for n, p in enumerate(populations):
+            is_last = n == len(populations) - 1
+            readout = proc.network.readout if is_last else Readout.EVERY_TOKEN
+            neurons = self._population(p, readout)
+            self.sent[n] = [neurons.s_out]
+            names = () if p.neurons.state_shape is None else STATE_VARS
+            for name in ("overflows", *names):
+                proc.var_of(p, name).alias(getattr(neurons.vars, name))
+        neurons.s_out.connect(proc.out_ports.s_out)
 
-    @staticmethod
-    def _load_kernels(net: FixedNetwork) -> None:
+    def _load_kernels(self) -> None:
         """Load the neurons' kernels here, before processes that need them are forked."""
-        Relays(False, 0, net.arithmetic)
-        RunningSum(net.arithmetic)
-        for stage in net.stages:
-            if isinstance(stage.layer, FixedS4D):
-                StateNeurons(stage.layer, net.arithmetic)
+        Relays(False, 0, self.rules)
+        RunningSum(self.rules)
+        for p in self.proc.network.lowered:
+            if isinstance(p.neurons, Filters):
+                StateNeurons(p.neurons, self.rules)
 
-    def _receivers(self, i: int, stage: network.Stage[Any], rest: Any) -> AbstractNeuron:
-        """Make the neurons behind a stage's last synapse."""
-        net, layer = self.proc.network, stage.layer
-        last = i == len(net.stages) - 1
-        common = {
-            "relu": stage.relu,
-            "shift": rest,
+    def _population(self, p: Population, readout: Readout) -> AbstractNeuron:
+        """Add a population and the synapses onto it."""
+        made = [self._synapse(p, c) for c in p.connections]
+        inputs = made[: len(p.inputs)]
+        name = f"stage{p.stage}_{p.name}"
+        common: dict[str, Any] = {
+            "tag": self.proc.tag,
+            "shift": inputs[0][1],
             "arithmetic": self.rules,
-            "name": f"{self.proc.name}.stage{i}.neurons",
-            **self._turn(),
-        }
-        plain = not isinstance(layer, _WITH_INPUT) and getattr(layer, "bias", None) is None
-        if plain and stage.residual is None and not stage.gelu:
-            mean = last and net.readout is network.Readout.MEAN_OVER_TIME
-            shape, tag = (layer.d_output,), self.proc.tag
-            if mean:
-                return Readout(shape, tag == FLOATING, tag=tag, **common)
-            return Relay(shape, tag=tag, **common)
-        if isinstance(layer, network.S4D | FixedS4D):
-            # their sums are those of a linear layer of ones, as far as the neurons are concerned
-            none = np.zeros((layer.d_model, 1))
-            is_fixed = isinstance(layer, FixedS4D)
-            layer = FixedLinear(none.astype(np.int64)) if is_fixed else Linear(none)
-        e = net.exponents if isinstance(net, FixedNetwork) else [0] * (len(net.stages) + 1)
-        return Output(
-            layer,
-            input_exponent=e[i],
-            residual_shift=0 if stage.residual is None else e[stage.residual] - e[i + 1],
-            gelu=stage.gelu,
-            readout=net.readout if last else network.Readout.EVERY_TOKEN,
-            **common,
-        )
-
-    def _beside(self, i: int, stage: network.Stage[Any]) -> None:
-        """Connect a stage's neurons to what they receive beside its synapses."""
-        neurons = self.parts[f"stage{i}_neurons"]
-        if isinstance(stage.layer, _WITH_INPUT):
-            self._message(i).connect(neurons.in_ports.u_in)
-        if stage.residual is not None:
-            self._message(stage.residual).connect(neurons.in_ports.r_in)
-
-    def _message(self, stage: int) -> Any:
-        """Give the message that entered a stage, delayed until now."""
-        chain = self.delayed[stage]
-        width = self.proc.network.stages[stage].layer.d_input
-        while len(chain) <= self.offset - self.entered[stage]:
-            name = f"stage{stage}_delay{len(chain)}"
-            kind = np.int32 if isinstance(self.proc.network, FixedNetwork) else float
-            ones = csr_matrix(identity(width), dtype=kind)
-            self.parts[name] = delay = _ones(ones, f"{self.proc.name}.{name}")
-            chain[-1].connect(delay.in_ports.s_in)
-            chain.append(delay.out_ports.a_out)
-        return chain[-1]
-
-    def _turn(self) -> dict[str, Any]:
-        return {
             "period": self.proc.period,
-            "offset": self.offset,
+            "offset": self.proc.offset + p.step,
             "reset_every": self.proc.reset_every,
+            "name": f"{self.proc.name}.{name}",
         }
-
-    def _neurons(self, name: str, neurons: AbstractNeuron) -> None:
+        ports = ["a_in", "u_in"][: len(inputs)]
+        neurons: AbstractNeuron
+        match p:
+            case Population(Filters() | Recurrence() as operation):
+                neurons = States(operation, **common)
+            case Population(
+                Affine(n, direct=None, bias=None),
+                residual=None,
+                activation=Activation.NONE | Activation.RELU,
+            ):
+                common["relu"] = p.activation is Activation.RELU
+                if readout is Readout.MEAN_OVER_TIME:
+                    neurons = ReadoutNeurons((n,), not self.is_fixed, **common)
+                else:
+                    neurons = Relay((n,), **common)
+            case Population(Affine() | Product() as operation):
+                neurons = Output(
+                    operation,
+                    u_shift=inputs[1][1] if len(inputs) > 1 else 0,
+                    residual_shift=p.residual_shift,
+                    activation=p.activation,
+                    readout=readout,
+                    **common,
+                )
+                ports += ["r_in"]
         self.parts[name] = neurons
-        getattr(self.proc.vars, f"{name}_overflows").alias(neurons.vars.overflows)
-        self.tip.connect(neurons.a_in)
-        self.tip = neurons.s_out
+        for port, (sums, _) in zip(ports, made, strict=False):
+            sums.connect(getattr(neurons.in_ports, port))
+        return neurons
 
-    def _synapse(self, name: str, synapse: Dense | Sparse) -> None:
-        self.parts[name] = synapse
-        self.tip.connect(synapse.in_ports.s_in)
-        self.tip = synapse.out_ports.a_out
-        self.offset += 1
+    def _synapse(self, p: Population, c: Connection) -> tuple[Any, Any]:
+        """Give what a connection's synapse accumulates, and the shift that is left to neurons."""
+        match c.synapse:
+            case Matrix(weights, shift):
+                name = f"stage{p.stage}_{c.name}"
+                return self._matrix(name, self._delayed(c.source, c.delay), weights, shift)
+            case Ones(n_in, n_out) if n_in == n_out:
+                return self._delayed(c.source, c.delay + 1), 0
+            case Ones() as synapse:
+                name = f"stage{p.stage}_{c.name}"
+                return self._ones(name, self._delayed(c.source, c.delay), synapse), 0
+        raise TypeError(f"no Process for a {type(c.synapse).__name__}")
 
-    def _weights(self, i: int, layer: Any) -> tuple[np.ndarray, Any]:
-        """Give a synapse's weights, and what its sums are shifted by; None in floating point."""
-        net = self.proc.network
-        shift = layer.shift(net.exponents[i]) if isinstance(net, FixedNetwork) else None
-        return layer.weights, shift
+    def _delayed(self, source: int | None, steps: int) -> Any:
+        """Give what a population sends so many steps later, through as many synapses of ones."""
+        chain = self.sent[source]
+        network = self.proc.network
+        width = network.d_input if source is None else network.lowered[source].neurons.n_neurons
+        name = "input" if source is None else f"population{source}"
+        while len(chain) <= steps:
+            chain.append(self._ones(f"{name}_delay{len(chain)}", chain[-1], Ones(width, width)))
+        return chain[steps]
 
-    def _map(self, name: str, weights: np.ndarray, amount: Any) -> Any:
-        """Add a stock `Dense`, or `Sparse` where few weights are not zero.
+    def _ones(self, name: str, source: Any, synapse: Ones) -> Any:
+        # mixed signs would keep even weights only and turn the ones into zeros
+        weights = synapse.weights(np.int32 if self.is_fixed else float)
+        return self._add(name, Sparse, source, weights=weights, sign_mode=SignMode.EXCITATORY)
 
-        Gives the shift that is left to the neurons behind it.
-        """
-        given: dict[str, Any] = {"num_message_bits": 24, "name": f"{self.proc.name}.{name}"}
+    def _matrix(self, name: str, source: Any, weights: np.ndarray, amount: Any) -> tuple[Any, Any]:
+        """Add a stock `Dense`, or `Sparse` where few weights are not zero."""
+        given: dict[str, Any] = {}
         rest: Any = 0
-        if amount is not None:
+        if self.is_fixed:
             common, rest = split_shift(amount)
             weights = 2 * weights  # a mixed-sign weight is even: 2 m for the mantissa m
-            given |= {"weight_exp": -common, "sign_mode": SignMode.MIXED}
+            given = {"weight_exp": -common, "sign_mode": SignMode.MIXED}
         if 0 < np.count_nonzero(weights) < _SPARSE * weights.size:
-            self._synapse(name, Sparse(weights=csr_matrix(weights), **given))
-        else:
-            self._synapse(name, Dense(weights=weights, **given))
-        return rest
+            return self._add(name, Sparse, source, weights=csr_matrix(weights), **given), rest
+        return self._add(name, Dense, source, weights=weights, **given), rest
 
-    def _s5(self, i: int, layer: network.S5 | FixedS5) -> Any:
-        """Add the synapse to the states, the state neurons, the synapse from them."""
-        if isinstance(layer, FixedS5):
-            net = self.proc.network
-            assert isinstance(net, FixedNetwork)
-            b, c = layer.weights_in, layer.weights_out
-            shifts: tuple[Any, Any] = (layer.drive_shift(net.exponents[i]), layer.readout_shift)
-        else:
-            b = np.concatenate([layer.b.real, layer.b.imag])
-            c = 2 * np.concatenate([layer.c.real, -layer.c.imag], axis=1)
-            shifts = (None, None)
-        rest = self._map(f"stage{i}_expansion", b, shifts[0])
-        states = S5(
-            layer,
-            shift=rest,
-            arithmetic=self.rules,
-            name=f"{self.proc.name}.stage{i}.states",
-            **self._turn(),
-        )
-        self._states(i, states)
-        return self._map(f"stage{i}_reduction", c, shifts[1])
-
-    def _states(self, i: int, states: S4D | S5) -> None:
-        for part in ("state_re", "state_im"):
-            getattr(self.proc.vars, f"stage{i}_{part}").alias(getattr(states.vars, part))
-        self._neurons(f"stage{i}_states", states)
-
-    def _s4d(self, i: int, layer: network.S4D | FixedS4D) -> None:
-        """Add the expansion to the states, the state neurons, the reduction to the channels."""
-        name = f"{self.proc.name}.stage{i}"
-        kind = np.int32 if isinstance(layer, FixedS4D) else float
-        # each channel's input to all of its states: (d_model * d_state, d_model)
-        expansion = csr_matrix(
-            kron(identity(layer.d_model), np.ones((layer.d_state, 1))), dtype=kind
-        )
-        self._synapse(f"stage{i}_expansion", _ones(expansion, f"{name}.expansion"))
-        states = S4D(layer, arithmetic=self.rules, name=f"{name}.states", **self._turn())
-        self._states(i, states)
-        reduction = csr_matrix(expansion.T)  # (d_model, d_model * d_state)
-        self._synapse(f"stage{i}_reduction", _ones(reduction, f"{name}.reduction"))
-
-
-def _ones(weights: csr_matrix, name: str) -> Sparse:
-    # mixed signs would keep even weights only and turn the ones into zeros
-    return Sparse(weights=weights, sign_mode=SignMode.EXCITATORY, num_message_bits=24, name=name)
+    def _add(self, name: str, kind: type, source: Any, **given: Any) -> Any:
+        synapse = kind(num_message_bits=24, name=f"{self.proc.name}.{name}", **given)
+        self.parts[name] = synapse
+        source.connect(synapse.in_ports.s_in)
+        return synapse.out_ports.a_out

@@ -9,10 +9,13 @@ from lava.magma.core.process.variable import Var
 from numpy.typing import ArrayLike, NDArray
 
 from lava_ssm.engine import checked_state
-from lava_ssm.network import S4D, S5, FixedNetwork, FixedS4D, FixedS5, Network, Stage
+from lava_ssm.network import FixedNetwork, Network, Population
 from lava_ssm.proc.abstract_network import AbstractNetwork
 from lava_ssm.proc.schedule import ScheduleName
 from lava_ssm.proc.var_value import var_value
+
+STATE_VARS = ("state_re", "state_im")
+"""Of neurons with a state."""
 
 
 @dataclass(frozen=True)
@@ -122,29 +125,26 @@ class SSMNetwork(AbstractNetwork):
         name: str | None = None,
     ) -> None:
         super().__init__(network, schedule, period, offset, reset_every, batch=(), name=name)
-        stages: tuple[Stage[Any], ...] = network.stages
-        self.layers = tuple(
-            self._layer_vars(i, stage.layer)
-            for i, stage in enumerate(stages)
-            if stage.layer.state_shape is not None
-        )
-        self._overflow_vars = []
-        for i, stage in enumerate(stages):
-            kinds = ("states", "neurons") if stage.layer.n_synapses == 2 else ("neurons",)
-            for kind in kinds:
-                var = Var(shape=(1,), init=0)
-                setattr(self, f"stage{i}_{kind}_overflows", var)
-                self._overflow_vars.append(var)
+        bits = network.arithmetic.state_bits if isinstance(network, FixedNetwork) else None
+        layers = []
+        for p in network.lowered:
+            self._add_var(p, "overflows", 1)
+            if (shape := p.neurons.state_shape) is not None:
+                re, im = (self._add_var(p, name, math.prod(shape[:-1])) for name in STATE_VARS)
+                layers.append(LayerVars(LayerState(re, im, shape[:-1], bits), re, im))
+        self.layers = tuple(layers)
 
-    def _layer_vars(self, i: int, layer: S4D | FixedS4D | S5 | FixedS5) -> LayerVars:
-        shape = layer.state_shape[:-1]
-        re, im = (Var(shape=(math.prod(shape),), init=0) for _ in range(2))
-        setattr(self, f"stage{i}_state_re", re)
-        setattr(self, f"stage{i}_state_im", im)
-        net = self.network
-        bits = net.arithmetic.state_bits if isinstance(net, FixedNetwork) else None
-        return LayerVars(LayerState(re, im, shape, bits), re, im)
+    def var_of(self, population: Population, name: str) -> Var:
+        """Give the Var that stands for one of a population's neurons."""
+        var: Var = getattr(self, f"stage{population.stage}_{population.name}_{name}")
+        return var
+
+    def _add_var(self, population: Population, name: str, size: int) -> Var:
+        var = Var(shape=(size,), init=0)
+        setattr(self, f"stage{population.stage}_{population.name}_{name}", var)
+        return var
 
     def count_overflows(self) -> int:
         """Integers that left their words in neurons so far (stock synapses do not count theirs)."""
-        return sum(int(var_value(var)[0]) for var in self._overflow_vars)
+        counts = (self.var_of(p, "overflows") for p in self.network.lowered)
+        return sum(int(var_value(var)[0]) for var in counts)

@@ -1,4 +1,4 @@
-"""How the neurons of a layer behave, in floating and in fixed point."""
+"""How the last neurons of a layer behave, in floating and in fixed point."""
 
 import numpy as np
 from lava.magma.core.decorator import implements, requires, tag
@@ -8,7 +8,6 @@ from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 from lava_ssm.engine.reference import fixed, floating
-from lava_ssm.network import S5, FixedGate, FixedLinear, FixedS5, Gate, Linear
 from lava_ssm.numerics import Rounding, shift
 from lava_ssm.proc.neuron import (
     FIXED,
@@ -46,18 +45,14 @@ class PyOutputModelFixed(AbstractOutputModel, AbstractFixedNeuronModel):
     def fire(self, a: np.ndarray) -> np.ndarray:
         """Take what a token's messages have summed to."""
         given = self.proc_params
-        rules, e = given["arithmetic"], given["input_exponent"]
-        sums = shift(a.astype(np.int64), given["shift"], Rounding.FLOOR)
+        rules = given["arithmetic"]
+        s = shift(a.astype(np.int64), given["shift"], Rounding.FLOOR)
         u = self.u.astype(np.int64)
-        match given["layer"]:
-            case FixedLinear() as layer:
-                y = sums if layer.bias is None else sums + layer.bias
-            case FixedGate() as layer:
-                y = fixed.gate(layer, rules, sums, u, e)
-            case FixedS5() as layer:
-                y = fixed.s5_output(layer, rules, sums, u, e)
+        if given["u_shift"].any():
+            u = shift(u, given["u_shift"], Rounding.FLOOR)
+        y = fixed.output(given["neurons"], rules, s, u)
         y = fixed.residual(y, self.r.astype(np.int64), given["residual_shift"])
-        y = fixed.message(y, given["relu"], rules, self.tally)
+        y = fixed.message(y, given["activation"], rules, self.tally)
         if given["sums"]:
             y = fixed.running_sum(self.total.astype(np.int64), y, rules, self.tally)
             self.total[:] = y
@@ -77,14 +72,8 @@ class PyOutputModelFloat(AbstractOutputModel, AbstractFloatNeuronModel):
     def fire(self, a: np.ndarray) -> np.ndarray:
         """Take what a token's messages have summed to."""
         given = self.proc_params
-        match given["layer"]:
-            case Linear() as layer:
-                y = a if layer.bias is None else a + layer.bias
-            case Gate() as layer:
-                y = floating.gate(layer, a, self.u)
-            case S5() as layer:
-                y = floating.s5_output(layer, a, self.u)
-        y = floating.message(y + self.r, given["relu"], given["gelu"])
+        y = floating.output(given["neurons"], None, a, self.u) + self.r
+        y = floating.message(y, given["activation"], None, None)
         if given["sums"]:
             self.total[:] = self.total + y
             return self.total / self.of_sample

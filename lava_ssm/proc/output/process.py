@@ -1,55 +1,50 @@
-"""Neurons behind a synapse that receive earlier messages too."""
+"""Neurons behind a synapse that do more than pass on what it accumulated."""
 
 from lava.magma.core.process.ports.ports import InPort
 from lava.magma.core.process.variable import Var
 from numpy.typing import ArrayLike
 
-from lava_ssm.network import S5 as S5Layer
-from lava_ssm.network import FixedGate, FixedLinear, FixedS5, Gate, Linear, Readout
-from lava_ssm.numerics import CHIP, Arithmetic, flag, integer
+from lava_ssm.network import Activation, Affine, Product, Readout
+from lava_ssm.numerics import CHIP, Arithmetic, integer
 from lava_ssm.proc import checks
-from lava_ssm.proc.neuron import FIXED, FLOATING, AbstractNeuron
-
-Layer = Linear | FixedLinear | Gate | FixedGate | S5Layer | FixedS5
-_FIXED = FixedLinear | FixedGate | FixedS5
+from lava_ssm.proc.neuron import AbstractNeuron
 
 
 class Output(AbstractNeuron):
-    """The neurons of a layer: what they add to its last synapse's sum, or multiply with it.
+    """The last neurons of a layer: what they add to a synapse's sum, or multiply with it.
 
-        Linear:  y = a_in + bias
-        Gate:    y = u_in sigmoid(a_in + bias)
-        S5:      y = a_in + d u_in + bias
+        Affine:   y = a_in + direct u_in + bias
+        Product:  y = u_in sigmoid(a_in + bias)
         s_out = relu(y + r_in)             (or a GELU, or neither; r_in of a residual path)
 
-    in fixed point as `FixedLinear`, `FixedGate`, `FixedS5` and `Residual` say.
+    in fixed point as `lava_ssm.engine.reference.fixed.output` says.
 
     Parameters
     ----------
-    layer
-        A float layer runs under the tag `floating_pt`, a fixed one under `fixed_pt`.
-    input_exponent
-        Of the messages that enter a fixed layer.
-    shift
-        Bits to shift `a_in` to the right, rounding down: what the synapse has left of its shift,
-        one integer or one a neuron, at least 0.
+    neurons
+        The operation with its parameters.
+    tag
+        `floating_pt` or `fixed_pt`, as the parameters are.
+    shift, u_shift
+        Bits to shift `a_in` and `u_in` to the right, rounding down: what a synapse has left of its
+        shift, one integer or one a neuron, at least 0.
     residual_shift
         Bits to shift `r_in` to the right, rounding down; negative to the left.
-    relu, gelu
+    activation
         What is done at the end.
     readout
         With a mean over time the running sum of the outputs is sent, in floating point their
         mean.
     arithmetic
-        Rules of a fixed layer.
+        Rules of fixed point.
     period, offset, reset_every
         The neurons' turns, see `lava_ssm.proc.schedule.Schedule`.
 
     Attributes
     ----------
     a_in, u_in, r_in, s_out
-        Ports of shape (d_output,): the synapse's sum, the layer's input (of Gate and S5), the
-        message of a residual path, each at this neuron's turn. One that is not connected is zero.
+        Ports of shape (n_neurons,): the first input, the second one, the message of a residual
+        path, each at this neuron's turn. One that is not connected is zero.
     total
         Var of that shape: the running sum, of a mean over time.
     overflows
@@ -58,12 +53,12 @@ class Output(AbstractNeuron):
 
     def __init__(
         self,
-        layer: Layer,
-        input_exponent: int = 0,
+        neurons: Affine | Product,
+        tag: str,
         shift: ArrayLike = 0,
+        u_shift: ArrayLike = 0,
         residual_shift: int = 0,
-        relu: bool = False,
-        gelu: bool = False,
+        activation: Activation = Activation.NONE,
         readout: Readout = Readout.EVERY_TOKEN,
         arithmetic: Arithmetic = CHIP,
         period: int = 1,
@@ -71,25 +66,23 @@ class Output(AbstractNeuron):
         reset_every: int | None = None,
         name: str | None = None,
     ) -> None:
-        checks.instance(layer, Layer, "layer", "a Linear, a Gate or an S5, float or fixed")
+        checks.instance(neurons, Affine | Product, "neurons", "Affine or a Product")
         checks.instance(readout, Readout, "readout", "a Readout")
-        checks.instance(arithmetic, Arithmetic, "arithmetic", "an Arithmetic")
-        shape = (layer.d_output,)
+        shape = (neurons.n_neurons,)
         super().__init__(
             shape=shape,
-            tag=FIXED if isinstance(layer, _FIXED) else FLOATING,
+            tag=tag,
             period=period,
             offset=offset,
             reset_every=reset_every,
-            name=name,
-            layer=layer,
-            input_exponent=integer(input_exponent, "input_exponent"),
-            shift=checks.shifts(shift, shape),
-            residual_shift=integer(residual_shift, "residual_shift"),
-            relu=flag(relu, "relu"),
-            gelu=flag(gelu, "gelu"),
-            sums=readout is Readout.MEAN_OVER_TIME,
             arithmetic=arithmetic,
+            name=name,
+            neurons=neurons,
+            shift=checks.shifts(shift, shape),
+            u_shift=checks.shifts(u_shift, shape, "u_shift"),
+            residual_shift=integer(residual_shift, "residual_shift"),
+            activation=Activation(activation),
+            sums=readout is Readout.MEAN_OVER_TIME,
         )
         self.u_in = InPort(shape=shape)
         self.r_in = InPort(shape=shape)

@@ -8,7 +8,6 @@ from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 from lava_ssm.engine.compiled import Relays
-from lava_ssm.engine.reference import floating
 from lava_ssm.proc.neuron import (
     FIXED,
     FLOATING,
@@ -35,7 +34,7 @@ class AbstractRelayModelFloat(AbstractFloatNeuronModel):
 
     def fire(self, u: np.ndarray) -> np.ndarray:
         """Rectify."""
-        return floating.message(u, self.proc_params["relu"])
+        return np.maximum(u, 0) if self.proc_params["relu"] else u
 
 
 @implements(proc=Relay, protocol=LoihiProtocol)

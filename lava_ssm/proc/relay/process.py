@@ -49,7 +49,6 @@ class Relay(AbstractNeuron):
         reset_every: int | None = None,
         name: str | None = None,
     ) -> None:
-        checks.instance(arithmetic, Arithmetic, "arithmetic", "an Arithmetic")
         shape = checks.shape_of(shape)
         super().__init__(
             shape=shape,

@@ -1,4 +1,4 @@
-"""How the state neurons behave, in floating and in fixed point."""
+"""How neurons with a state behave, in floating and in fixed point."""
 
 from typing import Any
 
@@ -17,10 +17,10 @@ from lava_ssm.proc.neuron import (
     AbstractFloatNeuronModel,
     AbstractNeuronModel,
 )
-from lava_ssm.proc.s4d.process import S4D
+from lava_ssm.proc.states.process import States
 
 
-class AbstractS4DModel(AbstractNeuronModel):
+class AbstractStatesModel(AbstractNeuronModel):
     """The state in two Vars."""
 
     def reset(self) -> None:
@@ -29,38 +29,38 @@ class AbstractS4DModel(AbstractNeuronModel):
         self.state_im[:] = 0
 
 
-@implements(proc=S4D, protocol=LoihiProtocol)
+@implements(proc=States, protocol=LoihiProtocol)
 @requires(CPU)
 @tag(FIXED)
-class PyS4DModelFixed(AbstractS4DModel, AbstractFixedNeuronModel):
-    """Bit-accurate: the integers of `lava_ssm.engine.reference.fixed.s4d_neurons`."""
+class PyStatesModelFixed(AbstractStatesModel, AbstractFixedNeuronModel):
+    """Bit-accurate: the integers of `lava_ssm.engine.reference.fixed.step`, as 32-bit words."""
 
     state_re: np.ndarray = LavaPyType(np.ndarray, np.int32)
     state_im: np.ndarray = LavaPyType(np.ndarray, np.int32)
 
     def __init__(self, proc_params: Any) -> None:
         super().__init__(proc_params)
-        self.neurons = StateNeurons(proc_params["layer"], proc_params["arithmetic"])
+        given = (proc_params[name] for name in ("neurons", "arithmetic", "shift"))
+        self.neurons = StateNeurons(*given)
 
     def fire(self, u: np.ndarray) -> np.ndarray:
-        """One step of the recurrence; outputs are sent as 32-bit words."""
+        """One step of the recurrence."""
         return self.neurons.step(self.state_re, self.state_im, u, self.tally)
 
 
-@implements(proc=S4D, protocol=LoihiProtocol)
+@implements(proc=States, protocol=LoihiProtocol)
 @requires(CPU)
 @tag(FLOATING)
-class PyS4DModelFloat(AbstractS4DModel, AbstractFloatNeuronModel):
-    """Floating point: `lava_ssm.engine.reference.floating.s4d_neurons`."""
+class PyStatesModelFloat(AbstractStatesModel, AbstractFloatNeuronModel):
+    """Floating point: `lava_ssm.engine.reference.floating.step`."""
 
     state_re: np.ndarray = LavaPyType(np.ndarray, float)
     state_im: np.ndarray = LavaPyType(np.ndarray, float)
 
     def fire(self, u: np.ndarray) -> np.ndarray:
         """One step of the recurrence."""
-        layer = self.proc_params["layer"]
-        shape = (layer.d_model, layer.d_state)
-        state = np.stack([self.state_re, self.state_im], axis=-1).reshape(*shape, 2)
-        state, out = floating.s4d_neurons(layer, state, u.reshape(shape))
+        neurons = self.proc_params["neurons"]
+        state = np.stack([self.state_re, self.state_im], axis=-1).reshape(neurons.state_shape)
+        state, out = floating.step(neurons, None, state, u, None)
         self.state_re[:], self.state_im[:] = state[..., 0].ravel(), state[..., 1].ravel()
-        return out.ravel()
+        return out

@@ -1,0 +1,124 @@
+"""What a chip has of a network: populations of neurons, and the synapses between them."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from scipy.sparse import csr_matrix, identity, kron
+
+from lava_ssm.network.activation import Activation
+from lava_ssm.network.description import Exponent
+from lava_ssm.network.neurons import Neurons
+
+
+@dataclass(frozen=True, eq=False)
+class Matrix:
+    """Synapses with weights: s = W u, in fixed point (2 W u) >> shift, see `FixedLinear`.
+
+    Parameters
+    ----------
+    weights
+        W, real or mantissas of 8 bits, (n_out, n_in).
+    shift
+        One integer, or one an output.
+    """
+
+    weights: np.ndarray
+    shift: Exponent = 0
+
+    sums = False
+
+    @property
+    def n_in(self) -> int:
+        """Number of inputs."""
+        return int(self.weights.shape[1])
+
+    @property
+    def n_out(self) -> int:
+        """Number of outputs."""
+        return int(self.weights.shape[0])
+
+
+@dataclass(frozen=True)
+class Ones:
+    """Synapses of weight one: an input to n_out / n_in neurons, or n_in / n_out to one.
+
+    What sums is read by nothing else.
+    """
+
+    n_in: int
+    n_out: int
+
+    @property
+    def sums(self) -> bool:
+        """Whether messages are added up without weights."""
+        return self.n_in > self.n_out
+
+    def weights(self, kind: type) -> csr_matrix:
+        """As a matrix of ones, (n_out, n_in)."""
+        n = min(self.n_in, self.n_out)
+        return csr_matrix(kron(identity(n), np.ones((self.n_out // n, self.n_in // n))), dtype=kind)
+
+
+Synapse: TypeAlias = Matrix | Ones
+
+
+@dataclass(frozen=True, eq=False)
+class Connection:
+    """From one population to another.
+
+    Parameters
+    ----------
+    source
+        Number of the population that sends; None: the input (of the layer, or of the network).
+    synapse
+        What is between.
+    name
+        For graphs and tables.
+    delay
+        Time steps beyond the synapse's own: those of the longest way around which this one goes.
+    """
+
+    source: int | None
+    synapse: Synapse
+    name: str = "synapse"
+    delay: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Population:
+    """Neurons of one operation that work at the same time.
+
+    Parameters
+    ----------
+    neurons
+        What they compute.
+    inputs
+        Connections onto them: the sum s, then, where the operation has one, the second input u.
+    name
+        `states` or `neurons`: unique in its stage.
+    stage
+        Number of the stage that they belong to.
+    residual
+        Connection of a residual path, whose messages are added to what the operation gives.
+    residual_shift
+        Bits that these are shifted to the right, rounding down.
+    activation
+        What follows that.
+    step
+        Time steps from a token's entry to these neurons.
+    """
+
+    neurons: Neurons
+    inputs: tuple[Connection, ...]
+    name: str = "neurons"
+    stage: int = 0
+    residual: Connection | None = None
+    residual_shift: int = 0
+    activation: Activation = Activation.NONE
+    step: int = 0
+
+    @property
+    def connections(self) -> tuple[Connection, ...]:
+        """All onto them, that of a residual path last."""
+        return self.inputs if self.residual is None else (*self.inputs, self.residual)

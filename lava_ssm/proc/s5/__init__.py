@@ -1,1 +1,0 @@
-"""The state neurons of an S5 layer."""

@@ -1,0 +1,1 @@
+"""Neurons that carry a state from token to token."""
