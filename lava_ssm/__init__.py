@@ -50,11 +50,15 @@ def load(path: str | PathLike[str]) -> "Network | FixedNetwork":
     """
     from pathlib import Path
 
-    from lava_ssm import files, network, zoo
+    from lava_ssm import files
 
     path = Path(files.name_of(path))
     if len(path.parts) == 1 and not path.suffix and not path.exists():
+        from lava_ssm import zoo
+
         return zoo.load(path.name)
+    from lava_ssm import network
+
     return network.load(path)
 
 

@@ -18,7 +18,7 @@ from lava_ssm.cli.quantize import quantize_network
 from lava_ssm.cli.train import train
 from lava_ssm.cli.train_denoiser import train_denoiser
 
-app = typer.Typer(no_args_is_help=True, add_completion=False)
+app = typer.Typer(no_args_is_help=True)
 app.command()(told_plainly(demo))
 app.command()(told_plainly(train))
 app.command()(told_plainly(finetune))

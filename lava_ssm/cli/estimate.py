@@ -27,13 +27,14 @@ def estimate_network(
     json: placement.JsonFile = None,
 ) -> None:
     """Model latency, throughput and energy on Loihi 2, in both schedules. Nothing is measured."""
+    if json is not None:
+        check_target(json, "--json")
+    net = placement.read(network)
+
     from lava_ssm.loihi2.counting import count
     from lava_ssm.loihi2.describe import describe
     from lava_ssm.loihi2.performance import SCHEDULES, estimate
 
-    if json is not None:
-        check_target(json, "--json")
-    net = placement.read(network)
     if tokens is None:
         description = describe(net, name=network.stem)
     else:

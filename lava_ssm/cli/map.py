@@ -23,13 +23,17 @@ def map_network(
     json: placement.JsonFile = None,
 ) -> None:
     """Place a network on the neurocores of Loihi 2 and print what each layer takes (a model)."""
-    from lava_ssm.loihi2.describe import describe
-    from lava_ssm.loihi2.figure import draw_chips
-
     for option, path in (("--json", json), ("--figure", figure)):
         if path is not None:
             check_target(path, option)
-    description = describe(placement.read(network), name=network.stem)
+    net = placement.read(network)
+
+    from lava_ssm.loihi2.describe import describe
+
+    if figure is not None:  # refused before anything is computed, where matplotlib is missing
+        from lava_ssm.loihi2.figure import draw_chips
+
+    description = describe(net, name=network.stem)
     mapping = placement.place(
         description, system, strategy, neurons_per_core, cores_per_layer, receiver
     )

@@ -4,16 +4,17 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
-import numpy as np
 import typer
 
 import lava_ssm
 from lava_ssm import files
-from lava_ssm.network import FixedNetwork, Network
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from lava_ssm.loihi2.description import Description
     from lava_ssm.loihi2.mapping import Mapping, Strategy
+    from lava_ssm.network import FixedNetwork, Network
 
 NetworkFile = Annotated[
     Path, typer.Argument(help="A network's file, float or fixed, or a name of the zoo.")
@@ -34,13 +35,15 @@ JsonFile = Annotated[
 ]
 
 
-def read(path: Path) -> Network | FixedNetwork:
+def read(path: Path) -> "Network | FixedNetwork":
     """Read a network's file, or one of the zoo's."""
     return lava_ssm.load(path)
 
 
-def read_tokens(path: Path) -> np.ndarray[Any, Any]:
+def read_tokens(path: Path) -> "np.ndarray[Any, Any]":
     """Read `--tokens`, a .npy file."""
+    import numpy as np
+
     if not path.is_file():
         raise FileNotFoundError(f"--tokens: no file {str(path)!r}")
     try:

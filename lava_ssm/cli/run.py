@@ -25,8 +25,6 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-import torch
-from sklearn.model_selection import train_test_split
 
 import lava_ssm
 from lava_ssm import compress, data, files, nn, zoo
@@ -34,10 +32,16 @@ from lava_ssm.cli.errors import RunError, check_folder
 from lava_ssm.cli.figure import write_curves, write_report
 from lava_ssm.cli.made_by import join_of
 from lava_ssm.compress import FixedModel
+from lava_ssm.extras import needed
 from lava_ssm.network import FixedNetwork, Network
 from lava_ssm.network import file as network_file
 from lava_ssm.nn import checkpoint
 from lava_ssm.numerics import CHIP, RealArray
+
+with needed("torch"):
+    import torch
+with needed("sklearn"):
+    from sklearn.model_selection import train_test_split
 
 Model: TypeAlias = nn.NS4D | nn.SparseS5
 

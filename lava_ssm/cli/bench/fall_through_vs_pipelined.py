@@ -1,16 +1,19 @@
 """`lava-ssm bench fall-through-vs-pipelined`: how fast and at what energy, both ways."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from lava_ssm.cli import placement
 from lava_ssm.cli.console import make_console
 from lava_ssm.cli.errors import check_folder, say
-from lava_ssm.network import FixedNetwork
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from lava_ssm.network import FixedNetwork
 
 _HALVINGS = 8
 
@@ -43,12 +46,15 @@ def fall_through_vs_pipelined(
     ),
 ) -> None:
     """Measure on this CPU, model Loihi 2, cite the papers: latency, throughput, energy."""
+    check_folder(output, "--output")
+    net = placement.read(network)
+
+    import lava_ssm.proc  # noqa: F401  refused before anything is measured, where Lava is missing
     from lava_ssm import engine
     from lava_ssm.cli.bench.comparison import compare, write
     from lava_ssm.loihi2 import TOKENS, describe
+    from lava_ssm.network import FixedNetwork
 
-    check_folder(output, "--output")
-    net = placement.read(network)
     if not isinstance(net, FixedNetwork):
         raise TypeError(f"{network}: the network must be a fixed one, quantise it first")
     if published is not None and published not in TOKENS:
@@ -82,12 +88,14 @@ def fall_through_vs_pipelined(
     console.print(text, soft_wrap=True)
 
 
-def random_sample(network: FixedNetwork, n_tokens: int) -> np.ndarray:
+def random_sample(network: "FixedNetwork", n_tokens: int) -> "np.ndarray":
     """Tokens between 0 and the largest value of the input format, at most 1.
 
     They are made smaller where integers overflow: to noise a network may answer more than to all
     that its exponents were chosen by.
     """
+    import numpy as np
+
     from lava_ssm import engine
 
     top = min(1.0, network.input_format.max)
@@ -99,7 +107,7 @@ def random_sample(network: FixedNetwork, n_tokens: int) -> np.ndarray:
     return tokens
 
 
-def _sample(path: Path, network: FixedNetwork) -> np.ndarray:
+def _sample(path: Path, network: "FixedNetwork") -> "np.ndarray":
     from lava_ssm.engine import as_tokens
 
     tokens = placement.read_tokens(path)

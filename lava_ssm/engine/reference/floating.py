@@ -1,7 +1,6 @@
 """The same operations in floating point."""
 
 import numpy as np
-from scipy.special import erf, expit
 
 from lava_ssm.network import S4D, S5, Gate
 from lava_ssm.numerics import RealArray
@@ -66,11 +65,15 @@ def s5_output(layer: S5, sums: RealArray, u: RealArray) -> RealArray:
 
 def gate(layer: Gate, sums: RealArray, u: RealArray) -> RealArray:
     """Multiply u by the sigmoid of the sums W u and the bias, (..., d_model)."""
+    from scipy.special import expit  # SciPy takes long to load, and integers do without
+
     return u * expit(sums + layer.bias)
 
 
 def message(y: RealArray, relu: bool, gelu: bool = False) -> RealArray:
     """What a receiving neuron sends on: rectified, by a GELU, or as it is."""
     if gelu:
+        from scipy.special import erf
+
         return 0.5 * y * (1 + erf(y / np.sqrt(2)))
     return np.maximum(y, 0.0) if relu else y
