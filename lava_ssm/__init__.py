@@ -11,10 +11,14 @@ import importlib
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
+from lava_ssm.lava_import import mend
+
 if TYPE_CHECKING:
     from lava_ssm.network import FixedNetwork, Network
 
 __version__ = "0.1.0"
+
+mend()
 
 _ROOMS = (
     "audio",

@@ -4,6 +4,7 @@ The core is what running, streaming, quantising, saving, mapping and estimating 
 an extra, imported where it is needed.
 """
 
+import importlib.util
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,6 +43,19 @@ def needed(package: str) -> Iterator[None]:
             f"{package} is needed for this and cannot be imported ({error}): {command(package)}",
             name=package,
         ) from error
+
+
+def check(package: str) -> None:
+    """Refuse at once, without importing it, where a package is missing.
+
+    Raises
+    ------
+    MissingPackageError
+        It cannot be found.
+    """
+    with needed(package):
+        if importlib.util.find_spec(package) is None:
+            raise ModuleNotFoundError(f"No module named {package!r}")
 
 
 def command(package: str) -> str:

@@ -28,7 +28,7 @@ from lava_ssm import files
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("magma/runtime", "magma/core", "proc")
 MODES = {
-    "plain Lava": "",
+    "plain Lava": "import lava_ssm",  # which mends Lava on newer Pythons, and nothing else
     "stock with hygiene": "import lava_ssm.runtime",
     "in process": "import lava_ssm.runtime; lava_ssm.runtime.install()",
 }

@@ -1,9 +1,13 @@
 """The core alone runs, streams, quantises, maps and estimates; the rest says what it lacks."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from lava_ssm.cli.lava import NEEDED
 
 BLOCK = """
 import sys
@@ -70,6 +74,23 @@ def test_the_core_needs_no_extra(tmp_path) -> None:  # type: ignore[no-untyped-d
     python(CORE, str(tmp_path / "net.safetensors"))
 
 
+def extra(name: str) -> list[str]:
+    """What an extra asks for, in pyproject.toml."""
+    text = (Path(__file__).parent.parent / "pyproject.toml").read_text()
+    (listed,) = re.findall(rf"^{name} = \[\n(.*?)^\]", text, re.DOTALL | re.MULTILINE)
+    return re.findall(r'^    "([^"]*)"', listed, re.MULTILINE)
+
+
+def test_the_core_is_few_packages() -> None:
+    packages = {re.split("[<>=]", text)[0] for text in extra("dependencies")}
+    assert packages == {"numpy", "scipy", "numba", "safetensors", "rich", "typer"}
+
+
+def test_lava_gets_on_newer_pythons_what_its_extra_lists() -> None:
+    newer = [text.split(";")[0] for text in extra("lava") if "<" not in text.partition(";")[2]]
+    assert tuple(newer) == NEEDED
+
+
 LAVA = "lava-ssm install-lava" if sys.version_info >= (3, 11) else 'pip install "lava-ssm[lava]"'
 NETWORK = "ssm.load('ns4d-sdigits-float')"
 
@@ -115,7 +136,7 @@ except ImportError as error:
     ("arguments", "command"),
     [
         (("train", "sdigits", "--out", "none/run"), 'pip install "lava-ssm[train]"'),
-        (("finetune", "none"), 'pip install "lava-ssm[train]"'),
+        (("train-denoiser", "--out", "none/run"), 'pip install "lava-ssm[train]"'),
         (("evaluate", "ns4d-sdigits", "sdigits"), 'pip install "lava-ssm[data]"'),
         (("map", "ns4d-sdigits", "--figure", "chips.png"), 'pip install "lava-ssm[plot]"'),
         (("mini-ndns", "--data", "none"), 'pip install "lava-ssm[audio]"'),

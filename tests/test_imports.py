@@ -12,6 +12,7 @@ PACKAGE = Path(__file__).parent.parent / "lava_ssm"
 # room -> rooms it may import
 ALLOWED = {
     "extras": set(),
+    "lava_import": set(),
     "files": set(),
     "archive": set(),
     "numerics": set(),

@@ -12,6 +12,7 @@ from lava_ssm.cli.errors import told_plainly
 from lava_ssm.cli.estimate import estimate_network
 from lava_ssm.cli.evaluate import evaluate
 from lava_ssm.cli.finetune import finetune
+from lava_ssm.cli.lava import install_lava
 from lava_ssm.cli.map import map_network
 from lava_ssm.cli.mini_ndns import mini_ndns
 from lava_ssm.cli.quantize import quantize_network
@@ -29,6 +30,7 @@ app.command("estimate")(told_plainly(estimate_network))
 app.command()(told_plainly(mini_ndns, RuntimeError))
 app.command()(told_plainly(train_denoiser))
 app.command()(told_plainly(denoise))
+app.command()(told_plainly(install_lava))
 app.add_typer(bench, name="bench")
 
 
