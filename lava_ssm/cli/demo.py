@@ -46,6 +46,7 @@ def demo(
     ] = 0,
 ) -> None:
     """Train a small n-S4D on handwritten digits, quantise it, run it in Lava, compare."""
+    check_folder(out, "--out")
     with needed("torch"):
         import torch
 
@@ -54,7 +55,6 @@ def demo(
     from lava_ssm.data import digits
 
     console = make_console()
-    check_folder(out, "--out")
     out.mkdir(parents=True, exist_ok=True)
     data = digits()
     console.print(

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from lava_ssm.cli import run_folder
 from lava_ssm.cli.train import carry_out
 
 
@@ -53,9 +54,7 @@ def finetune(
     quantisation did to each tensor of them is in `report.txt` and `.png`, and in `start-report.txt`
     and `.png`.
     """
-    from lava_ssm.cli.run import read_training
-
-    config = read_training(run)
+    config = run_folder.read_training(run)
     config["limit"], config["start"] = limit, None  # it starts from the run itself
     config["recipe"] = {
         **config["recipe"],

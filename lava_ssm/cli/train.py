@@ -11,6 +11,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from lava_ssm import extras
+from lava_ssm.cli import run_folder
 from lava_ssm.cli.console import make_console
 from lava_ssm.cli.errors import RunError
 
@@ -128,11 +130,18 @@ def carry_out(
     folder: Path, config: dict[str, Any], data: Path | None, resume: bool, checkpoint_every: float
 ) -> None:
     """Train as `config` says, from beginning or checkpoint to end."""
-    from lava_ssm.cli.run import NETWORK, Run, start_worker
+    run_folder.check(folder, resume)
+    extras.check("torch")
+
+    from lava_ssm.data import load
+
+    sets = load(config["task"], data)
+
+    from lava_ssm.cli.run import Run, start_worker  # loads PyTorch, with which all takes longer
 
     console = make_console()
     worker = start_worker()
-    run = Run(folder, config, data, resume, worker)
+    run = Run(folder, config, sets, resume, worker)
     run.command = shlex.join(["lava-ssm", *_without_data(sys.argv[1:])])
     if worker.rank == 0:
         console.print(run.describe(), soft_wrap=True)
@@ -152,7 +161,8 @@ def carry_out(
     if result is not None and worker.rank == 0:
         console.print(
             f"Test accuracy {result['test_accuracy']:.2%} on {result['test_samples']} samples, "
-            f"after {result['cpu_hours']:.2f} core hours. {folder / NETWORK}, curves.png, log.csv",
+            f"after {result['cpu_hours']:.2f} core hours. "
+            f"{folder / run_folder.NETWORK}, curves.png, log.csv",
             soft_wrap=True,
         )
 

@@ -2,7 +2,6 @@
 
 import importlib
 import os
-import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -134,7 +133,7 @@ def test_a_folder_that_cannot_be_made_is_refused_before_anything_is_computed(
     )
     (place / "ready" / "config.json").write_text(config)
     monkeypatch.setattr("lava_ssm.data.load", computed)
-    monkeypatch.setattr(sys.modules["lava_ssm.cli.demo"], "digits", computed)
+    monkeypatch.setattr("lava_ssm.data.digits", computed)
     monkeypatch.setattr("lava_ssm.data.mini_ndns.make_mini_ndns", computed)
     comparison = importlib.import_module("lava_ssm.cli.bench.comparison")
     monkeypatch.setattr(comparison, "compare", computed)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -16,10 +17,10 @@ except SystemExit as left:
 """
 
 
-def loaded_by(*arguments: str) -> tuple[int, set[str]]:
+def loaded_by(*arguments: str, place: Path | None = None) -> tuple[int, set[str]]:
     """Run the command; give its exit code and the packages that were loaded."""
     command = [sys.executable, "-c", CODE, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=place)
     code, *modules = done.stdout.splitlines()[-1].split()
     return int(code), {module.split(".")[0] for module in modules}
 
@@ -35,6 +36,7 @@ COMMANDS = (
     "mini-ndns",
     "train-denoiser",
     "denoise",
+    "install-lava",
     "bench",
 )
 
@@ -63,10 +65,22 @@ def test_asking_for_version_or_help_loads_no_arithmetic(arguments: tuple[str, ..
         ("denoise", "none.wav", "clean.wav", "--model", "s5-denoise-sparse"),
         ("bench", "fall-through-vs-pipelined", "none.safetensors"),
         ("train", "sdigits", "--epochs", "0"),
+        ("train", "sdigits", "--out", "FULL"),
+        ("train", "sdigits", "--resume", "--out", "FOREIGN"),
+        ("train", "smnist", "--data", "none"),
+        ("finetune", "FOREIGN"),
+        ("train-denoiser", "--data", "none", "--out", "none"),
+        ("mini-ndns", "--train", "0"),
+        ("demo", "--out", "FULL/checkpoint.safetensors"),
     ],
     ids=" ".join,
 )
-def test_what_is_refused_is_refused_before_much_is_loaded(arguments: tuple[str, ...]) -> None:
-    code, packages = loaded_by(*arguments)
+def test_what_is_refused_is_refused_before_much_is_loaded(
+    arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    for folder, file in (("FULL", "checkpoint.safetensors"), ("FOREIGN", "letter.txt")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / file).touch()
+    code, packages = loaded_by(*arguments, place=tmp_path)
     assert code == 2
     assert packages & HEAVY == set()
