@@ -141,7 +141,7 @@ def test_cifar_comes_in_colours_and_in_grey(
 def test_cifar_is_read_from_where_torchvision_puts_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from torchvision.datasets import CIFAR10
+    CIFAR10 = pytest.importorskip("torchvision").datasets.CIFAR10
 
     pixels = small_cifar(tmp_path, monkeypatch)
     wanted = data.load("scifar", tmp_path)
@@ -379,7 +379,7 @@ class Planted:
 
 
 def test_nobody_elses_pickles_are_loaded(tmp_path: Path) -> None:
-    from torchvision.datasets import CIFAR10
+    CIFAR10 = pytest.importorskip("torchvision").datasets.CIFAR10
 
     place = tmp_path / CIFAR10.base_folder
     place.mkdir()
