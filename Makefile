@@ -3,6 +3,7 @@
 # make test-core  what needs neither PyTorch nor Lava, in a small environment
 # make test-lava  Lava's own unit tests on its runtime and on ours (about five minutes)
 # make fuzz   files made to do harm, for ten minutes (MINUTES=60: an hour), to every reader
+# make dist   the wheel and the source archive, built and checked
 # All set everything up first, on a fresh machine too. PYTHON=3.13 takes another Python.
 
 # PYTHON=3.13: another Python than the one that is preferred, in an environment of its own
@@ -46,6 +47,13 @@ test-core: $(CORE)/.installed
 $(CORE)/.installed: pyproject.toml $(wildcard constraints/*.txt) scripts/setup.sh
 	PYTHON=$(PYTHON) VENV=$(CORE) EXTRAS=audio,data,plot,test bash scripts/setup.sh
 
+# the wheel and the source archive, in dist/
+.PHONY: dist
+dist: $(VENV)/.installed
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/python scripts/check_dist.py dist
+
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -60,4 +68,4 @@ $(VENV)/.installed: pyproject.toml $(wildcard constraints/*.txt) scripts/setup.s
 	PYTHON=$(PYTHON) VENV=$(VENV) bash scripts/setup.sh
 
 clean:
-	rm -rf .venv .venv-* .uv runs .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* .uv dist runs .pytest_cache .mypy_cache .ruff_cache .hypothesis
