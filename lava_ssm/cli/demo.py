@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from lava_ssm.cli.console import make_console
+from lava_ssm.cli.console import make_console, show
 from lava_ssm.cli.errors import check_folder
 from lava_ssm.extras import needed
 
@@ -74,7 +74,7 @@ def demo(
     fixed = compress.quantize(network, data.train.x[:200])
     network.save(out / "digits-float.safetensors")
     fixed.save(out / "digits-fixed.safetensors")
-    console.print(compress.report(network, fixed, data.test.x[:100]))
+    show(compress.report(network, fixed, data.test.x[:100]))
 
     start = time.perf_counter()
     compiled = engine.run(fixed, data.test.x)
@@ -101,7 +101,7 @@ def demo(
         rows.append(_row("Lava, CPU", arithmetic, accuracy, data, len(images), start, net))
     equal = ((outputs == reference) & (compiled.outputs[some] == reference)).all(axis=-1)
 
-    console.print(_table(rows, len(x)))
+    show(_table(rows, len(x)))
     console.print(
         "Lava's and the compiled engine's fixed logits equal the reference's on "
         f"{equal.sum()} of {equal.size} tokens; overflows: {compiled.overflows}."

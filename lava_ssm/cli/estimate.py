@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from lava_ssm.cli import placement
-from lava_ssm.cli.console import make_console
+from lava_ssm.cli.console import make_console, show
 from lava_ssm.cli.errors import check_target
 
 
@@ -44,7 +44,7 @@ def estimate_network(
     )
     results = [estimate(description, mapping, schedule) for schedule in SCHEDULES]
     for result in results:
-        make_console().print(result)
+        show(result)
     if tokens is None:
         make_console().print("Every message is taken to be sent: give --tokens to count real ones.")
     if json is not None:

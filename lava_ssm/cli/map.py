@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from lava_ssm.cli import placement
-from lava_ssm.cli.console import make_console
+from lava_ssm.cli.console import show
 from lava_ssm.cli.errors import check_target
 
 
@@ -37,7 +37,7 @@ def map_network(
     mapping = placement.place(
         description, system, strategy, neurons_per_core, cores_per_layer, receiver
     )
-    make_console().print(mapping)
+    show(mapping)
     if json is not None:
         placement.write_json(mapping.to_json(), json)
     if figure is not None:

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
@@ -20,9 +20,12 @@ NetworkFile = Annotated[
     Path, typer.Argument(help="A network's file, float or fixed, or a name of the zoo.")
 ]
 SystemName = Annotated[
-    str, typer.Option("--system", help="oheo-gulch, kapoho-point, alia-point or hala-point.")
+    Literal["oheo-gulch", "kapoho-point", "alia-point", "hala-point"],
+    typer.Option("--system", help="Board with so many chips."),
 ]
-StrategyName = Annotated[str, typer.Option("--strategy", help="pack or spread.")]
+StrategyName = Annotated[
+    Literal["pack", "spread"], typer.Option("--strategy", help="Few cores, or many.")
+]
 NeuronsPerCore = Annotated[int | None, typer.Option(help="With pack: neurons of a core, at most.")]
 CoresPerLayer = Annotated[
     int | None, typer.Option(help="With spread: target of a layer of several populations.")

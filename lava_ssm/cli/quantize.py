@@ -9,7 +9,7 @@ from rich.console import Console
 
 from lava_ssm.cli.backend import Backend
 from lava_ssm.cli.backend import run as run_by
-from lava_ssm.cli.console import make_console
+from lava_ssm.cli.console import make_console, show
 from lava_ssm.cli.errors import check_target, say
 from lava_ssm.cli.evaluate import check
 from lava_ssm.cli.finetune import Preset
@@ -81,7 +81,7 @@ def quantize_network(
     report = compress.report(network, fixed, seen[:_REPORTED])
     drawn = _draw(report, figure)
     fixed.save(out)
-    console.print(report)
+    show(report)
     if limit is not None:
         test = sets.test.first(limit).joined(join_of(network))
         for kind, each in (("float", network), ("fixed", fixed)):

@@ -5,7 +5,7 @@ import signal
 import sys
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -15,6 +15,9 @@ from lava_ssm import extras
 from lava_ssm.cli import run_folder
 from lava_ssm.cli.console import make_console
 from lava_ssm.cli.errors import RunError
+
+Precision = Literal["float32", "bfloat16"]
+Init = Literal["lin", "legs", "real"]
 
 
 class Task(str, Enum):
@@ -71,9 +74,9 @@ def train(
     label_smoothing: Annotated[float, typer.Option(help="In [0, 1].")] = 0.1,
     warm_up: Annotated[float, typer.Option(help="Share of steps with a rising rate.")] = 0.3,
     precision: Annotated[
-        str, typer.Option(help="float32, or bfloat16 for the factors of matrix products.")
+        Precision, typer.Option(help="bfloat16: the factors of matrix products.")
     ] = "float32",
-    init: Annotated[str, typer.Option(help="Of S4D: lin, legs or real.")] = "lin",
+    init: Annotated[Init, typer.Option(help="Of S4D.")] = "lin",
     dt_min: Annotated[float | None, typer.Option(help="Smallest step; by length of data.")] = None,
     dt_max: Annotated[float | None, typer.Option(help="Largest step; by length of data.")] = None,
     turn: Annotated[float, typer.Option(help="Turn images by up to so many degrees.")] = 0.0,

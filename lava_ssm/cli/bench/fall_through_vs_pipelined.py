@@ -1,7 +1,7 @@
 """`lava-ssm bench fall-through-vs-pipelined`: how fast and at what energy, both ways."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -34,7 +34,7 @@ def fall_through_vs_pipelined(
         ),
     ] = None,
     published: Annotated[
-        str | None, typer.Option(help="Print the rows of this paper beside: n-S4D or S5.")
+        Literal["n-S4D", "S5"] | None, typer.Option(help="Print the rows of this paper beside.")
     ] = None,
     system: placement.SystemName = "oheo-gulch",
     strategy: placement.StrategyName = "pack",
@@ -57,8 +57,6 @@ def fall_through_vs_pipelined(
 
     if not isinstance(net, FixedNetwork):
         raise TypeError(f"{network}: the network must be a fixed one, quantise it first")
-    if published is not None and published not in TOKENS:
-        raise ValueError(f"--published must be n-S4D or S5, got {published!r}")
     n = n_tokens or TOKENS.get(published or "", 1024)
     sample = random_sample(net, n) if tokens is None else _sample(tokens, net)
     name = network.stem
