@@ -22,6 +22,15 @@ _MENDS = {
         r"ft\.partial\(np\.reshape, newshape=(self\.\w+)\)",
         r"lambda array, shape=\1: np.reshape(array, shape)",
     ),
+    # Since NumPy 2.4 an array with one element in a dimension is no number.
+    "lava.proc.clp.nsm.models": (
+        r"(?<=alloc_signal\[0\] = )self\.next_alloc_id",
+        "np.asarray(self.next_alloc_id).item()",
+    ),
+    "lava.proc.graded.models": (
+        r"(?<=inv_sqrt\()a_in_data(?=, 5\))",
+        "a_in_data.item()",
+    ),
 }
 """By module: a pattern in its source, and what stands in its place; lines keep their numbers."""
 
