@@ -1,10 +1,13 @@
 # make demo   trains a small n-S4D on handwritten digits, quantises it, runs it in Lava
 # make test   lint, types and tests; make test-slow the tests that it leaves out; make soak
+# make test-core  what needs neither PyTorch nor Lava, in a small environment
 # make test-lava  Lava's own unit tests on its runtime and on ours (about five minutes)
 # make fuzz   files made to do harm, for ten minutes (MINUTES=60: an hour), to every reader
-# All set everything up first, on a fresh machine too.
+# make dist   the wheel and the source archive, built and checked
+# All set everything up first, on a fresh machine too. PYTHON=3.13 takes another Python.
 
-VENV := .venv
+# PYTHON=3.13: another Python than the one that is preferred, in an environment of its own
+VENV := .venv$(if $(PYTHON),-$(PYTHON))
 BIN := $(VENV)/bin
 
 MINUTES := 10
@@ -35,17 +38,34 @@ test-lava: $(VENV)/.installed
 fuzz: $(VENV)/.installed
 	$(BIN)/python -m scripts.fuzz --minutes $(MINUTES)
 
+# what runs with the core and small extras: no PyTorch, no Lava
+CORE := .venv-core$(if $(PYTHON),-$(PYTHON))
+.PHONY: test-core
+test-core: $(CORE)/.installed
+	$(CORE)/bin/python -m pytest -n 2 --dist worksteal -m "not slow"
+
+$(CORE)/.installed: pyproject.toml $(wildcard constraints/*.txt) scripts/setup.sh
+	PYTHON=$(PYTHON) VENV=$(CORE) EXTRAS=audio,data,plot,test bash scripts/setup.sh
+
+# the wheel and the source archive, in dist/
+.PHONY: dist
+dist: $(VENV)/.installed
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/python scripts/check_dist.py dist
+
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	@# types of the libraries differ from release to release: they are checked with those of 3.10
+	if $(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 10))'; then $(BIN)/mypy; fi
 
 format: $(VENV)/.installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-$(VENV)/.installed: pyproject.toml constraints.txt scripts/setup.sh
-	bash scripts/setup.sh
+$(VENV)/.installed: pyproject.toml $(wildcard constraints/*.txt) scripts/setup.sh
+	PYTHON=$(PYTHON) VENV=$(VENV) bash scripts/setup.sh
 
 clean:
-	rm -rf $(VENV) .uv runs .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* .uv dist runs .pytest_cache .mypy_cache .ruff_cache .hypothesis

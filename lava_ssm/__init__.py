@@ -11,10 +11,14 @@ import importlib
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
+from lava_ssm.lava_import import mend
+
 if TYPE_CHECKING:
     from lava_ssm.network import FixedNetwork, Network
 
 __version__ = "0.1.0"
+
+mend()
 
 _ROOMS = (
     "audio",
@@ -50,11 +54,15 @@ def load(path: str | PathLike[str]) -> "Network | FixedNetwork":
     """
     from pathlib import Path
 
-    from lava_ssm import files, network, zoo
+    from lava_ssm import files
 
     path = Path(files.name_of(path))
     if len(path.parts) == 1 and not path.suffix and not path.exists():
+        from lava_ssm import zoo
+
         return zoo.load(path.name)
+    from lava_ssm import network
+
     return network.load(path)
 
 

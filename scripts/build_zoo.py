@@ -19,7 +19,8 @@ import torch
 
 from lava_ssm import audio, compress, data, engine, network, nn
 from lava_ssm.cli.denoising import Denoiser, calibration
-from lava_ssm.cli.run import build, load_best, read_config
+from lava_ssm.cli.run import build, load_best
+from lava_ssm.cli.run_folder import read_config
 from lava_ssm.zoo import ClassifierCard, DenoiserCard
 from lava_ssm.zoo.card import digest
 from lava_ssm.zoo.networks import FOLDER

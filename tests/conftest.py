@@ -1,5 +1,56 @@
-"""Small networks train fastest on one thread of PyTorch's, here and in what tests start."""
+"""Small networks train fastest on one thread of PyTorch's, here and in what tests start.
+
+Where the extras are not installed, the tests that need them are left out.
+"""
 
 import os
+from importlib.metadata import PackageNotFoundError, distribution
+
+import lava_ssm  # noqa: F401  first: it mends Lava on newer Pythons
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+_NEEDED_BY = {
+    "torch": (
+        "benchmarks",
+        "cli/test_denoise.py",
+        "cli/test_errors.py",
+        "cli/test_evaluate.py",
+        "cli/test_quantize.py",
+        "cli/test_train.py",
+        "compress/test_finetune.py",
+        "compress/test_finetune_s5.py",
+        "compress/test_pruning.py",
+        "data/test_split.py",
+        "network/test_from_arrays.py",
+        "nn",
+        "numerics/test_arrays.py",
+        "scripts",
+        "test_without_lava.py",
+    ),
+    "lava-nc": (
+        "cli/test_bench.py",
+        "cli/test_demo.py",
+        "loihi2/test_lowering.py",
+        "loihi2/test_s5.py",
+        "proc",
+        "runtime",
+        "scripts",
+        "tutorials",
+    ),
+    "lava-dl": ("nn/test_lava_dl.py",),
+    "dask": ("benchmarks",),
+}
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        distribution(package)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+collect_ignore = [
+    path for package, paths in _NEEDED_BY.items() if not _is_installed(package) for path in paths
+]

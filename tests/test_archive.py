@@ -131,7 +131,7 @@ ENTRY = '"dtype":"I8","shape":[0],"data_offsets":[0,0]'
         ',"x":{"dtype":"I8","shape":[0,18446744073709551615],"data_offsets":[0,0]}',
         ',"x":{"dtype":"F16","shape":[0],"data_offsets":[0,0]}',
         ',"x":{"dtype":"i1","shape":[0],"data_offsets":[0,0]}',
-        f',"x":{{"dtype":"I8","shape":[{"0," * 40}0],"data_offsets":[0,0]}}',
+        f',"x":{{"dtype":"I8","shape":[{"0," * 70}0],"data_offsets":[0,0]}}',
         f',"x":{{{ENTRY},"more":{"[" * 1000}}}',
         f',"x":{{{ENTRY},"more":{"1" * 100_000}}}',
         f',"x":{{{ENTRY}',

@@ -11,18 +11,20 @@ PACKAGE = Path(__file__).parent.parent / "lava_ssm"
 
 # room -> rooms it may import
 ALLOWED = {
+    "extras": set(),
+    "lava_import": set(),
     "files": set(),
     "archive": set(),
     "numerics": set(),
     "network": {"archive", "files", "numerics"},
     "engine": {"files", "network", "numerics"},
-    "nn": {"archive", "engine", "files", "network", "numerics"},
-    "compress": {"engine", "network", "numerics", "nn"},
-    "runtime": set(),
+    "nn": {"archive", "engine", "extras", "files", "network", "numerics"},
+    "compress": {"engine", "extras", "network", "nn", "numerics"},
+    "runtime": {"extras"},
     "proc": {"engine", "network", "numerics", "runtime"},
-    "audio": {"engine", "files", "network", "numerics"},
-    "data": {"audio", "files"},
-    "loihi2": {"engine", "files", "network", "numerics"},
+    "audio": {"engine", "extras", "files", "network", "numerics"},
+    "data": {"audio", "extras", "files"},
+    "loihi2": {"engine", "extras", "files", "network", "numerics"},
     "loihi2.lowering": {"engine", "loihi2", "network", "numerics", "proc", "runtime"},
     "zoo": {"files", "network"},
 }
@@ -35,7 +37,7 @@ HEAVY = {
     "torch": {"nn", "compress", "data"},
     "lava": {"loihi2.lowering", "proc", "runtime"},
 }
-FREE = {"cli", "__init__"}  # the command line and the face of the package may import all
+FREE = {"cli", "__init__", "__main__"}  # the command line and the package's face may import all
 
 
 def sources() -> list[Path]:

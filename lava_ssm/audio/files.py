@@ -5,14 +5,18 @@ import os
 import shlex
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import soundfile
 from numpy.typing import ArrayLike
 
 from lava_ssm import files
 from lava_ssm.audio.spectra import FRAME, SAMPLE_RATE
+from lava_ssm.extras import needed
 from lava_ssm.numerics import RealArray, reals
+
+if TYPE_CHECKING:
+    from soundfile import SoundFile
 
 _PIECE = 2**16
 _MOST_CHUNKS = 1000
@@ -39,6 +43,9 @@ def read(path: str | PathLike[str]) -> RealArray:
     if not Path(name).is_file():
         raise FileNotFoundError(f"no sound file {name!r}")
     _check_finished(name)
+    with needed("soundfile"):
+        import soundfile
+
     try:
         with soundfile.SoundFile(name) as file:
             channels, rate = file.channels, file.samplerate
@@ -64,7 +71,7 @@ def read(path: str | PathLike[str]) -> RealArray:
     return samples
 
 
-def _samples(file: soundfile.SoundFile) -> RealArray:
+def _samples(file: "SoundFile") -> RealArray:
     """All that is there, piece by piece: a header may tell of more than memory holds."""
     parts = [np.zeros(0)]
     while len(part := file.read(_PIECE, "float64")):
@@ -115,6 +122,9 @@ def write(path: str | PathLike[str], samples: ArrayLike) -> None:
     if values.ndim != 1:
         raise ValueError(f"samples must have shape (time,), got {values.shape}")
     files.check(path)
+    with needed("soundfile"):
+        import soundfile
+
     content = io.BytesIO()
     soundfile.write(content, np.clip(values, -1, 1), SAMPLE_RATE, "PCM_16", format="WAV")
     files.write(path, content.getvalue())

@@ -1,8 +1,11 @@
 """The command line, `lava-ssm`: one thin file a command."""
 
-from typing import Annotated
+import io
+import sys
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 import lava_ssm
 from lava_ssm.cli.bench import bench
@@ -12,13 +15,24 @@ from lava_ssm.cli.errors import told_plainly
 from lava_ssm.cli.estimate import estimate_network
 from lava_ssm.cli.evaluate import evaluate
 from lava_ssm.cli.finetune import finetune
+from lava_ssm.cli.lava import install_lava
 from lava_ssm.cli.map import map_network
 from lava_ssm.cli.mini_ndns import mini_ndns
 from lava_ssm.cli.quantize import quantize_network
 from lava_ssm.cli.train import train
 from lava_ssm.cli.train_denoiser import train_denoiser
 
-app = typer.Typer(no_args_is_help=True, add_completion=False)
+
+class _Commands(TyperGroup):
+    """Commands that print on any stream: what its encoding lacks becomes a question mark."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="replace")
+        return super().main(*args, **kwargs)
+
+
+app = typer.Typer(cls=_Commands, no_args_is_help=True)
 app.command()(told_plainly(demo))
 app.command()(told_plainly(train))
 app.command()(told_plainly(finetune))
@@ -29,6 +43,7 @@ app.command("estimate")(told_plainly(estimate_network))
 app.command()(told_plainly(mini_ndns, RuntimeError))
 app.command()(told_plainly(train_denoiser))
 app.command()(told_plainly(denoise))
+app.command()(told_plainly(install_lava))
 app.add_typer(bench, name="bench")
 
 

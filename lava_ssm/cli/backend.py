@@ -1,13 +1,16 @@
 """What runs a network, by name on the command line."""
 
 from enum import Enum
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
 
-from lava_ssm.network import FixedNetwork, Network
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from lava_ssm.network import FixedNetwork, Network
 
 
 class Backend(str, Enum):
@@ -20,12 +23,12 @@ class Backend(str, Enum):
 
 
 def run(
-    network: Network | FixedNetwork,
-    x: NDArray[np.floating],
+    network: "Network | FixedNetwork",
+    x: "NDArray[np.floating]",
     backend: Backend,
     console: Console,
     last: bool = False,
-) -> tuple[NDArray[np.number], str]:
+) -> "tuple[NDArray[np.number], str]":
     """Run samples x (samples, time, d_input).
 
     Returns
@@ -34,6 +37,8 @@ def run(
         Outputs of each token, (samples, time, d_output), or of the last one only, (samples, 1,
         d_output), which takes less memory; and what is known of overflows.
     """
+    import numpy as np
+
     from lava_ssm import engine
 
     kept = slice(-1, None) if last else slice(None)
@@ -57,9 +62,9 @@ def run(
 
 
 def compare(
-    network: Network | FixedNetwork,
-    x: NDArray[np.floating],
-    outputs: NDArray[np.number],
+    network: "Network | FixedNetwork",
+    x: "NDArray[np.floating]",
+    outputs: "NDArray[np.number]",
     backend: Backend,
     console: Console,
 ) -> bool:

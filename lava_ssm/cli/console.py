@@ -4,13 +4,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import Progress
 
 
 def make_console(**options: Any) -> Console:
     """Make a console that takes no text for markup or for the name of an emoji."""
     return Console(markup=False, emoji=False, **options)
+
+
+def show(table: RenderableType, least: int = 100) -> None:
+    """Print a table whole: on a narrow terminal its lines are longer than those of the terminal."""
+    console = make_console()
+    console.width = max(console.width, least)
+    console.print(table)
 
 
 @contextmanager

@@ -3,18 +3,22 @@
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from lava_ssm.cli.console import make_console
+from lava_ssm.cli.console import make_console, show
 from lava_ssm.cli.errors import check_folder
-from lava_ssm.data import TokenData, digits
-from lava_ssm.network import FixedNetwork, Network
+from lava_ssm.extras import needed
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from lava_ssm.data import TokenData
+    from lava_ssm.network import FixedNetwork, Network
 
 
 @dataclass(frozen=True)
@@ -42,13 +46,15 @@ def demo(
     ] = 0,
 ) -> None:
     """Train a small n-S4D on handwritten digits, quantise it, run it in Lava, compare."""
-    import torch
+    check_folder(out, "--out")
+    with needed("torch"):
+        import torch
 
     from lava_ssm import compress, engine, nn, proc
     from lava_ssm.cli.figure import draw_stream
+    from lava_ssm.data import digits
 
     console = make_console()
-    check_folder(out, "--out")
     out.mkdir(parents=True, exist_ok=True)
     data = digits()
     console.print(
@@ -68,7 +74,7 @@ def demo(
     fixed = compress.quantize(network, data.train.x[:200])
     network.save(out / "digits-float.safetensors")
     fixed.save(out / "digits-fixed.safetensors")
-    console.print(compress.report(network, fixed, data.test.x[:100]))
+    show(compress.report(network, fixed, data.test.x[:100]))
 
     start = time.perf_counter()
     compiled = engine.run(fixed, data.test.x)
@@ -82,7 +88,10 @@ def demo(
     accuracy = _accuracy(reference, labels)
     rows.append(_row("engine, reference", "fixed", accuracy, data, len(images), start, fixed))
 
-    graphs: tuple[tuple[str, Network | FixedNetwork], ...] = (("float", network), ("fixed", fixed))
+    graphs: tuple[tuple[str, Network | FixedNetwork], ...] = (
+        ("float", network),
+        ("fixed", fixed),
+    )
     outputs = reference
     for arithmetic, net in graphs:
         console.print(f"Lava, {arithmetic}: {len(images)} images back to back")
@@ -92,7 +101,7 @@ def demo(
         rows.append(_row("Lava, CPU", arithmetic, accuracy, data, len(images), start, net))
     equal = ((outputs == reference) & (compiled.outputs[some] == reference)).all(axis=-1)
 
-    console.print(_table(rows, len(x)))
+    show(_table(rows, len(x)))
     console.print(
         "Lava's and the compiled engine's fixed logits equal the reference's on "
         f"{equal.sum()} of {equal.size} tokens; overflows: {compiled.overflows}."
@@ -104,7 +113,7 @@ def demo(
         raise typer.Exit(1)
 
 
-def _train(model, data: TokenData, epochs: int, seed: int, console: Console) -> None:  # type: ignore[no-untyped-def]
+def _train(model, data: "TokenData", epochs: int, seed: int, console: Console) -> None:  # type: ignore[no-untyped-def]
     from lava_ssm import nn
 
     columns = (
@@ -122,14 +131,22 @@ def _train(model, data: TokenData, epochs: int, seed: int, console: Console) -> 
             progress.update(task, advance=1, now=now)
 
 
-def _accuracy(outputs: np.ndarray, y: np.ndarray) -> float:
+def _accuracy(outputs: "np.ndarray", y: "np.ndarray") -> float:
     """Share of right classes, by the outputs (images, time, d_output) at the last token."""
     return float((outputs[:, -1].argmax(-1) == y).mean())
 
 
 def _row(  # type: ignore[no-untyped-def]
-    executor: str, arithmetic: str, accuracy: float, data: TokenData, images: int, start: float, net
+    executor: str,
+    arithmetic: str,
+    accuracy: float,
+    data: "TokenData",
+    images: int,
+    start: float,
+    net,
 ) -> Row:
+    from lava_ssm.network import FixedNetwork, Network
+
     seconds = (time.perf_counter() - start) / (images * data.test.x.shape[1])
     if isinstance(net, FixedNetwork):
         nbytes = net.nbytes

@@ -2,9 +2,8 @@
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 from rich.console import Console
 
@@ -13,6 +12,9 @@ from lava_ssm.cli.backend import compare as compare_with
 from lava_ssm.cli.backend import run as run_by
 from lava_ssm.cli.console import make_console
 from lava_ssm.cli.errors import check_target, say
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def denoise(
@@ -28,6 +30,8 @@ def denoise(
     ] = None,
 ) -> None:
     """Stream a file through a network, 128 samples at a time."""
+    import numpy as np
+
     import lava_ssm
     from lava_ssm.audio import Denoiser, analyse, magnitudes, read, write
     from lava_ssm.audio.spectra import DELAY, HOP, SAMPLE_RATE
@@ -59,7 +63,9 @@ def denoise(
             raise typer.Exit(1)
 
 
-def _remark(samples: np.ndarray) -> None:
+def _remark(samples: "np.ndarray") -> None:
+    import numpy as np
+
     if not samples.any():
         say("The file is silent; what comes out is what the network makes of it.", "yellow")
         return
@@ -72,7 +78,9 @@ def _remark(samples: np.ndarray) -> None:
         say(f"{share:.1%} of the samples are clipped; that stays audible.", "yellow")
 
 
-def _report(seconds: np.ndarray, budget: float, console: Console) -> None:
+def _report(seconds: "np.ndarray", budget: float, console: Console) -> None:
+    import numpy as np
+
     rest = seconds[1:] if len(seconds) > 1 else seconds  # the first step compiles and warms up
     median, high, worst = np.quantile(rest, [0.5, 0.99, 1.0])
     verdict = "in real time" if high < budget else "not in real time"

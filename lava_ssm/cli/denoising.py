@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from lava_ssm import files
+from lava_ssm import extras, files
 from lava_ssm.cli.errors import RunError, check_folder
 
 WIDTH, STATES = 192, 128
@@ -88,19 +88,24 @@ def train(
     OSError
         No data, or nothing may be written there.
     """
-    import torch
-
-    from lava_ssm import compress, nn
-    from lava_ssm.data import ndns, stacked
-    from lava_ssm.nn import checkpoint
-    from lava_ssm.nn.denoising import evaluate, match_level
-
     done = finished(config, folder, data, limit)
     if done is not None:
         return done
     check_folder(folder, "folder")
     asked = _asked(config, data, limit)
+    width, states = _sizes(config.k)
+    extras.check("torch")
+
+    from lava_ssm.data import ndns, stacked
+
     clips = {p: ndns(data / p)[:limit] for p in ("training_set", "validation_set", "test_set")}
+
+    import torch  # with which all takes longer
+
+    from lava_ssm import compress, nn
+    from lava_ssm.nn import checkpoint
+    from lava_ssm.nn.denoising import evaluate, match_level
+
     noisy, clean = stacked(clips["training_set"])
     held_noisy, held_clean = stacked(clips["validation_set"])
     recipe = nn.DenoisingRecipe(
@@ -113,7 +118,6 @@ def train(
         seed=config.seed,
     )
     torch.manual_seed(recipe.seed)
-    width, states = _sizes(config.k)
     model = nn.SparseS5(
         257, width, states, 3, 257, dropout=config.dropout, blocks=max(1, states // 8)
     )

@@ -11,6 +11,7 @@ import typer
 
 from lava_ssm import files
 from lava_ssm.cli.console import make_console
+from lava_ssm.extras import MissingPackageError
 
 Given = ParamSpec("Given")
 
@@ -32,6 +33,7 @@ def told_plainly(command: Callable[Given, None], *more: type[Exception]) -> Call
     errors: tuple[type[Exception], ...] = (
         ArithmeticError,
         MemoryError,
+        MissingPackageError,
         OSError,
         TypeError,
         ValueError,

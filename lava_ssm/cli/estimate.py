@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from lava_ssm.cli import placement
-from lava_ssm.cli.console import make_console
+from lava_ssm.cli.console import make_console, show
 from lava_ssm.cli.errors import check_target
 
 
@@ -27,13 +27,14 @@ def estimate_network(
     json: placement.JsonFile = None,
 ) -> None:
     """Model latency, throughput and energy on Loihi 2, in both schedules. Nothing is measured."""
+    if json is not None:
+        check_target(json, "--json")
+    net = placement.read(network)
+
     from lava_ssm.loihi2.counting import count
     from lava_ssm.loihi2.describe import describe
     from lava_ssm.loihi2.performance import SCHEDULES, estimate
 
-    if json is not None:
-        check_target(json, "--json")
-    net = placement.read(network)
     if tokens is None:
         description = describe(net, name=network.stem)
     else:
@@ -43,7 +44,7 @@ def estimate_network(
     )
     results = [estimate(description, mapping, schedule) for schedule in SCHEDULES]
     for result in results:
-        make_console().print(result)
+        show(result)
     if tokens is None:
         make_console().print("Every message is taken to be sent: give --tokens to count real ones.")
     if json is not None:

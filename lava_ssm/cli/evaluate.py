@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,9 +13,10 @@ from lava_ssm.cli.console import make_console
 from lava_ssm.cli.errors import say
 from lava_ssm.cli.made_by import join_of
 from lava_ssm.cli.train import Task
-from lava_ssm.data import TokenData
-from lava_ssm.data import load as load_data
-from lava_ssm.network import FixedNetwork, Network
+
+if TYPE_CHECKING:
+    from lava_ssm.data import TokenData
+    from lava_ssm.network import FixedNetwork, Network
 
 
 def evaluate(
@@ -43,6 +44,9 @@ def evaluate(
     console = make_console()
     names = [net] if beside is None else [net, beside]
     networks = [lava_ssm.load(name) for name in names]
+
+    from lava_ssm.data import load as load_data
+
     sets = load_data(task.value, data)
     for name, checked in zip(names, networks, strict=True):
         check(checked, name, sets)
@@ -71,7 +75,7 @@ def evaluate(
         raise typer.Exit(1)
 
 
-def check(network: Network | FixedNetwork, name: str, sets: TokenData) -> None:
+def check(network: "Network | FixedNetwork", name: str, sets: "TokenData") -> None:
     """Warn of a network that was made for another data set.
 
     Raises

@@ -3,12 +3,15 @@
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from lava_ssm import files
 from lava_ssm.compress import Report
 from lava_ssm.data import TokenData
+from lava_ssm.extras import needed
 from lava_ssm.network import FixedNetwork
+
+with needed("matplotlib"):
+    from matplotlib.figure import Figure
 
 
 def draw_stream(fixed: FixedNetwork, data: TokenData, path: Path) -> None:

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from lava_ssm.cli.train import carry_out
+from lava_ssm.cli import run_folder
+from lava_ssm.cli.train import Precision, carry_out
 
 
 class Preset(str, Enum):
@@ -37,9 +38,7 @@ def finetune(
     lr: Annotated[float, typer.Option(help="Peak learning rate of linear maps and c.")] = 3e-4,
     ssm_lr: Annotated[float, typer.Option(help="Peak learning rate of dt, A and B.")] = 1e-4,
     weight_decay: Annotated[float, typer.Option(help="Of what learns with lr.")] = 1e-2,
-    precision: Annotated[
-        str, typer.Option(help="Of the backward pass: float32 or bfloat16.")
-    ] = "float32",
+    precision: Annotated[Precision, typer.Option(help="Of the backward pass.")] = "float32",
     seed: Annotated[int, typer.Option(help="Of order and augmentation.")] = 1,
     limit: Annotated[int | None, typer.Option(min=20, help="Use so many samples only.")] = None,
     checkpoint_every: Annotated[
@@ -53,9 +52,7 @@ def finetune(
     quantisation did to each tensor of them is in `report.txt` and `.png`, and in `start-report.txt`
     and `.png`.
     """
-    from lava_ssm.cli.run import read_training
-
-    config = read_training(run)
+    config = run_folder.read_training(run)
     config["limit"], config["start"] = limit, None  # it starts from the run itself
     config["recipe"] = {
         **config["recipe"],

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from lava_ssm.cli import placement
-from lava_ssm.cli.console import make_console
+from lava_ssm.cli.console import show
 from lava_ssm.cli.errors import check_target
 
 
@@ -23,17 +23,21 @@ def map_network(
     json: placement.JsonFile = None,
 ) -> None:
     """Place a network on the neurocores of Loihi 2 and print what each layer takes (a model)."""
-    from lava_ssm.loihi2.describe import describe
-    from lava_ssm.loihi2.figure import draw_chips
-
     for option, path in (("--json", json), ("--figure", figure)):
         if path is not None:
             check_target(path, option)
-    description = describe(placement.read(network), name=network.stem)
+    net = placement.read(network)
+
+    from lava_ssm.loihi2.describe import describe
+
+    if figure is not None:  # refused before anything is computed, where matplotlib is missing
+        from lava_ssm.loihi2.figure import draw_chips
+
+    description = describe(net, name=network.stem)
     mapping = placement.place(
         description, system, strategy, neurons_per_core, cores_per_layer, receiver
     )
-    make_console().print(mapping)
+    show(mapping)
     if json is not None:
         placement.write_json(mapping.to_json(), json)
     if figure is not None:

@@ -2,26 +2,30 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
-import numpy as np
 import typer
 
 import lava_ssm
 from lava_ssm import files
-from lava_ssm.network import FixedNetwork, Network
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from lava_ssm.loihi2.description import Description
     from lava_ssm.loihi2.mapping import Mapping, Strategy
+    from lava_ssm.network import FixedNetwork, Network
 
 NetworkFile = Annotated[
     Path, typer.Argument(help="A network's file, float or fixed, or a name of the zoo.")
 ]
 SystemName = Annotated[
-    str, typer.Option("--system", help="oheo-gulch, kapoho-point, alia-point or hala-point.")
+    Literal["oheo-gulch", "kapoho-point", "alia-point", "hala-point"],
+    typer.Option("--system", help="Board with so many chips."),
 ]
-StrategyName = Annotated[str, typer.Option("--strategy", help="pack or spread.")]
+StrategyName = Annotated[
+    Literal["pack", "spread"], typer.Option("--strategy", help="Few cores, or many.")
+]
 NeuronsPerCore = Annotated[int | None, typer.Option(help="With pack: neurons of a core, at most.")]
 CoresPerLayer = Annotated[
     int | None, typer.Option(help="With spread: target of a layer of several populations.")
@@ -34,13 +38,15 @@ JsonFile = Annotated[
 ]
 
 
-def read(path: Path) -> Network | FixedNetwork:
+def read(path: Path) -> "Network | FixedNetwork":
     """Read a network's file, or one of the zoo's."""
     return lava_ssm.load(path)
 
 
-def read_tokens(path: Path) -> np.ndarray[Any, Any]:
+def read_tokens(path: Path) -> "np.ndarray[Any, Any]":
     """Read `--tokens`, a .npy file."""
+    import numpy as np
+
     if not path.is_file():
         raise FileNotFoundError(f"--tokens: no file {str(path)!r}")
     try:

@@ -9,12 +9,13 @@ from rich.console import Console
 
 from lava_ssm.cli.backend import Backend
 from lava_ssm.cli.backend import run as run_by
-from lava_ssm.cli.console import make_console
-from lava_ssm.cli.errors import check_target
+from lava_ssm.cli.console import make_console, show
+from lava_ssm.cli.errors import check_target, say
 from lava_ssm.cli.evaluate import check
 from lava_ssm.cli.finetune import Preset
 from lava_ssm.cli.made_by import join_of
 from lava_ssm.cli.train import Task
+from lava_ssm.extras import MissingPackageError
 
 _REPORTED = 16
 """Calibration samples on which the report is made."""
@@ -53,16 +54,17 @@ def quantize_network(
     The report's figure is written beside the network. S5 networks get messages of 16 bits.
     """
     import lava_ssm
-    from lava_ssm import compress
-    from lava_ssm import data as data_sets
-    from lava_ssm.cli.figure import write_figure
-    from lava_ssm.network import S5, Network
-    from lava_ssm.numerics import CHIP
 
     console = make_console()
     figure = out.with_suffix(".png")
     _check_free(out, figure)
     network = lava_ssm.load(net)
+
+    from lava_ssm import compress
+    from lava_ssm import data as data_sets
+    from lava_ssm.network import S5, Network
+    from lava_ssm.numerics import CHIP
+
     if not isinstance(network, Network):
         raise ValueError(f"{net} is quantised already: give a float network, such as {_FLOAT}")
     sets = data_sets.load(task.value, data)
@@ -77,14 +79,25 @@ def quantize_network(
         rules,
     )
     report = compress.report(network, fixed, seen[:_REPORTED])
-    write_figure(report, figure)
+    drawn = _draw(report, figure)
     fixed.save(out)
-    console.print(report)
+    show(report)
     if limit is not None:
         test = sets.test.first(limit).joined(join_of(network))
         for kind, each in (("float", network), ("fixed", fixed)):
             _classify(kind, each, test, console)
-    console.print(f"{out}, {fixed.nbytes:,} bytes; {figure}", soft_wrap=True)
+    console.print(f"{out}, {fixed.nbytes:,} bytes{drawn}", soft_wrap=True)
+
+
+def _draw(report: Any, figure: Path) -> str:
+    """Draw the figure, where it can be drawn; what to tell of it."""
+    try:
+        from lava_ssm.cli.figure import write_figure
+    except MissingPackageError as error:
+        say(f"No figure: {error}", "yellow")
+        return ""
+    write_figure(report, figure)
+    return f"; {figure}"
 
 
 _FLOAT = "ns4d-sdigits-float"

@@ -25,39 +25,38 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-import torch
-from sklearn.model_selection import train_test_split
 
 import lava_ssm
 from lava_ssm import compress, data, files, nn, zoo
-from lava_ssm.cli.errors import RunError, check_folder
+from lava_ssm.cli.errors import RunError
 from lava_ssm.cli.figure import write_curves, write_report
 from lava_ssm.cli.made_by import join_of
+from lava_ssm.cli.run_folder import (
+    BEST,
+    CHECKPOINT,
+    NETWORK,
+    START,
+    WRITTEN,
+    check_format,
+    completed,
+    read_config,
+    read_training,
+)
 from lava_ssm.compress import FixedModel
+from lava_ssm.extras import needed
 from lava_ssm.network import FixedNetwork, Network
 from lava_ssm.network import file as network_file
 from lava_ssm.nn import checkpoint
 from lava_ssm.numerics import CHIP, RealArray
 
+with needed("torch"):
+    import torch
+with needed("sklearn"):
+    from sklearn.model_selection import train_test_split
+
 Model: TypeAlias = nn.NS4D | nn.SparseS5
 
 
-CHECKPOINT, BEST, NETWORK = "checkpoint.safetensors", "best.safetensors", "network.safetensors"
-_START = "start.safetensors"
-_WRITTEN = (
-    CHECKPOINT,
-    BEST,
-    "log.csv",
-    "curves.png",
-    NETWORK,
-    "result.json",
-    _START,
-    "start-report.txt",
-    "start-report.png",
-    "report.txt",
-    "report.png",
-)
-"""What a run folder holds beside config.json."""
 _REPORTED = 16
 """Samples on which quantisation is reported."""
 
@@ -77,11 +76,11 @@ class Run:
     Parameters
     ----------
     folder
-        The run folder; made.
+        The run folder, checked by `run_folder.check`; made.
     config
         What was asked for: plain data, compared when a training goes on.
-    path
-        Folder of data sets.
+    sets
+        The data set.
     resume
         Whether to go on with the checkpoint in the folder.
     worker
@@ -90,9 +89,8 @@ class Run:
     Raises
     ------
     RunError
-        There is something of a training in the folder already and `resume` is False; or there is
-        none to go on with, one with another configuration, or a damaged one; or several processes
-        are to train a model that they cannot.
+        There is a training with another configuration to go on with, or a damaged one; or several
+        processes are to train a model that they cannot.
     OSError
         Nothing may be written there.
     """
@@ -103,7 +101,7 @@ class Run:
         self,
         folder: Path,
         config: dict[str, Any],
-        path: Path | None,
+        sets: data.TokenData,
         resume: bool,
         worker: nn.Worker,
     ) -> None:
@@ -114,15 +112,11 @@ class Run:
                 "their own share of a step's samples, and learn something else than one process "
                 "does; train it without torchrun"
             )
-        check_folder(folder, "--out")
-        _check_format(folder)
         state = _read(folder, config) if resume else None
-        if not resume:
-            _check_unused(folder)
         if worker.count > 1:
             torch.distributed.barrier()  # all have looked at the folder before one writes
         recipe = nn.Recipe(**config["recipe"])
-        self.data = data.load(config["task"], path)
+        self.data = sets
         if len(self.data.train) == 0:
             raise RunError(f"{config['task']}: no samples")
         train, kept = _split(self.data.train.first(config["limit"]))
@@ -185,7 +179,7 @@ class Run:
     def _to_finetune(self, model: Model, given: dict[str, Any], resume: bool) -> FixedModel:
         """Give the fixed model of a trained one."""
         load_best(model, Path(given["run"]))
-        start = self.folder / _START
+        start = self.folder / START
         if resume and start.is_file():
             fixed = network_file.load(start)
             if not isinstance(fixed, FixedNetwork):
@@ -248,7 +242,7 @@ class Run:
         """Remove what was written, if there is nothing in it to go on with."""
         if self.worker.rank > 0 or (self.folder / CHECKPOINT).exists():
             return
-        for name in ("config.json", *_WRITTEN):
+        for name in ("config.json", *WRITTEN):
             (self.folder / name).unlink(missing_ok=True)
         with suppress(OSError):  # somebody has something else in it
             self.folder.rmdir()
@@ -383,7 +377,7 @@ def read_best(model: torch.nn.Module, folder: Path) -> dict[str, torch.Tensor]:
     """
     path = folder / BEST
     if not path.is_file():
-        _check_format(folder)
+        check_format(folder)
         raise RunError(f"{folder} holds no trained network (no {BEST})")
     try:
         state: dict[str, torch.Tensor] = checkpoint.read(path)
@@ -441,72 +435,6 @@ def _begin_with(model: Model, start: str, join: int) -> None:
     nn.stretch(model, join / before)
 
 
-def read_config(folder: Path) -> dict[str, Any]:
-    """What was asked for in a run folder.
-
-    Raises
-    ------
-    RunError
-        It is none.
-    """
-    try:
-        config = dict(json.loads((folder / "config.json").read_text()))
-    except (OSError, RecursionError, TypeError, ValueError) as error:
-        raise RunError(f"{folder} is no run folder: {error}") from error
-    return _completed(config) if "recipe" in config else config
-
-
-def read_training(folder: Path) -> dict[str, Any]:
-    """What was asked for in a run folder of a classifier.
-
-    Raises
-    ------
-    RunError
-        It is none, or one of a denoiser.
-    """
-    config = read_config(folder)
-    needed = ("task", "model", "readout", "init", "dt", "wobble", "recipe")
-    missing = [key for key in needed if key not in config]
-    if missing:
-        raise RunError(
-            f"{folder} is no run folder of `lava-ssm train`: its config.json has no "
-            f"{', '.join(missing)}"
-        )
-    return config
-
-
-def _completed(config: dict[str, Any]) -> dict[str, Any]:
-    """Add what could not be asked for when an older configuration was written."""
-    wobble = {"mirror": False, **config.get("wobble", {})}
-    return {"start": None, "join": 1, **config, "wobble": wobble}
-
-
-def _check_unused(folder: Path) -> None:
-    """Refuse a folder in which something would be overwritten."""
-    found = [name for name in _WRITTEN if (folder / name).exists()]
-    if CHECKPOINT in found:
-        raise RunError(
-            f"{folder} holds a training already: --resume goes on with it; or choose another "
-            "folder by --out"
-        )
-    if found:
-        raise RunError(
-            f"{folder} holds {', '.join(found)}, but no {CHECKPOINT} to go on with: choose "
-            "another folder by --out, or move them away; or begin again with --resume, if they are "
-            "of a training that was killed"
-        )
-
-
-def _check_format(folder: Path) -> None:
-    """Refuse a folder with a training of before, whose files would have to be unpickled."""
-    old = [name for name in ("checkpoint.pt", "best.pt") if (folder / name).exists()]
-    if old:
-        raise RunError(
-            f"{folder} holds {' and '.join(old)} of an older lava_ssm, which this one does not "
-            "read: finish it with the one that wrote it, or train anew in another folder"
-        )
-
-
 def build(config: dict[str, Any], of: data.TokenData) -> Model:
     """Make the network that a configuration asks for.
 
@@ -549,7 +477,7 @@ def _read(folder: Path, config: dict[str, Any]) -> dict[str, Any] | None:
     if path.is_file():
         try:
             state = dict(checkpoint.read(path))
-            before = _completed(state["config"])
+            before = completed(state["config"])
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise RunError(
                 f"{path} is no checkpoint, or cut short ({type(error).__name__}: {error}); "
@@ -557,10 +485,8 @@ def _read(folder: Path, config: dict[str, Any]) -> dict[str, Any] | None:
             ) from error
     elif (folder / "config.json").is_file():
         before = read_config(folder)
-    elif folder.is_dir() and all(p.name.startswith(".") for p in folder.iterdir()):
-        return None
     else:
-        raise RunError(f"--resume: there is no {path}; without --resume a training begins")
+        return None
     differing = [
         f"{key}: {old!r} there, {new!r} now"
         for key, (old, new) in _pairs(before, config).items()

@@ -5,14 +5,19 @@ import signal
 import sys
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from lava_ssm import extras
+from lava_ssm.cli import run_folder
 from lava_ssm.cli.console import make_console
 from lava_ssm.cli.errors import RunError
+
+Precision = Literal["float32", "bfloat16"]
+Init = Literal["lin", "legs", "real"]
 
 
 class Task(str, Enum):
@@ -69,9 +74,9 @@ def train(
     label_smoothing: Annotated[float, typer.Option(help="In [0, 1].")] = 0.1,
     warm_up: Annotated[float, typer.Option(help="Share of steps with a rising rate.")] = 0.3,
     precision: Annotated[
-        str, typer.Option(help="float32, or bfloat16 for the factors of matrix products.")
+        Precision, typer.Option(help="bfloat16: the factors of matrix products.")
     ] = "float32",
-    init: Annotated[str, typer.Option(help="Of S4D: lin, legs or real.")] = "lin",
+    init: Annotated[Init, typer.Option(help="Of S4D.")] = "lin",
     dt_min: Annotated[float | None, typer.Option(help="Smallest step; by length of data.")] = None,
     dt_max: Annotated[float | None, typer.Option(help="Largest step; by length of data.")] = None,
     turn: Annotated[float, typer.Option(help="Turn images by up to so many degrees.")] = 0.0,
@@ -128,11 +133,18 @@ def carry_out(
     folder: Path, config: dict[str, Any], data: Path | None, resume: bool, checkpoint_every: float
 ) -> None:
     """Train as `config` says, from beginning or checkpoint to end."""
-    from lava_ssm.cli.run import NETWORK, Run, start_worker
+    run_folder.check(folder, resume)
+    extras.check("torch")
+
+    from lava_ssm.data import load
+
+    sets = load(config["task"], data)
+
+    from lava_ssm.cli.run import Run, start_worker  # loads PyTorch, with which all takes longer
 
     console = make_console()
     worker = start_worker()
-    run = Run(folder, config, data, resume, worker)
+    run = Run(folder, config, sets, resume, worker)
     run.command = shlex.join(["lava-ssm", *_without_data(sys.argv[1:])])
     if worker.rank == 0:
         console.print(run.describe(), soft_wrap=True)
@@ -152,7 +164,8 @@ def carry_out(
     if result is not None and worker.rank == 0:
         console.print(
             f"Test accuracy {result['test_accuracy']:.2%} on {result['test_samples']} samples, "
-            f"after {result['cpu_hours']:.2f} core hours. {folder / NETWORK}, curves.png, log.csv",
+            f"after {result['cpu_hours']:.2f} core hours. "
+            f"{folder / run_folder.NETWORK}, curves.png, log.csv",
             soft_wrap=True,
         )
 

@@ -1,7 +1,7 @@
 """`lava-ssm train-denoiser`: an S5 network that cleans speech, dense or pruned."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -17,7 +17,9 @@ def train_denoiser(
     k: Annotated[float, typer.Option(help="Width: H = 192 k channels, P = 128 k states.")] = 0.5,
     relu: Annotated[bool, typer.Option(help="Relufy the model.")] = False,
     sparsity: Annotated[float, typer.Option(help="Share of zeros to prune to; 0: dense.")] = 0.0,
-    allocation: Annotated[str, typer.Option(help="global, tensor or erk.")] = "erk",
+    allocation: Annotated[
+        Literal["global", "tensor", "erk"], typer.Option(help="How zeros are shared out.")
+    ] = "erk",
     end: Annotated[
         float, typer.Option(help="Share of the training to prune in; 0: at once (one-shot).")
     ] = 0.7,

@@ -11,6 +11,7 @@ from lava_ssm.compress.formats import PAPER, Formats
 from lava_ssm.compress.quantize import W8A16, quantize
 from lava_ssm.compress.report import Report, report
 from lava_ssm.compress.shares import error_shares, signal_to_error
+from lava_ssm.extras import needed
 
 if TYPE_CHECKING:
     from lava_ssm.compress.finetune import FixedModel
@@ -35,5 +36,7 @@ _WITH_TORCH = {"FixedModel": "finetune", "Pruner": "pruning", "sparsity_of": "pr
 
 def __getattr__(name: str) -> Any:
     if name in _WITH_TORCH:
-        return getattr(importlib.import_module(f"lava_ssm.compress.{_WITH_TORCH[name]}"), name)
+        with needed("torch"):
+            module = importlib.import_module(f"lava_ssm.compress.{_WITH_TORCH[name]}")
+        return getattr(module, name)
     raise AttributeError(f"module 'lava_ssm.compress' has no attribute {name!r}")

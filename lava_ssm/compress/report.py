@@ -13,6 +13,7 @@ from lava_ssm import engine
 from lava_ssm.compress.balance import scaled_like
 from lava_ssm.compress.parameters import parts
 from lava_ssm.compress.shares import values_of
+from lava_ssm.extras import needed
 from lava_ssm.network import GLU, S4D, S5, FixedNetwork, FixedS4D, FixedS5, Network, Readout
 from lava_ssm.network.description import DIAGONAL_BITS
 from lava_ssm.network.linear import WEIGHT_BITS
@@ -73,7 +74,8 @@ class Report:
 
     def plot(self) -> "Figure":
         """Draw where accuracy is lost: messages' SQNR along the network, bits used, overflows."""
-        from matplotlib import pyplot
+        with needed("matplotlib"):
+            from matplotlib import pyplot
 
         messages = [t for t in self.tensors if t.name.endswith(("message", "input", "output"))]
         names = [t.name.removesuffix(" message") for t in messages]

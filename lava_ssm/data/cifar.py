@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from lava_ssm.data.source import DataDamagedError, check, folder, not_found
 from lava_ssm.data.split import Split, TokenData
+from lava_ssm.extras import needed
 
 # of the pixels (images, 32, 32, 3), and of the labels, as bytes
 _SHA256 = {
@@ -163,7 +164,8 @@ def _from_npm(files: _Files, where: Path) -> dict[str, Callable[[], _Images]]:
 
 def _pixels(content: bytes, name: str) -> NDArray[np.uint8]:
     """Images (images, 32, 32, 3) of a PNG, of which each row is one."""
-    from PIL import Image
+    with needed("PIL"):
+        from PIL import Image
 
     try:
         with Image.open(io.BytesIO(content), formats=["PNG"]) as image:

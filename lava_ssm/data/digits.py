@@ -1,10 +1,9 @@
 """Sequential digits: the 8 x 8 images that come with scikit-learn, pixel by pixel."""
 
 import numpy as np
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 
 from lava_ssm.data.split import Split, TokenData
+from lava_ssm.extras import needed
 
 
 def digits() -> TokenData:
@@ -14,6 +13,10 @@ def digits() -> TokenData:
     are the test set of the UCI data set "Optical Recognition of Handwritten Digits"; they come
     with scikit-learn, nothing is downloaded.
     """
+    with needed("sklearn"):
+        from sklearn.datasets import load_digits
+        from sklearn.model_selection import train_test_split
+
     images, labels = load_digits(return_X_y=True)
     x = (images / 16).astype(np.float32)[..., np.newaxis]  # (1797, 64, 1)
     parts = train_test_split(

@@ -20,14 +20,17 @@ from os import PathLike
 from pathlib import Path
 
 import numpy as np
-import soundfile
-from G722 import G722
 from numpy.random import Generator
 from numpy.typing import NDArray
-from scipy.signal import butter, resample_poly, sosfiltfilt
 
 from lava_ssm import files
 from lava_ssm.audio import SAMPLE_RATE, write
+from lava_ssm.extras import needed
+
+with needed("soundfile"):
+    import soundfile
+with needed("G722"):
+    from G722 import G722
 
 Samples = NDArray[np.float32]
 Progress = Callable[[str, int, int], None]
@@ -89,7 +92,6 @@ _MOST_UNZIPPED = 4 * 2**30
 _SHORTEST = 0.4  # seconds
 # No voice is that low, but rumble and offset of some recordings are: not what is to be kept
 _LOWEST = 80  # Hz
-_HIGH_PASS = butter(4, _LOWEST, "highpass", fs=SAMPLE_RATE, output="sos")
 # Lengths of an utterance against the original: these make more voices of few
 _AS_IT_IS = ((1, 1),)
 _SPEEDS = (*_AS_IT_IS, *_AS_IT_IS, (3, 4), (5, 6), (8, 9), (9, 8), (6, 5), (4, 3))
@@ -191,7 +193,7 @@ def make_mini_ndns(
             rng = np.random.default_rng([recipe.seed, k])
             voices = {
                 name: [
-                    np.asarray(sosfiltfilt(_HIGH_PASS, utterance), np.float32)
+                    _without_rumble(utterance)
                     for utterance in _decoded(unpacked, paths, f"{part}: reading {name}", progress)
                 ]
                 for name, paths in speech[part].items()
@@ -308,7 +310,16 @@ def _decode(path: Path) -> Samples:
         raise RuntimeError(f"packages: {path.name} is damaged: {error}") from error
     mono = given.mean(axis=1)
     common = gcd(rate, SAMPLE_RATE)
+    from scipy.signal import resample_poly
+
     return np.asarray(resample_poly(mono, SAMPLE_RATE // common, rate // common), np.float32)
+
+
+def _without_rumble(utterance: Samples) -> Samples:
+    from scipy.signal import butter, sosfiltfilt
+
+    high_pass = butter(4, _LOWEST, "highpass", fs=SAMPLE_RATE, output="sos")
+    return np.asarray(sosfiltfilt(high_pass, utterance), np.float32)
 
 
 def _make_part(
@@ -353,6 +364,8 @@ def _speech(
 
     A clip has one speed, a ratio: at another one the voice is higher or lower, another's.
     """
+    from scipy.signal import resample_poly
+
     up, down = speeds[rng.integers(len(speeds))]
     pieces: list[Samples] = []
     while sum(map(len, pieces)) < length:

@@ -12,7 +12,6 @@ from typing import Any, Literal
 import numpy as np
 from rich.console import Console
 from rich.table import Table
-from scipy.optimize import least_squares
 
 from lava_ssm.loihi2.constants import CONSTANTS, Constants
 from lava_ssm.loihi2.description import Description
@@ -179,6 +178,8 @@ def calibrate(
             for q in quantities
         ]
         return np.concatenate([np.array(rows) / ROW_ERROR, (logs - start) / width])
+
+    from scipy.optimize import least_squares
 
     fit = least_squares(residuals, start, bounds=(low - 1e-9, high + 1e-9), diff_step=1e-3)
     return constants.fitted(values(fit.x))

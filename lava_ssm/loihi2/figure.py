@@ -2,12 +2,14 @@
 
 from os import PathLike
 
-import matplotlib
-from matplotlib.figure import Figure
-from matplotlib.patches import Patch, Rectangle
-
 from lava_ssm import files
+from lava_ssm.extras import needed
 from lava_ssm.loihi2.mapping import Core, Mapping
+
+with needed("matplotlib"):
+    import matplotlib
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Patch, Rectangle
 
 _COLUMNS = 15
 _MOST_CHIPS = 8

@@ -1,5 +1,10 @@
 """PyTorch: S4D and S5, models to train, and the way from them to a network description."""
 
+from lava_ssm.extras import needed
+
+with needed("torch"):
+    import torch  # noqa: F401
+
 from lava_ssm.nn.assign import assign, stretch
 from lava_ssm.nn.augmentation import Wobble
 from lava_ssm.nn.denoising import Denoising, DenoisingRecipe, match_level

@@ -15,21 +15,18 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+from lava_ssm.extras import command, needed
+
 LAVA_VERSION = "0.10.0"
 
 
 def _check_version() -> None:
-    try:
+    with needed("lava"):
         found = importlib.metadata.version("lava-nc")
-    except importlib.metadata.PackageNotFoundError:
-        raise ImportError(
-            f"lava_ssm.runtime needs lava-nc=={LAVA_VERSION}, which is not installed: "
-            f"pip install lava-nc=={LAVA_VERSION} (Python 3.10)."
-        ) from None
     if found != LAVA_VERSION:
         raise ImportError(
             f"lava_ssm.runtime builds on private parts of lava-nc {LAVA_VERSION} and refuses "
-            f"lava-nc {found}: pip install lava-nc=={LAVA_VERSION}."
+            f"lava-nc {found}: {command('lava')}"
         )
 
 
@@ -41,12 +38,14 @@ def _import_lava() -> None:
     """
     name = "lava.magma.runtime.message_infrastructure.multiprocessing"
     if multiprocessing.get_start_method(allow_none=True) is None:
-        importlib.import_module(name)
+        with needed("lava"):
+            importlib.import_module(name)
         return
     original = multiprocessing.set_start_method
     multiprocessing.set_start_method = lambda method, force=False: None
     try:
-        importlib.import_module(name)
+        with needed("lava"):
+            importlib.import_module(name)
     finally:
         multiprocessing.set_start_method = original
 

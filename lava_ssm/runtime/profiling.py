@@ -10,6 +10,7 @@ from lava.magma.core.run_conditions import RunSteps
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 
+from lava_ssm.extras import needed
 from lava_ssm.runtime.conditions import check_steps, ready
 from lava_ssm.runtime.scheduler import Scheduler
 from lava_ssm.runtime.selection import in_process
@@ -100,7 +101,8 @@ class Profile:
         axes
             Where to draw; by default a figure of its own.
         """
-        from matplotlib import pyplot
+        with needed("matplotlib"):
+            from matplotlib import pyplot
 
         names = [f"{one.process} ({one.process_class})" for one in self.processes]
         seconds = [one.seconds for one in self.processes]

@@ -9,11 +9,13 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
-import greenlet
-
+from lava_ssm.extras import needed
 from lava_ssm.runtime.channel import LocalPort
 from lava_ssm.runtime.errors import Deadlock
 from lava_ssm.runtime.numpy_random import RandomStreams
+
+with needed("greenlet"):
+    import greenlet
 
 
 class Task:

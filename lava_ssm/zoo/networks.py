@@ -1,15 +1,17 @@
 """The networks' files."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lava_ssm import network
+if TYPE_CHECKING:
+    from lava_ssm.network import FixedNetwork, Network
 
 FOLDER = Path(__file__).parent / "files"
 NAMES = tuple(sorted(path.stem for path in FOLDER.glob("*.json")))
 """Networks of the zoo; each has a float one too, with `-float` behind its name."""
 
 
-def load(name: str) -> "network.Network | network.FixedNetwork":
+def load(name: str) -> "Network | FixedNetwork":
     """Give a network of the zoo: fixed, or float with `-float` behind its name.
 
     Raises
@@ -22,4 +24,6 @@ def load(name: str) -> "network.Network | network.FixedNetwork":
         raise FileNotFoundError(
             f"no file and no network {name!r} in the zoo; there are {known}, each with -float too"
         )
+    from lava_ssm import network
+
     return network.load(FOLDER / f"{name}.safetensors")

@@ -159,7 +159,6 @@ def test_tokens_of_a_file_are_taken(network: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        (["--published", "S6"], "--published must be n-S4D or S5, got 'S6'"),
         (["--system", "loihi"], "loihi"),
         (["--tokens", "nowhere.npy"], "no file 'nowhere.npy'"),
     ],

@@ -2,7 +2,6 @@
 
 import importlib
 import os
-import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -134,7 +133,7 @@ def test_a_folder_that_cannot_be_made_is_refused_before_anything_is_computed(
     )
     (place / "ready" / "config.json").write_text(config)
     monkeypatch.setattr("lava_ssm.data.load", computed)
-    monkeypatch.setattr(sys.modules["lava_ssm.cli.demo"], "digits", computed)
+    monkeypatch.setattr("lava_ssm.data.digits", computed)
     monkeypatch.setattr("lava_ssm.data.mini_ndns.make_mini_ndns", computed)
     comparison = importlib.import_module("lava_ssm.cli.bench.comparison")
     monkeypatch.setattr(comparison, "compare", computed)
@@ -180,8 +179,6 @@ def test_a_file_that_cannot_be_written_is_refused_before_anything_is_computed(
         ["train", "sdigits", "--out", "new", "--scale", "2"],
         ["train", "sdigits", "--out", "new", "--dt-min", "nan"],
         ["train", "sdigits", "--out", "new", "--dt-max", "-5"],
-        ["train", "sdigits", "--out", "new", "--init", "[/x]"],
-        ["train", "sdigits", "--out", "new", "--precision", "[/x]"],
         ["train", "sdigits", "--out", "new", "--start", "[/x]"],
         ["train", "sdigits", "--out", "new", "--join", "1" + 30 * "0"],
         ["train", "smnist", "--out", "new", "--data", "no[/x]"],
@@ -189,14 +186,11 @@ def test_a_file_that_cannot_be_written_is_refused_before_anything_is_computed(
         ["train-denoiser", "--out", "new", "--start", "no[/x]"],
         ["evaluate", "ns4d-sdigits", "smnist", "--data", "no[/x]"],
         ["evaluate", "ns4d-sdigits", "sdigits", "--beside", "[/x]"],
-        ["map", "fixed", "--system", "[/x]"],
-        ["map", "fixed", "--strategy", "[/x]"],
         ["map", "fixed", "--neurons-per-core", "-5"],
         ["map", "fixed", "--figure", "a.[/x]"],
         ["estimate", "fixed", "--tokens", "text [/x]"],
         ["estimate", "fixed", "--tokens", "folder"],
         ["bench", "fall-through-vs-pipelined", "fixed", "--tokens", "empty"],
-        ["bench", "fall-through-vs-pipelined", "fixed", "--published", "[/x]"],
         ["mini-ndns", "--data", "new", "--seconds", "nan"],
         ["mini-ndns", "--data", "new", "--seed", "-5"],
         ["mini-ndns", "--data", "new", "--packages", "no[/x]"],

@@ -47,7 +47,6 @@ def test_estimate_counts_tokens_and_says_that_it_models(files: Path) -> None:
     ("command", "text"),
     [
         (["map", "none.safetensors"], "no network file"),
-        (["map", "net.safetensors", "--system", "x"], "system must be one of"),
         (["map", "net.safetensors", "--strategy", "spread"], "needs a target"),
         (["map", "net.safetensors", "--figure", "none/chip.png"], "no folder"),
         (["estimate", "net.safetensors", "--tokens", "none.npy"], "--tokens: no file"),

@@ -23,7 +23,8 @@ from lava_ssm import nn
 from lava_ssm.cli import app
 from lava_ssm.cli.errors import RunError
 from lava_ssm.cli.figure import write_curves
-from lava_ssm.cli.run import BEST, CHECKPOINT, NETWORK, Run
+from lava_ssm.cli.run import Run
+from lava_ssm.cli.run_folder import BEST, CHECKPOINT, NETWORK
 from lava_ssm.cli.train import _without_data
 from lava_ssm.network import FixedNetwork
 from lava_ssm.nn import checkpoint

@@ -209,6 +209,7 @@ print(sum("NUMBA" in str(w.message) for w in caught))
 
 
 def test_without_the_compiler_everything_runs_on_the_reference() -> None:
+    pytest.importorskip("lava.magma")
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT_COMPILER], env=environment, capture_output=True, text=True

@@ -100,7 +100,7 @@ def test_a_block_follows_its_equations() -> None:
 
 
 def test_gelu_is_that_of_torch() -> None:
-    import torch
+    torch = pytest.importorskip("torch")
 
     x = np.linspace(-4, 4, 50)[:, np.newaxis]
     expected = torch.nn.functional.gelu(torch.from_numpy(x)).numpy()

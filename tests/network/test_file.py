@@ -189,6 +189,7 @@ OLD_NETWORKS: dict[int, Callable[[], Network | FixedNetwork]] = {
 
 @pytest.mark.parametrize("version", OLD_NETWORKS)
 def test_a_file_of_an_older_version_is_converted(tmp_path: Path, version: int) -> None:
+    pytest.importorskip("h5py")
     old, new = ROOT / f"tests/network/old/version_{version}.h5", tmp_path / "new.safetensors"
     command = [sys.executable, str(ROOT / "scripts/convert_h5.py")]
     done = subprocess.run([*command, str(old), str(new)], capture_output=True, text=True)
@@ -199,6 +200,7 @@ def test_a_file_of_an_older_version_is_converted(tmp_path: Path, version: int) -
 
 
 def test_a_damaged_file_of_an_older_version_is_not_converted(tmp_path: Path) -> None:
+    pytest.importorskip("h5py")
     content = bytearray((ROOT / "tests/network/old/version_2.h5").read_bytes())
     content[5000] ^= 1
     (tmp_path / "old.h5").write_bytes(content)

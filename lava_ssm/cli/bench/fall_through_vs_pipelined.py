@@ -1,16 +1,19 @@
 """`lava-ssm bench fall-through-vs-pipelined`: how fast and at what energy, both ways."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import numpy as np
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from lava_ssm.cli import placement
 from lava_ssm.cli.console import make_console
 from lava_ssm.cli.errors import check_folder, say
-from lava_ssm.network import FixedNetwork
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from lava_ssm.network import FixedNetwork
 
 _HALVINGS = 8
 
@@ -31,7 +34,7 @@ def fall_through_vs_pipelined(
         ),
     ] = None,
     published: Annotated[
-        str | None, typer.Option(help="Print the rows of this paper beside: n-S4D or S5.")
+        Literal["n-S4D", "S5"] | None, typer.Option(help="Print the rows of this paper beside.")
     ] = None,
     system: placement.SystemName = "oheo-gulch",
     strategy: placement.StrategyName = "pack",
@@ -43,16 +46,17 @@ def fall_through_vs_pipelined(
     ),
 ) -> None:
     """Measure on this CPU, model Loihi 2, cite the papers: latency, throughput, energy."""
+    check_folder(output, "--output")
+    net = placement.read(network)
+
+    import lava_ssm.proc  # noqa: F401  refused before anything is measured, where Lava is missing
     from lava_ssm import engine
     from lava_ssm.cli.bench.comparison import compare, write
     from lava_ssm.loihi2 import TOKENS, describe
+    from lava_ssm.network import FixedNetwork
 
-    check_folder(output, "--output")
-    net = placement.read(network)
     if not isinstance(net, FixedNetwork):
         raise TypeError(f"{network}: the network must be a fixed one, quantise it first")
-    if published is not None and published not in TOKENS:
-        raise ValueError(f"--published must be n-S4D or S5, got {published!r}")
     n = n_tokens or TOKENS.get(published or "", 1024)
     sample = random_sample(net, n) if tokens is None else _sample(tokens, net)
     name = network.stem
@@ -82,12 +86,14 @@ def fall_through_vs_pipelined(
     console.print(text, soft_wrap=True)
 
 
-def random_sample(network: FixedNetwork, n_tokens: int) -> np.ndarray:
+def random_sample(network: "FixedNetwork", n_tokens: int) -> "np.ndarray":
     """Tokens between 0 and the largest value of the input format, at most 1.
 
     They are made smaller where integers overflow: to noise a network may answer more than to all
     that its exponents were chosen by.
     """
+    import numpy as np
+
     from lava_ssm import engine
 
     top = min(1.0, network.input_format.max)
@@ -99,7 +105,7 @@ def random_sample(network: FixedNetwork, n_tokens: int) -> np.ndarray:
     return tokens
 
 
-def _sample(path: Path, network: FixedNetwork) -> np.ndarray:
+def _sample(path: Path, network: "FixedNetwork") -> "np.ndarray":
     from lava_ssm.engine import as_tokens
 
     tokens = placement.read_tokens(path)

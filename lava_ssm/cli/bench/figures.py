@@ -4,11 +4,13 @@ from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from matplotlib.figure import Figure
-from matplotlib.patches import Patch
-
 from lava_ssm import files
 from lava_ssm.cli.bench.rows import Row, Unit, digits
+from lava_ssm.extras import needed
+
+with needed("matplotlib"):
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
 
 if TYPE_CHECKING:
     from lava_ssm.cli.bench.comparison import Comparison

@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-from scipy.special import erf, expit
 
 from lava_ssm.engine.reference.fixed import by_channel, flat, paired
 from lava_ssm.network import (
@@ -50,6 +49,8 @@ def step(
 def output(neurons: Affine | Product, rules: Any, s: RealArray, u: Any) -> RealArray:
     """See `fixed.output`."""
     if isinstance(neurons, Product):
+        from scipy.special import expit  # SciPy takes long to load, and integers do without
+
         v = u if neurons.bias_u is None else u + neurons.bias_u
         return np.asarray(v * expit(s + neurons.bias))
     if neurons.direct is not None:
@@ -78,6 +79,8 @@ def message(y: RealArray, activation: Activation, rules: Any, tally: Any) -> Rea
         case Activation.RELU:
             return np.maximum(y, 0.0)
         case Activation.GELU:
+            from scipy.special import erf
+
             return 0.5 * y * (1 + erf(y / np.sqrt(2)))
     return y
 

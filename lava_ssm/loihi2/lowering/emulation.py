@@ -1,5 +1,7 @@
 """A lowered graph on this CPU, in floating point."""
 
+# First: it guards the import of Lava.
+import lava_ssm.runtime  # noqa: F401  # isort: skip
 from dataclasses import dataclass
 
 import numpy as np

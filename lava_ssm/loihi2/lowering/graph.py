@@ -1,5 +1,7 @@
 """The graph of a fixed network in Processes that Intel's lava-loihi implements."""
 
+# First: it guards the import of Lava.
+import lava_ssm.runtime  # noqa: F401  # isort: skip
 from dataclasses import dataclass
 from io import StringIO
 from typing import Any
