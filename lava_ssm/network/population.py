@@ -1,14 +1,16 @@
 """What a chip has of a network: populations of neurons, and the synapses between them."""
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from scipy.sparse import csr_matrix, identity, kron
 
 from lava_ssm.network.activation import Activation
 from lava_ssm.network.description import Exponent
 from lava_ssm.network.neurons import Neurons
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,8 +56,10 @@ class Ones:
         """Whether messages are added up without weights."""
         return self.n_in > self.n_out
 
-    def weights(self, kind: type) -> csr_matrix:
+    def weights(self, kind: type) -> "csr_matrix":
         """As a matrix of ones, (n_out, n_in)."""
+        from scipy.sparse import csr_matrix, identity, kron  # SciPy takes long to load
+
         n = min(self.n_in, self.n_out)
         return csr_matrix(kron(identity(n), np.ones((self.n_out // n, self.n_in // n))), dtype=kind)
 
