@@ -8,6 +8,7 @@ import lava_ssm.runtime  # noqa: F401  # isort: skip
 from lava_ssm.proc.fused.process import FusedSSMNetwork
 from lava_ssm.proc.io.sink import Sink, sink
 from lava_ssm.proc.io.source import Source, source
+from lava_ssm.proc.layers import S4D, S5
 from lava_ssm.proc.network.process import SSMNetwork
 from lava_ssm.proc.output.process import Output
 from lava_ssm.proc.readout.process import Readout
@@ -16,6 +17,8 @@ from lava_ssm.proc.run import run
 from lava_ssm.proc.states.process import States
 
 __all__ = [
+    "S4D",
+    "S5",
     "FusedSSMNetwork",
     "Output",
     "Readout",

@@ -9,7 +9,7 @@ from lava.proc.io.source import RingBuffer as Source
 from lava.proc.s4d.process import S4d as UpstreamS4d
 
 from lava_ssm.network import Filters, FixedS4D
-from lava_ssm.proc import Readout, Relay, States
+from lava_ssm.proc import S4D, Readout, Relay, States
 from lava_ssm.proc.schedule import Schedule
 from tests.networks import random_fixed_s4d
 from tests.proc.graphs import record, stopped
@@ -39,7 +39,7 @@ def test_fixed_neurons_give_the_chips_outputs() -> None:
     sigma = [0, 1280, 896, 3776, 1984, 2432, 3200, 3072, 832, 1152, 64, 1344]
     act = [0, -128, -192, -576, -768, -960, -1216, -1472, -1536, -1536, -1472, -1536]
     layer = FixedS4D([[[3909, 0]]], [[[-264, 0]]], [[[3282, 0]]])
-    neuron = States(layer.lowered()[0].neurons, "fixed_pt")
+    neuron = S4D(layer)
     source = Source(data=np.array(sigma)[np.newaxis] // 64)
     assert (record(source, neuron, 12, "fixed_pt")[0] * 64).tolist() == act
 

@@ -140,7 +140,12 @@ def test_bad_neurons_are_named() -> None:
     with pytest.raises(TypeError, match="neurons must be Filters or a Recurrence, got Affine"):
         ssm.proc.States(neurons, "fixed_pt")
     with pytest.raises(ValueError, match=r"shift must be .* shape \(4,\)"):
-        ssm.proc.States(states, "fixed_pt", shift=[1, 2])
+        ssm.proc.S5(layer, shift=[1, 2])
+    assert ssm.proc.S5(layer).a_in.shape == (4,)
+    with pytest.raises(TypeError, match="layer must be an S5 or a FixedS5, got FixedLinear"):
+        ssm.proc.S5(FixedLinear([[1]]))
+    with pytest.raises(TypeError, match="layer must be an S4D or a FixedS4D, got FixedS5"):
+        ssm.proc.S4D(layer)
     with pytest.raises(TypeError, match="neurons must be Affine or a Product, got Recurrence"):
         ssm.proc.Output(states, "fixed_pt")
     with pytest.raises(ValueError, match="shift must be an integer of at least 0"):
