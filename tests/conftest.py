@@ -22,10 +22,12 @@ _NEEDED_BY = {
         "compress/test_finetune_s5.py",
         "compress/test_pruning.py",
         "data/test_split.py",
+        "engine/test_door.py",
         "network/test_from_arrays.py",
         "nn",
         "numerics/test_arrays.py",
         "scripts",
+        "test_doors.py",
         "test_without_lava.py",
     ),
     "lava-nc": (
