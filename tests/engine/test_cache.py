@@ -1,7 +1,9 @@
 """The engine starts anywhere: whatever has become of the machine code on disk, or of its folder."""
 
+import importlib
 import importlib.util
 import os
+import pkgutil
 import subprocess
 import sys
 import warnings
@@ -11,6 +13,7 @@ from typing import Any
 
 import numba
 import pytest
+from numba.core.dispatcher import Dispatcher
 
 from lava_ssm import files
 from lava_ssm.engine.compiled import cache, compiling
@@ -241,3 +244,17 @@ assert os.waitstatus_to_exitcode(os.wait()[1]) == 0
 thread.join()
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_no_two_functions_of_kernels_have_one_name() -> None:
+    """Kernels from disk and those compiled here may stand side by side: names tell them apart."""
+    room = importlib.import_module("lava_ssm.engine.compiled")
+    functions = {
+        value
+        for module in pkgutil.iter_modules(room.__path__, f"{room.__name__}.")
+        for value in vars(importlib.import_module(module.name)).values()
+        if isinstance(value, Dispatcher)
+    }
+    names = [f"{f.py_func.__module__}.{f.py_func.__qualname__}" for f in functions]
+    assert len(names) > 40
+    assert sorted(names) == sorted(set(names))

@@ -262,7 +262,6 @@ def adding(shape: Shape, fill: Any, sums: Callable[[Slice], list[Any]], availabl
     add_slice = _adding_slices(sums, available)
     lanes, stride = shape.lanes, shape.stride
 
-    @compiled
     def add_windows(
         steps, tables, pointers, offsets, down, of_pointers, of_outputs, d_input, d_output, most,
         mask, u, table, y,
@@ -313,7 +312,10 @@ def adding(shape: Shape, fill: Any, sums: Callable[[Slice], list[Any]], availabl
                     )  # fmt: skip
                 begin = end
 
-    return add_windows
+    # machine code finds functions by name: that of a kernel from disk, which another process has
+    # compiled, would find the other form
+    add_windows.__qualname__ += f"_of_{shape.window}"
+    return compiled(add_windows)
 
 
 @compiled
