@@ -5,11 +5,11 @@ states lets them be scaled too.) Powers of two change no bit of a float network.
 """
 
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
-from lava_ssm.network import S4D, S5
+from lava_ssm.network import S4D, S5, FloatLayer
 from lava_ssm.numerics import RealArray
 
 Layer = TypeVar("Layer", bound=S4D | S5)
@@ -40,7 +40,7 @@ def balance(layer: S4D) -> RealArray:
     return _between(np.abs(layer.b), np.abs(layer.c))
 
 
-def balance_rows(layer: S5, spread: RealArray) -> RealArray:
+def balance_rows(layer: S5, std: RealArray) -> RealArray:
     """Powers of two that make B's rows as large as C's columns, (d_state,).
 
     With one exponent a matrix the largest row or column leaves the others few bits. Scaled so that
@@ -49,10 +49,10 @@ def balance_rows(layer: S5, spread: RealArray) -> RealArray:
 
     Parameters
     ----------
-    spread
+    std
         Standard deviation of the inputs, (d_model,): a row is as large as what it makes of them.
     """
-    row = np.sqrt((np.abs(layer.b) ** 2) @ spread**2)
+    row = np.sqrt((np.abs(layer.b) ** 2) @ std**2)
     return _between(row, np.abs(layer.c).max(axis=0))
 
 
@@ -84,9 +84,9 @@ def found_scale(layer: Layer, values: Layer) -> RealArray:
     return np.where(error_b <= error_c, of_b, of_c)
 
 
-def scaled_like(layer: Any, values: Any) -> Any:
+def scaled_like(layer: FloatLayer, values: FloatLayer) -> FloatLayer:
     """Give a layer, its states if it has any scaled as those of its quantised values were."""
-    if isinstance(layer, S4D | S5):
+    if isinstance(layer, S4D | S5) and isinstance(values, type(layer)):
         return scaled(layer, found_scale(layer, values))
     return layer
 

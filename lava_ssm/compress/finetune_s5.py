@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lava_ssm.compress.balance import found_scale, scaled
-from lava_ssm.compress.parameters import parts, stable
-from lava_ssm.compress.s5 import gate_bias
+from lava_ssm.compress.parameters import gate_bias, parts, stable
 from lava_ssm.compress.straight_through import saturated, straight
 from lava_ssm.network import S5, FixedGate, FixedLinear, FixedNetwork, FixedS5, Gate, Linear
 from lava_ssm.network.description import BIAS_BITS, DIAGONAL_BITS

@@ -5,11 +5,11 @@ import itertools
 import numpy as np
 
 from lava_ssm.compress.formats import Formats
-from lava_ssm.compress.weights import compensated
-from lava_ssm.network import S4D, FixedLinear, FixedS4D, Linear
-from lava_ssm.network.description import DIAGONAL_BITS, Exponent
+from lava_ssm.network import S4D
+from lava_ssm.network.description import BIAS_BITS, DIAGONAL_BITS, Exponent
 from lava_ssm.network.linear import WEIGHT_BITS
 from lava_ssm.numerics import (
+    SIGMOID_INPUT_EXPONENT,
     IntArray,
     Overflow,
     RealArray,
@@ -21,47 +21,22 @@ from lava_ssm.numerics import (
 )
 
 
-def fixed_s4d(layer: S4D, formats: Formats, name: str) -> FixedS4D:
-    """Quantise an S4D layer; a state exponent yet to be chosen is 0.
-
-    Raises
-    ------
-    ValueError
-        The given exponent leaves a parameter more bits than it may have.
-    """
-    of, bits = parts_of(layer), formats.param_bits
-    if formats.param_exponent == "auto":
-        p = largest_exponents(of, bits)
-    else:
-        p = np.full(layer.d_model, formats.param_exponent)
-    for key, values in of.items():
-        fits = _fits(values, bits)
-        missing = int((p - fits)[values.any(axis=(1, 2))].max(initial=0))
-        if missing > 0:
-            raise ValueError(
-                f"param_exponent: {name}.{key} reaches {np.abs(values).max():.4g}; {bits} bits "
-                f"allow an exponent of at most {int(fits.min())} for it, not {int(p.max())}: it "
-                f"needs {bits + missing} bits"
-            )
-    b, c = (quantize(of[key], bits, p[:, None, None], formats.rounding, name=key) for key in "bc")
-    exponent = p if formats.param_exponent == "auto" else int(formats.param_exponent)
-    d, d_exponent = (None, None) if layer.d is None else direct_mantissas(layer.d, formats)
-    return FixedS4D(
-        a=stable(of["a"], p, formats.rounding),
-        b=b,
-        c=c,
-        param_exponent=exponent,
-        state_exponent=0 if formats.state_exponent == "auto" else formats.state_exponent,
-        param_bits=bits,
-        d=d,
-        d_exponent=d_exponent,
-    )
-
-
 def direct_mantissas(d: RealArray, formats: Formats) -> tuple[IntArray, int]:
     """A direct path in 16 bits, and its exponent."""
     e = int(fitting_exponent(np.abs(d).max(), DIAGONAL_BITS))
     return quantize(d, DIAGONAL_BITS, e, formats.rounding, name="d"), e
+
+
+def fixed_bias(bias: RealArray, exponent: int) -> IntArray:
+    """Mantissas of the biases of neurons whose messages have an exponent."""
+    return quantize(bias, BIAS_BITS, exponent, name="bias")
+
+
+def gate_bias(bias: RealArray) -> IntArray:
+    """Mantissas of a gate's bias; beyond +-8, where the sigmoid is 0 or 1, it may saturate."""
+    return quantize(
+        bias, BIAS_BITS, SIGMOID_INPUT_EXPONENT, overflow=Overflow.SATURATE, name="bias"
+    )
 
 
 def parts_of(layer: S4D) -> dict[str, RealArray]:
@@ -77,12 +52,12 @@ def parts(values: np.ndarray) -> RealArray:
 def largest_exponents(of: dict[str, RealArray], bits: int) -> IntArray:
     """For each channel the largest exponent in [0, 31] at which a, b and c fit, (d_model,)."""
     usable = [
-        np.where(values.any(axis=(1, 2)), _fits(values, bits), bits - 1) for values in of.values()
+        np.where(values.any(axis=(1, 2)), fitting(values, bits), bits - 1) for values in of.values()
     ]
     return np.clip(np.min(usable, axis=0), 0, 31)
 
 
-def _fits(values: RealArray, bits: int) -> IntArray:
+def fitting(values: RealArray, bits: int) -> IntArray:
     """Largest exponent of each channel at which values (d_model, d_state, 2) fit."""
     return np.asarray(fitting_exponent(np.abs(values).max(axis=(1, 2)), bits))
 
@@ -106,28 +81,6 @@ def stable(a: np.ndarray, p: IntArray, rounding: Rounding) -> IntArray:
     return rounded
 
 
-def fixed_linear(
-    layer: Linear,
-    formats: Formats,
-    gram: RealArray | None = None,
-    spread: RealArray | None = None,
-) -> FixedLinear:
-    """Quantise a linear layer; its bias and output exponent are yet to be chosen.
-
-    Parameters
-    ----------
-    gram
-        Sum of u u^T over its inputs u on calibration data, (d_input, d_input), where weights are
-        rounded with regard to each other.
-    spread
-        See `linear_mantissas`.
-    """
-    mantissas, exponent = linear_mantissas(layer.weights, formats, spread)
-    if formats.compensate and gram is not None:
-        mantissas = compensated(layer.weights, WEIGHT_BITS, np.asarray(exponent), gram)
-    return FixedLinear(mantissas, exponent)
-
-
 def weight_exponents(largest: RealArray) -> IntArray:
     """Largest exponents at which weights of these magnitudes, one or a row's, have 8 bits.
 
@@ -144,8 +97,8 @@ _FINER = 11
 """Bits by which an exponent may be finer than fits the largest weight."""
 
 
-def linear_mantissas(
-    weights: RealArray, formats: Formats, spread: RealArray | None = None
+def weight_mantissas(
+    weights: RealArray, formats: Formats, std: RealArray | None = None
 ) -> tuple[IntArray, Exponent]:
     """8-bit mantissas of weights, and their exponent: one, or one a row.
 
@@ -153,7 +106,7 @@ def linear_mantissas(
     ----------
     weights
         Real, (rows, columns) or, of complex ones, (rows, columns, 2).
-    spread
+    std
         Standard deviation of what each column is multiplied with, (columns,). None: the exponent
         is the largest at which all weights fit. Given, it is the one with the least squared error
         of the products; a weight of a column that hardly varies may then saturate, where it would
@@ -163,12 +116,12 @@ def linear_mantissas(
     rows = (-1, *[1] * (weights.ndim - 1))
     largest = size.reshape(len(size), -1).max(axis=1) if formats.per_channel else size.max()
     fits = weight_exponents(largest)
-    if spread is None:
+    if std is None:
         e = np.reshape(fits, rows)
         return quantize(weights, WEIGHT_BITS, e, formats.rounding, name="weights"), fits
     # not to trust the calibration data that a column never varies
-    least = spread.max(initial=0) / 2048
-    importance = np.reshape(np.maximum(spread, least), (1, -1, *rows[2:]))
+    least = std.max(initial=0) / 2048
+    importance = np.reshape(np.maximum(std, least), (1, -1, *rows[2:]))
     best, mantissas = fits, np.zeros(weights.shape, np.int64)
     lowest = np.full(fits.shape, np.inf)
     for finer in range(_FINER):

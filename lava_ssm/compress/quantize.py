@@ -1,46 +1,34 @@
 """Post-training quantisation: a float network to the integers of the chip."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from lava_ssm import engine
-from lava_ssm.compress.balance import balance, balance_rows, scaled
-from lava_ssm.compress.exponents import CLEARLY, Choice, calibrated, certified, least_error, room
+from lava_ssm.compress.certify import certified
 from lava_ssm.compress.formats import Formats
-from lava_ssm.compress.glu import corrected_glu, fixed_glu, with_formats_glu
-from lava_ssm.compress.parameters import fixed_linear, fixed_s4d
-from lava_ssm.compress.ranges import Observed
-from lava_ssm.compress.s5 import (
-    corrected,
-    fixed_bias,
-    fixed_gate,
-    fixed_s5,
-    gate_bias,
-    with_formats,
-)
+from lava_ssm.compress.kinds import Rules, kind_of
+from lava_ssm.compress.ranges import Observed, Ranges, observe
+from lava_ssm.compress.search import CLEARLY, Choice, largest, least_error
 from lava_ssm.network import (
     GELU,
-    GLU,
     S4D,
-    S5,
-    FixedGate,
-    FixedGLU,
-    FixedLinear,
+    FixedLayer,
     FixedNetwork,
-    FixedS4D,
-    FixedS5,
-    Gate,
+    FloatLayer,
     Linear,
     Network,
     Readout,
+    Residual,
 )
-from lava_ssm.numerics import CHIP, Arithmetic, Overflow, RealArray, real_number
+from lava_ssm.network.activation import Elementwise
+from lava_ssm.numerics import CHIP, Arithmetic, IntArray, Overflow, RealArray, real_number
+
+L = TypeVar("L", FixedLayer, FloatLayer)
 
 W8A16 = Arithmetic(message_bits=16)
 """8-bit weights, 16-bit messages (and diagonals, `Formats.param_bits`), 24-bit states: the
@@ -120,13 +108,22 @@ def quantize(
     if not isinstance(arithmetic, Arithmetic):
         raise TypeError(f"arithmetic must be an Arithmetic, got {arithmetic!r}")
 
-    task = _Task(network, x, formats, arithmetic, input_range)
+    for i, layer in enumerate(network.layers):
+        if isinstance(layer, GELU):
+            raise ValueError(
+                f"layers[{i}]: a GELU has no fixed form; put a ReLU in its place "
+                "(`relufy` of the model) and train on"
+            )
+
+    inputs = observe(network, x)
+    task = _Task(network, x, inputs, Rules(formats, arithmetic))
     if bound == "calibrated":
-        fixed = task.calibrated()
-        plain = (isinstance(la, Linear) and la.bias is None for la in network.layers)
-        if formats.search and any(plain):
-            weighed = _Task(network, x, formats, arithmetic, input_range, weigh=True)
-            other = weighed.calibrated()
+        fixed = task.calibrated(input_range)
+        if formats.search and any(
+            kind_of(stage.layer).weighed(stage.layer) for stage in network.stages
+        ):
+            weighed = _Task(network, x, inputs, Rules(formats, arithmetic, weigh=True))
+            other = weighed.calibrated(input_range)
             if weighed.error(other) < CLEARLY * task.error(fixed):
                 task, fixed = weighed, other
         overflows = task.overflows(fixed)
@@ -148,29 +145,11 @@ _SEARCHED = 16
 
 
 class _Task:
-    """A network whose parameters are quantised, and the search for its exponents.
+    """A network whose parameters are quantised, and the search for its exponents."""
 
-    Parameters
-    ----------
-    weigh
-        Whether the weights of linear layers without bias get the exponents with the least error of
-        their products with what they hear, instead of those at which the largest weight fits.
-    """
-
-    def __init__(
-        self,
-        network: Network,
-        x: RealArray,
-        formats: Formats,
-        arithmetic: Arithmetic,
-        input_range: float | None,
-        weigh: bool = False,
-    ) -> None:
-        self.network, self.x, self.formats, self.arithmetic = network, x, formats, arithmetic
-        self.input_range = input_range
-        self.layers, self.values = _parameters(network, formats, x, weigh)
-        # the rules of choice need the fixed layers in stages, their exponents yet to come
-        self.stages = FixedNetwork(tuple(self.layers), network.readout).stages
+    def __init__(self, network: Network, x: RealArray, inputs: Observed, rules: Rules) -> None:
+        self.network, self.x, self.rules = network, x, rules
+        self.fixed, self.values = _parameters(network, inputs, rules)
         self.some = x.reshape(-1, *x.shape[-2:])[:_SEARCHED]
 
     @cached_property
@@ -178,33 +157,24 @@ class _Task:
         """What the float network gives of the calibration sequences."""
         return self._result(self.network, engine.run(self.network, self.some).outputs)
 
-    def calibrated(self) -> FixedNetwork:
+    def calibrated(self, input_range: float | None) -> FixedNetwork:
         """Exponents by what the calibration data cause."""
-        seen = Observed(self.values, self.x)
-        given = self.formats.state_exponent
-        by_channel = given == "auto"
-        rules = self.arithmetic
-        space = room(self.stages, seen, self.network.readout, rules, by_channel, self.input_range)
-        asked = None if given == "auto" else given
-        choice = calibrated(self.stages, space, asked, rules)
+        observed = observe(self.values, self.x).ending(input_range)
+        choice = largest(self.values, self.fixed, observed, self.rules, input_range)
 
         def build(choice: Choice) -> FixedNetwork:
-            edges = choice.edges
-            states = [
-                space.state_exponents(i, edges[i]) if by_channel and has is not None else given
-                for i, has in enumerate(space.states)
-            ]
-            return self._assembled(edges, states, None, seen)
+            return self._assembled(choice.edges, observed.stages, self.rules)
 
         # elsewhere messages and states do not share a word: there is nothing to weigh up
-        if self.formats.search and any(isinstance(s.layer, FixedS4D) for s in self.stages):
+        hands_on = any(kind_of(stage.layer).hands_on for stage in self.network.stages)
+        if self.rules.formats.search and hands_on:
             choice = least_error(choice, lambda choice: self.error(build(choice)))
         return build(choice)
 
     def certified(self) -> FixedNetwork:
         """Exponents that no input can make overflow."""
-        for i, stage in enumerate(self.stages):
-            real = self.network.stages[i].layer
+        for i, stage in enumerate(self.network.stages):
+            real = stage.layer
             if stage.residual is not None or not isinstance(real, S4D | Linear):
                 raise ValueError(
                     "bound: 'certified' knows networks of S4D and Linear layers without residual "
@@ -215,17 +185,18 @@ class _Task:
                     "bound: 'certified' knows layers without bias and direct path only; stage "
                     f"{i} is a {type(real).__name__} with one"
                 )
-        given = self.formats.state_exponent
+        given = self.rules.formats.state_exponent
         found, problem = [], None
+        nothing = observe(self.values, self.x).stages
         for s in (8, 6, 4, 2, 0) if given == "auto" else (given,):
-            states = [s] * len(self.stages)
-            stages = self._assembled([0] * (len(states) + 1), states, 2).stages
+            rules = replace(self.rules, formats=replace(self.rules.formats, state_exponent=s))
+            stages = self._assembled([0] * (len(nothing) + 1), nothing, rules, 2).stages
             try:
-                edges, bits = certified(stages, self.x, self.network.readout, self.arithmetic)
+                edges, bits = certified(stages, self.x, self.network.readout, rules.arithmetic)
             except ValueError as error:
                 problem = error
             else:
-                found.append(self._assembled(edges, states, bits))
+                found.append(self._assembled(edges, nothing, rules, bits))
         if not found:
             assert problem is not None
             raise problem
@@ -234,38 +205,20 @@ class _Task:
     def _assembled(
         self,
         edges: Sequence[int],
-        states: Sequence[Any],
-        input_bits: int | None,
-        seen: Observed | None = None,
+        ranges: Sequence[Ranges],
+        rules: Rules,
+        input_bits: int | None = None,
     ) -> FixedNetwork:
-        final: list[Any] = []
-        i = 0
-        pairs: Any = zip(self.layers, self.values.layers, strict=True)
-        for fixed, real in pairs:
-            match fixed:
-                case FixedLinear():
-                    bias = None if real.bias is None else fixed_bias(real.bias, edges[i + 1])
-                    final.append(replace(fixed, output_exponent=edges[i + 1], bias=bias))
-                case FixedGate():
-                    bias = gate_bias(real.bias)
-                    final.append(replace(fixed, output_exponent=edges[i + 1], bias=bias))
-                case FixedS5():
-                    assert seen is not None
-                    rules = self.arithmetic
-                    final.append(with_formats(fixed, real, i, edges[i + 1], seen, rules))
-                case FixedGLU():
-                    assert seen is not None
-                    ends = edges[i], edges[i + 1]
-                    final.append(with_formats_glu(fixed, real, i, ends, seen, self.arithmetic))
-                case FixedS4D():
-                    bias = None if real.bias is None else fixed_bias(real.bias, edges[i + 1])
-                    final.append(replace(fixed, state_exponent=_one(states[i]), bias=bias))
-                case _:
-                    final.append(fixed)
-                    continue
-            i += 1
-        readout = self.network.readout
-        return FixedNetwork(tuple(final), readout, edges[0], input_bits, self.arithmetic)
+        """Finish the layers with the exponents of their edges."""
+        layers = [
+            kind_of(stage.layer).finish(fixed, stage.layer, (e_u, e_y), of_stage, rules)
+            for fixed, stage, e_u, e_y, of_stage in zip(
+                self.fixed, self.values.stages, edges[:-1], edges[1:], ranges, strict=True
+            )
+        ]
+        chain = with_layers(self.network, layers)
+        readout, arithmetic = self.network.readout, rules.arithmetic
+        return FixedNetwork(chain, readout, edges[0], input_bits, arithmetic)
 
     def overflows(self, fixed: FixedNetwork) -> engine.Overflows:
         """Count what leaves its word on the calibration data."""
@@ -278,9 +231,35 @@ class _Task:
             return np.inf
         return float(((self._result(fixed, done.outputs) - self.wanted) ** 2).sum())
 
-    def _result(self, network: Network | FixedNetwork, outputs: Any) -> RealArray:
+    def _result(self, network: Network | FixedNetwork, outputs: RealArray | IntArray) -> RealArray:
         values = network.to_float(outputs)
         return values if network.readout is Readout.EVERY_TOKEN else values[..., -1, :]
+
+
+def _parameters(
+    network: Network, inputs: Observed, rules: Rules
+) -> tuple[list[FixedLayer], Network]:
+    """Quantise the weights of each layer: the fixed layers, and the network of their values."""
+    fixed: list[FixedLayer] = []
+    values: list[FloatLayer] = []
+    places = [i for i, layer in enumerate(network.layers) if isinstance(layer, FloatLayer)]
+    for i, stage, ranges in zip(places, network.stages, inputs.stages, strict=True):
+        try:
+            integers, of_these = kind_of(stage.layer).parameters(stage.layer, ranges, rules)
+        except ValueError as error:
+            name = type(stage.layer).__name__
+            raise ValueError(f"layers[{i}] ({name}): {error}") from error
+        fixed.append(integers)
+        values.append(of_these)
+    return fixed, Network(with_layers(network, values), network.readout)
+
+
+def with_layers(network: Network, layers: Sequence[L]) -> tuple[L | Residual | Elementwise, ...]:
+    """Give a network's chain with other layers of synapses."""
+    given = iter(layers)
+    return tuple(
+        la if isinstance(la, Residual | Elementwise) else next(given) for la in network.layers
+    )
 
 
 def _counting(fixed: FixedNetwork) -> FixedNetwork:
@@ -310,112 +289,3 @@ def _refuse(overflows: engine.Overflows) -> None:
                 f"calibration: makes integers of stage {i} ({name}) leave their words: {counts}; "
                 f"no choice of exponents holds them ({advice})"
             )
-
-
-def _one(exponents: Any) -> Any:
-    """One integer, where all channels have the same."""
-    return int(np.min(exponents)) if np.ptp(exponents) == 0 else exponents
-
-
-def _parameters(
-    network: Network, formats: Formats, x: RealArray, weigh: bool
-) -> tuple[list[Any], Network]:
-    """Quantise the weights of each layer.
-
-    Returns
-    -------
-    tuple
-        The fixed layers, their biases and the exponents of their messages yet to come; and the
-        float network of their values, with biases that make up for the rounding of the weights.
-    """
-    heard = _Heard(network, x)
-    fixed: list[Any] = []
-    values: list[Any] = []
-    stage = 0
-    for i, layer in enumerate(network.layers):
-        match layer:
-            case S4D():
-                given = scaled(layer, balance(layer)) if formats.balance else layer
-                fixed.append(fixed_s4d(given, formats, f"layers[{i}]"))
-                values.append(replace(fixed[-1].dequantize(), bias=layer.bias))
-            case Linear(bias=None):
-                gram = heard.grams.get(stage) if formats.compensate else None
-                # no bias makes up for means: their products' errors count too
-                rms = np.sqrt(np.diag(heard.grams[stage])) if weigh else None
-                with _naming(i, layer):
-                    fixed.append(fixed_linear(layer, formats, gram, rms))
-                values.append(fixed[-1].dequantize())
-            case S5():
-                mean, spread = heard.seen.moments(stage)
-                k = np.ones(layer.d_state)
-                if formats.balance and not formats.per_channel:
-                    k = balance_rows(layer, spread)
-                alike = scaled(layer, k)
-                with _naming(i, layer):
-                    fixed.append(fixed_s5(alike, formats, spread))
-                sent = k * heard.seen.mean_sent(stage)
-                values.append(corrected(alike, fixed[-1].dequantize(), mean, sent))
-            case Linear() | Gate():
-                mean, spread = heard.seen.moments(stage)
-                with _naming(i, layer):
-                    if isinstance(layer, Linear):
-                        fixed.append(fixed_linear(layer, formats, spread=spread))
-                    else:
-                        fixed.append(fixed_gate(layer, formats, spread))
-                values.append(corrected(layer, fixed[-1].dequantize(), mean))
-            case GLU():
-                mean, spread = heard.seen.moments(stage)
-                with _naming(i, layer):
-                    fixed.append(fixed_glu(layer, formats, spread))
-                values.append(corrected_glu(layer, fixed[-1].dequantize(), mean))
-            case GELU():
-                raise ValueError(
-                    f"layers[{i}]: a GELU has no fixed form; put a ReLU in its place "
-                    "(`relufy` of the model) and train on"
-                )
-            case _:
-                fixed.append(layer)
-                values.append(layer)
-                continue
-        stage += 1
-    return fixed, Network(tuple(values), network.readout)
-
-
-@contextmanager
-def _naming(i: int, layer: Any) -> Iterator[None]:
-    """Say in an error which layer it is about."""
-    try:
-        yield
-    except ValueError as error:
-        raise ValueError(f"layers[{i}] ({type(layer).__name__}): {error}") from error
-
-
-class _Heard:
-    """What enters the layers of a float network, found out when it is asked for."""
-
-    def __init__(self, network: Network, x: RealArray) -> None:
-        self._network, self._x = network, x
-
-    @cached_property
-    def seen(self) -> Observed:
-        """Ranges and moments."""
-        return Observed(self._network, self._x)
-
-    @cached_property
-    def grams(self) -> dict[int, RealArray]:
-        """Sum of u u^T over the inputs u of each stage."""
-        grams = {0: _gram(self._x)}
-
-        populations = self._network.lowered
-
-        def see(population: int, what: str, values: np.ndarray) -> None:
-            if what == "sent" and populations[population].name == "neurons":
-                grams[populations[population].stage + 1] = _gram(values)
-
-        engine.run(self._network, self._x, probe=see)
-        return grams
-
-
-def _gram(u: RealArray) -> RealArray:
-    rows = u.reshape(-1, u.shape[-1])
-    return rows.T @ rows

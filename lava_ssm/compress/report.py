@@ -1,5 +1,6 @@
 """What quantisation did to each tensor."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from io import StringIO
 from typing import TYPE_CHECKING, Any
@@ -11,12 +12,11 @@ from rich.table import Table
 
 from lava_ssm import engine
 from lava_ssm.compress.balance import scaled_like
+from lava_ssm.compress.kinds import kind_of
 from lava_ssm.compress.parameters import parts
 from lava_ssm.compress.shares import values_of
 from lava_ssm.extras import needed
-from lava_ssm.network import GLU, S4D, S5, FixedNetwork, FixedS4D, FixedS5, Network, Readout
-from lava_ssm.network.description import DIAGONAL_BITS
-from lava_ssm.network.linear import WEIGHT_BITS
+from lava_ssm.network import FixedLayer, FixedNetwork, FloatLayer, Network, Readout
 from lava_ssm.numerics import SYNAPSE_BITS, dequantize, word_range
 
 if TYPE_CHECKING:
@@ -136,14 +136,13 @@ def report(network: Network, fixed: FixedNetwork, x: ArrayLike) -> Report:
     u, form, e = engine.as_tokens(fixed, x), fixed.input_format, fixed.exponents
     rows = [_compare("input", form.bits, e[0], u, np.asarray(x), 0)]
     tallies = (tally for _, tally in result.overflows.stages)
-    pairs: Any = zip(network.stages, values.stages, fixed.stages, tallies, strict=True)
-    for i, (float_stage, of_values, stage, tally) in enumerate(pairs):
-        name = f"{i} {type(float_stage.layer).__name__}"
+    for i, (float_stage, of_values, stage, tally) in enumerate(
+        zip(network.stages, values.stages, fixed.stages, tallies, strict=True)
+    ):
+        kind, name = kind_of(float_stage.layer), f"{i} {type(float_stage.layer).__name__}"
         rows += _parameters(name, scaled_like(float_stage.layer, of_values.layer), stage.layer)
-        if isinstance(stage.layer, FixedS4D | FixedS5):
-            exponents = np.asarray(stage.layer.state_exponent)
-            if isinstance(stage.layer, FixedS4D):
-                exponents = exponents + e[i]
+        exponents = kind.state_exponents(stage.layer, e[i])
+        if exponents is not None:
             bits = fixed.arithmetic.state_bits
             used = integer.peak_state[i] / word_range(bits)[1]
             count = tally["input"] + tally["state"]
@@ -174,49 +173,16 @@ class _Signals:
             self.peak_state[p.stage] = max(peak, self.peak_state.get(p.stage, 0.0))
 
 
-def _parameters(name: str, real: Any, integer: Any) -> list[TensorReport]:
-    if isinstance(real, S5):
-        exponents = {"a": "param_exponent", "b": "b_exponent", "c": "c_exponent"}
-        rows = []
-        for key, which in exponents.items():
-            mantissas, wanted = getattr(integer, key), parts(getattr(real, key))
-            e = np.reshape(getattr(integer, which), (-1, *[1] * (mantissas.ndim - 1)))
-            bits = DIAGONAL_BITS if key == "a" else WEIGHT_BITS
-            rows.append(_compare(f"{name} {key}", bits, e, mantissas, wanted, 0))
-        direct = _compare(f"{name} d", DIAGONAL_BITS, integer.d_exponent, integer.d, real.d, 0)
-        return [*rows, direct]
-    if isinstance(real, GLU):
-        of = (("weights", integer.exponent), ("gate", integer.gate_exponent))
-        return [
-            _compare(
-                f"{name} {key}",
-                WEIGHT_BITS,
-                np.reshape(e, (-1, 1)),
-                getattr(integer, key),
-                getattr(real, key),
-                0,
-            )
-            for key, e in of
-        ]
-    if not isinstance(real, S4D):
-        e = np.reshape(integer.exponent, (-1, 1))
-        return [_compare(f"{name} weights", WEIGHT_BITS, e, integer.weights, real.weights, 0)]
-    e = np.reshape(integer.param_exponent, (-1, 1, 1))
-    rows = [
-        _compare(
-            f"{name} {key}",
-            integer.param_bits,
-            e,
-            getattr(integer, key),
-            parts(getattr(real, key)),
-            0,
-        )
-        for key in "abc"
-    ]
-    if real.d is not None:
-        d = _compare(f"{name} d", DIAGONAL_BITS, integer.d_exponent, integer.d, real.d, 0)
-        rows.append(d)
-    return rows
+def _parameters(name: str, real: FloatLayer, integer: FixedLayer) -> Iterator[TensorReport]:
+    for tensor in kind_of(real).tensors:
+        wanted, mantissas = getattr(real, tensor.name), getattr(integer, tensor.name)
+        if tensor.exponent is None or wanted is None:
+            continue
+        wanted = parts(wanted) if np.iscomplexobj(wanted) else wanted
+        e = getattr(integer, tensor.exponent)
+        e = np.reshape(e, (-1, *[1] * (mantissas.ndim - 1))) if np.ndim(e) else e
+        bits = tensor.bits if isinstance(tensor.bits, int) else getattr(integer, tensor.bits)
+        yield _compare(f"{name} {tensor.name}", bits, e, mantissas, wanted, 0)
 
 
 def _compare(

@@ -1,6 +1,7 @@
 """Which tensor's quantisation costs how much at a network's output."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import fields, replace
 from typing import Any
 
@@ -9,31 +10,9 @@ from numpy.typing import ArrayLike
 
 from lava_ssm import engine
 from lava_ssm.compress.balance import scaled_like
-from lava_ssm.network import (
-    GLU,
-    S4D,
-    S5,
-    FixedNetwork,
-    FloatLayer,
-    Gate,
-    Linear,
-    Network,
-    ReLU,
-    Residual,
-)
+from lava_ssm.compress.kinds import kind_of
+from lava_ssm.network import FixedNetwork, FloatLayer, Network
 from lava_ssm.numerics import reals
-
-_TOGETHER: dict[type, tuple[tuple[str, ...], ...]] = {
-    S4D: (("a",), ("b",), ("c",), ("d",), ("bias",)),
-    S5: (("a",), ("b", "drive_bias"), ("c", "bias"), ("d",)),
-    Linear: (("weights", "bias"),),
-    Gate: (("weights", "bias"),),
-    GLU: (("weights", "bias"), ("gate", "gate_bias")),
-    Residual: (),
-    ReLU: (),
-}
-"""Tensors that are quantised together: weights, and the bias that makes up for their rounding (that
-of an S5 for c and for the finer d)."""
 
 
 def signal_to_error(wanted: ArrayLike, found: ArrayLike) -> float:
@@ -123,7 +102,9 @@ def error_shares(network: Network, fixed: FixedNetwork, x: ArrayLike) -> dict[st
     shares = {}
     stage = -1
     for i, (real, quantized) in enumerate(zip(network.layers, values.layers, strict=True)):
-        stage += isinstance(real, FloatLayer)
+        if not (isinstance(real, FloatLayer) and isinstance(quantized, FloatLayer)):
+            continue
+        stage += 1
         for name, layer in _one_at_a_time(real, quantized):
             layers = list(network.layers)
             layers[i] = layer
@@ -137,11 +118,11 @@ def error_shares(network: Network, fixed: FixedNetwork, x: ArrayLike) -> dict[st
     return shares
 
 
-def _one_at_a_time(real: Any, quantized: Any) -> list[tuple[str, Any]]:
+def _one_at_a_time(real: FloatLayer, quantized: FloatLayer) -> Iterator[tuple[str, FloatLayer]]:
     """Give the layer with each of its tensors quantised, the others as they were."""
     real = scaled_like(real, quantized)
-    return [
-        (f" {names[0]}", replace(real, **{name: getattr(quantized, name) for name in names}))
-        for names in _TOGETHER[type(real)]
-        if np.any(getattr(quantized, names[0]))
-    ]
+    for tensor in kind_of(real).tensors:
+        if np.any(getattr(quantized, tensor.name)):
+            names = (tensor.name, *tensor.along)
+            changed = {name: getattr(quantized, name) for name in names}
+            yield f" {tensor.name}", replace(real, **changed)

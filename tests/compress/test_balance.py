@@ -8,8 +8,8 @@ import pytest
 from lava_ssm import engine
 from lava_ssm.compress import W8A16, Formats, error_shares, quantize, report
 from lava_ssm.compress.balance import balance_rows, found_scale, scaled, scaled_like
-from lava_ssm.compress.ranges import Observed
-from lava_ssm.compress.s5 import fixed_s5
+from lava_ssm.compress.kinds.s5 import fixed_s5
+from lava_ssm.compress.ranges import observe
 from lava_ssm.network import S5, Linear, Network
 from tests.compress.test_s5 import data
 from tests.networks import random_network, random_s5, random_s5_network
@@ -86,7 +86,7 @@ def test_the_mean_of_what_states_send_is_taken_over_all_tokens() -> None:
     shown = {}
     engine.run(net, seen, probe=lambda n, what, values: shown.update({(n, what): values}))
     mean = shown[0, "sent"].mean(axis=(0, 1))
-    np.testing.assert_allclose(Observed(net, seen).mean_sent(0), mean[:16] + 1j * mean[16:])
+    np.testing.assert_allclose(observe(net, seen).stages[0].mean_sent, mean[:16] + 1j * mean[16:])
 
 
 @pytest.mark.parametrize("seed", [5, 6, 7])

@@ -5,7 +5,7 @@ import pytest
 
 from lava_ssm import compress, engine
 from lava_ssm.compress import W8A16, Formats, error_shares, quantize, signal_to_error
-from lava_ssm.compress.s5 import fixed_s5
+from lava_ssm.compress.kinds.s5 import fixed_s5
 from lava_ssm.network import S5, Gate, Linear, Network, Readout, ReLU
 from lava_ssm.numerics import SIGMOID_ERROR
 from tests.networks import random_s5, random_s5_network

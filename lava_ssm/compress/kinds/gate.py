@@ -1,0 +1,38 @@
+"""Gates."""
+
+from dataclasses import replace
+
+from lava_ssm.compress.headroom import synapse_headroom
+from lava_ssm.compress.kinds.kind import Kind, Rules, Tensor
+from lava_ssm.compress.parameters import gate_bias, weight_mantissas
+from lava_ssm.compress.ranges import Ranges
+from lava_ssm.network import FixedGate, Gate
+from lava_ssm.network.linear import WEIGHT_BITS
+from lava_ssm.numerics import SIGMOID_EXPONENT
+
+
+class GateKind(Kind[Gate, FixedGate]):
+    """y = u sigmoid(W u + b)."""
+
+    tensors = (Tensor("weights", WEIGHT_BITS, "exponent", ("bias",)),)
+
+    def parameters(self, layer: Gate, inputs: Ranges, rules: Rules) -> tuple[FixedGate, Gate]:
+        """See `Kind`."""
+        fixed = FixedGate(*weight_mantissas(layer.weights, rules.formats, inputs.std))
+        values = fixed.dequantize()
+        bias = layer.bias + (layer.weights - values.weights) @ inputs.mean
+        return fixed, replace(values, bias=bias)
+
+    def input_headroom(self, fixed: FixedGate, ranges: Ranges) -> int:
+        """See `Kind`."""
+        return synapse_headroom(ranges.sums, fixed.exponent)
+
+    def finest(self, fixed: FixedGate, input_exponent: int, residual: bool) -> int:
+        """See `Kind`."""
+        return input_exponent + SIGMOID_EXPONENT
+
+    def finish(
+        self, fixed: FixedGate, layer: Gate, ends: tuple[int, int], ranges: Ranges, rules: Rules
+    ) -> FixedGate:
+        """See `Kind`."""
+        return replace(fixed, output_exponent=ends[1], bias=gate_bias(layer.bias))

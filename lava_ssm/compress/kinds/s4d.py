@@ -1,0 +1,112 @@
+"""S4D layers."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from lava_ssm.compress.balance import balance, scaled
+from lava_ssm.compress.formats import Formats
+from lava_ssm.compress.headroom import SPARE, headroom, neuron_headroom
+from lava_ssm.compress.kinds.kind import Kind, Rules, Tensor
+from lava_ssm.compress.parameters import (
+    direct_mantissas,
+    fitting,
+    fixed_bias,
+    largest_exponents,
+    parts_of,
+    stable,
+)
+from lava_ssm.compress.ranges import Ranges
+from lava_ssm.network import S4D, FixedS4D
+from lava_ssm.network.description import DIAGONAL_BITS, Exponent
+from lava_ssm.numerics import IntArray, quantize
+
+_SPARE_OF_A_CHANNEL = 4
+"""Two spare bits: the peaks of a channel are less certain than those of a whole layer."""
+_LARGEST_STATE_EXPONENT = 16
+
+
+class S4DKind(Kind[S4D, FixedS4D]):
+    """x' = a x + b u, y = 2 Re(sum c x') + d u + bias."""
+
+    tensors = (
+        Tensor("a", "param_bits", "param_exponent"),
+        Tensor("b", "param_bits", "param_exponent"),
+        Tensor("c", "param_bits", "param_exponent"),
+        Tensor("d", DIAGONAL_BITS, "d_exponent"),
+        Tensor("bias"),
+    )
+    hands_on = True
+
+    def parameters(self, layer: S4D, inputs: Ranges, rules: Rules) -> tuple[FixedS4D, S4D]:
+        """See `Kind`."""
+        alike = scaled(layer, balance(layer)) if rules.formats.balance else layer
+        fixed = fixed_s4d(alike, rules.formats)
+        return fixed, replace(fixed.dequantize(), bias=layer.bias)
+
+    def state_headroom(self, fixed: FixedS4D, ranges: Ranges, rules: Rules) -> IntArray:
+        """See `Kind`."""
+        bits = rules.arithmetic.state_bits
+        spare = _SPARE_OF_A_CHANNEL if rules.formats.state_exponent == "auto" else SPARE
+        peaks = np.maximum(ranges.inputs, ranges.states)
+        return np.array([headroom(peak, bits, spare) for peak in peaks])
+
+    def output_headroom(self, layer: S4D, ranges: Ranges, rules: Rules) -> int:
+        """See `Kind`. What is rectified need not fit the message, but the neuron."""
+        return neuron_headroom(ranges.sums, layer.bias, rules.arithmetic)
+
+    def finish(
+        self, fixed: FixedS4D, layer: S4D, ends: tuple[int, int], ranges: Ranges, rules: Rules
+    ) -> FixedS4D:
+        """See `Kind`. States take all bits that are left of their word."""
+        states = rules.formats.state_exponent
+        exponents: int | IntArray
+        if states == "auto":
+            left = self.state_headroom(fixed, ranges, rules) - ends[0]
+            exponents = np.clip(left, 0, _LARGEST_STATE_EXPONENT)
+            exponents = int(exponents[0]) if np.ptp(exponents) == 0 else exponents
+        else:
+            exponents = states
+        bias = None if layer.bias is None else fixed_bias(layer.bias, ends[1])
+        return replace(fixed, state_exponent=exponents, bias=bias)
+
+    def state_exponents(self, fixed: FixedS4D, input_exponent: int) -> Exponent:
+        """See `Kind`."""
+        return fixed.state_exponent + input_exponent
+
+
+def fixed_s4d(layer: S4D, formats: Formats) -> FixedS4D:
+    """Quantise the parameters; bias and exponents of states come later.
+
+    Raises
+    ------
+    ValueError
+        The exponent that is asked for leaves a parameter more bits than it may have.
+    """
+    of, bits = parts_of(layer), formats.param_bits
+    if formats.param_exponent == "auto":
+        p = largest_exponents(of, bits)
+    else:
+        p = np.full(layer.d_model, formats.param_exponent)
+    for key, values in of.items():
+        fits = fitting(values, bits)
+        missing = int((p - fits)[values.any(axis=(1, 2))].max(initial=0))
+        if missing > 0:
+            raise ValueError(
+                f"param_exponent: {key} reaches {np.abs(values).max():.4g}; {bits} bits "
+                f"allow an exponent of at most {int(fits.min())} for it, not {int(p.max())}: it "
+                f"needs {bits + missing} bits"
+            )
+    b, c = (quantize(of[key], bits, p[:, None, None], formats.rounding, name=key) for key in "bc")
+    exponent = p if formats.param_exponent == "auto" else int(formats.param_exponent)
+    d, d_exponent = (None, None) if layer.d is None else direct_mantissas(layer.d, formats)
+    return FixedS4D(
+        a=stable(of["a"], p, formats.rounding),
+        b=b,
+        c=c,
+        param_exponent=exponent,
+        state_exponent=0 if formats.state_exponent == "auto" else formats.state_exponent,
+        param_bits=bits,
+        d=d,
+        d_exponent=d_exponent,
+    )

@@ -1,0 +1,134 @@
+"""S5 layers."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from lava_ssm.compress.balance import balance_rows, scaled
+from lava_ssm.compress.formats import Formats
+from lava_ssm.compress.headroom import headroom, synapse_headroom
+from lava_ssm.compress.kinds.kind import Kind, Rules, Tensor
+from lava_ssm.compress.parameters import (
+    direct_mantissas,
+    fixed_bias,
+    parts,
+    stable,
+    weight_mantissas,
+)
+from lava_ssm.compress.ranges import Ranges
+from lava_ssm.network import S5, FixedS5
+from lava_ssm.network.description import BIAS_BITS, DIAGONAL_BITS
+from lava_ssm.network.linear import WEIGHT_BITS
+from lava_ssm.numerics import SYNAPSE_BITS, RealArray, dequantize
+
+_MOST_LEFT = 8
+"""Bits that the direct path's product is shifted to the left at most."""
+
+
+class S5Kind(Kind[S5, FixedS5]):
+    """x' = a x + B u + drive_bias, y = 2 Re(C r(x')) + d u + bias."""
+
+    tensors = (
+        Tensor("a", DIAGONAL_BITS, "param_exponent"),
+        Tensor("b", WEIGHT_BITS, "b_exponent", ("drive_bias",)),
+        Tensor("c", WEIGHT_BITS, "c_exponent", ("bias",)),
+        Tensor("d", DIAGONAL_BITS, "d_exponent"),
+    )
+
+    def parameters(self, layer: S5, inputs: Ranges, rules: Rules) -> tuple[FixedS5, S5]:
+        """See `Kind`.
+
+        The biases make up for what rounding took from B times the mean input, and from C times
+        what states send on the average: a normalisation that was folded into the weights subtracts
+        a mean; without this, rounded weights and exact biases would disagree about it.
+        """
+        k = np.ones(layer.d_state)
+        if rules.formats.balance and not rules.formats.per_channel:
+            k = balance_rows(layer, inputs.std)
+        layer = scaled(layer, k)
+        fixed = fixed_s5(layer, rules.formats, inputs.std)
+        values = fixed.dequantize()
+        assert inputs.mean_sent is not None
+        drive = layer.drive_bias + (layer.b - values.b) @ inputs.mean
+        read = 2 * ((layer.c - values.c) @ (k * inputs.mean_sent)).real
+        bias = layer.bias + (layer.d - values.d) * inputs.mean + read
+        return fixed, replace(values, drive_bias=drive, bias=bias)
+
+    def input_headroom(self, fixed: FixedS5, ranges: Ranges) -> int:
+        """See `Kind`."""
+        rows = np.broadcast_to(fixed.b_exponent, fixed.d_state)
+        return synapse_headroom(ranges.drive, np.tile(rows, 2))
+
+    def output_headroom(self, layer: S5, ranges: Ranges, rules: Rules) -> int:
+        """See `Kind`."""
+        return headroom(float(np.abs(layer.bias).max()), BIAS_BITS)
+
+    def finest(self, fixed: FixedS5, input_exponent: int, residual: bool) -> int:
+        """See `Kind`."""
+        return input_exponent + fixed.d_exponent + _MOST_LEFT
+
+    def finish(
+        self, fixed: FixedS5, layer: S5, ends: tuple[int, int], ranges: Ranges, rules: Rules
+    ) -> FixedS5:
+        """See `Kind`.
+
+        States are as fine as leaves a spare bit in their words, and are shifted as little as leaves
+        one in their messages and in the 32-bit sums C m.
+        """
+        state = float(ranges.states.max())
+        peak = max(state, float(np.abs(parts(layer.drive_bias)).max()))
+        drive = float(ranges.drive.max())
+        e_x = min(
+            _finest(peak, rules.arithmetic.state_bits),
+            _finest(drive, SYNAPSE_BITS),
+            _finest(peak, BIAS_BITS),
+        )
+        sums = ranges.sums * dequantize(
+            np.ones(fixed.d_model, int), -np.broadcast_to(fixed.c_exponent, fixed.d_model)
+        )
+        e_m = min(
+            e_x,
+            _finest(state, rules.arithmetic.message_bits),
+            _finest(float(sums.max()), SYNAPSE_BITS),
+        )
+        return replace(
+            fixed,
+            state_exponent=e_x,
+            state_shift=min(max(e_x - e_m, 0), 31),
+            output_exponent=ends[1],
+            drive_bias=fixed_bias(parts(layer.drive_bias), e_x),
+            bias=fixed_bias(layer.bias, ends[1]),
+        )
+
+    def state_exponents(self, fixed: FixedS5, input_exponent: int) -> int:
+        """See `Kind`."""
+        return fixed.state_exponent
+
+
+def _finest(peak: float, bits: int) -> int:
+    return headroom(peak, bits) if peak > 0 else 0
+
+
+def fixed_s5(layer: S5, formats: Formats, std: RealArray | None = None) -> FixedS5:
+    """Quantise the parameters of an S5 layer; biases and exponents of messages come later.
+
+    The diagonals have 16 bits, a 15 of them behind the point (|a| < 1); B and C 8, with one
+    exponent a matrix or, `per_channel`, one a row.
+    """
+    b, b_exponent = weight_mantissas(parts(layer.b), formats, std)
+    c, c_exponent = weight_mantissas(parts(layer.c), formats)
+    p = DIAGONAL_BITS - 1
+    diagonal = stable(parts(layer.a)[:, np.newaxis], np.full(layer.d_state, p), formats.rounding)
+    low, high = -(1 << p), (1 << p) - 1
+    d, d_exponent = direct_mantissas(layer.d, formats)
+    return FixedS5(
+        a=np.clip(diagonal[:, 0], low, high),
+        b=b,
+        c=np.clip(c, 1 - (1 << (WEIGHT_BITS - 1)), None),
+        d=d,
+        param_exponent=p,
+        b_exponent=b_exponent,
+        c_exponent=c_exponent,
+        d_exponent=d_exponent,
+        relu=layer.relu,
+    )
