@@ -4,6 +4,7 @@
 # make test-lava  Lava's own unit tests on its runtime and on ours (about five minutes)
 # make fuzz   files made to do harm, for ten minutes (MINUTES=60: an hour), to every reader
 # make dist   the wheel and the source archive, built and checked
+# make pythons  sizes, times, tests and the demonstration of the wheel on each Python
 # All set everything up first, on a fresh machine too. PYTHON=3.13 takes another Python.
 
 # PYTHON=3.13: another Python than the one that is preferred, in an environment of its own
@@ -53,6 +54,11 @@ dist: $(VENV)/.installed
 	rm -rf dist
 	$(BIN)/python -m build --outdir dist
 	$(BIN)/python scripts/check_dist.py dist
+
+# what the wheel is on each Python, for README's table; PYTHONS="3.12 3.13" takes these alone
+.PHONY: pythons
+pythons: dist
+	PATH="$(CURDIR)/.uv/bin:$$PATH" $(BIN)/python -m scripts.pythons $(PYTHONS)
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

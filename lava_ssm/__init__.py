@@ -9,7 +9,7 @@ first used.
 
 import importlib
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lava_ssm.lava_import import mend
 
@@ -66,7 +66,7 @@ def load(path: str | PathLike[str]) -> "Network | FixedNetwork":
     return network.load(path)
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name in _ROOMS:
         return importlib.import_module(f"lava_ssm.{name}")
     if name == "quantize":

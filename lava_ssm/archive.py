@@ -37,7 +37,7 @@ class ArchiveError(ValueError):
     """A file is no archive, or is damaged."""
 
 
-def pack(arrays: Mapping[str, np.ndarray], about: Any) -> bytes:
+def pack(arrays: Mapping[str, np.ndarray], about: object) -> bytes:
     """Give the bytes of an archive: the same for the same content.
 
     Parameters
@@ -74,7 +74,7 @@ def sealed(content: bytes) -> bytes:
     return content[:start] + _digest(content, start, end) + content[end:]
 
 
-def read(path: str | PathLike[str]) -> tuple[dict[str, np.ndarray], Any]:
+def read(path: str | PathLike[str]) -> tuple[dict[str, np.ndarray], object]:
     """Give the arrays and the description of a file.
 
     Raises
@@ -97,7 +97,7 @@ def read(path: str | PathLike[str]) -> tuple[dict[str, np.ndarray], Any]:
         raise ArchiveError("it needs more memory than there is") from error
 
 
-def unpack(content: bytes) -> tuple[dict[str, np.ndarray], Any]:
+def unpack(content: bytes) -> tuple[dict[str, np.ndarray], object]:
     """Give the arrays, which nobody else holds, and the description of an archive's bytes.
 
     Raises
@@ -136,7 +136,7 @@ def _digest(content: bytes, start: int, end: int) -> bytes:
     return digest.hexdigest().encode()
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(unique := dict(pairs)) != len(pairs):
         raise ValueError("two entries have one name")
     return unique

@@ -7,7 +7,10 @@ import shutil
 import stat
 from contextlib import suppress
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 try:
     import fcntl
@@ -70,7 +73,7 @@ def write(path: str | PathLike[str], content: bytes | str) -> None:
             os.unlink(part)
 
 
-def write_figure(path: str | PathLike[str], figure: Any, dpi: float) -> None:
+def write_figure(path: str | PathLike[str], figure: "Figure", dpi: float) -> None:
     """Write a figure of matplotlib's as `write` does, in the format that the path ends with.
 
     Raises

@@ -20,7 +20,7 @@ ALLOWED = {
     "engine": {"files", "network", "numerics"},
     "nn": {"archive", "engine", "extras", "files", "network", "numerics"},
     "compress": {"engine", "extras", "network", "nn", "numerics"},
-    "runtime": {"extras"},
+    "runtime": {"extras", "numerics"},
     "proc": {"engine", "network", "numerics", "runtime"},
     "audio": {"engine", "extras", "files", "network", "numerics"},
     "data": {"audio", "extras", "files"},

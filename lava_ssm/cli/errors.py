@@ -5,7 +5,7 @@ import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ParamSpec
+from typing import ParamSpec
 
 import typer
 
@@ -66,7 +66,7 @@ def say(text: str, style: str) -> None:
     make_console(stderr=True).print(text, style=style, highlight=False, soft_wrap=True)
 
 
-def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
     say(f"Warning: {message}", "yellow")
 
 

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
@@ -43,7 +43,7 @@ def read(path: Path) -> "Network | FixedNetwork":
     return lava_ssm.load(path)
 
 
-def read_tokens(path: Path) -> "np.ndarray[Any, Any]":
+def read_tokens(path: Path) -> "np.ndarray":
     """Read `--tokens`, a .npy file."""
     import numpy as np
 
@@ -70,6 +70,6 @@ def place(
     return map(description, system, how, neurons_per_core, cores_per_layer, receiver)
 
 
-def write_json(content: Any, path: Path) -> None:
+def write_json(content: object, path: Path) -> None:
     """Write a JSON file: complete, or not at all."""
     files.write(path, json.dumps(content, indent=2) + "\n")

@@ -2,7 +2,7 @@
 
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -16,6 +16,11 @@ from lava_ssm.cli.finetune import Preset
 from lava_ssm.cli.made_by import join_of
 from lava_ssm.cli.train import Task
 from lava_ssm.extras import MissingPackageError
+
+if TYPE_CHECKING:
+    from lava_ssm.compress import Report
+    from lava_ssm.data import Split
+    from lava_ssm.network import FixedNetwork, Network
 
 _REPORTED = 16
 """Calibration samples on which the report is made."""
@@ -89,7 +94,7 @@ def quantize_network(
     console.print(f"{out}, {fixed.nbytes:,} bytes{drawn}", soft_wrap=True)
 
 
-def _draw(report: Any, figure: Path) -> str:
+def _draw(report: "Report", figure: Path) -> str:
     """Draw the figure, where it can be drawn; what to tell of it."""
     try:
         from lava_ssm.cli.figure import write_figure
@@ -112,7 +117,9 @@ def _check_free(out: Path, figure: Path) -> None:
             raise ValueError(f"--out: {path} exists already; choose another name, or remove it")
 
 
-def _classify(kind: str, network: Any, test: Any, console: Console) -> None:
+def _classify(
+    kind: str, network: "Network | FixedNetwork", test: "Split", console: Console
+) -> None:
     outputs, overflows = run_by(network, test.x, Backend.COMPILED, console, last=True)
     right = int((outputs[:, -1].argmax(-1) == test.y).sum())
     console.print(

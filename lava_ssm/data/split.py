@@ -1,12 +1,15 @@
 """What a data set is here: sequences of tokens with labels, split once and for all."""
 
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-Sequences = TypeVar("Sequences")
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Sequences = TypeVar("Sequences", "np.ndarray", "Tensor")
 """An array or a tensor, (batch, time, channels)."""
 
 
@@ -28,12 +31,10 @@ def joined(x: Sequences, tokens: int) -> Sequences:
     """
     if tokens < 1:
         raise ValueError(f"tokens must be at least 1, got {tokens}")
-    array: Any = x
-    batch, time, channels = array.shape
+    batch, time, channels = x.shape
     if time % tokens:
         raise ValueError(f"tokens must divide the sequences' {time} tokens, got {tokens}")
-    means: Sequences = array.reshape(batch, -1, tokens, channels).mean(2)
-    return means
+    return x.reshape(batch, -1, tokens, channels).mean(2)
 
 
 @dataclass(frozen=True)

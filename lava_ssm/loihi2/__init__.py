@@ -5,7 +5,7 @@ measured; `validate` shows how far it can be believed.
 """
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lava_ssm.loihi2.constants import CONSTANTS, Constant, Constants
 from lava_ssm.loihi2.counting import count
@@ -86,7 +86,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     # what imports Lava, SciPy's optimisers or matplotlib is loaded when it is used
     if name in _LAZY:
         return getattr(importlib.import_module(f"lava_ssm.loihi2.{_LAZY[name]}"), name)

@@ -7,7 +7,7 @@ each paper alone and predicts the other; nothing is ever fitted to all rows.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import StringIO
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from rich.console import Console
@@ -227,7 +227,7 @@ class Comparison:
         """Whether the interval contains the published figure."""
         return self.published in self.model
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Plain data, in seconds, joules or watts."""
         return {
             "network": self.network,
@@ -262,7 +262,7 @@ class Validation:
             r for r in self.rows if (r.calibrated_on, r.network) == (calibrated_on, network)
         )
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Everything as plain data."""
         return {
             "rows": [row.to_json() for row in self.rows],

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, Literal
+from typing import Literal
 
 from lava_ssm.loihi2.description import Neuron
 from lava_ssm.numerics import real_number
@@ -116,7 +116,7 @@ class Constants:
         ValueError
             No such constant, or a value out of its range.
         """
-        changed: dict[str, Any] = {}
+        changed: dict[str, Constant] = {}
         for name, value in values.items():
             if name not in {f.name for f in fields(self)}:
                 raise ValueError(f"no constant {name!r}; there are {', '.join(n for n, _ in self)}")

@@ -1,7 +1,6 @@
 """Operations counted on real token streams."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -57,11 +56,11 @@ class _Sent:
         self._counts: dict[str | None, NDArray[np.int64]] = {}
         self._tokens: dict[str | None, int] = {}
 
-    def __call__(self, population: int, what: str, values: NDArray[Any]) -> None:
+    def __call__(self, population: int, what: str, values: np.ndarray) -> None:
         if what == "sent":
             self.see(self._names[population], values)
 
-    def see(self, source: str | None, values: NDArray[Any]) -> None:
+    def see(self, source: str | None, values: np.ndarray) -> None:
         """Count values (..., n_neurons) that are not zero."""
         flat = values.reshape(-1, values.shape[-1])
         self._counts[source] = self._counts.get(source, 0) + np.count_nonzero(flat, axis=0)

@@ -1,7 +1,6 @@
 """What a neurocore holds, and what a neuron and a synapse take of it."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from lava_ssm.loihi2.description import Connectivity, Neuron
 from lava_ssm.numerics import real_number
@@ -62,13 +61,11 @@ class Limits:
 
     def units(self, kind: Neuron) -> int:
         """Units of neuron memory that such a neuron takes."""
-        units: Any = getattr(self, f"units_{kind.name.lower()}")
-        return int(units)
+        return int(getattr(self, f"units_{kind.name.lower()}"))
 
     def bits(self, connectivity: Connectivity) -> float:
         """Bits that such a synapse takes."""
-        bits: Any = getattr(self, f"bits_{connectivity.name.lower()}")
-        return float(bits)
+        return float(getattr(self, f"bits_{connectivity.name.lower()}"))
 
 
 LIMITS = Limits()

@@ -1,9 +1,10 @@
 """Which neurons go to which neurocore."""
 
+from collections import Counter
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass
 from io import StringIO
-from typing import Any, Literal
+from typing import Literal
 
 from rich import box
 from rich.console import Console
@@ -83,14 +84,14 @@ class Mapping:
     @property
     def cores_of(self) -> dict[str, int]:
         """Cores of each population."""
-        return _counted(core.population for core in self.cores)
+        return Counter(core.population for core in self.cores)
 
     @property
     def cores_of_layer(self) -> dict[str, int]:
         """Cores of each layer."""
-        return _counted(core.layer for core in self.cores)
+        return Counter(core.layer for core in self.cores)
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[dict[str, float | int | str]]:
         """Give the core table as data, a row for each population.
 
         Shares in [0, 1] are those of a population's fullest core: `axons`, `neurons` (of neuron
@@ -99,7 +100,9 @@ class Mapping:
         """
         limits, rows = self.limits, []
         for p in self.description.populations:
-            fullest = max((c.tables for c in self.cores if c.population == p.name), key=_total)
+            fullest = max(
+                (c.tables for c in self.cores if c.population == p.name), key=lambda t: t.total
+            )
             rows.append(
                 {
                     "population": p.name,
@@ -117,7 +120,7 @@ class Mapping:
             )
         return rows
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Everything as plain data, for a JSON file."""
         return {
             "network": self.description.name,
@@ -149,8 +152,8 @@ class Mapping:
         for row in self.rows():
             shares = ("axons", "neurons", "synapses", "axon_map", "total")
             table.add_row(
-                row["layer"] if row["layer"] != before else "",
-                f"{row['n_neurons']:,} {row['kind'].removesuffix(' state')}",
+                str(row["layer"]) if row["layer"] != before else "",
+                f"{row['n_neurons']:,} {str(row['kind']).removesuffix(' state')}",
                 *(f"{row[key]:.2%}" for key in shares),
                 str(row["cores"]),
             )
@@ -352,14 +355,3 @@ def _check_fits(description: Description, n_cores: int, system: System) -> None:
         f"{description.name} needs {n_cores:,} cores, {system.name} has {system.n_cores:,} on "
         f"{system.n_chips} chip{'s' * (system.n_chips > 1)}: it would take {chips} chips{enough}"
     )
-
-
-def _counted(names: Any) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for name in names:
-        counts[name] = counts.get(name, 0) + 1
-    return counts
-
-
-def _total(entries: Tables) -> int:
-    return entries.total

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from io import StringIO
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from rich.console import Console
@@ -175,7 +175,7 @@ class Estimate:
         seconds = self.latency.value if latency is None else latency
         return self.power_proxy(tokens_per_second) * real_number(seconds, "latency", "(0, inf)")
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Everything as plain data, for a JSON file; times in seconds, energies in joules."""
         intervals = (
             "latency",

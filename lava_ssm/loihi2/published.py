@@ -20,7 +20,6 @@ S5_PAPER = (
     'A. Pierro, S. Abreu et al., "Accelerating Linear Recurrent Neural Networks for the Edge with '
     'Unstructured Sparsity", ICML 2025 (arXiv 2502.01330)'
 )
-NOTEBOOKS = "public notebooks of the S4D neuron on Loihi 2"
 
 Paper = Literal["n-S4D", "S5"]
 Mode = Literal["fall_through", "pipelined"]

@@ -1,8 +1,8 @@
 """What all descriptions share: equality by content, and arrays that cannot change."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields
-from typing import Any, ClassVar, TypeAlias
+from dataclasses import Field, fields
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,9 +21,9 @@ Exponent: TypeAlias = int | IntArray
 """One exponent, or one a channel."""
 
 
-def _equal(a: Any, b: Any) -> bool:
+def _equal(a: object, b: object) -> bool:
     if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
-        return np.shape(a) == np.shape(b) and np.array_equal(a, b)
+        return np.array_equal(np.asarray(a), np.asarray(b))
     return bool(a == b)
 
 
@@ -34,7 +34,7 @@ class Description:
     fields declared with `compare=False` do not count.
     """
 
-    __dataclass_fields__: ClassVar[dict[str, Any]]
+    __dataclass_fields__: ClassVar[dict[str, Field]]
     __hash__ = None  # type: ignore[assignment]
 
     def __eq__(self, other: object) -> bool:
@@ -44,11 +44,11 @@ class Description:
             _equal(getattr(self, f.name), getattr(other, f.name)) for f in fields(self) if f.compare
         )
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         # copies and unpickled ones are made anew: checked, their arrays read-only
         return type(self), tuple(getattr(self, f.name) for f in fields(self))
 
-    def _set(self, name: str, value: Any) -> None:
+    def _set(self, name: str, value: object) -> None:
         """Put a checked value in place of the one given; for `__post_init__` only."""
         if isinstance(value, np.ndarray):
             given = getattr(self, name)

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_ssm import __version__, archive, files
+from lava_ssm.network.description import Description
 from lava_ssm.network.fixed_network import FixedNetwork
 from lava_ssm.network.float_network import Network
 from lava_ssm.network.gate import FixedGate, Gate
@@ -41,7 +42,7 @@ _FIXED = (FixedS4D, FixedS5, FixedLinear, FixedGate, FixedGLU)
 _LAYERS: dict[str, type] = {kind.__name__: kind for kind in (*_FLOAT, *_FIXED, ReLU, Residual)}
 _NETWORKS: dict[str, type] = {kind.__name__: kind for kind in (Network, FixedNetwork)}
 _COMPLEX = NDArray[np.complex128]
-_FORMS: dict[Any, str] = {
+_FORMS: dict[object, str] = {
     int: "an integer",
     bool: "true or false",
     NoneType: "left out",
@@ -123,9 +124,11 @@ def _name_of(thing: object, kinds: dict[str, type], what: str) -> str:
     return name
 
 
-def _described(thing: Any, prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+def _described(
+    thing: Description | Arithmetic, prefix: str, arrays: dict[str, np.ndarray]
+) -> dict[str, object]:
     """Fields as JSON has them; those that are arrays go into `arrays`."""
-    about: dict[str, Any] = {}
+    about: dict[str, object] = {}
     for field in fields(thing):
         name, value = field.name, getattr(thing, field.name)
         if isinstance(value, np.ndarray):
@@ -164,7 +167,7 @@ def _stored(values: np.ndarray) -> np.ndarray:
     return values
 
 
-def _network(about: Any, arrays: dict[str, np.ndarray]) -> Network | FixedNetwork:
+def _network(about: object, arrays: dict[str, np.ndarray]) -> Network | FixedNetwork:
     """Construct what is described: every field is checked as it is at any construction."""
     if not isinstance(about, dict) or about.pop("format", None) != FORMAT:
         raise ValueError("it holds something else than a network")
@@ -199,7 +202,7 @@ def _network(about: Any, arrays: dict[str, np.ndarray]) -> Network | FixedNetwor
     return network
 
 
-def _kind_of(about: Any, kinds: dict[str, type], what: str) -> type:
+def _kind_of(about: object, kinds: dict[str, type], what: str) -> type:
     if not isinstance(about, dict):
         raise TypeError(f"{what} must be an object, got {about!r}")
     name = about.pop("kind", None)
@@ -210,10 +213,10 @@ def _kind_of(about: Any, kinds: dict[str, type], what: str) -> type:
 
 def _constructed(
     kind: type,
-    about: dict[str, Any],
+    about: dict[str, object],
     prefix: str,
     arrays: dict[str, np.ndarray],
-    made: dict[str, Any] | None = None,
+    made: dict[str, object] | None = None,
 ) -> Any:
     """Construct `kind` of its numbers and texts and of its arrays, which are taken from both.
 
@@ -232,7 +235,7 @@ def _constructed(
 
 
 @cache
-def _forms(kind: type) -> dict[str, tuple[Any, ...]]:
+def _forms(kind: type) -> dict[str, tuple[object, ...]]:
     """What each field of a class may be, as it is declared."""
     hints = get_type_hints(kind)
     declared = {field.name: hints[field.name] for field in fields(kind)}
@@ -242,7 +245,7 @@ def _forms(kind: type) -> dict[str, tuple[Any, ...]]:
     }
 
 
-def _field(forms: tuple[Any, ...], value: Any, name: str) -> Any:
+def _field(forms: tuple[object, ...], value: object, name: str) -> object:
     """Give a value of one of the forms, of what JSON or an array says."""
     for form in forms:
         if isinstance(value, np.ndarray):
@@ -254,20 +257,21 @@ def _field(forms: tuple[Any, ...], value: Any, name: str) -> Any:
                 return value.view(np.complex128)[..., 0]
         elif type(value) is form and form in (int, bool, NoneType):
             return value
-        elif isinstance(value, str) and value in _choices(form):
-            return form(value)
+        elif isinstance(value, str) and value in (choices := _choices(form)):
+            return choices[value]
     wanted = " or ".join(
         _FORMS.get(form) or " or ".join(map(repr, _choices(form))) for form in forms
     )
     raise TypeError(f"{name} must be {wanted}, got {_told(value)}")
 
 
-def _choices(form: Any) -> tuple[str, ...]:
-    is_enum = isinstance(form, type) and issubclass(form, Enum)
-    return tuple(choice.value for choice in form) if is_enum else ()
+def _choices(form: object) -> dict[str, Enum]:
+    if isinstance(form, type) and issubclass(form, Enum):
+        return {choice.value: choice for choice in form}
+    return {}
 
 
-def _told(value: Any) -> str:
+def _told(value: object) -> str:
     if isinstance(value, np.ndarray):
         return f"an array of {value.dtype}, shape {value.shape}"
     return "nothing" if value is None else repr(value)

@@ -1,7 +1,9 @@
 """What counts as an array of integers, of reals or of complex numbers: the door for all arrays."""
 
 import sys
-from typing import Any
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any, TypeVar
 
 import numpy as np
 import psutil
@@ -12,6 +14,7 @@ from lava_ssm.numerics.scalars import shown
 IntArray = NDArray[np.int64]
 RealArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
+Number = TypeVar("Number", bound=np.generic)
 
 _INT64 = np.iinfo(np.int64)
 _SMALL = 2**26
@@ -20,7 +23,7 @@ _EACH = 9
 """Bytes that an element takes: converted to 64 bits, and whether it is finite."""
 
 
-def as_array(values: ArrayLike, name: str = "values") -> NDArray[Any]:
+def as_array(values: ArrayLike, name: str = "values") -> np.ndarray:
     """`values` as an array of numbers, not copied if they are one.
 
     Parameters
@@ -43,13 +46,13 @@ def as_array(values: ArrayLike, name: str = "values") -> NDArray[Any]:
     """
     if type(values) is not np.ndarray:
         values = _converted(values, name)
-    array: NDArray[Any] = values
+    array: np.ndarray = values
     if array.size > _SMALL:  # a view may be larger than all memory: what is made of it is not
         check_memory(_EACH * array.size, f"{name}: what is made of an array of shape {array.shape}")
     return _of_objects(array, name) if array.dtype == object else array
 
 
-def _converted(values: Any, name: str) -> NDArray[Any]:
+def _converted(values: object, name: str) -> np.ndarray:
     torch = sys.modules.get("torch")  # who gives a tensor has loaded it
     if torch is not None and isinstance(values, torch.Tensor):
         return _of_tensor(torch, values, name)
@@ -68,7 +71,7 @@ def _converted(values: Any, name: str) -> NDArray[Any]:
         ) from error
 
 
-def _of_tensor(torch: Any, values: Any, name: str) -> NDArray[Any]:
+def _of_tensor(torch: ModuleType, values: Any, name: str) -> np.ndarray:
     if values.requires_grad:
         raise TypeError(f"{name}: a tensor that wants a gradient; give its `detach()`")
     if values.layout != torch.strided:
@@ -89,7 +92,7 @@ def _of_tensor(torch: Any, values: Any, name: str) -> NDArray[Any]:
         raise TypeError(f"{name} must be an array, got a tensor of {values.dtype}") from error
 
 
-def _refuse_within(values: Any, name: str) -> None:
+def _refuse_within(values: Sequence[object], name: str) -> None:
     """Refuse what NumPy would take for numbers within lists: hidden ones, `True` for 1."""
     for value in values:
         if isinstance(value, list | tuple):
@@ -104,7 +107,7 @@ def _masked(name: str) -> TypeError:
     return TypeError(f"{name} must have no mask, got a masked array: give its `filled(...)`")
 
 
-def _of_objects(array: NDArray[Any], name: str) -> NDArray[Any]:
+def _of_objects(array: np.ndarray, name: str) -> np.ndarray:
     """Numbers of Python, as NumPy has integers beyond 64 bits; nothing else is taken."""
     items = array.ravel().tolist()
     other = [v for v in items if type(v) not in (int, float)]
@@ -170,7 +173,7 @@ def complexes(values: ArrayLike, name: str = "values") -> ComplexArray:
     return _finite(array.astype(np.complex128, copy=False), name)
 
 
-def _finite(array: Any, name: str) -> Any:
+def _finite(array: NDArray[Number], name: str) -> NDArray[Number]:
     finite = np.isfinite(array)
     if not finite.all():
         bad = tuple(int(i) for i in np.argwhere(~finite)[0])

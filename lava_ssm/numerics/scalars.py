@@ -3,7 +3,7 @@
 import math
 import numbers
 from enum import Enum
-from typing import Any, TypeVar
+from typing import TypeGuard, TypeVar
 
 import numpy as np
 
@@ -12,7 +12,7 @@ E = TypeVar("E", bound=Enum)
 _LOWEST, _HIGHEST = -(2**63), 2**63 - 1
 
 
-def shown(value: Any) -> str:
+def shown(value: object) -> str:
     """`repr` for the text of an error: short, of whatever a user gave."""
     try:
         text = repr(value)
@@ -21,13 +21,13 @@ def shown(value: Any) -> str:
     return text if len(text) <= 100 else f"{text[:97]}..."
 
 
-def is_integer(value: Any) -> bool:
+def is_integer(value: object) -> TypeGuard[int | np.integer]:
     """Whether it is an integer of Python or NumPy: no bool, time span, or float that is whole."""
     kinds = int | np.integer
     return isinstance(value, kinds) and not isinstance(value, bool | np.timedelta64)
 
 
-def integer(value: Any, name: str, low: int = _LOWEST, high: int = _HIGHEST) -> int:
+def integer(value: object, name: str, low: int = _LOWEST, high: int = _HIGHEST) -> int:
     """Give `value` as an int.
 
     Parameters
@@ -56,7 +56,7 @@ def integer(value: Any, name: str, low: int = _LOWEST, high: int = _HIGHEST) -> 
     raise ValueError(f"{name} must be {wanted}{limit}, got {shown(value)}")
 
 
-def real_number(value: Any, name: str, interval: str = "(-inf, inf)") -> float:
+def real_number(value: object, name: str, interval: str = "(-inf, inf)") -> float:
     """Give `value` as a float: a finite real number within an interval such as "(0, 1]".
 
     Raises
@@ -79,7 +79,7 @@ def real_number(value: Any, name: str, interval: str = "(-inf, inf)") -> float:
     raise ValueError(f"{name} must {wanted}, got {shown(value)}")
 
 
-def flag(value: Any, name: str) -> bool:
+def flag(value: object, name: str) -> bool:
     """Give `value` as a bool.
 
     Raises
@@ -92,7 +92,7 @@ def flag(value: Any, name: str) -> bool:
     raise TypeError(f"{name} must be True or False, got {shown(value)}")
 
 
-def member(kind: type[E], value: Any, name: str) -> E:
+def member(kind: type[E], value: object, name: str) -> E:
     """Give a member of an enumeration, or that of this value.
 
     Raises

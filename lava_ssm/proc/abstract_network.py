@@ -1,11 +1,11 @@
 """What both Processes of a network have in common: ports, schedule, tag."""
 
-from typing import Any
-
 import numpy as np
+from lava.magma.compiler.executable import Executable
 from lava.magma.core.process.ports.ports import InPort, OutPort
 from lava.magma.core.process.process import AbstractProcess
-from numpy.typing import ArrayLike, NDArray
+from lava.magma.core.run_configs import RunConfig
+from numpy.typing import ArrayLike
 
 from lava_ssm.network import FixedNetwork, Network, check_network
 from lava_ssm.numerics import integer, reals
@@ -36,7 +36,7 @@ class AbstractNetwork(AbstractProcess):
         reset_every: int | None,
         batch: tuple[int, ...],
         name: str | None,
-        **params: Any,
+        **params: object,
     ) -> None:
         check_network(network)
         period = period_of(schedule, period, network.latency)
@@ -90,7 +90,7 @@ class AbstractNetwork(AbstractProcess):
         """Time steps to run for the outputs of the first `n_tokens` tokens."""
         return self._exit.step_of(integer(n_tokens, "n_tokens", 1) - 1)
 
-    def outputs(self, recorded: ArrayLike, n_tokens: int) -> NDArray[Any]:
+    def outputs(self, recorded: ArrayLike, n_tokens: int) -> np.ndarray:
         """Pick the tokens' outputs out of what a sink or Monitor recorded of `s_out`.
 
         Parameters
@@ -123,7 +123,9 @@ class AbstractNetwork(AbstractProcess):
         picked = np.moveaxis(columns[..., first : steps : self.period], -1, -2)
         return picked.astype(np.int64) if self.tag == FIXED else picked
 
-    def compile(self, run_cfg: Any, compile_config: Any = None) -> Any:
+    def compile(
+        self, run_cfg: RunConfig, compile_config: dict[str, object] | None = None
+    ) -> Executable:
         """Compile the graph; refuses a run configuration whose tag cannot run this network."""
         checks.run_config(run_cfg)
         chosen = getattr(run_cfg, "select_tag", self.tag)

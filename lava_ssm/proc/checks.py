@@ -1,6 +1,6 @@
 """Arguments of Processes, checked where they are given."""
 
-from typing import Any
+from types import UnionType
 
 import numpy as np
 from lava.magma.core.run_configs import RunConfig
@@ -9,13 +9,13 @@ from numpy.typing import ArrayLike
 from lava_ssm.numerics import IntArray, integers, is_integer, shown
 
 
-def instance(value: Any, kinds: Any, name: str, wanted: str) -> None:
+def instance(value: object, kinds: type | UnionType, name: str, wanted: str) -> None:
     """Raise a TypeError for a value of another class than is wanted."""
     if not isinstance(value, kinds):
         raise TypeError(f"{name} must be {wanted}, got {shown(value)}")
 
 
-def shape_of(shape: Any, name: str = "shape") -> tuple[int, ...]:
+def shape_of(shape: tuple[int, ...], name: str = "shape") -> tuple[int, ...]:
     """Give a shape of integers from 1 as a tuple of ints.
 
     Raises
@@ -43,7 +43,7 @@ def shifts(given: ArrayLike, shape: tuple[int, ...], name: str = "shift") -> Int
     return amount
 
 
-def run_config(given: Any) -> None:
+def run_config(given: object) -> None:
     """Raise a TypeError for what is no run configuration of Lava."""
     instance(given, RunConfig, "run_cfg", "a run configuration, such as Loihi2SimCfg")
     tag = getattr(given, "select_tag", None)

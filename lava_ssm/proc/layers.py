@@ -1,14 +1,12 @@
 """The state neurons of one layer, to build graphs of one's own."""
 
-from typing import Any
-
 from lava_ssm.network import Filters, Recurrence
 from lava_ssm.network.layer import FixedLayer, FloatLayer, Layer
 from lava_ssm.proc.neuron import FIXED, FLOATING
 from lava_ssm.proc.states.process import States
 
 
-def S4D(layer: Layer, **given: Any) -> States:
+def S4D(layer: Layer, **given: object) -> States:
     """Neurons of an S4D layer, without the sum over each channel's states.
 
     Parameters
@@ -26,7 +24,7 @@ def S4D(layer: Layer, **given: Any) -> States:
     return _states(layer, Filters, "an S4D or a FixedS4D", given)
 
 
-def S5(layer: Layer, **given: Any) -> States:
+def S5(layer: Layer, **given: object) -> States:
     """Neurons of an S5 layer: the synapse before them has B, the one behind them C.
 
     Parameters
@@ -44,7 +42,7 @@ def S5(layer: Layer, **given: Any) -> States:
     return _states(layer, Recurrence, "an S5 or a FixedS5", given)
 
 
-def _states(layer: Layer, operation: type, wanted: str, given: dict[str, Any]) -> States:
+def _states(layer: Layer, operation: type, wanted: str, given: dict[str, object]) -> States:
     neurons = layer.lowered()[0].neurons if isinstance(layer, FixedLayer | FloatLayer) else None
     if not isinstance(neurons, operation):
         raise TypeError(f"layer must be {wanted}, got {type(layer).__name__}")

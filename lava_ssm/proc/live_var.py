@@ -1,8 +1,7 @@
 """Vars whose value is kept elsewhere in the model."""
 
-from typing import Any
-
 import numpy as np
+from lava.magma.core.model.py.model import PyLoihiProcessModel
 from lava.magma.core.model.py.type import LavaPyType
 
 
@@ -24,8 +23,10 @@ class LiveVar(LavaPyType):
         super().__init__(np.ndarray, d_type)
         self.fetch = fetch
 
-    def __get__(self, model: Any, owner: type | None = None) -> Any:
+    def __get__(
+        self, model: PyLoihiProcessModel | None, owner: type | None = None
+    ) -> "LiveVar | np.ndarray":
         return self if model is None else getattr(model, self.fetch)()
 
-    def __set__(self, model: Any, value: Any) -> None:
+    def __set__(self, model: PyLoihiProcessModel, value: object) -> None:
         raise AttributeError("a live Var is set through the array that was read")

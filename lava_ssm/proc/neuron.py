@@ -1,13 +1,11 @@
 """What all neuron Processes and their models have in common: ports, turns, tags."""
 
-from typing import Any
-
 import numpy as np
 from lava.magma.core.model.py.model import PyLoihiProcessModel
 from lava.magma.core.model.py.ports import PyInPort, PyOutPort
 from lava.magma.core.model.py.type import LavaPyType
 from lava.magma.core.process.ports.ports import InPort, OutPort
-from lava.magma.core.process.process import AbstractProcess
+from lava.magma.core.process.process import AbstractProcess, ProcessParameters
 from lava.magma.core.process.variable import Var
 
 from lava_ssm.engine.overflows import Tally
@@ -44,7 +42,7 @@ class AbstractNeuron(AbstractProcess):
         reset_every: int | None,
         arithmetic: Arithmetic,
         name: str | None,
-        **params: Any,
+        **params: object,
     ) -> None:
         checks.instance(arithmetic, Arithmetic, "arithmetic", "an Arithmetic")
         shape = checks.shape_of(shape)
@@ -70,7 +68,7 @@ class AbstractNeuron(AbstractProcess):
         return self.__model_class
 
     @_model_class.setter
-    def _model_class(self, chosen: Any) -> None:
+    def _model_class(self, chosen: type[PyLoihiProcessModel] | None) -> None:
         if chosen is not None and self.tag is not None and self.tag not in chosen.tags:
             raise ValueError(
                 f"select_tag: {type(self).__name__} {self.name!r} needs {self.tag!r}, but the run "
@@ -82,7 +80,7 @@ class AbstractNeuron(AbstractProcess):
 class AbstractNeuronModel(PyLoihiProcessModel):
     """A neuron model: on its turn it fires, off-turn it holds its state and sends zero."""
 
-    def __init__(self, proc_params: Any) -> None:
+    def __init__(self, proc_params: ProcessParameters) -> None:
         super().__init__(proc_params)
         self.schedule: Schedule = proc_params["schedule"]
         self.tally = Tally()

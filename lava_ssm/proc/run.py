@@ -1,9 +1,8 @@
 """Running whole samples through a graph."""
 
-from typing import Any
-
-from lava.magma.core.run_configs import Loihi2SimCfg
-from numpy.typing import ArrayLike, NDArray
+import numpy as np
+from lava.magma.core.run_configs import Loihi2SimCfg, RunConfig
+from numpy.typing import ArrayLike
 
 from lava_ssm import runtime
 from lava_ssm.engine import as_tokens
@@ -24,9 +23,9 @@ def run(
     schedule: ScheduleName | None = None,
     period: int | None = None,
     fused: bool = False,
-    run_cfg: Any = None,
+    run_cfg: RunConfig | None = None,
     progress: bool = False,
-) -> NDArray[Any]:
+) -> np.ndarray:
     """Run samples back to back through a Lava graph of the network, in one go and one process.
 
     Parameters

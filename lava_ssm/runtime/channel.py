@@ -1,13 +1,13 @@
 """Channels inside one process: a queue of copies."""
 
 from collections import deque
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from lava.magma.compiler.channels.interfaces import Channel, ChannelType
 from lava.magma.compiler.channels.pypychannel import CspRecvPort, CspSendPort
 from lava.utils.sparse import find
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike
 from scipy.sparse import csr_matrix
 
 
@@ -49,9 +49,9 @@ class LocalPort:
         self,
         name: str,
         shape: tuple[int, ...],
-        dtype: np.dtype[Any],
+        dtype: np.dtype,
         size: int,
-        messages: deque[NDArray[Any]],
+        messages: deque[np.ndarray],
         infrastructure: LocalInfrastructure,
     ) -> None:
         self._name = name
@@ -84,7 +84,7 @@ class LocalSendPort(LocalPort, CspSendPort):
         """Whether a message can be sent without waiting."""
         return self.ready()
 
-    def send(self, data: Any) -> None:
+    def send(self, data: np.ndarray | csr_matrix) -> None:
         """Send a copy of `data`; wait while the channel is full.
 
         Raises
@@ -117,13 +117,13 @@ class LocalRecvPort(LocalPort, CspRecvPort):
             self._infrastructure.scheduler.wait(_Glance(self))
         return bool(self._messages)
 
-    def peek(self) -> NDArray[Any]:
+    def peek(self) -> np.ndarray:
         """Return a copy of the oldest message and leave it in the channel."""
         if not self._messages:
             self._infrastructure.scheduler.wait(self)
         return self._messages[0].copy()
 
-    def recv(self) -> NDArray[Any]:
+    def recv(self) -> np.ndarray:
         """Return the oldest message; wait until there is one."""
         if not self._messages:
             self._infrastructure.scheduler.wait(self)
@@ -152,11 +152,11 @@ class LocalChannel(Channel):
         src_name: str,
         dst_name: str,
         shape: tuple[int, ...],
-        dtype: Any,
+        dtype: DTypeLike,
         size: int,
-        *watchdogs: Any,
+        *watchdogs: object,
     ) -> None:
-        messages: deque[NDArray[Any]] = deque()
+        messages: deque[np.ndarray] = deque()
         ends = (shape, np.dtype(dtype), size, messages, infrastructure)
         self._src_port = LocalSendPort(src_name, *ends)
         self._dst_port = LocalRecvPort(dst_name, *ends)

@@ -9,8 +9,10 @@ import signal
 import threading
 import time
 import traceback
-from typing import Any, NoReturn
+from multiprocessing.connection import Connection
+from typing import NoReturn
 
+from lava.magma.compiler.builders.interfaces import AbstractProcessBuilder as Builder
 from lava.magma.compiler.channels.interfaces import ChannelType
 from lava.magma.compiler.channels.pypychannel import PyPyChannel
 
@@ -55,7 +57,7 @@ class _SharedMemory:
 class _Child:
     """One operating-system process and the pipe it reports through."""
 
-    def __init__(self, builder: Any, name: str, block: VarBlock | None) -> None:
+    def __init__(self, builder: Builder, name: str, block: VarBlock | None) -> None:
         self.name = name
         self.built = False
         self.error: BaseException | None = None
@@ -108,7 +110,7 @@ class Children:
         assert channel_type == ChannelType.PyPy, "graphs with hardware get Lava's own Runtime"
         return PyPyChannel
 
-    def fork(self, builder: Any, name: str, block: VarBlock | None = None) -> None:
+    def fork(self, builder: Builder, name: str, block: VarBlock | None = None) -> None:
         """Start a child that builds a model or a runtime service and runs it."""
         self._children.append(_Child(builder, name, block))
 
@@ -177,7 +179,13 @@ def _raise_died(child: _Child) -> NoReturn:
     )
 
 
-def _live(builder: Any, name: str, block: VarBlock | None, reports: Any, parent: int) -> None:
+def _live(
+    builder: Builder,
+    name: str,
+    block: VarBlock | None,
+    reports: Connection,
+    parent: int,
+) -> None:
     """Build a model or a service and run it until it is told to stop: the body of a child."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})

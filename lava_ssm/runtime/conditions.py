@@ -1,33 +1,25 @@
 """What a graph is asked to do: checked before it does it."""
 
 import sys
-from typing import Any
 
 import numpy as np
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.run_conditions import RunContinuous, RunSteps
 from lava.magma.core.run_configs import RunConfig
 
+from lava_ssm.numerics import integer
+
 CONTINUOUS = sys.maxsize
 """Steps of a run without an end."""
 _MOST = 2**53 - 1  # Lava sends the number as a float64
 
 
-def check_steps(n_steps: Any) -> int:
-    """Give `n_steps` as an int.
-
-    Raises
-    ------
-    ValueError
-        No whole number from 1.
-    """
-    whole = isinstance(n_steps, int | np.integer) and not isinstance(n_steps, bool)
-    if not whole or not 1 <= n_steps <= _MOST:
-        raise ValueError(f"n_steps must be a whole number of 1 or more, not {n_steps!r}")
-    return int(n_steps)
+def check_steps(n_steps: int) -> int:
+    """Give a number of time steps, 1 or more, as an int; a ValueError for what is none."""
+    return integer(n_steps, "n_steps", 1, _MOST)
 
 
-def steps_of(condition: Any) -> int:
+def steps_of(condition: object) -> int:
     """Return the time steps of a run condition, `CONTINUOUS` without an end.
 
     Raises
@@ -49,7 +41,7 @@ def steps_of(condition: Any) -> int:
     return int(steps)
 
 
-def ready(net: Any, run_cfg: Any, compile_config: Any = None) -> None:
+def ready(net: object, run_cfg: object, compile_config: object = None) -> None:
     """Build a graph that is not built yet.
 
     Raises
@@ -69,10 +61,3 @@ def ready(net: Any, run_cfg: Any, compile_config: Any = None) -> None:
         if run_cfg is None:
             raise ValueError("run_cfg must be given for a graph that is not built yet")
         net.create_runtime(run_cfg=run_cfg, compile_config=compile_config)
-
-
-def check_flag(value: Any, name: str) -> bool:
-    """Give a flag back; raise a TypeError for what is neither True nor False."""
-    if not isinstance(value, bool):
-        raise TypeError(f"{name} must be True or False, not {value!r}")
-    return value

@@ -6,8 +6,8 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+import numpy as np
 from lava.magma.core.model.py.model import PyLoihiProcessModel
 from lava.magma.runtime.mgmt_token_enums import MGMT_COMMAND
 
@@ -58,7 +58,7 @@ class Replies:
         self._wanted = domain.wanted
         self._domain = domain
 
-    def send(self, reply: Any) -> None:
+    def send(self, reply: np.ndarray) -> None:
         """Note what a model asks for at the end of a phase."""
         if reply is _Response.STATUS_DONE:
             return
@@ -238,7 +238,7 @@ class Execution:
         finally:
             self.scheduler = self.infrastructure.scheduler = before
 
-    def tell_models(self, command: Any) -> None:
+    def tell_models(self, command: np.ndarray) -> None:
         """Run the models' handlers of a command."""
         for domain in self.domains:
             for task in domain.tasks:

@@ -1,7 +1,6 @@
 """What a model does in a phase."""
 
 from collections.abc import Callable
-from typing import Any
 
 from lava.magma.core.model.py.model import AbstractPyProcessModel, PyLoihiProcessModel
 from lava.magma.core.model.py.ports import PyOutPort
@@ -11,7 +10,7 @@ from lava_ssm.runtime.phases import SPIKING
 _GUARDS = ("pre_guard", "lrn_guard", "post_guard")
 
 
-def handler(model: Any, phase: float) -> Callable[[], None]:
+def handler(model: PyLoihiProcessModel, phase: float) -> Callable[[], None]:
     """Return what runs a model's phase: its own handler, or a shorter one that does the same."""
     if phase == SPIKING and _is_plain(model):
         return _spike_of_plain(model)
@@ -19,7 +18,7 @@ def handler(model: Any, phase: float) -> Callable[[], None]:
     return own
 
 
-def _is_plain(model: Any) -> bool:
+def _is_plain(model: PyLoihiProcessModel) -> bool:
     """Whether a model has Lava's `_spike` with nothing to do in it but `run_spk`.
 
     It asks for no other phase, its ports need not hear of the time step, and its attributes are
@@ -43,7 +42,7 @@ def _is_plain(model: Any) -> bool:
     )
 
 
-def _spike_of_plain(model: Any) -> Callable[[], None]:
+def _spike_of_plain(model: PyLoihiProcessModel) -> Callable[[], None]:
     """Return `PyLoihiProcessModel._spike` without the parts that do nothing for this model.
 
     They take longer than the model itself where that is small.

@@ -3,22 +3,22 @@
 import contextlib
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
+import numpy as np
+from lava.magma.compiler.channels.pypychannel import CspRecvPort, CspSendPort
+from lava.magma.compiler.executable import Executable
 from lava.magma.core.process.process import AbstractProcess
-from lava.magma.core.run_conditions import AbstractRunCondition
 from lava.magma.runtime.mgmt_token_enums import (
     MGMT_COMMAND,
     MGMT_RESPONSE,
     enum_equal,
     enum_to_np,
 )
-from lava.magma.runtime.runtime import Runtime
 from lava.magma.runtime.runtime_services.runtime_service import LoihiPyRuntimeService
 
 from lava_ssm.runtime import variables
-from lava_ssm.runtime.conditions import CONTINUOUS, steps_of
 from lava_ssm.runtime.errors import GraphStopped
+from lava_ssm.runtime.own_runtime import OwnRuntime
 from lava_ssm.runtime.services import Services
 from lava_ssm.runtime.support import label, refuse_complex_ports
 from lava_ssm.runtime.var_block import VarBlock
@@ -32,23 +32,13 @@ class _Service(LoihiPyRuntimeService):
         self.pausing = self.req_pause = False
 
 
-class HardenedRuntime(Runtime):
+class HardenedRuntime(OwnRuntime):
     """Lava's Runtime with children that are watched, report, and never outlive their parent."""
 
-    forgets_itself = True  # see `patches`
-
-    def __init__(self, executable: Any, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, executable: Executable, *args: object, **kwargs: object) -> None:
         super().__init__(executable, *args, **kwargs)
         self._services = Services()
         weakref.finalize(self, self._services.forget).atexit = False
-        self._failure: BaseException | None = None
-        self._is_running = False
-        self._run_length = 0
-        self.interrupted = False
-        """Whether a model ended the last run before all its steps were done."""
-
-    def __del__(self) -> None:
-        """Lava stops the graph here; `Services.forget` does it, which is whole by then."""
 
     def initialize(self, node_cfg_idx: int = 0) -> None:
         """Fork the children and build the models in them.
@@ -95,28 +85,11 @@ class HardenedRuntime(Runtime):
                 builder, f"'{builder.rs_class.__name__}' (runtime service)"
             )
 
-    def start(self, run_condition: AbstractRunCondition) -> None:
-        """Run a graph, see `AbstractProcess.run`.
-
-        Raises
-        ------
-        TypeError, ValueError
-            See `conditions.steps_of`.
-        GraphStopped
-            It was stopped, or one of its models failed.
-        """
-        self._refuse_ended("run")
-        steps = steps_of(run_condition)
-        if self._is_running:
-            if self._run_length == CONTINUOUS:
-                raise RuntimeError("the graph runs continuously: pause or stop it first")
-            self.wait()
-            self._refuse_ended("run")
-        self.num_steps = self._run_length = steps
-        self._is_started = self._is_running = self._services.is_started = True
+    def _begin(self, steps: int, blocking: bool) -> None:
+        self._services.is_started = True
         self.interrupted = False
         self._services.send(enum_to_np(steps))
-        if run_condition.blocking:
+        if blocking:
             self.wait()
 
     def wait(self) -> None:
@@ -163,7 +136,7 @@ class HardenedRuntime(Runtime):
         """End a run and the children within a short time, by force if need be."""
         self._services.forget()
 
-    def _receive(self, ports: Sequence[Any]) -> tuple[Any, Any]:
+    def _receive(self, ports: Sequence[CspRecvPort]) -> tuple[CspRecvPort, np.ndarray]:
         with self._noting_failure():
             return self._services.receive(ports)
 
@@ -176,7 +149,7 @@ class HardenedRuntime(Runtime):
             self._is_running = self._is_started = False
             raise
 
-    def _refuse_ended(self, verb: str) -> None:
+    def _refuse_ended(self, verb: str, reading: bool = False) -> None:
         if self._failure is not None:
             raise GraphStopped(
                 f"cannot {verb}: the graph failed ({type(self._failure).__name__}: "
@@ -185,45 +158,24 @@ class HardenedRuntime(Runtime):
         if self._services.has_ended:
             raise GraphStopped(f"cannot {verb}: the graph was stopped. Build its Processes anew.")
 
-    def get_var(self, var_id: int, idx: Any = None) -> Any:
-        """Return the value of a Var, None while the graph runs."""
-        if self._is_running:
-            return None
-        var = self._declared(var_id, "get")
-        self._ask(var, MGMT_COMMAND.GET_DATA, enum_to_np(var_id))
-        return variables.to_host(self._block.take(), var, idx)
+    def _read(self, var: variables.Declared) -> variables.Values:
+        self._ask(var, MGMT_COMMAND.GET_DATA, enum_to_np(var.var_id))
+        return self._block.take()
 
-    def set_var(self, var_id: int, value: Any, idx: Any = None) -> None:
-        """Set the value of a Var.
-
-        Raises
-        ------
-        RuntimeError
-            The graph is running, or was not started.
-        """
-        var = self._declared(var_id, "set")
-        if self._is_running:
-            raise RuntimeError(f"cannot set Var '{var.name}' while the graph runs: pause() it")
-        self._block.put(variables.from_host(value, idx, var, lambda: self.get_var(var_id)))
-        self._ask(var, MGMT_COMMAND.SET_DATA, enum_to_np(var_id), enum_to_np(0))
+    def _write(self, var: variables.Declared, values: variables.Values) -> None:
+        self._block.put(values)
+        self._ask(var, MGMT_COMMAND.SET_DATA, enum_to_np(var.var_id), enum_to_np(0))
         self._block.raise_error()
 
-    def _declared(self, var_id: int, verb: str) -> variables.Declared:
-        var = variables.Declared.find(self._executable, var_id)
-        self._refuse_ended(f"{verb} Var '{var.name}'")
-        if not self._is_started:
-            raise RuntimeError("Runtime has not started")
-        return var
-
-    def _ask(self, var: variables.Declared, command: Any, *message: Any) -> None:
+    def _ask(self, var: variables.Declared, *message: np.ndarray) -> None:
         """Let the model of a Var get or set it, through the block of shared memory."""
         port = self._services.commands[var.service]
-        for part in (command, enum_to_np(var.process_id), *message):
+        for part in (message[0], enum_to_np(var.process_id), *message[1:]):
             port.send(part)
         self._receive([self._services.answers[var.service]])
 
 
-def _external_ports(process: AbstractProcess) -> Iterable[Any]:
+def _external_ports(process: AbstractProcess) -> Iterable[CspSendPort | CspRecvPort]:
     for port in [*process.in_ports, *process.out_ports]:
         for name in ("external_pipe_csp_send_port", "external_pipe_csp_recv_port"):
             if hasattr(port, name):

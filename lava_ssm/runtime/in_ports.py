@@ -1,15 +1,18 @@
 """InPorts that receive without a detour."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-from lava.magma.core.model.py.ports import IdentityTransformer, PyInPortVectorDense
+from lava.magma.core.model.py.ports import (
+    IdentityTransformer,
+    PyInPort,
+    PyInPortVectorDense,
+)
 
 from lava_ssm.runtime.channel import LocalRecvPort
 
 
-def receive_directly(port: Any) -> None:
+def receive_directly(port: PyInPort) -> None:
     """Let an InPort with one connection receive with fewer steps, if it is of Lava's usual kind.
 
     Lava adds what it receives to an array of zeros, for ports with several connections. Of one
@@ -26,8 +29,8 @@ def receive_directly(port: Any) -> None:
     port.recv = channel.recv if dtype.kind in "iub" else _with_positive_zero(channel.recv)
 
 
-def _with_positive_zero(receive: Callable[[], Any]) -> Callable[[], Any]:
-    def recv() -> Any:
+def _with_positive_zero(receive: Callable[[], np.ndarray]) -> Callable[[], np.ndarray]:
+    def recv() -> np.ndarray:
         message = receive()
         message += 0.0
         return message

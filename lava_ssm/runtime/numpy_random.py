@@ -13,20 +13,16 @@ import ctypes
 import os
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
+RandomState: TypeAlias = Any
+"""Of whichever of the two classes below read it, and nobody else's."""
 _KEYS = 624  # words of the Mersenne twister
 _TWISTER_BYTES = 4 * (_KEYS + 1)  # the words and the position in them
 _GAUSS_OFFSET = 80  # in RandomState: the second normal variate of a pair, and whether there is one
 _GAUSS_BYTES = 16
-
-
-def _legacy_state() -> tuple[Any, ...]:
-    state = np.random.get_state()  # noqa: NPY002
-    assert isinstance(state, tuple)
-    return state
 
 
 def _layout_is_known() -> bool:
@@ -36,7 +32,7 @@ def _layout_is_known() -> bool:
         return False
     if type(generator).__basicsize__ < _GAUSS_OFFSET + _GAUSS_BYTES:
         return False
-    saved = _legacy_state()
+    saved = np.random.get_state()  # noqa: NPY002
     try:
         known = ("MT19937", np.arange(_KEYS, dtype=np.uint32), 17, 1, 0.625)
         np.random.set_state(known)  # noqa: NPY002
@@ -59,13 +55,13 @@ class _RawState:
         self.has_spare = ctypes.c_int.from_address(self._gauss)
         self.spare = ctypes.c_double.from_address(self._gauss + 8)
 
-    def read(self) -> tuple[bytes, bytes]:
+    def read(self) -> RandomState:
         return (
             ctypes.string_at(self._twister, _TWISTER_BYTES),
             ctypes.string_at(self._gauss, _GAUSS_BYTES),
         )
 
-    def write(self, state: tuple[bytes, bytes]) -> None:
+    def write(self, state: RandomState) -> None:
         ctypes.memmove(self._twister, state[0], _TWISTER_BYTES)
         ctypes.memmove(self._gauss, state[1], _GAUSS_BYTES)
 
@@ -80,10 +76,10 @@ class _RawState:
 class _SlowState:
     """The same through NumPy's functions: for any bit generator."""
 
-    def read(self) -> Any:
+    def read(self) -> RandomState:
         return np.random.get_state(legacy=False)  # noqa: NPY002
 
-    def write(self, state: Any) -> None:
+    def write(self, state: RandomState) -> None:
         np.random.set_state(state)  # noqa: NPY002
 
     def watch(self) -> Callable[[], bool]:
@@ -91,7 +87,7 @@ class _SlowState:
         return lambda: repr(self.read()) != now
 
 
-def _state() -> Any:
+def _state() -> "_RawState | _SlowState":
     return _RawState() if _layout_is_known() else _SlowState()
 
 
@@ -100,7 +96,7 @@ class _Shared:
 
     lock = threading.RLock()
     runs = 0  # under way
-    caller: Any = None  # the state to go back to after them
+    caller: RandomState = None  # the state to go back to after them
     installed: "RandomStreams | None" = None  # whose fork state the generator holds
 
 
@@ -172,11 +168,11 @@ class RandomStreams:
     def __exit__(self, *exc: object) -> None:
         _Shared.lock.release()
 
-    def install(self, own: Any) -> None:
+    def install(self, own: RandomState) -> None:
         """Put a model's own state into the generator."""
         self._state.write(own)
 
-    def take(self) -> Any:
+    def take(self) -> RandomState:
         """Return what a model has made of the state, and put back that of the fork."""
         own = self._state.read()
         self._state.write(self._fork)

@@ -13,7 +13,8 @@ import multiprocessing
 import sys
 import weakref
 from collections.abc import Callable
-from typing import Any
+from types import ModuleType
+from typing import TypeAlias
 
 from lava_ssm.extras import command, needed
 
@@ -65,6 +66,8 @@ from lava.magma.core.process.process import (  # noqa: E402
 from lava.magma.core.process.variable import Var, VarServer  # noqa: E402
 from lava.magma.runtime.runtime import Runtime  # noqa: E402
 
+Member: TypeAlias = AbstractProcess | Var
+Server: TypeAlias = ProcessServer | VarServer
 RuntimeFactory = Callable[..., Runtime]
 
 
@@ -94,14 +97,14 @@ def _del_of_lavas_runtime(self: AbstractProcess) -> None:
 _original_set, _original_get = Var.set, Var.get
 
 
-def _runtime_of(var: Var) -> Any:
+def _runtime_of(var: Var) -> Runtime | None:
     """Return the runtime of a Var if it is one of ours; of an alias, that of what it stands for."""
     runtime = getattr(var.process, "runtime", None)
     ours = var.aliased_var is None and getattr(runtime, "forgets_itself", False)
     return runtime if ours else None
 
 
-def _set(self: Var, value: Any, idx: Any = None) -> None:
+def _set(self: Var, value: object, idx: object = None) -> None:
     runtime = _runtime_of(self)
     if runtime is None:
         _original_set(self, value, idx)
@@ -109,7 +112,7 @@ def _set(self: Var, value: Any, idx: Any = None) -> None:
         runtime.set_var(self.id, value, idx)
 
 
-def _get(self: Var, idx: Any = None) -> Any:
+def _get(self: Var, idx: object = None) -> object:
     runtime = _runtime_of(self)
     return _original_get(self, idx) if runtime is None else runtime.get_var(self.id, idx)
 
@@ -144,7 +147,7 @@ class _NoMember(AttributeError, AssertionError):
 _original_getattr = Collection.__getattr__
 
 
-def _member(self: Collection, name: str) -> Any:
+def _member(self: Collection, name: str) -> object:
     if name == "_members":  # of a copy that is not whole yet
         raise AttributeError(name)
     try:
@@ -162,20 +165,20 @@ class _Members:
     def __init__(self, name: str) -> None:
         self._name = name
 
-    def _alive(self, server: Any) -> "weakref.WeakValueDictionary[int, Any]":
-        members: weakref.WeakValueDictionary[int, Any]
+    def _alive(self, server: Server) -> "weakref.WeakValueDictionary[int, Member]":
+        members: weakref.WeakValueDictionary[int, Member]
         members = server.__dict__.setdefault(f"_weak_{self._name}", weakref.WeakValueDictionary())
         return members
 
-    def __get__(self, server: Any, owner: type) -> list[Any]:
+    def __get__(self, server: Server, owner: type) -> list[Member]:
         return list(self._alive(server).values())
 
-    def __set__(self, server: Any, members: list[Any]) -> None:
+    def __set__(self, server: Server, members: list[Member]) -> None:
         self._alive(server).clear()
         for member in members:
             self.add(server, member)
 
-    def add(self, server: Any, member: Any) -> None:
+    def add(self, server: Server, member: Member) -> None:
         self._alive(server)[id(member)] = member
 
 
@@ -185,7 +188,7 @@ def _weaken(server_class: type, name: str) -> Callable[[], None]:
     register = server_class.register  # type: ignore[attr-defined]
     held = list(server_class.instance.__dict__.pop(name, [])) if server_class.instance else []  # type: ignore[attr-defined]
 
-    def register_weakly(self: Any, member: Any) -> int:
+    def register_weakly(self: Server, member: Member) -> int:
         members.add(self, member)
         next_id: int = self.get_next_id()
         return next_id
@@ -225,7 +228,7 @@ def _find_models_once(proc: AbstractProcess) -> list[type]:
 def _without_repeated_handler(logger: logging.Logger) -> None:
     """Take back the handler that was added last if the logger has one like it."""
 
-    def look(handler: logging.Handler) -> tuple[Any, ...]:
+    def look(handler: logging.Handler) -> tuple[object, ...]:
         form = getattr(handler.formatter, "_fmt", None)
         return type(handler), getattr(handler, "stream", None), handler.level, form
 
@@ -237,14 +240,14 @@ def _with_one_handler(constructor: Callable[..., None]) -> Callable[..., None]:
     """Wrap a constructor of Lava that gives its logger another handler each time."""
 
     @functools.wraps(constructor)
-    def construct(self: Any, *args: Any, **kwargs: Any) -> None:
+    def construct(self: AbstractProcess | Compiler, *args: object, **kwargs: object) -> None:
         constructor(self, *args, **kwargs)
         _without_repeated_handler(self.log)
 
     return construct
 
 
-def _replace(owner: Any, name: str, new: Any) -> None:
+def _replace(owner: type | ModuleType, name: str, new: object) -> None:
     """Set an attribute of a class or module of Lava until `undo_hygiene`."""
     original = vars(owner)[name]
     setattr(owner, name, new)

@@ -1,7 +1,5 @@
 """The phases of the Loihi protocol, as Lava numbers them."""
 
-from typing import Any
-
 from lava.magma.core.model.py.model import PyLoihiProcessModel
 
 from lava_ssm.runtime.errors import Location
@@ -23,7 +21,7 @@ NAMES = {
 ANSWERING = {PRE_MANAGEMENT, POST_MANAGEMENT, HOST}
 
 
-def location_of(process: str, model: Any) -> Location:
+def location_of(process: str, model: PyLoihiProcessModel) -> Location:
     """Return where a model is; an asynchronous one has no phase and no time step."""
     phase = getattr(model, "phase", None)
     name = "no phase" if phase is None else NAMES[float(phase[0])]

@@ -3,14 +3,16 @@
 import io
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.run_conditions import RunSteps
+from lava.magma.core.run_configs import RunConfig
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 
 from lava_ssm.extras import needed
+from lava_ssm.runtime.channel import LocalPort
 from lava_ssm.runtime.conditions import check_steps, ready
 from lava_ssm.runtime.scheduler import Scheduler
 from lava_ssm.runtime.selection import in_process
@@ -90,7 +92,7 @@ class Profile:
         Console(file=text, width=120, force_jupyter=False, color_system=None).print(self.table())
         return text.getvalue()
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         return {"text/plain": str(self)}
 
     def plot(self, axes: "Axes | None" = None) -> "Axes":
@@ -134,7 +136,7 @@ class _TimingScheduler(Scheduler):
                 self._leave(task)
             self._hub.switch(None)
 
-    def wait(self, port: Any) -> None:
+    def wait(self, port: LocalPort) -> None:
         assert self.task is not None
         self.task.seconds += time.perf_counter() - self._since
         super().wait(port)
@@ -144,9 +146,9 @@ class _TimingScheduler(Scheduler):
 def profile(
     net: AbstractProcess,
     n_steps: int,
-    run_cfg: Any = None,
+    run_cfg: RunConfig | None = None,
     *,
-    compile_config: dict[str, Any] | None = None,
+    compile_config: dict[str, object] | None = None,
 ) -> Profile:
     """Run a graph in one process and measure the time of each Process.
 

@@ -2,10 +2,10 @@
 
 import importlib.util
 import time
-from typing import Any
 
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.run_conditions import RunSteps
+from lava.magma.core.run_configs import RunConfig
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -18,7 +18,8 @@ from rich.progress import (
 from rich.progress import Task as Bar
 from rich.text import Text
 
-from lava_ssm.runtime.conditions import check_flag, check_steps, ready
+from lava_ssm.numerics import flag
+from lava_ssm.runtime.conditions import check_steps, ready
 
 _SHOW_SECONDS = 0.1  # of running between two updates of the bar
 
@@ -32,10 +33,10 @@ class _Speed(ProgressColumn):
 def run(
     net: AbstractProcess,
     n_steps: int,
-    run_cfg: Any = None,
+    run_cfg: RunConfig | None = None,
     *,
     progress: bool = True,
-    compile_config: dict[str, Any] | None = None,
+    compile_config: dict[str, object] | None = None,
 ) -> None:
     """Run a graph for `n_steps` time steps and show steps done, steps a second and time left.
 
@@ -65,7 +66,7 @@ def run(
         What a model raised.
     """
     n_steps = check_steps(n_steps)
-    check_flag(progress, "progress")
+    flag(progress, "progress")
     ready(net, run_cfg, compile_config)
     if not progress:
         net.run(condition=RunSteps(n_steps))

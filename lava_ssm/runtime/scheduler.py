@@ -7,12 +7,14 @@ share one greenlet, so that a graph in a good order (see `order`) runs without a
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NoReturn
+from typing import NoReturn
+
+from lava.magma.core.model.py.model import PyLoihiProcessModel
 
 from lava_ssm.extras import needed
 from lava_ssm.runtime.channel import LocalPort
 from lava_ssm.runtime.errors import Deadlock
-from lava_ssm.runtime.numpy_random import RandomStreams
+from lava_ssm.runtime.numpy_random import RandomState, RandomStreams
 
 with needed("greenlet"):
     import greenlet
@@ -21,17 +23,14 @@ with needed("greenlet"):
 class Task:
     """What is run by turns: the models of a graph and its VarPorts.
 
-    Parameters
+    Attributes
     ----------
     name
         Name and class of the Process, for error texts.
     model
-        The ProcessModel.
+        The ProcessModel, once it is built.
     outgoing
         The sending ends of the model's channels.
-
-    Attributes
-    ----------
     needs
         The tasks whose messages it receives.
     random_state
@@ -40,19 +39,19 @@ class Task:
         Time in the model's methods and how many were called, where that is measured.
     """
 
+    model: PyLoihiProcessModel
     __slots__ = ("calls", "model", "name", "needs", "outgoing", "random_state", "seconds")
 
-    def __init__(self, name: str, model: Any, outgoing: Sequence[LocalPort] = ()) -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
-        self.model = model
-        self.outgoing = outgoing
+        self.outgoing: Sequence[LocalPort] = ()
         self.needs: set[Task] = set()
-        self.random_state: Any = None
+        self.random_state: RandomState | None = None
         self.seconds = 0.0
         self.calls = 0
 
 
-Turn = tuple[Task, Callable[[], Any]]
+Turn = tuple[Task, Callable[[], object]]
 Answer = tuple[Callable[[], bool], Turn]
 
 

@@ -5,14 +5,15 @@ import contextlib
 import warnings
 import weakref
 from collections.abc import Iterator
-from typing import Any
 
+from lava.magma.compiler.executable import Executable
 from lava.magma.runtime.runtime import Runtime
 
+from lava_ssm.numerics import flag
 from lava_ssm.runtime import patches
-from lava_ssm.runtime.conditions import check_flag
 from lava_ssm.runtime.errors import UnsupportedGraph
 from lava_ssm.runtime.hardened import HardenedRuntime
+from lava_ssm.runtime.own_runtime import OwnRuntime
 from lava_ssm.runtime.single_process import SingleProcessRuntime
 from lava_ssm.runtime.support import needs_hardware, obstacles
 
@@ -25,11 +26,11 @@ class _Choice:
     hygiene = False
 
 
-_started: "weakref.WeakSet[HardenedRuntime | SingleProcessRuntime]" = weakref.WeakSet()
+_started: "weakref.WeakSet[OwnRuntime]" = weakref.WeakSet()
 
 
-def _choose_runtime(executable: Any, *args: Any, **kwargs: Any) -> Runtime:
-    runtime: Any = None
+def _choose_runtime(executable: Executable, *args: object, **kwargs: object) -> Runtime:
+    runtime: OwnRuntime | None = None
     if _Choice.in_process:
         reasons = list(obstacles(executable))
         if not reasons:
@@ -65,7 +66,7 @@ def install(strict: bool = False) -> None:
         Raise `UnsupportedGraph` for a graph that cannot be run in one process, instead of
         warning and giving it Lava's stock runtime.
     """
-    _Choice.in_process, _Choice.strict = True, check_flag(strict, "strict")
+    _Choice.in_process, _Choice.strict = True, flag(strict, "strict")
     _apply()
 
 
@@ -101,7 +102,7 @@ def set_hygiene(on: bool) -> None:
 
     It is on from the import of `lava_ssm.runtime`; `docs/runtime.md` lists what it mends.
     """
-    _Choice.hygiene = check_flag(on, "on")
+    _Choice.hygiene = flag(on, "on")
     if on:
         patches.apply_hygiene()
     else:

@@ -6,8 +6,10 @@ import threading
 import time
 import warnings
 from collections.abc import Sequence
-from typing import Any
 
+import numpy as np
+from lava.magma.compiler.channels.pypychannel import CspRecvPort, CspSendPort
+from lava.magma.compiler.channels.watchdog import WatchdogManager
 from lava.magma.runtime.mgmt_token_enums import MGMT_COMMAND, MGMT_RESPONSE, enum_equal
 
 from lava_ssm.runtime.children import Children
@@ -27,24 +29,26 @@ class Services:
     def __init__(self) -> None:
         self._owner_pid = os.getpid()
         self.children = Children()
-        self.commands: list[Any] = []
+        self.commands: list[CspSendPort] = []
         """The sending ends of the channels to the services, as Lava numbers these."""
-        self.answers: list[Any] = []
+        self.answers: list[CspRecvPort] = []
         """The receiving ends of those from them."""
-        self.ports: list[Any] = []
+        self.ports: list[CspSendPort | CspRecvPort] = []
         """Whatever else has threads."""
-        self.watchdogs: Any = None
+        self.watchdogs: WatchdogManager | None = None
         self.is_started = False
         self.has_ended = False
         self._stopping = False
 
-    def send(self, *messages: Any) -> None:
+    def send(self, *messages: np.ndarray) -> None:
         """Send messages to all services."""
         for port in self.commands:
             for message in messages:
                 port.send(message)
 
-    def receive(self, ports: Sequence[Any], seconds: float | None = None) -> tuple[Any, Any]:
+    def receive(
+        self, ports: Sequence[CspRecvPort], seconds: float | None = None
+    ) -> tuple[CspRecvPort, np.ndarray]:
         """Receive from whichever service answers first, while the children are well.
 
         Raises
@@ -62,7 +66,7 @@ class Services:
             raise
         return port, reply
 
-    def receive_from_all(self, wanted: Any, seconds: float | None = None) -> None:
+    def receive_from_all(self, wanted: np.ndarray, seconds: float | None = None) -> None:
         """Receive `wanted` from each service, and pass over what it sent before."""
         missing = list(self.answers)
         while missing:
@@ -70,7 +74,7 @@ class Services:
             if enum_equal(reply, wanted):
                 missing.remove(port)
 
-    def _first_ready(self, ports: Sequence[Any], seconds: float | None) -> Any:
+    def _first_ready(self, ports: Sequence[CspRecvPort], seconds: float | None) -> CspRecvPort:
         arrived = threading.Event()
         deadline = None if seconds is None else time.monotonic() + seconds
         for port in ports:

@@ -5,52 +5,42 @@ import copy
 import warnings
 import weakref
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from lava.magma.compiler.channels.watchdog import NoOPWatchdogManager
+from lava.magma.compiler.executable import Executable
+from lava.magma.core.model.py.model import PyLoihiProcessModel
 from lava.magma.core.model.py.ports import PyVarPort
 from lava.magma.core.process.process import AbstractProcess, ProcessParameters
-from lava.magma.core.run_conditions import AbstractRunCondition
 from lava.magma.runtime.mgmt_token_enums import MGMT_COMMAND
-from lava.magma.runtime.runtime import Runtime
 
 from lava_ssm.runtime import variables
-from lava_ssm.runtime.conditions import CONTINUOUS, steps_of
 from lava_ssm.runtime.errors import GraphStopped, Location, locate, unheard
 from lava_ssm.runtime.execution import Domain, Execution, Replies
 from lava_ssm.runtime.in_ports import receive_directly
 from lava_ssm.runtime.numpy_random import RandomStreams
+from lava_ssm.runtime.own_runtime import OwnRuntime
 from lava_ssm.runtime.scheduler import Scheduler, Task
 from lava_ssm.runtime.support import label, refuse_complex_ports
 
 _EXIT_SECONDS = 2.0  # for a graph that runs in the background when the program ends
 
 
-class SingleProcessRuntime(Runtime):
+class SingleProcessRuntime(OwnRuntime):
     """Runs a compiled graph in the calling thread, or in one of its own if not blocking.
 
-    It takes the place of Lava's Runtime: a Process creates it, starts it with a RunCondition,
-    and asks it for Vars. Channels are queues, the phases are those of Lava's runtime service,
-    and what happens in them are the models' own methods.
+    Channels are queues, the phases are those of Lava's runtime service, and what happens in them
+    are the models' own methods.
     """
 
-    forgets_itself = True  # see `patches`
-
-    def __init__(self, executable: Any, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, executable: Executable, *args: object, **kwargs: object) -> None:
         super().__init__(executable, *args, **kwargs)
         self._execution = Execution()
         weakref.finalize(self, self._execution.forget).atexit = False
         self._tasks: dict[AbstractProcess, Task] = {}
-        self._is_running = False
-        self._run_length = 0
-        self._failure: BaseException | None = None
         self._stopped = False
 
-    def __del__(self) -> None:
-        """Lava stops the graph here; `Execution.forget` does it without waiting."""
-
     @property
-    def interrupted(self) -> bool:
+    def interrupted(self) -> bool:  # type: ignore[override]
         """Whether a model ended the last run before all its steps were done."""
         return self._execution.interrupted
 
@@ -101,7 +91,7 @@ class SingleProcessRuntime(Runtime):
         process._runtime = self
         builder = copy.copy(self._executable.proc_builders[process])
         builder.proc_params = _isolated(builder.proc_params)
-        task = Task(label(process), None)
+        task = Task(label(process))
         try:
             streams = self._execution.streams
             with streams.run(), streams:
@@ -128,26 +118,11 @@ class SingleProcessRuntime(Runtime):
                 requests = port._csp_recv_port
                 domain.answers.append((requests.ready, (task, port.service)))
 
-    def start(self, run_condition: AbstractRunCondition) -> None:
-        """Run a graph, see `AbstractProcess.run`.
+    def _is_alive(self) -> bool:
+        return self._execution.is_alive
 
-        Raises
-        ------
-        TypeError, ValueError
-            See `conditions.steps_of`.
-        GraphStopped
-            It was stopped, or one of its models failed.
-        """
-        self._refuse_ended("run")
-        steps = steps_of(run_condition)
-        if self._is_running:
-            if self._run_length == CONTINUOUS and self._execution.is_alive:
-                raise RuntimeError("the graph runs continuously: pause or stop it first")
-            self.wait()
-            self._refuse_ended("run")
-        self.num_steps = self._run_length = steps
-        self._is_started = self._is_running = True
-        if run_condition.blocking:
+    def _begin(self, steps: int, blocking: bool) -> None:
+        if blocking:
             try:
                 self._execution.run(steps)
             except BaseException as error:
@@ -227,44 +202,24 @@ class SingleProcessRuntime(Runtime):
         if self._execution.take_stop():
             self.stop()
 
-    def _refuse_ended(self, verb: str) -> None:
+    def _refuse_ended(self, verb: str, reading: bool = False) -> None:
         if self._stopped:
             raise GraphStopped(f"cannot {verb}: the graph was stopped. Build its Processes anew.")
-        if self._failure is not None:
+        if self._failure is not None and not reading:
             raise GraphStopped(
                 f"cannot {verb}: the graph failed ({type(self._failure).__name__}: "
                 f"{self._failure}). Its Vars can be read; to go on, build its Processes anew."
             ) from self._failure
 
-    def get_var(self, var_id: int, idx: Any = None) -> Any:
-        """Return the value of a Var; also after a model failed, None while the graph runs."""
-        if self._is_running:
-            return None
-        var = variables.Declared.find(self._executable, var_id)
-        if self._stopped:
-            self._refuse_ended(f"get Var '{var.name}'")
-        return variables.to_host(variables.read(self._model_of(var), var.name), var, idx)
+    def _read(self, var: variables.Declared) -> variables.Values:
+        return variables.read(self._model_of(var), var.name)
 
-    def set_var(self, var_id: int, value: Any, idx: Any = None) -> None:
-        """Set the value of a Var.
-
-        Raises
-        ------
-        RuntimeError
-            The graph is running, or was not started.
-        """
-        var = variables.Declared.find(self._executable, var_id)
-        if self._is_running:
-            raise RuntimeError(f"cannot set Var '{var.name}' while the graph runs: pause() it")
-        self._refuse_ended(f"set Var '{var.name}'")
+    def _write(self, var: variables.Declared, values: variables.Values) -> None:
         model = self._model_of(var)
-        values = variables.from_host(value, idx, var, lambda: self.get_var(var_id))
         variables.write(model, var.name, values)
         model.on_var_update()
 
-    def _model_of(self, var: variables.Declared) -> Any:
-        if not self._is_started:
-            raise RuntimeError("Runtime has not started")
+    def _model_of(self, var: variables.Declared) -> PyLoihiProcessModel:
         return next(
             task.model for process, task in self._tasks.items() if process.id == var.process_id
         )
@@ -275,7 +230,7 @@ def _isolated(parameters: ProcessParameters) -> ProcessParameters:
 
     What cannot be copied (open files, locks) is shared.
     """
-    memo: dict[int, Any] = {}
+    memo: dict[int, object] = {}
     copies = {}
     for name, value in parameters._parameters.items():
         try:

@@ -1,7 +1,6 @@
 """What a graph contains that cannot be run, in one process or at all."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 from lava.magma.compiler.builders.channel_builder import ChannelBuilderMp
@@ -11,13 +10,14 @@ from lava.magma.compiler.channels.pypychannel import CspRecvPort, CspSendPort
 from lava.magma.compiler.channels.watchdog import NoOPWatchdogManager
 from lava.magma.compiler.executable import Executable
 from lava.magma.core.model.py.model import AbstractPyProcessModel, PyLoihiProcessModel
+from lava.magma.core.process.process import AbstractProcess
 from lava.magma.runtime.runtime_services.runtime_service import (
     LoihiPyRuntimeService,
     PyRuntimeService,
 )
 
 
-def label(process: Any) -> str:
+def label(process: AbstractProcess) -> str:
     """Return name and class of a Process, as texts and tables show them."""
     return f"'{process.name}' ({type(process).__name__})"
 
@@ -33,10 +33,11 @@ def needs_hardware(executable: Executable) -> bool:
 def obstacles(executable: Executable) -> Iterator[str]:
     """Yield why a graph cannot be run in one process; nothing if it can."""
     for process, builder in executable.proc_builders.items():
-        model: Any = getattr(builder, "proc_model", None)
         if not isinstance(builder, PyProcessBuilder):
             yield f"Process {label(process)} runs on hardware"
-        elif not issubclass(model, PyLoihiProcessModel):
+            continue
+        model = builder.proc_model
+        if not issubclass(model, PyLoihiProcessModel):
             yield f"model {model.__name__} of Process {label(process)} is asynchronous"
         elif model.run is not AbstractPyProcessModel.run or (
             model.start is not AbstractPyProcessModel.start

@@ -2,11 +2,14 @@
 
 import math
 import mmap
-from typing import Any
 
 import numpy as np
+from lava.magma.compiler.builders.py_builder import PyProcessBuilder
+from lava.magma.compiler.executable import Executable
+from lava.magma.compiler.utils import VarInitializer
 from lava.magma.core.model.py.model import AbstractPyProcessModel
 from lava.magma.runtime.mgmt_token_enums import MGMT_COMMAND, MGMT_RESPONSE, enum_to_np
+from lava.magma.runtime.runtime_services.runtime_service import PyRuntimeService
 from scipy.sparse import issparse
 
 from lava_ssm.runtime import variables
@@ -33,7 +36,7 @@ class VarBlock:
         self._bytes = self._elements.view(np.uint8)
 
     @classmethod
-    def for_graph(cls, executable: Any) -> "VarBlock":
+    def for_graph(cls, executable: Executable) -> "VarBlock":
         """Return a block that holds any one Var of a graph."""
         sizes = [
             _size(builder, initializer)
@@ -81,13 +84,13 @@ class VarBlock:
             name, text = bytes(self._bytes[:size]).decode(errors="replace").split("\n", 1)
             raise (ValueError if name == "ValueError" else TypeError)(text)
 
-    def serve(self, actor: Any) -> None:
+    def serve(self, actor: AbstractPyProcessModel | PyRuntimeService) -> None:
         """Let a model get and set its Vars through this block (called in the child)."""
         if isinstance(actor, AbstractPyProcessModel):
             actor._cmd_handlers[MGMT_COMMAND.GET_DATA[0]] = lambda: self._answer_get(actor)
             actor._cmd_handlers[MGMT_COMMAND.SET_DATA[0]] = lambda: self._answer_set(actor)
 
-    def _answer_get(self, model: Any) -> None:
+    def _answer_get(self, model: AbstractPyProcessModel) -> None:
         name = model.var_id_to_var_map[int(model.service_to_process.recv()[0])]
         try:
             self.put(variables.read(model, name))
@@ -95,7 +98,7 @@ class VarBlock:
             self.put_error(error)
         model.process_to_service.send(enum_to_np(0))
 
-    def _answer_set(self, model: Any) -> None:
+    def _answer_set(self, model: AbstractPyProcessModel) -> None:
         name = model.var_id_to_var_map[int(model.service_to_process.recv()[0])]
         model.service_to_process.recv()  # the number of elements that follow: none
         try:
@@ -106,7 +109,7 @@ class VarBlock:
         model.on_var_update()
 
 
-def _size(builder: Any, initializer: Any) -> int:
+def _size(builder: PyProcessBuilder, initializer: VarInitializer) -> int:
     size = math.prod(initializer.shape)
     if not variables.declared_sparse(builder, initializer.name):
         return size

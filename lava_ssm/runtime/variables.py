@@ -8,14 +8,20 @@ array of three rows: the elements' rows, columns and values.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
+from lava.magma.compiler.builders.py_builder import PyProcessBuilder
 from lava.magma.compiler.executable import Executable
+from lava.magma.core.model.py.model import AbstractPyProcessModel
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, issparse
 
-Values = NDArray[np.float64]
+Values: TypeAlias = NDArray[np.float64]
+Value: TypeAlias = np.ndarray | csr_matrix | str
+"""Of a Var, as the host has it."""
+Index: TypeAlias = int | slice | np.ndarray | tuple[int | slice | np.ndarray, ...] | None
+"""Of what to get or set in a Var; None for all."""
 
 _EXACT = 2**53  # integers up to here are float64s
 
@@ -24,9 +30,10 @@ _EXACT = 2**53  # integers up to here are float64s
 class Declared:
     """What is known of a Var before its graph runs."""
 
+    var_id: int
     name: str
     shape: tuple[int, ...]
-    initial: Any
+    initial: float | str | np.ndarray | csr_matrix
     is_sparse: bool
     process_id: int
     service: int
@@ -44,10 +51,10 @@ class Declared:
                 initial = builder.vars[model.name].value
                 is_sparse = declared_sparse(builder, model.name)
                 place = model.proc_id, model.runtime_srv_id
-                return cls(model.name, tuple(model.shape), initial, is_sparse, *place)
+                return cls(var_id, model.name, tuple(model.shape), initial, is_sparse, *place)
         raise AssertionError(f"no model holds Var '{model.name}'")
 
-    def places(self) -> tuple[NDArray[Any], NDArray[Any]]:
+    def places(self) -> tuple[np.ndarray, np.ndarray]:
         """Return rows and columns of the elements that a sparse Var has, row by row."""
         if not issparse(self.initial):  # one number for all
             rows, columns = np.indices(self.shape)
@@ -58,12 +65,12 @@ class Declared:
         return matrix.row, matrix.col
 
 
-def declared_sparse(builder: Any, name: str) -> bool:
+def declared_sparse(builder: PyProcessBuilder, name: str) -> bool:
     """Whether a model keeps a Var as a sparse matrix."""
     return issubclass(getattr(builder.proc_model, name).cls, csr_matrix)
 
 
-def own_sparse_vars(builder: Any, model: Any) -> None:
+def own_sparse_vars(builder: PyProcessBuilder, model: AbstractPyProcessModel) -> None:
     """Give a model its own copies of sparse Vars, of the class that it declares.
 
     Lava's builder hands over what the user gave: any class of sparse matrix, and integers of any
@@ -79,7 +86,7 @@ def own_sparse_vars(builder: Any, model: Any) -> None:
         setattr(model, name, matrix.astype(wide) if wide.kind == declared.kind else matrix)
 
 
-def read(model: Any, name: str) -> Values:
+def read(model: AbstractPyProcessModel, name: str) -> Values:
     """Return the elements of Var `name` of a model, as a copy.
 
     Raises
@@ -104,7 +111,7 @@ def read(model: Any, name: str) -> Values:
     return array.astype(np.float64).ravel()
 
 
-def write(model: Any, name: str, values: Values) -> None:
+def write(model: AbstractPyProcessModel, name: str, values: Values) -> None:
     """Set Var `name` of a model, which keeps its type.
 
     Raises
@@ -133,7 +140,7 @@ def write(model: Any, name: str, values: Values) -> None:
         raise TypeError(f"Var '{name}' holds {type(value).__name__}, which cannot be set.")
 
 
-def _cast(values: NDArray[Any], dtype: np.dtype[Any], name: str) -> NDArray[Any]:
+def _cast(values: Values, dtype: np.dtype, name: str) -> np.ndarray:
     """Bring values to a Var's type if that changes none of them but by rounding of floats."""
     if dtype.kind in "biu":
         low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
@@ -147,7 +154,7 @@ def _cast(values: NDArray[Any], dtype: np.dtype[Any], name: str) -> NDArray[Any]
     return values.astype(dtype)
 
 
-def refuse_complex(array: Any, name: str) -> None:
+def refuse_complex(array: csr_matrix, name: str) -> None:
     """Raise a TypeError for complex numbers, of which Lava would drop the imaginary part."""
     if array.dtype.kind == "c":
         raise TypeError(
@@ -156,7 +163,11 @@ def refuse_complex(array: Any, name: str) -> None:
         )
 
 
-def _numbers(value: Any, name: str) -> Values:
+def _dense(array: csr_matrix) -> np.ndarray:
+    return array.toarray() if issparse(array) else array
+
+
+def _numbers(value: object, name: str) -> Values:
     if np.ma.isMaskedArray(value):
         raise TypeError(f"Var '{name}': a masked array was given; fill it, its hidden values too")
     try:
@@ -178,7 +189,7 @@ def _numbers(value: Any, name: str) -> Values:
     return values
 
 
-def from_host(value: Any, index: Any, var: Declared, now: Callable[[], Any]) -> Values:
+def from_host(value: object, index: Index, var: Declared, now: Callable[[], object]) -> Values:
     """Return what `Var.set(value, index)` sends.
 
     Parameters
@@ -202,11 +213,10 @@ def from_host(value: Any, index: Any, var: Declared, now: Callable[[], Any]) -> 
         return _text(value, index, var)
     if issparse(value):
         refuse_complex(value, var.name)
-        value = value.toarray() if index is not None or not var.is_sparse else value
+        value = _dense(value) if index is not None or not var.is_sparse else value
     if index is not None:
-        whole, given = now(), _numbers(value, var.name)
-        whole = whole.toarray() if issparse(whole) else whole
-        whole[index] = given[index] if given.shape == whole.shape else given
+        whole, part = _dense(now()), _numbers(value, var.name)
+        whole[index] = part[index] if part.shape == whole.shape else part
         value = whole
     if var.is_sparse:
         return _sparse(value, var)
@@ -215,7 +225,7 @@ def from_host(value: Any, index: Any, var: Declared, now: Callable[[], Any]) -> 
     return values.ravel()
 
 
-def _text(value: Any, index: Any, var: Declared) -> Values:
+def _text(value: object, index: Index, var: Declared) -> Values:
     if not isinstance(value, str) or not isinstance(var.initial, str) or index is not None:
         raise TypeError(
             f"Var '{var.name}' holds {type(var.initial).__name__}, got {type(value).__name__}; "
@@ -236,39 +246,40 @@ def _check_shape(values: Values, var: Declared, size: int) -> None:
         )
 
 
-def _sparse(value: Any, var: Declared) -> Values:
+def _sparse(value: object, var: Declared) -> Values:
     rows, columns = var.places()
+    whole: np.ndarray | csr_matrix = value
     if not issparse(value):
         values = _numbers(value, var.name)
         _check_shape(values, var, rows.size)
         if values.shape == rows.shape:
             return np.stack([rows, columns, values])
-        value = values.reshape(var.shape)
-    if value.shape != var.shape:
-        raise ValueError(f"Var '{var.name}' has shape {var.shape}, got {value.shape}")
-    given = csr_matrix(value, copy=True)
-    given.sum_duplicates()
-    if given.nnz < rows.size and issparse(value) and issparse(var.initial):
+        whole = values.reshape(var.shape)
+    if whole.shape != var.shape:
+        raise ValueError(f"Var '{var.name}' has shape {var.shape}, got {whole.shape}")
+    matrix = csr_matrix(whole, copy=True)
+    matrix.sum_duplicates()
+    if matrix.nnz < rows.size and issparse(value) and issparse(var.initial):
         raise ValueError(
-            f"Var '{var.name}' is sparse with {rows.size} elements, got {given.nnz}: elements that "
-            "are zero must be there too, or give an array"
+            f"Var '{var.name}' is sparse with {rows.size} elements, got {matrix.nnz}: elements "
+            "that are zero must be there too, or give an array"
         )
-    given = given.tocoo()
+    matrix = matrix.tocoo()
     have = rows.astype(np.int64) * var.shape[1] + columns
-    places = given.row.astype(np.int64) * var.shape[1] + given.col
+    places = matrix.row.astype(np.int64) * var.shape[1] + matrix.col
     known = np.isin(places, have)
     if not known.all():
-        where = int(given.row[~known][0]), int(given.col[~known][0])
+        where = int(matrix.row[~known][0]), int(matrix.col[~known][0])
         raise ValueError(
             f"Var '{var.name}' is sparse and has no element at {where}: elements that were not "
             "there at the beginning cannot be set"
         )
     values = np.zeros(rows.size)
-    values[np.searchsorted(have, places)] = _numbers(given.data, var.name)
+    values[np.searchsorted(have, places)] = _numbers(matrix.data, var.name)
     return np.stack([rows, columns, values])
 
 
-def to_host(values: Values, var: Declared, index: Any) -> Any:
+def to_host(values: Values, var: Declared, index: Index) -> Value:
     """Return what `Var.get(index)` returns: an array of the Var's shape, a csr_matrix, a str."""
     if isinstance(var.initial, str):
         return bytes(values.astype(np.uint8)).decode("ascii")

@@ -5,7 +5,7 @@ from lava_ssm.runtime.scheduler import Task, Turn
 
 
 def turns(needs: dict[str, str]) -> list[Turn]:
-    tasks = {name: Task(name, None) for name in needs}
+    tasks = {name: Task(name) for name in needs}
     for name, senders in needs.items():
         tasks[name].needs = {tasks[sender] for sender in senders}
     return [(task, lambda: None) for task in tasks.values()]

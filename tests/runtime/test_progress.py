@@ -56,7 +56,7 @@ def test_what_a_model_raises_is_raised(on_runtime: Run) -> None:
 
 @pytest.mark.parametrize("n_steps", [0, -3, 1.5, True, "10"])
 def test_a_wrong_number_of_steps_is_refused(n_steps: Any) -> None:
-    with pytest.raises(ValueError, match="n_steps must be a whole number of 1 or more"):
+    with pytest.raises(ValueError, match=r"n_steps must be an integer in \[1, "):
         runtime.run(chain(2)[0], n_steps, CFG)
 
 

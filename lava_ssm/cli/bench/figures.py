@@ -2,7 +2,7 @@
 
 from collections.abc import Container, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lava_ssm import files
 from lava_ssm.cli.bench.rows import Row, Unit, digits
@@ -13,6 +13,8 @@ with needed("matplotlib"):
     from matplotlib.patches import Patch
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from lava_ssm.cli.bench.comparison import Comparison
 
 COLORS = {"measured": "C0", "modelled": "C1", "published": "0.6"}
@@ -42,9 +44,7 @@ def draw_bars(comparisons: Sequence["Comparison"], title: str, path: Path) -> No
             axis.set_xlabel(label)
         line[0].set_yticks(places, [_name(row) for row in rows], fontsize=8)
         line[0].invert_yaxis()
-        line[0].set_title(
-            f"{comparison.network}, {unit} by {unit}", fontsize=10, loc="left", parse_math=False
-        )
+        _title(line[0], comparison, unit)
     _finish(figure, title, {row.kind for _, _, rows in bands for row in rows})
     files.write_figure(path, figure, dpi=130)
 
@@ -66,9 +66,7 @@ def draw_products(comparisons: Sequence["Comparison"], title: str, path: Path) -
             axis.set_yticks(places, [_name(row) for row in rows], fontsize=8)
             axis.invert_yaxis()
             axis.set(xscale="log", xlabel=f"energy x latency of a {unit}, Loihi 2 = 1")
-            axis.set_title(
-                f"{comparison.network}, {unit} by {unit}", fontsize=10, loc="left", parse_math=False
-            )
+            _title(axis, comparison, unit)
             axis.set_xlim(min(0.3, *ratios) / 2, max(ratios) * 20)
     kinds = {row.kind for _, both in bands for rows in both for row in rows}
     note = "" if "measured" in kinds else "   (energy of this CPU was not measured)"
@@ -76,7 +74,7 @@ def draw_products(comparisons: Sequence["Comparison"], title: str, path: Path) -
     files.write_figure(path, figure, dpi=130)
 
 
-def _bars(axis: Any, rows: Sequence[Row], what: str, scale: float) -> None:
+def _bars(axis: "Axes", rows: Sequence[Row], what: str, scale: float) -> None:
     """Draw a row's value as a bar with its number, a model's interval as a line."""
     values = [scale * (getattr(row, what) or 0) for row in rows]
     known = [value for value in values if value]
@@ -114,7 +112,7 @@ def _base(rows: Sequence[Row]) -> float:
     raise ValueError("rows: none of them is of Loihi 2")
 
 
-def _title(axes: Any, comparison: "Comparison", unit: Unit) -> None:
+def _title(axes: "Axes", comparison: "Comparison", unit: Unit) -> None:
     text = f"{comparison.network}, {unit} by {unit}"
     axes.set_title(text, fontsize=10, loc="left", parse_math=False)  # a name is no formula
 
@@ -123,7 +121,7 @@ def _name(row: Row) -> str:
     return f"{row.device}: {row.mode}"
 
 
-def _finish(figure: Any, title: str, kinds: Container[str]) -> None:
+def _finish(figure: Figure, title: str, kinds: Container[str]) -> None:
     handles = [Patch(color=color, label=kind) for kind, color in COLORS.items() if kind in kinds]
     figure.legend(handles=handles, loc="outside upper right", ncols=3, frameon=False)
     figure.suptitle(title, fontsize=11, x=0.01, ha="left", parse_math=False)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
@@ -143,10 +143,11 @@ def _lava(
     from lava.magma.core.run_configs import Loihi2SimCfg
 
     from lava_ssm import proc, runtime
+    from lava_ssm.proc.abstract_network import AbstractNetwork
 
     n, samples = len(tokens), 1 + ROUNDS
     kind = proc.FusedSSMNetwork if case.fused else proc.SSMNetwork
-    net: Any = kind(network, schedule=case.schedule, reset_every=n)
+    net: AbstractNetwork = kind(network, schedule=case.schedule, reset_every=n)
     x = np.broadcast_to(tokens, (samples, *tokens.shape)).copy()
     tokens_in, collected = proc.source(x, net), proc.sink(net, samples * n)
     tokens_in.s_out.connect(net.a_in)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from rich.table import Table
 from rich.text import Text
@@ -56,7 +56,7 @@ class Row:
         """Joule seconds: energy times latency."""
         return None if self.energy is None else self.energy * self.latency
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Plain data, in seconds, joules and units a second."""
         return {**asdict(self), "energy_delay_product": self.energy_delay_product}
 

@@ -4,11 +4,12 @@
 import lava_ssm.runtime  # noqa: F401  # isort: skip
 from dataclasses import dataclass
 from io import StringIO
-from typing import Any
 
 import numpy as np
+from lava.magma.core.process.ports.ports import InPort, OutPort
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.run_conditions import RunSteps
+from lava.magma.core.run_configs import RunConfig
 from lava.proc.io.sink import RingBuffer as Sink
 from lava.proc.io.source import RingBuffer as Source
 from numpy.typing import ArrayLike, NDArray
@@ -59,10 +60,10 @@ class Graph:
     def __init__(self, network: FixedNetwork, parts: Parts) -> None:
         self.network = network
         self.processes: dict[str, AbstractProcess] = {}
-        self.entries: tuple[Any, ...] = ()
-        self.s_out: Any = None
+        self.entries: tuple[InPort, ...] = ()
+        self.s_out: OutPort
         self._parts = parts
-        sent: dict[int | None, Any] = {None: None}
+        sent: dict[int | None, OutPort | None] = {None: None}
         for n, p in enumerate(network.lowered):
             (c,) = p.inputs
             synapses = self._synapses(p, c)
@@ -98,7 +99,7 @@ class Graph:
             return self._parts.states(p.neurons, name)
         return self._parts.relay(p.neurons.n_neurons, p.activation is Activation.RELU, name)
 
-    def _receive(self, source: Any, synapses: list[AbstractProcess]) -> None:
+    def _receive(self, source: OutPort | None, synapses: list[AbstractProcess]) -> None:
         ports = tuple(synapse.in_ports.s_in for synapse in synapses)
         if source is None:
             self.entries = ports
@@ -136,11 +137,11 @@ class Lowered:
         """Time steps from a token's entry to its output; a token enters each step."""
         return self.network.latency
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[dict[str, object]]:
         """Give what there is, Process by Process, as data."""
         return [_row(name, process) for name, process in self.processes.items()]
 
-    def run(self, x: ArrayLike, run_cfg: Any = None) -> NDArray[np.int64]:
+    def run(self, x: ArrayLike, run_cfg: RunConfig | None = None) -> NDArray[np.int64]:
         """Run tokens on a chip. **Never tried**: no public Loihi 2 was there to try it on.
 
         Parameters
@@ -238,7 +239,7 @@ def sample(network: FixedNetwork, x: ArrayLike) -> NDArray[np.int64]:
     return tokens
 
 
-def emitted(network: FixedNetwork, outputs: NDArray[Any]) -> NDArray[Any]:
+def emitted(network: FixedNetwork, outputs: np.ndarray) -> np.ndarray:
     """Apply the readout to the outputs (time, d_output): a running sum is taken on the host."""
     if network.readout is Readout.MEAN_OVER_TIME:
         return np.asarray(np.cumsum(outputs, axis=0))
@@ -295,7 +296,7 @@ def _check_filters(i: int, layer: Filters) -> None:
         )
 
 
-def _adapters(d_input: int, d_output: int) -> tuple[Any, Any]:
+def _adapters(d_input: int, d_output: int) -> tuple[AbstractProcess, AbstractProcess]:
     from lava.proc.embedded_io.spike import NxToPyAdapter, PyToNxAdapter  # of lava-loihi
 
     return (
@@ -304,8 +305,8 @@ def _adapters(d_input: int, d_output: int) -> tuple[Any, Any]:
     )
 
 
-def _row(name: str, process: AbstractProcess) -> dict[str, Any]:
-    row: dict[str, Any] = {"name": name, "process": type(process).__name__}
+def _row(name: str, process: AbstractProcess) -> dict[str, object]:
+    row: dict[str, object] = {"name": name, "process": type(process).__name__}
     params = process.proc_params
     if params.get("weight_exp") is not None:
         weights = process.vars.weights.init
@@ -315,8 +316,7 @@ def _row(name: str, process: AbstractProcess) -> dict[str, Any]:
         row["num_message_bits"] = params["num_message_bits"]
         row["synapses"] = int(getattr(weights, "nnz", np.size(weights)))
         return row
-    shape: Any = process.s_out.shape
-    row["shape"] = shape
+    row["shape"] = process.s_out.shape
     for key in ("s4_exp", "inp_exp", "vth"):
         if hasattr(process, key):
             row[key] = int(np.max(getattr(process, key).init))

@@ -1,7 +1,11 @@
 """Whether there is a chip, and what is missing where there is none."""
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lava.magma.core.process.process import AbstractProcess
+    from lava.magma.core.run_configs import RunConfig
 
 ACCESS = (
     "lava-loihi, Intel's closed extension of Lava, and Loihi 2 systems are given to members of the "
@@ -55,7 +59,7 @@ def check() -> None:
         raise HardwareUnavailableError(f"no Loihi 2 to run on: {reason}. {ACCESS}.")
 
 
-def chip_only(**options: Any) -> Any:
+def chip_only(**options: object) -> "RunConfig":
     """Make a `Loihi2HwCfg` that never falls back to the CPU for a Process of a lowered graph.
 
     Parameters
@@ -74,7 +78,7 @@ def chip_only(**options: Any) -> Any:
     from lava_ssm.loihi2.lowering.parts import ON_CHIP
 
     class ChipOnly(Loihi2HwCfg):
-        def select(self, proc: Any, proc_models: list[Any]) -> Any:
+        def select(self, proc: "AbstractProcess", proc_models: list[type]) -> type:
             chosen = super().select(proc, proc_models)
             if isinstance(proc, ON_CHIP) and issubclass(chosen, AbstractPyProcessModel):
                 raise HardwareUnavailableError(

@@ -1,7 +1,6 @@
 """The Processes of a lowered graph: as the chip takes them, and in floating point."""
 
 from abc import ABC, abstractmethod
-from typing import Any
 
 import numpy as np
 from lava.magma.core.process.process import AbstractProcess
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from lava_ssm.network import Filters
-from lava_ssm.numerics import dequantize
+from lava_ssm.numerics import IntArray, dequantize
 from lava_ssm.proc.relay.process import Relay
 
 ON_CHIP = (Dense, Sparse, S4d, GradedVec, GradedReluVec)
@@ -29,7 +28,7 @@ class Parts(ABC):
     """What a graph is made of, one method for each kind of Process."""
 
     @abstractmethod
-    def dense(self, weights: NDArray[Any], weight_exp: int, name: str) -> AbstractProcess:
+    def dense(self, weights: np.ndarray, weight_exp: int, name: str) -> AbstractProcess:
         """Synapses of a full matrix (d_output, d_input), mixed signs."""
 
     @abstractmethod
@@ -67,7 +66,7 @@ class ChipParts(Parts):
     Sign modes are always given, for Lava would guess them from the values.
     """
 
-    def dense(self, weights: NDArray[Any], weight_exp: int, name: str) -> AbstractProcess:
+    def dense(self, weights: np.ndarray, weight_exp: int, name: str) -> AbstractProcess:
         """Stock `Dense`."""
         return Dense(
             weights=weights,
@@ -110,7 +109,7 @@ class FloatParts(Parts):
     That model has no shift of its own: the synapses behind it make up for it.
     """
 
-    def dense(self, weights: NDArray[Any], weight_exp: int, name: str) -> AbstractProcess:
+    def dense(self, weights: np.ndarray, weight_exp: int, name: str) -> AbstractProcess:
         """Stock `Dense`."""
         scaled = weights * 2.0**weight_exp
         return Dense(weights=scaled, num_message_bits=MESSAGE_BITS, name=name)
@@ -133,7 +132,7 @@ class FloatParts(Parts):
         return Relay(shape=(size,), relu=relu, tag="floating_pt", name=name)
 
 
-def _complex(mantissas: NDArray[np.int64], exponent: Any) -> NDArray[np.complex128]:
+def _complex(mantissas: IntArray, exponent: int | IntArray) -> NDArray[np.complex128]:
     """Values (d_model * d_state,) that times 2^exponent are the mantissas exactly."""
     values = dequantize(mantissas, int(np.max(exponent)))  # (d_model, d_state, 2)
     return np.asarray(values[..., 0] + 1j * values[..., 1]).ravel()

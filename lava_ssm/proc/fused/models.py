@@ -2,13 +2,13 @@
 
 import math
 from collections import deque
-from typing import Any
 
 import numpy as np
 from lava.magma.core.decorator import implements, requires, tag
 from lava.magma.core.model.py.model import PyLoihiProcessModel
 from lava.magma.core.model.py.ports import PyInPort, PyOutPort
 from lava.magma.core.model.py.type import LavaPyType
+from lava.magma.core.process.process import ProcessParameters
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
@@ -24,7 +24,7 @@ class AbstractFusedModel(PyLoihiProcessModel):
     kind: type
     """Of a token, as the engine takes it."""
 
-    def __init__(self, proc_params: Any) -> None:
+    def __init__(self, proc_params: ProcessParameters) -> None:
         super().__init__(proc_params)
         self.entry: Schedule = proc_params["entry"]
         self.exit: Schedule = proc_params["exit"]

@@ -2,11 +2,11 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from types import EllipsisType
 
 import numpy as np
 from lava.magma.core.process.variable import Var
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from lava_ssm.engine import checked_state
 from lava_ssm.network import FixedNetwork, Network, check_network
@@ -41,10 +41,10 @@ class FusedState:
     bits: int | None
 
     @property
-    def _place(self) -> tuple[Any, ...]:
+    def _place(self) -> tuple[EllipsisType, slice, slice]:
         return ..., slice(self.first, self.first + self.n_states), slice(None)
 
-    def get(self) -> NDArray[Any]:
+    def get(self) -> np.ndarray:
         """Read the state, (*shape, 2): real, imaginary."""
         part = var_value(self.var)[self._place].reshape(*self.shape, 2)
         return part.astype(np.float64 if self.bits is None else np.int64)

@@ -2,7 +2,6 @@
 
 import contextlib
 import math
-from typing import Any
 
 import numpy as np
 from lava.magma.core.decorator import implements, requires, tag
@@ -10,11 +9,10 @@ from lava.magma.core.model.py.model import PyLoihiProcessModel
 from lava.magma.core.model.py.ports import PyInPort
 from lava.magma.core.model.py.type import LavaPyType
 from lava.magma.core.process.ports.ports import InPort
-from lava.magma.core.process.process import AbstractProcess
+from lava.magma.core.process.process import AbstractProcess, ProcessParameters
 from lava.magma.core.process.variable import Var
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
-from numpy.typing import NDArray
 
 from lava_ssm.numerics import check_memory, integer, shown
 from lava_ssm.proc import checks
@@ -69,7 +67,7 @@ class Sink(AbstractProcess):
         self.data = Var(shape=(capacity, *shape), init=0)
         self.count = Var(shape=(1,), init=0)
 
-    def take(self) -> NDArray[Any]:
+    def take(self) -> np.ndarray:
         """Take out the outputs that have come since the last call, between runs.
 
         Returns
@@ -94,7 +92,7 @@ class Sink(AbstractProcess):
 class AbstractSinkModel(PyLoihiProcessModel):
     """Writes down the output that a step carries, if it is a token's."""
 
-    def __init__(self, proc_params: Any) -> None:
+    def __init__(self, proc_params: ProcessParameters) -> None:
         super().__init__(proc_params)
         self.schedule: Schedule = proc_params["schedule"]
         self.capacity: int = proc_params["capacity"]

@@ -1,7 +1,6 @@
 """Feeding tokens to a graph."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import numpy as np
 from lava.magma.core.decorator import implements, requires, tag
@@ -9,7 +8,7 @@ from lava.magma.core.model.py.model import PyLoihiProcessModel
 from lava.magma.core.model.py.ports import PyOutPort
 from lava.magma.core.model.py.type import LavaPyType
 from lava.magma.core.process.ports.ports import OutPort
-from lava.magma.core.process.process import AbstractProcess
+from lava.magma.core.process.process import AbstractProcess, ProcessParameters
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from numpy.typing import ArrayLike
@@ -67,7 +66,7 @@ class Source(AbstractProcess):
 class AbstractSourceModel(PyLoihiProcessModel):
     """Takes the next token on its turn."""
 
-    def __init__(self, proc_params: Any) -> None:
+    def __init__(self, proc_params: ProcessParameters) -> None:
         super().__init__(proc_params)
         self.schedule: Schedule = proc_params["schedule"]
         self.tokens: Iterator[np.ndarray] = iter(proc_params["tokens"])

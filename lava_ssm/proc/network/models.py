@@ -1,16 +1,18 @@
 """How a network is made of Processes: one graph for floating and fixed point."""
 
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 from lava.magma.core.decorator import implements, requires, tag
 from lava.magma.core.model.sub.model import AbstractSubProcessModel
+from lava.magma.core.process.ports.ports import InPort, OutPort
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from lava.proc.dense.process import Dense
 from lava.proc.sparse.process import Sparse
 from lava.utils.weightutils import SignMode
+from numpy.typing import ArrayLike
 from scipy.sparse import csr_matrix
 
 from lava_ssm.engine.compiled import Relays, RunningSum, StateNeurons
@@ -28,13 +30,26 @@ from lava_ssm.network import (
     Readout,
     Recurrence,
 )
-from lava_ssm.numerics import CHIP
+from lava_ssm.numerics import CHIP, Arithmetic, IntArray
 from lava_ssm.proc.network.process import STATE_VARS, SSMNetwork
 from lava_ssm.proc.neuron import FIXED, FLOATING, AbstractNeuron
 from lava_ssm.proc.output.process import Output
 from lava_ssm.proc.readout.process import Readout as ReadoutNeurons
 from lava_ssm.proc.relay.process import Relay
 from lava_ssm.proc.states.process import States
+
+
+class _Common(TypedDict):
+    """What all neurons take."""
+
+    tag: str
+    shift: ArrayLike
+    arithmetic: Arithmetic
+    period: int
+    offset: int
+    reset_every: int | None
+    name: str
+
 
 _SPARSE = 0.5
 """Share of weights that are not zero below which a synapse is a `Sparse`."""
@@ -61,7 +76,7 @@ class _Graph:
         self.rules = proc.network.arithmetic if isinstance(proc.network, FixedNetwork) else CHIP
         self.parts: dict[str, AbstractProcess] = {}
         # of each population, None the input, what it sends, then one, two, ... time steps later
-        self.sent: dict[int | None, list[Any]] = {None: [proc.in_ports.a_in]}
+        self.sent: dict[int | None, list[InPort | OutPort]] = {None: [proc.in_ports.a_in]}
         if self.is_fixed:
             self._load_kernels()
         populations = proc.network.lowered
@@ -88,7 +103,7 @@ class _Graph:
         made = [self._synapse(p, c) for c in p.connections]
         inputs = made[: len(p.inputs)]
         name = f"stage{p.stage}_{p.name}"
-        common: dict[str, Any] = {
+        common: _Common = {
             "tag": self.proc.tag,
             "shift": inputs[0][1],
             "arithmetic": self.rules,
@@ -107,11 +122,11 @@ class _Graph:
                 residual=None,
                 activation=Activation.NONE | Activation.RELU,
             ):
-                common["relu"] = p.activation is Activation.RELU
+                relu = p.activation is Activation.RELU
                 if readout is Readout.MEAN_OVER_TIME:
-                    neurons = ReadoutNeurons((n,), not self.is_fixed, **common)
+                    neurons = ReadoutNeurons((n,), not self.is_fixed, relu=relu, **common)
                 else:
-                    neurons = Relay((n,), **common)
+                    neurons = Relay((n,), relu, **common)
             case Population(Affine() | Product() as operation):
                 neurons = Output(
                     operation,
@@ -127,7 +142,7 @@ class _Graph:
             sums.connect(getattr(neurons.in_ports, port))
         return neurons
 
-    def _synapse(self, p: Population, c: Connection) -> tuple[Any, Any]:
+    def _synapse(self, p: Population, c: Connection) -> tuple[OutPort, ArrayLike]:
         """Give what a connection's synapse accumulates, and the shift that is left to neurons."""
         match c.synapse:
             case Matrix(weights, shift):
@@ -140,7 +155,7 @@ class _Graph:
                 return self._ones(name, self._delayed(c.source, c.delay), synapse), 0
         raise TypeError(f"no Process for a {type(c.synapse).__name__}")
 
-    def _delayed(self, source: int | None, steps: int) -> Any:
+    def _delayed(self, source: int | None, steps: int) -> InPort | OutPort:
         """Give what a population sends so many steps later, through as many synapses of ones."""
         chain = self.sent[source]
         network = self.proc.network
@@ -150,15 +165,17 @@ class _Graph:
             chain.append(self._ones(f"{name}_delay{len(chain)}", chain[-1], Ones(width, width)))
         return chain[steps]
 
-    def _ones(self, name: str, source: Any, synapse: Ones) -> Any:
+    def _ones(self, name: str, source: InPort | OutPort, synapse: Ones) -> OutPort:
         # mixed signs would keep even weights only and turn the ones into zeros
         weights = synapse.weights(np.int32 if self.is_fixed else float)
         return self._add(name, Sparse, source, weights=weights, sign_mode=SignMode.EXCITATORY)
 
-    def _matrix(self, name: str, source: Any, weights: np.ndarray, amount: Any) -> tuple[Any, Any]:
+    def _matrix(
+        self, name: str, source: InPort | OutPort, weights: np.ndarray, amount: int | IntArray
+    ) -> tuple[OutPort, ArrayLike]:
         """Add a stock `Dense`, or `Sparse` where few weights are not zero."""
-        given: dict[str, Any] = {}
-        rest: Any = 0
+        given: dict[str, object] = {}
+        rest: ArrayLike = 0
         if self.is_fixed:
             common, rest = split_shift(amount)
             weights = 2 * weights  # a mixed-sign weight is even: 2 m for the mantissa m
@@ -167,7 +184,7 @@ class _Graph:
             return self._add(name, Sparse, source, weights=csr_matrix(weights), **given), rest
         return self._add(name, Dense, source, weights=weights, **given), rest
 
-    def _add(self, name: str, kind: type, source: Any, **given: Any) -> Any:
+    def _add(self, name: str, kind: type, source: InPort | OutPort, **given: object) -> OutPort:
         synapse = kind(num_message_bits=24, name=f"{self.proc.name}.{name}", **given)
         self.parts[name] = synapse
         source.connect(synapse.in_ports.s_in)

@@ -2,11 +2,10 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from lava.magma.core.process.variable import Var
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from lava_ssm.engine import checked_state
 from lava_ssm.network import FixedNetwork, Network, Population
@@ -37,7 +36,7 @@ class LayerState:
     shape: tuple[int, ...]
     bits: int | None
 
-    def get(self) -> NDArray[Any]:
+    def get(self) -> np.ndarray:
         """Read the state, (*shape, 2): real, imaginary; mantissas in a fixed network."""
         parts = [np.reshape(var_value(var), self.shape) for var in (self.re, self.im)]
         return np.stack(parts, axis=-1).astype(np.float64 if self.bits is None else np.int64)

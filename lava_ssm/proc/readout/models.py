@@ -1,10 +1,9 @@
 """How the readout of a mean over time behaves, in floating and in fixed point."""
 
-from typing import Any
-
 import numpy as np
 from lava.magma.core.decorator import implements, requires, tag
 from lava.magma.core.model.py.type import LavaPyType
+from lava.magma.core.process.process import ProcessParameters
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
@@ -22,7 +21,7 @@ class PyReadoutModelFixed(AbstractRelayModelFixed):
 
     total: np.ndarray = LavaPyType(np.ndarray, np.int32)
 
-    def __init__(self, proc_params: Any) -> None:
+    def __init__(self, proc_params: ProcessParameters) -> None:
         super().__init__(proc_params)
         self.sums = RunningSum(proc_params["arithmetic"])
 

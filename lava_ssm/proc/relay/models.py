@@ -1,9 +1,8 @@
 """How relays behave, in floating and in fixed point."""
 
-from typing import Any
-
 import numpy as np
 from lava.magma.core.decorator import implements, requires, tag
+from lava.magma.core.process.process import ProcessParameters
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
@@ -20,7 +19,7 @@ from lava_ssm.proc.relay.process import Relay
 class AbstractRelayModelFixed(AbstractFixedNeuronModel):
     """Bit-accurate: the integers of `lava_ssm.engine.reference.fixed.message`."""
 
-    def __init__(self, proc_params: Any) -> None:
+    def __init__(self, proc_params: ProcessParameters) -> None:
         super().__init__(proc_params)
         self.relays = Relays(*(proc_params[name] for name in ("relu", "shift", "arithmetic")))
 

@@ -1,10 +1,9 @@
 """How neurons with a state behave, in floating and in fixed point."""
 
-from typing import Any
-
 import numpy as np
 from lava.magma.core.decorator import implements, requires, tag
 from lava.magma.core.model.py.type import LavaPyType
+from lava.magma.core.process.process import ProcessParameters
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
@@ -38,7 +37,7 @@ class PyStatesModelFixed(AbstractStatesModel, AbstractFixedNeuronModel):
     state_re: np.ndarray = LavaPyType(np.ndarray, np.int32)
     state_im: np.ndarray = LavaPyType(np.ndarray, np.int32)
 
-    def __init__(self, proc_params: Any) -> None:
+    def __init__(self, proc_params: ProcessParameters) -> None:
         super().__init__(proc_params)
         given = (proc_params[name] for name in ("neurons", "arithmetic", "shift"))
         self.neurons = StateNeurons(*given)

@@ -1,0 +1,146 @@
+"""What the wheel is on each Python: size, times, tests, the demonstration; for README's table.
+
+make pythons    (PYTHONS="3.12 3.13": these alone)
+
+Each Python gets two fresh environments from the wheel in dist/: the core alone, which is measured
+and then tested with what `make test-core` installs, and `[train,lava]` with Lava, for
+`lava-ssm demo`. Needs uv, and the Pythons; takes about ten minutes and 6 GB for each.
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.machine import machine
+from lava_ssm import files
+from scripts.check_dist import tracked
+
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "benchmarks/results/pythons.json"
+PYTHONS = ("3.10", "3.11", "3.12", "3.13")
+FIRST = "import numpy as np, lava_ssm as ssm; ssm.load('ns4d-smnist').run(np.zeros((1, 784, 1)))"
+
+Row = dict[str, object]
+
+
+class Environment:
+    """A fresh virtual environment in which the wheel is installed."""
+
+    def __init__(self, folder: Path, python: str, wheel: Path, extras: str = "") -> None:
+        self.folder, self.python = folder, python
+        # neither this checkout nor machine code that is already compiled
+        self.environ = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+        self.environ |= {"NUMBA_CACHE_DIR": str(folder / "kernels"), "COLUMNS": "120"}
+        self._uv("venv", "--quiet", "--seed", "--python", python, str(folder))
+        self.wheel = str(wheel)
+        self.install(extras)
+
+    def _uv(self, *arguments: str) -> None:
+        subprocess.run(["uv", *arguments], check=True, cwd=self.folder.parent)
+
+    def install(self, extras: str) -> None:
+        """Install the wheel with extras, all else in the versions of constraints/."""
+        constraints = str(ROOT / f"constraints/{self.python}.txt")
+        to = ("--python", str(self.folder / "bin/python"))
+        self._uv("pip", "install", "--quiet", *to, "--constraint", constraints, self.wheel + extras)
+
+    def run(self, command: str, *arguments: str, cwd: Path | None = None) -> str:
+        """Run a command of the environment; its output, whatever its exit code."""
+        return subprocess.run(
+            [str(self.folder / "bin" / command), *arguments],
+            cwd=cwd or self.folder,
+            env=self.environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        ).stdout
+
+    def seconds(self, *command: str, repeats: int = 9) -> float:
+        """Measure the least time of a command, from its start to its end."""
+        times = []
+        for _ in range(repeats):
+            start = time.perf_counter()
+            self.run(*command)
+            times.append(time.perf_counter() - start)
+        return round(min(times), 2)
+
+
+def measure(core: Environment) -> Row:
+    """Measure the core: its size with bytecode, and how soon it answers."""
+    core.run("python", "-m", "pip", "uninstall", "--yes", "--quiet", "pip", "setuptools")
+    library = next((core.folder / "lib").glob("python*"))
+    core.run("python", "-m", "compileall", "-q", str(library))
+    size = sum(f.stat().st_size for f in library.rglob("*") if f.is_file() and not f.is_symlink())
+    return {
+        "numpy": core.run("python", "-c", "import numpy; print(numpy.__version__)").strip(),
+        "size_mb": round(size / 1e6),
+        "interpreter_s": core.seconds("python", "-c", "pass"),
+        "version_s": core.seconds("lava-ssm", "--version"),
+        "refusal_s": core.seconds("lava-ssm", "map", "none"),
+        "import_s": core.seconds("python", "-c", "import lava_ssm"),
+        "first_run_s": core.seconds("python", "-c", FIRST, repeats=1),
+        "later_run_s": core.seconds("python", "-c", FIRST),
+    }
+
+
+def test(core: Environment) -> Row:
+    """Run the tests that need neither PyTorch nor Lava, against the wheel."""
+    core.install("[audio,data,plot,test]")
+    copy = core.folder / "tests"
+    for name in sorted(tracked()):
+        if not name.startswith("lava_ssm/"):
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, copy / name)
+    told = core.run("python", "-m", "pytest", "-n", "2", "-m", "not slow", cwd=copy)
+    print(told[-2000:])
+    counts = {
+        name: int(count) for count, name in re.findall(r"(\d+) (passed|failed|error|skipped)", told)
+    }
+    return {f"tests_{name}": counts.get(name, 0) for name in ("passed", "failed", "skipped")}
+
+
+def demonstrate(whole: Environment) -> Row:
+    """Install Lava as a user does, and run the demonstration."""
+    told = whole.run("lava-ssm", "install-lava")
+    print(told)
+    told = whole.run("lava-ssm", "demo")
+    print(told)
+    accuracies = re.findall(r"(?:PyTorch|engine|Lava), .*?│ *([\d.]+%) *│", told)
+    equal = re.search(r"on (\d+) of (\d+) tokens", told)
+    return {
+        "torch": whole.run("python", "-c", "import torch; print(torch.__version__)").strip(),
+        "demo_accuracy": accuracies,
+        "demo_equal_tokens": list(map(int, equal.groups())) if equal else None,
+    }
+
+
+def main() -> None:
+    """Measure, and leave a JSON file."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("pythons", nargs="*", default=PYTHONS, help="3.10 to 3.13")
+    parser.add_argument("--json", type=Path, default=RESULTS)
+    arguments = parser.parse_args()
+    (wheel,) = (ROOT / "dist").glob("*.whl")
+    rows = json.loads(arguments.json.read_text())["pythons"] if arguments.json.exists() else {}
+    for python in arguments.pythons:
+        with tempfile.TemporaryDirectory() as folder:
+            core = Environment(Path(folder) / "core", python, wheel)
+            row = measure(core) | test(core)
+            shutil.rmtree(core.folder)
+            whole = Environment(Path(folder) / "whole", python, wheel, "[train,lava]")
+            rows[python] = row | demonstrate(whole)
+        print(python, rows[python], flush=True)
+        report = {"command": "make pythons", "machine": machine(), "pythons": rows}
+        files.write(arguments.json, json.dumps(report, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
