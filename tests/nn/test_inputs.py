@@ -115,7 +115,7 @@ def nan_at(x: torch.Tensor, *place: int, value: float = torch.nan) -> torch.Tens
         (lambda x, y: (x, y - 1), ValueError, r"labels must be integers in \[0, 1\].*got -1 of"),
         (lambda x, y: (x, y + 0.5), ValueError, r"labels must .*; got 0.5 of sample 0"),
         (lambda x, y: (x, nan_at(y, 7)), ValueError, "labels must .*; got nan of sample 7"),
-        (lambda x, y: (x, y.numpy() + 2**63), ValueError, "labels must .* of sample 0"),
+        (lambda x, y: (x, y.numpy() + 2.0**63), ValueError, "labels must .* of sample 0"),
         (lambda x, y: (x, torch.eye(2)[y]), ValueError, r"labels .*\(samples,\), .*one-hot"),
         (lambda x, y: (x, y[:, None]), ValueError, r"labels must have shape \(samples,\), got"),
         (lambda x, y: (x, ["a"] * len(x)), TypeError, "labels must be integers"),

@@ -402,6 +402,8 @@ processes[0].stop()
 def test_a_process_that_was_forked_while_a_graph_runs_can_run_its_own(start: Starter) -> None:
     code, out, err = start(
         """
+import warnings
+warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of any fork beside threads
 np.random.seed(3)
 wanted = np.random.rand()
 np.random.seed(3)
