@@ -1,11 +1,12 @@
 """The command line, `lava-ssm`: one thin file a command."""
 
 import io
+import shutil
 import sys
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 import lava_ssm
 from lava_ssm.cli.bench import bench
@@ -22,6 +23,9 @@ from lava_ssm.cli.quantize import quantize_network
 from lava_ssm.cli.train import train
 from lava_ssm.cli.train_denoiser import train_denoiser
 
+_BOXES = 100
+"""Columns that help in boxes takes: on fewer the names of long options would be cut."""
+
 
 class _Commands(TyperGroup):
     """Commands that print on any stream: what its encoding lacks becomes a question mark."""
@@ -29,7 +33,15 @@ class _Commands(TyperGroup):
     def main(self, *args: Any, **kwargs: Any) -> Any:
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="replace")
+        if shutil.get_terminal_size().columns < _BOXES:
+            _without_boxes(self)
         return super().main(*args, **kwargs)
+
+
+def _without_boxes(command: TyperCommand | TyperGroup) -> None:
+    command.rich_markup_mode = None
+    for one in command.commands.values() if isinstance(command, TyperGroup) else ():
+        _without_boxes(one)  # type: ignore[arg-type]  # typer's, as all here are
 
 
 app = typer.Typer(cls=_Commands, no_args_is_help=True)

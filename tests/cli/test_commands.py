@@ -5,6 +5,8 @@ import subprocess
 import sys
 
 import pytest
+import typer
+from typer.core import TyperCommand, TyperGroup, TyperOption
 from typer.testing import CliRunner
 
 import lava_ssm
@@ -45,6 +47,19 @@ def test_a_narrow_pipe_of_ascii_gets_it_whole(arguments: tuple[str, ...]) -> Non
     assert done.stderr == b""
     if arguments[0] == "map":
         assert b"512 complex" in done.stdout
+
+
+@pytest.mark.parametrize("columns", ["40", "80", "100", "200"])
+def test_help_names_every_option_whole(columns: str) -> None:
+    def check(command: TyperCommand | TyperGroup, *words: str) -> None:
+        told = CliRunner().invoke(app, [*words, "--help"], env={"COLUMNS": columns}).output
+        for option in command.params:
+            if isinstance(option, TyperOption):
+                assert all(name in told for name in (*option.opts, *option.secondary_opts)), words
+        for name, one in getattr(command, "commands", {}).items():
+            check(one, *words, name)
+
+    check(typer.main.get_command(app))
 
 
 def test_no_color_is_heeded() -> None:
