@@ -52,7 +52,7 @@ $(CORE)/.installed: pyproject.toml $(wildcard constraints/*.txt) scripts/setup.s
 .PHONY: dist
 dist: $(VENV)/.installed
 	rm -rf dist
-	$(BIN)/python -m build --outdir dist
+	$(BIN)/python -m build --no-isolation --outdir dist
 	$(BIN)/python scripts/check_dist.py dist
 
 # what the wheel is on each Python, for README's table; PYTHONS="3.12 3.13" takes these alone
