@@ -32,8 +32,8 @@ from rich.table import Table
 
 import lava_ssm
 from lava_ssm import audio, files
-from lava_ssm.cli.denoising import Denoiser, train
 from lava_ssm.data import ndns
+from lava_ssm.train.denoiser import Denoiser, train
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -24,7 +24,8 @@ from torch import Tensor, nn
 
 from lava_ssm import files
 from lava_ssm.compress import FixedModel, Formats, quantize
-from lava_ssm.nn import NS4D, S4D, Recipe, Training, export
+from lava_ssm.nn import NS4D, S4D, export
+from lava_ssm.train import Recipe, Training
 
 RESULTS = Path(__file__).parent / "results" / "training.json"
 BATCH, CHANNELS, STATES, TOKENS = 64, 64, 32, 784

@@ -1,6 +1,6 @@
 """State space layers for the Lava neuromorphic framework.
 
-Train an S4D network in PyTorch (`nn`), export and quantise it (`compress`), run the integers
+Train a network in PyTorch (`nn`, `train`), export and quantise it (`compress`), run the integers
 of Loihi 2 without Lava (`engine`) or as a graph of Lava Processes (`proc`).
 
 Importing `lava_ssm` loads no other room, so neither torch nor lava: each is loaded when it is
@@ -32,6 +32,7 @@ _ROOMS = (
     "numerics",
     "proc",
     "runtime",
+    "train",
     "zoo",
 )
 

@@ -104,14 +104,51 @@ def name_of(path: str | PathLike[str]) -> str:
         ) from None
 
 
-def check(path: str | PathLike[str]) -> None:
+def check(path: str | PathLike[str], name: str = "path") -> None:
     """Refuse, before anything is computed, a place where `write` cannot write.
+
+    Parameters
+    ----------
+    name
+        What the path is called in messages.
 
     Raises
     ------
     OSError
         As `write` does.
     """
+    try:
+        _check(path)
+    except OSError as error:
+        if name == "path":
+            raise
+        raise type(error)(f"{name}: {str(error).removeprefix('path: ')}") from error
+
+
+def check_folder(folder: str | PathLike[str], name: str = "folder") -> None:
+    """Refuse, before anything is computed, a folder that cannot be made or written into.
+
+    Parameters
+    ----------
+    name
+        What the folder is called in messages.
+
+    Raises
+    ------
+    NotADirectoryError
+        It, or what it is to be made in, is something else.
+    PermissionError
+        Nothing may be written there.
+    """
+    there = os.path.abspath(folder)
+    while not os.path.lexists(there):
+        there = os.path.dirname(there)
+    if not os.path.isdir(there):
+        raise NotADirectoryError(f"{name}: {there!r} is no folder; choose another one")
+    check(os.path.join(there, ".lava-ssm"), name)  # a name that nothing has
+
+
+def _check(path: str | PathLike[str]) -> None:
     target, replaced = _target(path)
     folder = os.path.dirname(target)
     written_directly = replaced is not None and not stat.S_ISREG(replaced.st_mode)

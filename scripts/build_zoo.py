@@ -10,7 +10,7 @@ set.
 
 import argparse
 import json
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,10 @@ import numpy as np
 import torch
 
 from lava_ssm import audio, compress, data, engine, network, nn
-from lava_ssm.cli.denoising import Denoiser, calibration
-from lava_ssm.cli.run import build, load_best
-from lava_ssm.cli.run_folder import read_config
+from lava_ssm.train.classifier_run import build
+from lava_ssm.train.denoiser_run import calibration
+from lava_ssm.train.folder import read_config
+from lava_ssm.train.run import load_best
 from lava_ssm.zoo import ClassifierCard, DenoiserCard
 from lava_ssm.zoo.card import digest
 from lava_ssm.zoo.networks import FOLDER
@@ -134,11 +135,9 @@ def _denoiser(given: argparse.Namespace) -> DenoiserCard:
         name=given.name,
         task="mini-ndns",
         parameters=results[-1]["parameters"],
-        commands=tuple(_command(c, run) for c, run in zip(configs, runs, strict=True)),
+        commands=tuple(result["command"] for result in results),
         seeds=tuple(c["seed"] for c in configs),
-        core_hours={
-            run.name: r["cpu_seconds"] / 3600 for run, r in zip(runs, results, strict=True)
-        },
+        core_hours={run.name: r["cpu_hours"] for run, r in zip(runs, results, strict=True)},
         test_samples=len(noisy),
         overflows=overflows,
         sha256=_save(given.name, made, real),
@@ -159,20 +158,6 @@ def _chain(run: Path) -> tuple[list[Path], list[dict[str, Any]]]:
         before = Path(start)
         runs.insert(0, before.parent if before.is_file() else before)
     return runs, [json.loads((run / "result.json").read_text()) for run in runs]
-
-
-def _command(config: dict[str, Any], run: Path) -> str:
-    """The command that makes a run of this configuration."""
-    usual = Denoiser()
-    options = [f"lava-ssm train-denoiser --out {run}"]
-    for name in (field.name for field in fields(Denoiser)):
-        value = config.get(
-            name, getattr(usual, name)
-        )  # an older configuration may lack what came later
-        if value != getattr(usual, name):
-            flag = f"--{name.replace('_', '-')}"
-            options.append(flag if value is True else f"{flag} {value}")
-    return " ".join(options)
 
 
 def _save(

@@ -25,6 +25,7 @@ _NEEDED_BY = {
         "engine/test_door.py",
         "network/test_from_arrays.py",
         "nn",
+        "train",
         "numerics/test_arrays.py",
         "scripts",
         "test_doors.py",

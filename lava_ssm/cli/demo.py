@@ -6,12 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from lava_ssm import files
 from lava_ssm.cli.console import make_console, show
-from lava_ssm.cli.errors import check_folder
 from lava_ssm.extras import needed
 
 if TYPE_CHECKING:
@@ -46,11 +44,11 @@ def demo(
     ] = 0,
 ) -> None:
     """Train a small n-S4D on handwritten digits, quantise it, run it in Lava, compare."""
-    check_folder(out, "--out")
+    files.check_folder(out, "--out")
     with needed("torch"):
         import torch
 
-    from lava_ssm import compress, engine, nn, proc
+    from lava_ssm import compress, engine, nn, proc, train
     from lava_ssm.cli.figure import draw_stream
     from lava_ssm.data import digits
 
@@ -64,10 +62,10 @@ def demo(
 
     torch.manual_seed(seed)
     model = nn.NS4D(1, 32, 16, 4, 10, readout="mean", dt_min=0.01, dt_max=0.5)
-    _train(model, data, epochs, seed, console)
+    train.fit(model, data.train.x, data.train.y, epochs, label_smoothing=0.1, seed=seed)
     x = data.test.x
     start = time.perf_counter()
-    accuracy = nn.accuracy(model, x, data.test.y)
+    accuracy = train.accuracy(model, x, data.test.y)
     rows = [_row("PyTorch, whole images", "float32", accuracy, data, len(x), start, model)]
 
     network = nn.export(model)
@@ -111,24 +109,6 @@ def demo(
     console.print(f"Networks and figure: {out}/digits-*.safetensors, {figure}", soft_wrap=True)
     if not equal.all():
         raise typer.Exit(1)
-
-
-def _train(model, data: "TokenData", epochs: int, seed: int, console: Console) -> None:  # type: ignore[no-untyped-def]
-    from lava_ssm import nn
-
-    columns = (
-        TextColumn("training"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[now]}"),
-        TimeRemainingColumn(),
-    )
-    x, y = data.train.x, data.train.y
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task("", total=epochs, now="")
-        for epoch in nn.fit_epochs(model, x, y, epochs, label_smoothing=0.1, seed=seed):
-            now = f"loss {epoch.loss:.3f}, accuracy {epoch.accuracy:.1%}"
-            progress.update(task, advance=1, now=now)
 
 
 def _accuracy(outputs: "np.ndarray", y: "np.ndarray") -> float:

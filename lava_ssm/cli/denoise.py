@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from lava_ssm import files
 from lava_ssm.cli.backend import Backend
 from lava_ssm.cli.backend import compare as compare_with
 from lava_ssm.cli.backend import run as run_by
 from lava_ssm.cli.console import make_console
-from lava_ssm.cli.errors import check_target, say
+from lava_ssm.cli.errors import say
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,7 +38,7 @@ def denoise(
     from lava_ssm.audio.spectra import DELAY, HOP, SAMPLE_RATE
 
     console = make_console()
-    check_target(clean, "clean")
+    files.check(clean, "clean")
     samples = read(noisy)
     network = lava_ssm.load(model)
     denoiser = Denoiser(network)

@@ -1,29 +1,24 @@
 """What every command does with bad input, warnings and Ctrl-C."""
 
 import functools
-import os
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import ParamSpec
 
 import typer
 
-from lava_ssm import files
 from lava_ssm.cli.console import make_console
 from lava_ssm.extras import MissingPackageError
+from lava_ssm.train.folder import Left
 
 Given = ParamSpec("Given")
-
-
-class RunError(ValueError):
-    """A run folder that cannot be used as asked, or a training that cannot go on."""
 
 
 def told_plainly(command: Callable[Given, None], *more: type[Exception]) -> Callable[Given, None]:
     """Make a command tell of errors, and of warnings, in a line on standard error.
 
-    The exit code is 2 after an error of bad input, 130 after Ctrl-C.
+    The exit code is 2 after an error of bad input, 130 after Ctrl-C; 128 and the signal's number
+    after a training that a signal asked to stop.
 
     Parameters
     ----------
@@ -54,6 +49,9 @@ def told_plainly(command: Callable[Given, None], *more: type[Exception]) -> Call
                     text = f"not enough memory: {text}".removesuffix(": ")
                 say(text or type(error).__name__, "red")
                 raise typer.Exit(2) from error
+            except Left as left:
+                make_console().print(str(left))
+                raise typer.Exit(128 + left.number) from None
             except KeyboardInterrupt:
                 say("Interrupted.", "red")
                 raise typer.Exit(130) from None
@@ -68,35 +66,3 @@ def say(text: str, style: str) -> None:
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
     say(f"Warning: {message}", "yellow")
-
-
-def check_target(path: Path, option: str) -> None:
-    """Refuse, before anything is computed, a file that cannot be written.
-
-    Raises
-    ------
-    OSError
-        See `lava_ssm.files.check`.
-    """
-    try:
-        files.check(path)
-    except OSError as error:
-        raise type(error)(f"{option}: {str(error).removeprefix('path: ')}") from error
-
-
-def check_folder(folder: Path, option: str) -> None:
-    """Refuse, before anything is computed, a folder that cannot be made or written into.
-
-    Raises
-    ------
-    NotADirectoryError
-        It, or what it is to be made in, is something else.
-    PermissionError
-        Nothing may be written there.
-    """
-    there = folder.absolute()
-    while not os.path.lexists(there):
-        there = there.parent
-    if not there.is_dir():
-        raise NotADirectoryError(f"{option}: {str(there)!r} is no folder; choose another one")
-    check_target(there / ".lava-ssm", option)  # a name that nothing has

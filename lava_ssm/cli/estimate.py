@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
+from lava_ssm import files
 from lava_ssm.cli import placement
 from lava_ssm.cli.console import make_console, show
-from lava_ssm.cli.errors import check_target
 
 
 def estimate_network(
@@ -28,7 +28,7 @@ def estimate_network(
 ) -> None:
     """Model latency, throughput and energy on Loihi 2, in both schedules. Nothing is measured."""
     if json is not None:
-        check_target(json, "--json")
+        files.check(json, "--json")
     net = placement.read(network)
 
     from lava_ssm.loihi2.counting import count

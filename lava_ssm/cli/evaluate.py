@@ -11,8 +11,8 @@ from lava_ssm.cli.backend import compare as compare_with
 from lava_ssm.cli.backend import run as run_by
 from lava_ssm.cli.console import make_console
 from lava_ssm.cli.errors import say
-from lava_ssm.cli.made_by import join_of
 from lava_ssm.cli.train import Task
+from lava_ssm.train.folder import join_of
 
 if TYPE_CHECKING:
     from lava_ssm.data import TokenData

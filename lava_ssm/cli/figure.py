@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 
 from lava_ssm import files
-from lava_ssm.compress import Report
 from lava_ssm.data import TokenData
 from lava_ssm.extras import needed
 from lava_ssm.network import FixedNetwork
@@ -51,39 +50,4 @@ def draw_stream(fixed: FixedNetwork, data: TokenData, path: Path) -> None:
     grid["logits"].set(xlabel="token", ylabel="mean logits so far")
     for name in ("tokens", "states", "logits"):
         grid[name].set_xlim(-0.5, len(image) + 0.5)
-    files.write_figure(path, figure, dpi=120)
-
-
-def write_report(report: Report, stem: Path) -> None:
-    """Write a report's table to STEM.txt and its figure to STEM.png."""
-    files.write(stem.with_name(f"{stem.name}.txt"), str(report))
-    write_figure(report, stem.with_name(f"{stem.name}.png"))
-
-
-def write_figure(report: Report, path: Path) -> None:
-    """Write a report's figure."""
-    from matplotlib import pyplot
-
-    figure = report.plot()
-    files.write_figure(path, figure, dpi=120)
-    pyplot.close(figure)
-
-
-def write_curves(log: list[dict[str, float]], path: Path) -> None:
-    """Draw how a training went: loss and errors of each epoch."""
-    epochs = [line["epoch"] for line in log]
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
-    loss, errors = figure.subplots(1, 2)
-    for key, label, style in (("", "training", "0.6"), ("kept_", "kept aside", "black")):
-        loss.plot(epochs, [line[f"{key}loss"] for line in log], "o-", color=style, label=label)
-        wrong = [100 * (1 - line[f"{key}accuracy"]) for line in log]
-        errors.plot(epochs, wrong, "o-", color=style, label=label)
-    loss.set(xlabel="epoch", ylabel="cross entropy")
-    errors.set(xlabel="epoch", ylabel="wrongly classified (%)")
-    loss.legend(frameon=False)
-    for plot in (loss, errors):
-        if any((line.get_ydata() > 0).any() for line in plot.lines):
-            plot.set_yscale("log")
-        plot.grid(which="both", color="0.92")
-        plot.xaxis.get_major_locator().set_params(integer=True)
     files.write_figure(path, figure, dpi=120)

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from lava_ssm.cli import run_folder
 from lava_ssm.cli.train import Precision, carry_out
+from lava_ssm.train.folder import read_classifier
 
 
 class Preset(str, Enum):
@@ -52,7 +52,7 @@ def finetune(
     quantisation did to each tensor of them is in `report.txt` and `.png`, and in `start-report.txt`
     and `.png`.
     """
-    config = run_folder.read_training(run)
+    config = read_classifier(run)
     config["limit"], config["start"] = limit, None  # it starts from the run itself
     config["recipe"] = {
         **config["recipe"],

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
+from lava_ssm import files
 from lava_ssm.cli import placement
 from lava_ssm.cli.console import show
-from lava_ssm.cli.errors import check_target
 
 
 def map_network(
@@ -25,7 +25,7 @@ def map_network(
     """Place a network on the neurocores of Loihi 2 and print what each layer takes (a model)."""
     for option, path in (("--json", json), ("--figure", figure)):
         if path is not None:
-            check_target(path, option)
+            files.check(path, option)
     net = placement.read(network)
 
     from lava_ssm.loihi2.describe import describe

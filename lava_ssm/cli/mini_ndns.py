@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from lava_ssm import files
 from lava_ssm.cli.console import make_console, shown_once_started
-from lava_ssm.cli.errors import check_folder
 
 
 def mini_ndns(
@@ -28,7 +28,7 @@ def mini_ndns(
 
     console = make_console()
     recipe = MiniNDNS((train, validation, test), seconds, seed)
-    check_folder(folder, "--data")
+    files.check_folder(folder, "--data")
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),

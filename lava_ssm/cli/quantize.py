@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from lava_ssm import files
 from lava_ssm.cli.backend import Backend
 from lava_ssm.cli.backend import run as run_by
 from lava_ssm.cli.console import make_console, show
-from lava_ssm.cli.errors import check_target, say
+from lava_ssm.cli.errors import say
 from lava_ssm.cli.evaluate import check
 from lava_ssm.cli.finetune import Preset
-from lava_ssm.cli.made_by import join_of
 from lava_ssm.cli.train import Task
 from lava_ssm.extras import MissingPackageError
+from lava_ssm.train.folder import join_of
 
 if TYPE_CHECKING:
     from lava_ssm.compress import Report
@@ -97,7 +98,7 @@ def quantize_network(
 def _draw(report: "Report", figure: Path) -> str:
     """Draw the figure, where it can be drawn; what to tell of it."""
     try:
-        from lava_ssm.cli.figure import write_figure
+        from lava_ssm.train.figures import write_figure
     except MissingPackageError as error:
         say(f"No figure: {error}", "yellow")
         return ""
@@ -112,7 +113,7 @@ def _check_free(out: Path, figure: Path) -> None:
     if out.suffix != ".safetensors":
         raise ValueError(f"--out must end in .safetensors, got {out}")
     for path in (out, figure):
-        check_target(path, "--out")
+        files.check(path, "--out")
         if path.exists():
             raise ValueError(f"--out: {path} exists already; choose another name, or remove it")
 

@@ -1,20 +1,16 @@
 """`lava-ssm train`: a float network, in a run folder that can be left and taken up again."""
 
+import os
 import shlex
-import signal
 import sys
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from lava_ssm import extras
-from lava_ssm.cli import run_folder
 from lava_ssm.cli.console import make_console
-from lava_ssm.cli.errors import RunError
+from lava_ssm.train.folder import NETWORK
 
 Precision = Literal["float32", "bfloat16"]
 Init = Literal["lin", "legs", "real"]
@@ -132,123 +128,26 @@ def train(
 def carry_out(
     folder: Path, config: dict[str, Any], data: Path | None, resume: bool, checkpoint_every: float
 ) -> None:
-    """Train as `config` says, from beginning or checkpoint to end."""
-    run_folder.check(folder, resume)
-    extras.check("torch")
-
-    from lava_ssm.data import load
-
-    sets = load(config["task"], data)
-
-    from lava_ssm.cli.run import Run, start_worker  # loads PyTorch, with which all takes longer
+    """Train as `config` says, and tell what came of it."""
+    from lava_ssm.train import classifier
 
     console = make_console()
-    worker = start_worker()
-    run = Run(folder, config, sets, resume, worker)
-    run.command = shlex.join(["lava-ssm", *_without_data(sys.argv[1:])])
-    if worker.rank == 0:
-        console.print(run.describe(), soft_wrap=True)
-    result = run.result()
-    if result is not None:
-        console.print("This training is finished; it gave:")
-    else:
-        try:
-            _work(run, checkpoint_every, console)
-            result = run.finish() if worker.rank == 0 else None
-        except RunError:
-            run.discard()
-            raise
-        except KeyboardInterrupt:
-            console.print("Interrupted; --resume goes on from the last checkpoint.")
-            raise typer.Exit(130) from None
-    if result is not None and worker.rank == 0:
+    result = classifier.train(config, folder, data, resume, checkpoint_every, command(), console)
+    if result is not None and os.environ.get("RANK", "0") == "0":
         console.print(
             f"Test accuracy {result['test_accuracy']:.2%} on {result['test_samples']} samples, "
             f"after {result['cpu_hours']:.2f} core hours. "
-            f"{folder / run_folder.NETWORK}, curves.png, log.csv",
+            f"{folder / NETWORK}, curves.png, log.csv",
             soft_wrap=True,
         )
 
 
-def _work(run: Any, checkpoint_every: float, console: Console) -> None:
-    import time
-
-    training, worker = run.training, run.worker
-    columns = (
-        TextColumn("epoch {task.fields[epoch]}"),
-        BarColumn(),
-        TextColumn("{task.fields[now]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    silent = worker.rank > 0
-    with Leave() as leave, Progress(*columns, console=console, disable=silent) as progress:
-        task = progress.add_task(
-            "", total=training.steps, completed=training.step, epoch="", now=""
-        )
-        saved = time.monotonic()
-        while training.step < training.steps:
-            now = run.advance()
-            progress.update(
-                task,
-                advance=1,
-                epoch=f"{now.number}/{training.recipe.epochs}",
-                now=f"loss {now.loss:.4f}, accuracy {now.accuracy:.2%}",
-            )
-            if training.step % training.steps_an_epoch == 0:
-                line = run.end_epoch()
-                if not silent:
-                    console.print(line, soft_wrap=True)
-            elif time.monotonic() - saved >= checkpoint_every:
-                run.checkpoint()
-                saved = time.monotonic()
-            heard = leave.heard(worker.count)
-            if heard:
-                run.checkpoint()
-                if not silent:
-                    console.print(f"Left after step {training.step}; --resume goes on from there.")
-                raise typer.Exit(128 + heard)
-
-
-class Leave:
-    """Hears Ctrl-C, and the SIGTERM that clusters send, for a loop to leave between two steps.
-
-    In the middle of a step some of the state has moved on and some has not: what is written then
-    does not go on as if nothing had been. A second Ctrl-C interrupts at once.
-    """
-
-    def __init__(self) -> None:
-        self._heard = 0
-
-    def __enter__(self) -> "Leave":
-        self._before = {
-            number: signal.signal(number, self._hear) for number in (signal.SIGINT, signal.SIGTERM)
-        }
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _hear(self, number: int, _: object) -> None:
-        if self._heard and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        self._heard = number
-
-    def heard(self, processes: int) -> int:
-        """Number of the signal that one of the processes has heard; 0: none."""
-        if processes == 1:
-            return self._heard
-        import torch
-
-        # they leave after the same step: the others would wait for the one that is gone
-        most = torch.tensor(self._heard)
-        torch.distributed.all_reduce(most, torch.distributed.ReduceOp.MAX)
-        return int(most)
+def command() -> str:
+    """What was typed, but for where the data sets lie: that is this machine's affair."""
+    return shlex.join(["lava-ssm", *_without_data(sys.argv[1:])])
 
 
 def _without_data(arguments: list[str]) -> list[str]:
-    """Leave out where the data sets lie: that is this machine's affair."""
     kept = [a for a in arguments if not a.startswith("--data=")]
     while "--data" in kept:
         i = kept.index("--data")

@@ -4,13 +4,17 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from lava_ssm.cli.console import make_console, shown_once_started
+from lava_ssm.cli.console import make_console
+from lava_ssm.cli.train import command
+from lava_ssm.train import Denoiser
+from lava_ssm.train import denoiser as denoisers
+from lava_ssm.train.folder import NETWORK
 
 
 def train_denoiser(
-    out: Annotated[Path, typer.Option(help="Run folder; what is in it is gone on with.")],
+    out: Annotated[Path, typer.Option(help="Run folder.")],
+    resume: Annotated[bool, typer.Option(help="Go on with what is in the run folder.")] = False,
     data: Annotated[Path, typer.Option(help="Data set in the layout of N-DNS.")] = Path(
         "data/mini-ndns"
     ),
@@ -40,12 +44,13 @@ def train_denoiser(
     ] = None,
     seed: Annotated[int, typer.Option(help="Of weights, order and noise.")] = 0,
     limit: Annotated[int | None, typer.Option(min=1, help="Use so many clips only.")] = None,
+    checkpoint_every: Annotated[
+        float, typer.Option(min=0, help="Seconds between checkpoints.")
+    ] = 60.0,
 ) -> None:
     """Train, measure on unseen voices and noises, save the network and, relufied, a fixed one."""
-    from lava_ssm.cli.denoising import NETWORK, Denoiser, finished, train
-
     console = make_console()
-    config = Denoiser(
+    denoiser = Denoiser(
         k=k,
         relu=relu,
         sparsity=sparsity,
@@ -61,29 +66,9 @@ def train_denoiser(
         message_limit=message_limit,
         seed=seed,
     )
-    columns = (
-        TextColumn("training"),
-        BarColumn(),
-        TextColumn("{task.fields[now]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
+    result = denoisers.train(
+        denoiser, out, data, limit, resume, checkpoint_every, command(), console
     )
-    if finished(config, out, data, limit) is not None:
-        console.print("This training is finished; it gave:")
-    progress = Progress(*columns, console=console)
-    task = progress.add_task("", total=None, now="")
-
-    def show(step: int, steps: int, now: float, best: float) -> None:
-        progress.start()
-        text = f"SI-SNR {now:.2f} dB, validation {best:.2f} dB"
-        progress.update(task, completed=step, total=steps, now=text)
-
-    try:
-        with shown_once_started(progress):
-            result = train(config, out, data, show, limit)
-    except KeyboardInterrupt:
-        console.print(f"Left; the same command goes on with {out}.", soft_wrap=True)
-        raise typer.Exit(130) from None
     gain = result["float_si_snr"] - result["noisy_si_snr"]
     console.print(
         f"Test SI-SNR {result['float_si_snr']:.2f} dB on {result['test_clips']} clips, "

@@ -1,22 +1,27 @@
 """The commands of denoising, on tones and noise that the tests make."""
 
+import csv
 import itertools
 import json
 import os
 import shutil
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from typer.testing import CliRunner
 
 import lava_ssm
 from lava_ssm import audio, compress
 from lava_ssm.cli import app
-from lava_ssm.cli.denoising import Denoiser, RunError, train
 from lava_ssm.network import Linear, Network
+from lava_ssm.train import Denoiser, Left, Loop, RunError, checkpoint
+from lava_ssm.train.denoiser import train
+from lava_ssm.train.folder import CHECKPOINT
 from tests.networks import random_s5_network
 
 
@@ -36,26 +41,66 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 SMALL = Denoiser(k=0.125, epochs=3, batch_size=4)
+TIMES = {"cpu_hours": 0, "wall_hours": 0}
 
 
-def test_a_training_that_was_left_ends_like_one_that_was_not(data: Path, tmp_path: Path) -> None:
-    whole = train(SMALL, tmp_path / "whole", data)
+def log(folder: Path) -> list[dict[str, str]]:
+    with (folder / "log.csv").open() as file:
+        return [
+            {k: v for k, v in line.items() if k != "core_seconds"} for line in csv.DictReader(file)
+        ]
 
-    def leave(step: int, *rest: float) -> None:
-        if step == 3:
-            raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        train(SMALL, tmp_path / "left", data, leave, checkpoint_every=0)
-    again = train(SMALL, tmp_path / "left", data)
+def leaving(monkeypatch: pytest.MonkeyPatch, step: int, number: int) -> None:
+    """Send a signal within a step."""
+    learn = Loop._learn
+
+    def sending(self: Loop[Any], *given: Any) -> tuple[float, float]:
+        done = learn(self, *given)
+        if self.step == step - 1:
+            os.kill(os.getpid(), number)
+        return done
+
+    monkeypatch.setattr(Loop, "_learn", sending)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_training_that_was_left_ends_like_one_that_was_not(
+    number: int, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sparse = replace(SMALL, dropout=0.1, sparsity=0.5)
+    whole = train(sparse, tmp_path / "whole", data)
+    with monkeypatch.context() as patches:
+        leaving(patches, 3, number)
+        with pytest.raises(Left, match="Left after step 3"):
+            train(sparse, tmp_path / "left", data)
+    again = train(sparse, tmp_path / "left", data)
     for key in ("float_si_snr", "validation_si_snr", "macs_effective"):
         assert again[key] == whole[key]
-    logs = [(tmp_path / name / "log.csv").read_text() for name in ("left", "whole")]
-    assert logs[0] == logs[1]
-    assert len(logs[0].splitlines()) == 1 + SMALL.epochs
-    assert train(SMALL, tmp_path / "left", data) == again  # read, not trained anew
-    with pytest.raises(RunError, match=r"a run with other settings \(k\)"):
-        train(Denoiser(k=0.25, epochs=3, batch_size=4), tmp_path / "left", data)
+    assert log(tmp_path / "left") == log(tmp_path / "whole")
+    assert len(log(tmp_path / "left")) == SMALL.epochs
+    states = [checkpoint.read(tmp_path / n / CHECKPOINT)["training"] for n in ("left", "whole")]
+    assert all(map(torch.equal, *(state["model"].values() for state in states)))
+    assert train(sparse, tmp_path / "left", data) == again  # read, not trained anew
+    with pytest.raises(RunError, match=r"with other settings \(k: 0.125 there, 0.25 now\)"):
+        train(replace(sparse, k=0.25), tmp_path / "left", data)
+
+
+def test_the_command_is_left_by_a_signal_and_taken_up(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ["train-denoiser", "--out", str(tmp_path / "run"), "--data", str(data)]
+    command += ["--k", "0.0625", "--epochs", "2", "--batch-size", "4"]
+    with monkeypatch.context() as patches:
+        leaving(patches, 1, signal.SIGTERM)
+        left = CliRunner().invoke(app, command)
+    assert left.exit_code == 128 + signal.SIGTERM
+    assert "Left after step 1; --resume goes on from there." in left.output
+    again = CliRunner().invoke(app, command)
+    assert again.exit_code == 2
+    assert "holds a training already: --resume" in again.output
+    assert CliRunner().invoke(app, [*command, "--resume"]).exit_code == 0
+    assert len(log(tmp_path / "run")) == 2
 
 
 def test_a_training_killed_at_any_write_ends_like_one_that_was_not(
@@ -65,19 +110,21 @@ def test_a_training_killed_at_any_write_ends_like_one_that_was_not(
     whole, copies, replace_ = tmp_path / "whole", itertools.count(), os.replace
 
     def replacing(source: Any, target: Any, **options: Any) -> None:
-        shutil.copytree(whole, tmp_path / "killed" / str(next(copies)))
+        if Path(target).parent == whole:
+            shutil.copytree(whole, tmp_path / "killed" / str(next(copies)))
         replace_(source, target, **options)
 
     with monkeypatch.context() as patches:
         patches.setattr(os, "replace", replacing)
         wanted = train(config, whole, data, checkpoint_every=0)
-    # configuration, four checkpoints, two logs, model, network, fixed network, result
-    assert next(copies) == 11
-    for i in (*range(0, 7, 2), *range(7, 11)):
+    # configuration; two checkpoints in epochs, two at their ends, log and curves with these; the
+    # best network, which is that of the first epoch; network, fixed network, result
+    assert next(copies) == 13
+    for i in (0, 1, 2, 3, 4, 7, 9, 10, 11, 12):
         killed = tmp_path / "killed" / str(i)
         found = train(config, killed, data)
-        assert {**found, "cpu_seconds": 0} == {**wanted, "cpu_seconds": 0}
-        assert (killed / "log.csv").read_text() == (whole / "log.csv").read_text()
+        assert {**found, **TIMES} == {**wanted, **TIMES}
+        assert log(killed) == log(whole)
         for name in ("network.safetensors", "fixed.safetensors"):
             assert lava_ssm.load(killed / name) == lava_ssm.load(whole / name)
 
@@ -86,21 +133,14 @@ def test_a_training_killed_at_any_write_ends_like_one_that_was_not(
 def test_a_damaged_checkpoint_of_a_denoiser_is_refused(
     place: int, data: Path, tmp_path: Path
 ) -> None:
-    def leave(step: int, *rest: float) -> None:
-        raise KeyboardInterrupt
-
     run = tmp_path / "run"
-    with pytest.raises(KeyboardInterrupt):
-        train(SMALL, run, data, leave, checkpoint_every=0)
-    train(SMALL, run, data, lambda *_: None, checkpoint_every=0)
+    train(SMALL, run, data)
     (run / "result.json").unlink()
     path = run / "checkpoint.safetensors"
     content = bytearray(path.read_bytes())
     content[place] ^= 16
     path.write_bytes(content)
-    with pytest.raises(
-        RunError, match=r"checkpoint\.safetensors is not of this training, or damaged"
-    ):
+    with pytest.raises(RunError, match=r"checkpoint\.safetensors is no checkpoint, or cut short"):
         train(SMALL, run, data)
     path.unlink()
     (run / "checkpoint.pt").write_bytes(b"pickled")
@@ -111,7 +151,8 @@ def test_a_damaged_checkpoint_of_a_denoiser_is_refused(
 def test_a_finished_denoiser_says_what_it_gave(data: Path, tmp_path: Path) -> None:
     command = ["train-denoiser", "--out", str(tmp_path / "run"), "--data", str(data)]
     command += ["--k", "0.0625", "--epochs", "1"]
-    first, again = (CliRunner().invoke(app, command) for _ in range(2))
+    first = CliRunner().invoke(app, command)
+    again = CliRunner().invoke(app, [*command, "--resume"])
     assert first.exit_code == again.exit_code == 0
     assert again.output.startswith("This training is finished; it gave:\nTest SI-SNR")
     assert "nan" not in again.output
@@ -229,7 +270,7 @@ def test_a_folder_from_before_messages_had_a_limit_is_taken_up(data: Path, tmp_p
     del config["message_limit"]
     (run / "config.json").write_text(json.dumps(config))
     train(replace(SMALL, epochs=1), run, data)
-    with pytest.raises(RunError, match=r"other settings \(message_limit\)"):
+    with pytest.raises(RunError, match=r"other settings \(message_limit: None"):
         train(replace(SMALL, epochs=1, message_limit=3.0), run, data)
 
 
@@ -245,7 +286,7 @@ def test_a_silent_test_clip_is_left_out_and_other_data_are_another_run(
     assert (measured["test_clips"], measured["silent_test_clips"]) == (3, 1)
     assert np.isfinite(measured["float_si_snr"])
     (copy / "about.json").write_text('{"made": "anew"}')
-    with pytest.raises(RunError, match=r"other settings \(data\)"):
+    with pytest.raises(RunError, match=r"other settings \(data: "):
         train(config, tmp_path / "run", copy)
 
 
@@ -253,7 +294,7 @@ def test_impossible_trainings_are_refused(data: Path, tmp_path: Path) -> None:
     for given, text in (
         (["--k", "0.1"], "128 k a multiple of 8"),
         (["--sparsity", "1.5"], "sparsity must lie in"),
-        (["--start", str(tmp_path / "none")], "holds no finished run"),
+        (["--start", str(tmp_path / "none")], "holds no trained network"),
         (["--data", str(tmp_path)], "must hold the folders 'noisy' and 'clean'"),
     ):
         out = tmp_path / f"run{len(list(tmp_path.iterdir()))}"

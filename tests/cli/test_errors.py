@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from lava_ssm import audio
+from lava_ssm import audio, files
 from lava_ssm.cli import app
-from lava_ssm.cli.errors import check_folder, check_target, told_plainly
+from lava_ssm.cli.errors import told_plainly
 from lava_ssm.network import Linear, Network
 from tests.networks import random_fixed_network, random_network
 
@@ -261,12 +261,12 @@ def test_places_that_may_not_be_written_are_refused(
 ) -> None:
     (tmp_path / "new").mkdir()
     for folder in (tmp_path, tmp_path / "new", tmp_path / "a" / "b"):
-        check_folder(folder, "--out")
+        files.check_folder(folder, "--out")
     monkeypatch.setattr(os, "access", lambda *_, **__: False)
     with pytest.raises(PermissionError, match="--out: nothing may be written into the folder"):
-        check_folder(tmp_path / "a" / "b", "--out")
+        files.check_folder(tmp_path / "a" / "b", "--out")
     with pytest.raises(PermissionError, match="--json: nothing may be written into the folder"):
-        check_target(tmp_path / "a", "--json")
+        files.check(tmp_path / "a", "--json")
 
 
 def test_every_command_tells_plainly() -> None:

@@ -19,15 +19,14 @@ import torch
 from typer.testing import CliRunner
 
 import lava_ssm
-from lava_ssm import nn
 from lava_ssm.cli import app
-from lava_ssm.cli.errors import RunError
-from lava_ssm.cli.figure import write_curves
-from lava_ssm.cli.run import Run
-from lava_ssm.cli.run_folder import BEST, CHECKPOINT, NETWORK
 from lava_ssm.cli.train import _without_data
 from lava_ssm.network import FixedNetwork
-from lava_ssm.nn import checkpoint
+from lava_ssm.train import Loop, RunError, Worker, checkpoint
+from lava_ssm.train.classifier_run import ClassifierRun
+from lava_ssm.train.figures import write_curves
+from lava_ssm.train.folder import BEST, CHECKPOINT, NETWORK
+from lava_ssm.train.run import Sitting
 
 TINY = ["train", "sdigits", "--model", "ns4d-tiny", "--limit", "60", "--batch-size", "10"]
 
@@ -98,16 +97,16 @@ def in_backward(monkeypatch: pytest.MonkeyPatch, signals: list[int]) -> None:
 
 def after_the_optimizer(monkeypatch: pytest.MonkeyPatch, signals: list[int]) -> None:
     """Send signals after the parameters of the ninth step are new, before it is counted."""
-    learn = nn.Training._learn
+    learn = Loop._learn
 
-    def sending(self: nn.Training, *given: Any) -> tuple[float, int]:
+    def sending(self: Loop[Any], *given: Any) -> tuple[float, float]:
         done = learn(self, *given)
         if self.step == 8:
             for number in signals:
                 send(number)
         return done
 
-    monkeypatch.setattr(nn.Training, "_learn", sending)
+    monkeypatch.setattr(Loop, "_learn", sending)
 
 
 @pytest.mark.parametrize(
@@ -169,6 +168,7 @@ def test_a_run_is_taken_up_with_its_own_settings_only(tmp_path: Path) -> None:
     assert "there is no" in nothing.output
     assert (tmp_path / "run" / CHECKPOINT).read_bytes() == before
     (tmp_path / "run" / CHECKPOINT).write_bytes(before[:-100])
+    (tmp_path / "run" / "result.json").unlink()
     cut = lava_ssm_command(*TINY, "--epochs", "1", "--out", run, "--resume")
     assert cut.exit_code == 2
     assert "cut short" in cut.output
@@ -193,6 +193,7 @@ def test_a_checkpoint_that_does_not_fit_is_said(
     how: Callable[[dict[str, Any]], object], text: str, run: Path
 ) -> None:
     change(run / CHECKPOINT, how)
+    (run / "result.json").unlink()
     done = lava_ssm_command(*TINY, "--epochs", "1", "--out", str(run), "--resume")
     assert done.exit_code == 2
     assert "checkpoint.safetensors is not of this training, or damaged" in done.output
@@ -239,15 +240,15 @@ def test_a_run_that_diverges_at_once_leaves_nothing(tmp_path: Path) -> None:
 def test_a_run_that_diverges_keeps_the_checkpoint_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, learn = tmp_path / "run", nn.Training._learn
+    run, learn = tmp_path / "run", Loop._learn
 
-    def spoiling(self: nn.Training, *given: Any) -> tuple[float, int]:
+    def spoiling(self: Loop[Any], *given: Any) -> tuple[float, float]:
         if self.step == 7:
             with torch.no_grad():
                 next(self.model.parameters()).fill_(torch.nan)
         return learn(self, *given)
 
-    monkeypatch.setattr(nn.Training, "_learn", spoiling)
+    monkeypatch.setattr(Loop, "_learn", spoiling)
     done = lava_ssm_command(*TINY, "--epochs", "3", "--out", str(run), "--checkpoint-every", "0")
     assert done.exit_code == 2
     assert "after 7 steps: the loss is nan in epoch 2: lower the rates" in done.output
@@ -258,16 +259,16 @@ def test_a_run_that_diverges_keeps_the_checkpoint_before(
 def test_parameters_that_are_not_finite_are_not_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, learn = tmp_path / "run", nn.Training._learn
+    run, learn = tmp_path / "run", Loop._learn
 
-    def spoiling(self: nn.Training, *given: Any) -> tuple[float, int]:
+    def spoiling(self: Loop[Any], *given: Any) -> tuple[float, float]:
         done = learn(self, *given)
         if self.step == 7:  # the loss, measured before, is well
             with torch.no_grad():
                 next(self.model.parameters()).fill_(torch.inf)
         return done
 
-    monkeypatch.setattr(nn.Training, "_learn", spoiling)
+    monkeypatch.setattr(Loop, "_learn", spoiling)
     done = lava_ssm_command(*TINY, "--epochs", "3", "--out", str(run), "--checkpoint-every", "0")
     assert done.exit_code == 2
     assert "layers.0.weight is no longer finite" in done.output
@@ -328,6 +329,7 @@ def test_the_log_has_the_epoch_of_the_last_checkpoint(run: Path) -> None:
     before = (run / "log.csv").read_text()
     (run / "log.csv").write_text(before.splitlines()[0] + "\n")  # killed before it was written
     (run / "curves.png").unlink()
+    (run / "result.json").unlink()
     done = lava_ssm_command(*TINY, "--epochs", "1", "--out", str(run), "--resume")
     assert done.exit_code == 0, done.output
     assert (run / "log.csv").read_text() == before
@@ -372,6 +374,7 @@ def test_flipped_bits_are_noticed_before_training_goes_on(name: str, tmp_path: P
     options = [*TINY, "--epochs", "1", "--out", str(tmp_path / "run")]
     assert lava_ssm_command(*options).exit_code == 0
     path = tmp_path / "run" / name
+    (tmp_path / "run" / "result.json").unlink()
     content = bytearray(path.read_bytes())
     for place in (9, len(content) // 2, len(content) - 1):
         content[place] ^= 16
@@ -584,7 +587,7 @@ def test_when_one_process_is_interrupted_all_leave_after_the_same_step(tmp_path:
 def test_norms_are_not_shared_among_processes(tmp_path: Path, trained: Path) -> None:
     config = json.loads((trained / "config.json").read_text()) | {"model": "s5-tiny"}
     with pytest.raises(RunError, match="--model s5-tiny: 2 processes would each normalise"):
-        Run(tmp_path / "run", config, None, False, nn.Worker(1, 2))
+        ClassifierRun(config, Sitting(tmp_path / "run", worker=Worker(1, 2)), None)  # type: ignore[arg-type]
     assert not (tmp_path / "run").exists()
 
 

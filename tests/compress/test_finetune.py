@@ -7,7 +7,8 @@ import torch
 from lava_ssm.compress import PAPER, FixedModel, Formats, Pruner, quantize
 from lava_ssm.engine import run
 from lava_ssm.network import FixedLinear, FixedNetwork, FixedS4D, Readout
-from lava_ssm.nn import NS4D, Recipe, Training, export
+from lava_ssm.nn import NS4D, export
+from lava_ssm.train import Recipe, Training
 from tests.nn.test_ns4d import toy
 
 

@@ -16,7 +16,8 @@ from lava.proc.io.source import RingBuffer as Source
 from torch import nn
 
 from lava_ssm import network, proc, quantize, runtime
-from lava_ssm.nn import S4D, export, optimizer
+from lava_ssm.nn import S4D, export
+from lava_ssm.train import optimizer
 
 TIME = 40
 

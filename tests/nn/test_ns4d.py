@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from lava_ssm import network
-from lava_ssm.nn import NS4D, S4D, accuracy, export, fit
+from lava_ssm.nn import NS4D, S4D, export
+from lava_ssm.train import accuracy, fit
 
 
 @pytest.mark.parametrize(("d_model", "d_state", "count"), [(64, 32, 66_496), (128, 64, 264_064)])
@@ -100,7 +101,7 @@ def test_training_learns_and_is_repeatable() -> None:
 
 
 def test_dynamics_learn_at_their_own_rate_without_decay() -> None:
-    from lava_ssm.nn import optimizer
+    from lava_ssm.train import optimizer
 
     model = NS4D(1, 4, 2, 1, 2)
     slow, rest = optimizer(model, lr=1e-2, ssm_lr=1e-3, weight_decay=0.1).param_groups

@@ -7,8 +7,9 @@ from scipy.linalg import expm
 from torch import nn
 
 import lava_ssm as ssm
-from lava_ssm.nn import S5, SparseS5, accuracy, export, fit, optimizer, stretch
+from lava_ssm.nn import S5, SparseS5, export, stretch
 from lava_ssm.nn.scan import scan
+from lava_ssm.train import accuracy, fit, optimizer
 
 
 def recurrence(a: torch.Tensor, v: torch.Tensor) -> torch.Tensor:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from lava_ssm import files
 from lava_ssm.cli import placement
 from lava_ssm.cli.console import make_console
-from lava_ssm.cli.errors import check_folder, say
+from lava_ssm.cli.errors import say
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,7 +47,7 @@ def fall_through_vs_pipelined(
     ),
 ) -> None:
     """Measure on this CPU, model Loihi 2, cite the papers: latency, throughput, energy."""
-    check_folder(output, "--output")
+    files.check_folder(output, "--output")
     net = placement.read(network)
 
     import lava_ssm.proc  # noqa: F401  refused before anything is measured, where Lava is missing

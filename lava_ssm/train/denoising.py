@@ -5,10 +5,8 @@ with the noisy phase. The loss is -SI-SNR + 1e-3 MSE of magnitudes (Pierro et al
 2502.01330). Spectra are those of `lava_ssm.audio`, in torch.
 """
 
-import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -20,14 +18,14 @@ from lava_ssm.nn.evaluating import evaluating
 from lava_ssm.nn.inputs import Given, check_finite, signals, size
 from lava_ssm.nn.s5 import S5
 from lava_ssm.nn.sparse_s5 import SparseS5
-from lava_ssm.nn.training import optimizer
-from lava_ssm.numerics import integer, real_number
+from lava_ssm.train.loop import AfterStep, Loop
+from lava_ssm.train.recipe import DenoisingRecipe
 
 FRAME, HOP, SAMPLE_RATE = 512, 128, 16_000
 _SHARE_OF_MAGNITUDES = 1e-3
 
-AfterStep = Callable[[float], None]
-"""Called after each step with the share of the training that is done, in (0, 1]."""
+Masks = Callable[[Tensor], Tensor]
+"""Gives masks (batch, tokens, 257) of magnitudes (batch, tokens, 257): a model, for example."""
 
 
 def analyse(x: Tensor) -> Tensor:
@@ -60,7 +58,7 @@ def si_snr(estimate: Tensor, clean: Tensor) -> Tensor:
     return 10 * torch.log10((t.square().sum(-1) + 1e-8) / (noise + 1e-8))
 
 
-def denoised(model: nn.Module, noisy: Tensor) -> tuple[Tensor, Tensor]:
+def denoised(model: Masks, noisy: Tensor) -> tuple[Tensor, Tensor]:
     """What a model makes of signals (batch, time): signals, and magnitudes of their spectra."""
     spectra = analyse(noisy)
     size = _magnitudes(spectra)
@@ -73,7 +71,7 @@ def _magnitudes(spectra: Tensor) -> Tensor:
     return (spectra.real.square() + spectra.imag.square()).sqrt()
 
 
-def loss_of(model: nn.Module, noisy: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
+def loss_of(model: Masks, noisy: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
     """Loss, a number, and the mean SI-SNR in dB, of signals (batch, time)."""
     estimate, magnitudes = denoised(model, noisy)
     quality = si_snr(estimate, clean).mean()
@@ -255,68 +253,8 @@ def remixed(
     return mixed * scale, clean * scale
 
 
-@dataclass(frozen=True)
-class DenoisingRecipe:
-    """How to train.
-
-    Parameters
-    ----------
-    epochs, batch_size
-        Passes over the clips, and clips a step.
-    lr, ssm_lr, weight_decay
-        Peak learning rates and decay, as of `optimizer`.
-    warm_up
-        Share of the steps in which the rates rise; then they fall along a cosine.
-    snr
-        Range in dB at which clips are mixed anew each time with noise of other clips; up to more
-        than is measured at, so that speech is left alone where there is little to take away.
-    octaves
-        By how much voices are played faster or slower, up to so many octaves either way; noises
-        half as much again. 0: not at all.
-    message_limit
-        Of messages of a relufied model: what they exceed it by, see `watched`, is added to the
-        loss. None: they may be as large as they like.
-    seed
-        Of the order of clips and of the noise they get.
-
-    Raises
-    ------
-    ValueError
-        A number outside its range.
-    """
-
-    epochs: int = 50
-    batch_size: int = 32
-    lr: float = 4e-3
-    ssm_lr: float = 1e-3
-    weight_decay: float = 0.04
-    warm_up: float = 0.1
-    snr: tuple[float, float] = (-5.0, 25.0)
-    octaves: float = 0.0
-    message_limit: float | None = None
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size"):
-            object.__setattr__(self, name, size(getattr(self, name), name))
-        for name, interval in (
-            ("lr", "(0, inf)"),
-            ("ssm_lr", "(0, inf)"),
-            ("weight_decay", "[0, inf)"),
-            ("warm_up", "(0, 1)"),
-            ("octaves", "[0, 2]"),
-        ):
-            object.__setattr__(self, name, real_number(getattr(self, name), name, interval))
-        if self.message_limit is not None:
-            real_number(self.message_limit, "message_limit", "(0, inf)")
-        low, high = (real_number(value, "snr", "(-inf, inf)") for value in self.snr)
-        if low > high:
-            raise ValueError(f"snr must be ascending, got {low}, {high}")
-        object.__setattr__(self, "seed", integer(self.seed, "seed"))
-
-
-class Denoising:
-    """A training that advances a step at a time, and can be left and taken up again.
+class Denoising(Loop[DenoisingRecipe]):
+    """Training of a denoiser, see `Loop`; its score is the SI-SNR in dB.
 
     Parameters
     ----------
@@ -324,10 +262,8 @@ class Denoising:
         Gives masks (batch, tokens, 257) of magnitudes (batch, tokens, 257).
     noisy, clean
         Clips, (clips, time) each: tensors or arrays of any real type.
-    recipe
-        How to train.
-    after_step
-        Called after each step: a pruner's `at`, for example.
+    recipe, after_step
+        See `Loop`.
 
     Raises
     ------
@@ -348,79 +284,27 @@ class Denoising:
     ) -> None:
         check_finite(model)
         _check_masks(model)
-        self.model, self.recipe = model, recipe or DenoisingRecipe()
         self._noisy, self._clean = signals(noisy, clean, model)
-        self._after_step = after_step
-        self.steps_an_epoch = math.ceil(len(self._noisy) / self.recipe.batch_size)
-        self.steps = self.recipe.epochs * self.steps_an_epoch
-        self.step = 0
+        self._watched = model
+        recipe = recipe or DenoisingRecipe()
+        super().__init__(model, len(self._noisy), recipe, after_step=after_step)
+
+    @staticmethod
+    def shown(score: float) -> str:
+        """A score as it is printed."""
+        return f"SI-SNR {score:.2f} dB"
+
+    def batch(self, chosen: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Noisy and clean clips (batch, time), mixed anew."""
         r = self.recipe
-        self._adamw = optimizer(model, r.lr, r.ssm_lr, r.weight_decay)
-        self._schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self._adamw, [r.ssm_lr, r.lr], total_steps=self.steps, pct_start=r.warm_up
-        )
-        self._random = torch.Generator().manual_seed(r.seed)
-        self._order: Tensor = torch.empty(0, dtype=torch.int64)
+        return remixed(self._noisy[chosen], self._clean[chosen], r.snr, r.octaves, random)
 
-    def advance(self) -> float:
-        """Take one step; gives the mean SI-SNR of its clips in dB.
-
-        Raises
-        ------
-        ValueError
-            The loss is no longer finite.
-        """
-        if self.step % self.steps_an_epoch == 0:
-            self._order = torch.randperm(len(self._noisy), generator=self._random)
-        first = self.step % self.steps_an_epoch * self.recipe.batch_size
-        chosen = self._order[first : first + self.recipe.batch_size]
-        noisy, clean = remixed(
-            self._noisy[chosen],
-            self._clean[chosen],
-            self.recipe.snr,
-            self.recipe.octaves,
-            self._random,
-        )
-        self.model.train()
+    def losses(self, x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Sums of the loss, see `loss_of`, and of the SI-SNR."""
         if (limit := self.recipe.message_limit) is None:
-            loss, quality = loss_of(self.model, noisy, clean)
+            loss, quality = loss_of(self.outputs, x, target)
         else:
-            with watched(self.model, limit) as excess:
-                loss, quality = loss_of(self.model, noisy, clean)
+            with watched(self._watched, limit) as excess:
+                loss, quality = loss_of(self.outputs, x, target)
             loss = loss + sum(excess)
-        if not torch.isfinite(loss):
-            raise ValueError(f"the loss is {loss.item()} in step {self.step}: lower the rates")
-        self._adamw.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        self._adamw.step()
-        self._schedule.step()
-        self.step += 1
-        if self._after_step is not None:
-            self._after_step(self.step / self.steps)
-        return float(quality)
-
-    def state_dict(self) -> dict[str, Any]:
-        """All that is needed to go on from here, but data, model class and recipe.
-
-        For `checkpoint.write`.
-        """
-        return {
-            "step": self.step,
-            "model": self.model.state_dict(),
-            "adamw": self._adamw.state_dict(),
-            "random": self._random.get_state(),
-            "order": self._order,
-            "torch_random": torch.get_rng_state(),
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what `state_dict` gave: the same numbers follow."""
-        self.step = state["step"]
-        self.model.load_state_dict(state["model"])
-        self._adamw.load_state_dict(state["adamw"])
-        # the rates themselves are the optimizer's
-        self._schedule.load_state_dict({"last_epoch": self.step, "_step_count": self.step + 1})
-        self._random.set_state(state["random"])
-        self._order = state["order"]
-        torch.set_rng_state(state["torch_random"])
+        return loss * len(x), quality * len(x)

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lava_ssm import archive
-from lava_ssm.nn import checkpoint
-from lava_ssm.nn.checkpoint import CheckpointError
+from lava_ssm.train import checkpoint
+from lava_ssm.train.checkpoint import CheckpointError
 
 KINDS = [torch.float32, torch.float64, torch.int64, torch.int32, torch.uint8, torch.bool]
 TENSORS = st.builds(

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from lava_ssm.nn import NS4D, Recipe, Training, Wobble, checkpoint, evaluate, export
+from lava_ssm.nn import NS4D, export
+from lava_ssm.train import Recipe, Training, Wobble, checkpoint, evaluate
 from tests.nn.test_ns4d import toy
 
 
@@ -79,3 +80,13 @@ def test_evaluation_is_the_mean_over_samples() -> None:
 def test_a_recipe_names_what_is_out_of_range(name: str, value: object) -> None:
     with pytest.raises(ValueError, match=name):
         Recipe(**{"epochs": 1, name: value})  # type: ignore[arg-type]
+
+
+def test_names_that_have_moved_from_nn_work_and_warn() -> None:
+    from lava_ssm import nn, train
+
+    for name in train.__all__:
+        with pytest.warns(DeprecationWarning, match=rf"moved to lava_ssm\.train\.{name}$"):
+            assert getattr(nn, name) is getattr(train, name)
+    with pytest.raises(AttributeError, match="has no attribute 'fitt'"):
+        nn.fitt  # noqa: B018

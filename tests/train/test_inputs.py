@@ -1,5 +1,8 @@
 """What users give to a training: converted where nothing is lost, refused by name elsewhere."""
 
+import io
+import itertools
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -7,15 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from rich.console import Console
 
-from lava_ssm.nn import (
-    NS4D,
-    S5,
+from lava_ssm.nn import NS4D, S5, SparseS5
+from lava_ssm.train import (
     Denoising,
     DenoisingRecipe,
     Epoch,
     Recipe,
-    SparseS5,
     Training,
     Wobble,
     accuracy,
@@ -24,7 +26,8 @@ from lava_ssm.nn import (
     fit_epochs,
     match_level,
 )
-from lava_ssm.nn import denoising as denoising_module
+from lava_ssm.train import denoising as denoising_module
+from lava_ssm.train.progress import Shown
 from tests.nn.test_ns4d import toy
 
 
@@ -269,11 +272,37 @@ def test_fit_trains_without_being_asked_for_its_epochs(capfd: pytest.CaptureFixt
     assert capfd.readouterr() == ("", "")  # no terminal, no bar
 
 
-def test_a_bar_is_shown_if_asked_for(capfd: pytest.CaptureFixture[str]) -> None:
-    fit(small(), *toy(), epochs=1, progress=True)
+def test_a_line_an_epoch_is_shown_if_asked_for(capfd: pytest.CaptureFixture[str]) -> None:
+    done = fit(small(), *toy(), epochs=2, batch_size=8, progress=True)
     printed = capfd.readouterr()
     assert printed.out == ""
-    assert "training" in printed.err
+    assert printed.err.splitlines() == [
+        f"epoch {e.number}/2, step {5 * e.number} of 10: loss {e.loss:.4f}, "
+        f"accuracy {e.accuracy:.2%}"
+        for e in done
+    ]
+
+
+def test_a_terminal_gets_a_bar() -> None:
+    x, y = toy()
+    training, text = Training(small(), x, y, Recipe(1, batch_size=8)), io.StringIO()
+    with Shown(training, Console(file=text, force_terminal=True, width=100)) as shown:
+        shown.step(training.advance())
+    assert "━" in text.getvalue()
+    assert "epoch 1/1" in text.getvalue()
+
+
+def test_an_epoch_of_many_minutes_is_a_line_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y = toy()
+    training, text = Training(small(), x, y, Recipe(1, batch_size=8)), io.StringIO()
+    seconds = itertools.count(step=25)
+    monkeypatch.setattr(time, "monotonic", lambda: next(seconds))
+    with Shown(training, Console(file=text, width=100)) as shown:
+        for _ in range(5):
+            shown.step(training.advance())
+    assert [line.split(":")[0] for line in text.getvalue().splitlines()] == [
+        "epoch 1/1, step 3 of 5"
+    ]
 
 
 def test_epochs_that_are_asked_for_one_by_one_are_those_of_fit() -> None:

@@ -5,7 +5,7 @@ import scipy.ndimage
 import torch
 
 from lava_ssm.data import digits
-from lava_ssm.nn import Wobble
+from lava_ssm.train import Wobble
 
 
 def sequences() -> torch.Tensor:

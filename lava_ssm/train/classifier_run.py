@@ -1,0 +1,221 @@
+"""A classifier, trained or fine-tuned, in its run folder."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+import lava_ssm
+from lava_ssm import compress, data, nn, zoo
+from lava_ssm.compress import FixedModel
+from lava_ssm.extras import needed
+from lava_ssm.network import FixedNetwork, Network
+from lava_ssm.network import file as network_file
+from lava_ssm.numerics import CHIP, RealArray
+from lava_ssm.train.augmentation import Wobble
+from lava_ssm.train.classification import Augment, Training, accuracy, evaluate
+from lava_ssm.train.figures import write_report
+from lava_ssm.train.folder import NETWORK, START, RunError, join_of, read_classifier
+from lava_ssm.train.recipe import Recipe
+from lava_ssm.train.run import Run, Sitting, load_best
+
+with needed("torch"):
+    import torch
+with needed("sklearn"):
+    from sklearn.model_selection import train_test_split
+
+Model: TypeAlias = nn.NS4D | nn.SparseS5
+
+_REPORTED = 16
+"""Samples on which quantisation is reported."""
+
+
+class ClassifierRun(Run):
+    """A training of a classifier, see `Run`.
+
+    Parameters
+    ----------
+    sets
+        The data set.
+
+    Raises
+    ------
+    RunError
+        Or several processes are to train a model that they cannot.
+    """
+
+    score = "accuracy"
+    loop: Training
+
+    def __init__(self, config: dict[str, Any], sitting: Sitting, sets: data.TokenData) -> None:
+        if sitting.worker.count > 1 and config["model"] in nn.S5_SIZES:
+            raise RunError(
+                f"--model {config['model']}: {sitting.worker.count} processes would each normalise "
+                "by their own share of a step's samples, and learn something else than one process "
+                "does; train it without torchrun"
+            )
+        if len(sets.train) == 0:
+            raise RunError(f"{config['task']}: no samples")
+        self.data = sets
+        super().__init__(config, sitting)
+
+    def prepare(self) -> Training:
+        """Make the model, and the loop that trains it."""
+        config, recipe = self.config, Recipe(**self.config["recipe"])
+        train, kept = _split(self.data.train.first(config["limit"]))
+        self.kept = kept.joined(config["join"])
+        torch.manual_seed(recipe.seed)
+        bare = build(config, self.data)
+        self.model: Model | FixedModel = bare
+        if config["start"] is not None:
+            _begin_with(bare, config["start"], config["join"])
+        if "finetune" in config:
+            self.model = self._to_finetune(bare, config["finetune"])
+        model: torch.nn.Module = self.model
+        if self.worker.count > 1:
+            model = torch.nn.parallel.DistributedDataParallel(model)
+        augment = self._augmentation(config["wobble"])
+        return Training(model, train.x, train.y, recipe, augment, self.worker)
+
+    def _augmentation(self, wobble: dict[str, Any]) -> Augment:
+        order = None if self.data.order is None else self.data.order.tolist()
+        moved = Wobble(self.data.image_shape, order, **wobble) if any(wobble.values()) else None
+
+        def augment(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+            return data.joined(x if moved is None else moved(x, generator), self.config["join"])
+
+        return augment
+
+    def _to_finetune(self, model: Model, asked: dict[str, Any]) -> FixedModel:
+        """Give the fixed model of a trained one."""
+        load_best(model, Path(asked["run"]))
+        start = self.folder / START
+        if self.sitting.resume and start.is_file():
+            fixed = network_file.load(start)
+            if not isinstance(fixed, FixedNetwork):
+                raise RunError(f"{start} holds a float network; begin anew in another folder")
+        else:
+            formats = compress.PAPER if asked["formats"] == "paper" else compress.Formats()
+            seen, network = self._calibration(asked["calibration"]), nn.export(model)
+            rules = compress.W8A16 if isinstance(model, nn.SparseS5) else CHIP
+            fixed = compress.quantize(network, seen, formats, arithmetic=rules)
+            if self.worker.rank == 0:
+                self.claim()
+                self._report("start-report", network, fixed, seen)
+                fixed.save(start)
+        return FixedModel(model, fixed, asked["scales"], n_threads=torch.get_num_threads())
+
+    def _calibration(self, samples: int) -> RealArray:
+        """Tokens (samples, time, d_input) that exponents are chosen by."""
+        return data.joined(self.data.train.x[:samples], self.config["join"]).astype(np.float64)
+
+    def _report(self, name: str, network: Network, fixed: FixedNetwork, seen: RealArray) -> None:
+        write_report(compress.report(network, fixed, seen[:_REPORTED]), self.folder / name)
+
+    def describe(self) -> str:
+        """What is about to be done."""
+        return (
+            f"{self.data.name}: {self.loop.samples} samples of {self.kept.x.shape[1]} tokens to "
+            f"train, {len(self.kept)} kept aside, {len(self.data.test)} to test; "
+            f"{sum(p.numel() for p in self.model.parameters()):,} parameters; "
+            f"step {self.loop.step} of {self.loop.steps}"
+        )
+
+    def measure(self) -> tuple[float, float]:
+        """Accuracy and mean loss of what was kept aside."""
+        if isinstance(self.model, FixedModel):
+            self.model.overflows = 0
+        return evaluate(self.model, self.kept.x, self.kept.y)
+
+    def remark(self) -> str:
+        """What else is to be said of the epoch."""
+        overflows = getattr(self.model, "overflows", 0)
+        return f"; {overflows} overflows in what was kept aside" if overflows else ""
+
+    def results(self) -> dict[str, Any]:
+        """Export the best network; give its accuracy on the test set."""
+        test = self.data.test.joined(self.config["join"])
+        right = accuracy(self.model, test.x, test.y)
+        network: Network | FixedNetwork
+        if isinstance(self.model, FixedModel):
+            network = self.model.network()
+            seen = self._calibration(self.config["finetune"]["calibration"])
+            self._report("report", nn.export(self.model.model), network, seen)
+        else:
+            network = nn.export(self.model)
+        made_by = {
+            "data": self.data.name,
+            "command": self.sitting.command,
+            "config": json.dumps(self.config),
+        }
+        network = replace(network, made_by={**network.made_by, **made_by})
+        network.save(self.folder / NETWORK)
+        return {"test_accuracy": right, "test_samples": len(test)}
+
+
+def _begin_with(model: Model, start: str, join: int) -> None:
+    """Give a model the parameters of a run's best network, or of a float network.
+
+    Raises
+    ------
+    RunError
+        There is none of this name, or it is of another model, or damaged.
+    """
+    folder = Path(start)
+    if folder.is_dir():
+        load_best(model, folder)
+        before = read_classifier(folder)["join"]
+    else:
+        try:
+            network = lava_ssm.load(start)
+        except FileNotFoundError as error:
+            raise RunError(
+                f"--start: {start!r} holds no trained network: it is no run folder, no file, and "
+                f"no network of the zoo ({', '.join(f'{name}-float' for name in zoo.NAMES)})"
+            ) from error
+        if not (isinstance(network, Network) and isinstance(model, nn.NS4D)):
+            raise RunError(
+                f"--start: {start!r} must be a float network and the model an n-S4D; a fixed "
+                "network, or an S5 whose norms are folded, cannot be trained on"
+            )
+        nn.assign(model, network)
+        before = join_of(network)
+    nn.stretch(model, join / before)
+
+
+def build(config: dict[str, Any], of: data.TokenData) -> Model:
+    """Make the network that a configuration asks for.
+
+    Raises
+    ------
+    RunError
+        An S4D initialisation for an S5 network.
+    """
+    # steps such that the slowest and the fastest states see a sequence alike, whatever its length
+    longest = of.train.x.shape[1]
+    dt_min, dt_max = config["dt"]
+    short = longest < 256
+    common: dict[str, Any] = {
+        "d_input": of.d_input,
+        "d_output": of.n_classes,
+        "readout": config["readout"],
+        "dt_min": (dt_min if dt_min is not None else 1e-2 if short else 1e-3) * config["join"],
+        "dt_max": (dt_max if dt_max is not None else 0.5 if short else 0.1) * config["join"],
+    }
+    name = config["model"]
+    if name in nn.SIZES:
+        return nn.NS4D(init=config["init"], **common, **nn.SIZES[name])
+    if config["init"] != "lin":
+        raise RunError(f"--init is of S4D, not of {name}: S5 begins with HiPPO; leave it out")
+    return nn.SparseS5(relu=True, **common, **nn.S5_SIZES[name])
+
+
+def _split(samples: data.Split) -> tuple[data.Split, data.Split]:
+    """What to train with, and what is kept aside; always the same."""
+    kept = max(10, min(2000, len(samples) // 20))
+    rest, aside = train_test_split(
+        np.arange(len(samples)), test_size=kept, stratify=samples.y, random_state=0
+    )
+    return tuple(data.Split(samples.x[part], samples.y[part]) for part in (rest, aside))  # type: ignore[return-value]

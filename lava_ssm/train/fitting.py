@@ -1,0 +1,122 @@
+"""A training in one call."""
+
+from collections.abc import Iterator, Sequence
+from typing import overload
+
+import torch
+from rich.console import Console
+from torch import nn
+
+from lava_ssm.nn.inputs import Given
+from lava_ssm.train.classification import Training
+from lava_ssm.train.loop import Epoch
+from lava_ssm.train.progress import Shown
+from lava_ssm.train.recipe import Recipe
+
+
+class Fit(Sequence[Epoch]):
+    """What `fit` gives: the epochs of a training that is over.
+
+    Attributes
+    ----------
+    model : torch.nn.Module
+        What was trained, in evaluation mode.
+    history : list of Epoch
+        How each epoch went; the same as the sequence itself.
+    """
+
+    def __init__(self, model: nn.Module, history: list[Epoch]) -> None:
+        self.model, self.history = model, history
+
+    def __len__(self) -> int:
+        return len(self.history)
+
+    @overload
+    def __getitem__(self, i: int) -> Epoch: ...
+    @overload
+    def __getitem__(self, i: slice) -> Sequence[Epoch]: ...
+    def __getitem__(self, i: int | slice) -> Epoch | Sequence[Epoch]:
+        return self.history[i]
+
+    def __repr__(self) -> str:
+        last = self.history[-1]
+        return f"<Fit: {len(self)} epochs, loss {last.loss:.4f}, accuracy {last.accuracy:.2%}>"
+
+
+def fit(
+    model: nn.Module,
+    x: Given,
+    labels: Given,
+    epochs: int,
+    batch_size: int = 50,
+    adamw: torch.optim.AdamW | None = None,
+    label_smoothing: float = 0.0,
+    seed: int = 0,
+    progress: bool | None = None,
+) -> Fit:
+    """Train with cross entropy and a one-cycle schedule: `Training` in one call.
+
+    Parameters
+    ----------
+    model
+        Gives logits (batch, d_output) of x (batch, time, d_input).
+    x, labels
+        Sequences (samples, time, d_input) and their classes (samples,), see `Training`.
+    epochs, batch_size
+        Passes over the samples, and samples a step.
+    adamw
+        From `optimizer`, whose learning rates are the peaks; None: its defaults.
+    label_smoothing
+        Share of each label that is spread over all classes, in [0, 1].
+    seed
+        Of the order of samples.
+    progress
+        Whether to show on standard error how it goes; None: if that is a terminal.
+
+    Returns
+    -------
+    Fit
+        How each epoch went. The model is in evaluation mode then.
+
+    Raises
+    ------
+    TypeError, ValueError
+        See `Training` and `Recipe`; or the loss is no longer finite.
+    """
+    recipe = Recipe(epochs, batch_size, label_smoothing=label_smoothing, seed=seed)
+    training, console = Training(model, x, labels, recipe, adamw=adamw), Console(stderr=True)
+    if progress is None:
+        progress = console.is_terminal
+    with Shown(training, console if progress else None) as shown:
+        return Fit(model, list(_epochs(training, shown)))
+
+
+def fit_epochs(
+    model: nn.Module,
+    x: Given,
+    labels: Given,
+    epochs: int,
+    batch_size: int = 50,
+    adamw: torch.optim.AdamW | None = None,
+    label_smoothing: float = 0.0,
+    seed: int = 0,
+) -> Iterator[Epoch]:
+    """Do what `fit` does, an epoch each time that the next one is asked for.
+
+    Bad input is refused at once; nothing is trained before the first epoch is asked for.
+    """
+    recipe = Recipe(epochs, batch_size, label_smoothing=label_smoothing, seed=seed)
+    return _epochs(Training(model, x, labels, recipe, adamw=adamw))
+
+
+def _epochs(training: Training, shown: Shown | None = None) -> Iterator[Epoch]:
+    try:
+        while training.step < training.steps:
+            now = training.advance()
+            ends = training.step % training.steps_an_epoch == 0
+            if shown is not None:
+                shown.step(now, ends)
+            if ends:
+                yield now
+    finally:
+        training.model.eval()

@@ -1,0 +1,219 @@
+"""The one loop in which everything is trained."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import astuple, dataclass
+from typing import Any, Generic, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from lava_ssm.train.adamw import optimizer
+from lava_ssm.train.recipe import Recipe
+
+AfterStep = Callable[[float], None]
+"""Called after each step with the share of the training that is done, in (0, 1]."""
+AnyRecipe = TypeVar("AnyRecipe", bound=Recipe)
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """How an epoch of training went.
+
+    Parameters
+    ----------
+    number
+        From 1.
+    loss
+        Mean loss of its samples, while it was trained.
+    score
+        Mean score of its samples, which is better the higher it is: of a classifier the share that
+        it classified rightly, in [0, 1]; of a denoiser the SI-SNR in dB.
+    """
+
+    number: int
+    loss: float
+    score: float
+
+    @property
+    def accuracy(self) -> float:
+        """The score of a classifier."""
+        return self.score
+
+
+@dataclass(frozen=True)
+class Worker:
+    """Which of the processes that train one model together this one is."""
+
+    rank: int = 0
+    count: int = 1
+
+
+class Loop(ABC, Generic[AnyRecipe]):
+    """A training with a one-cycle schedule, which can be left and taken up again.
+
+    Everything random is drawn anew from the recipe's seed and the number of the epoch or step, so
+    a training that is continued from `state` gives what an uninterrupted one gives, to the last
+    bit. What is trained for, and with what, its members say.
+
+    Parameters
+    ----------
+    model
+        What is trained; or the same in PyTorch's `DistributedDataParallel`.
+    samples
+        How many there are.
+    recipe
+        How to train.
+    worker
+        Of several processes, each with all samples: each computes its share of a step's samples.
+    adamw
+        From `optimizer`; None: with the recipe's rates and decay.
+    after_step
+        Called after each step: a pruner's `at`, for example.
+
+    Attributes
+    ----------
+    step : int
+        Steps taken.
+    history : list of Epoch
+        The epochs that are complete.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        samples: int,
+        recipe: AnyRecipe,
+        worker: Worker | None = None,
+        adamw: torch.optim.AdamW | None = None,
+        after_step: AfterStep | None = None,
+    ) -> None:
+        self.model, self.samples, self.recipe = model, samples, recipe
+        self.worker, self.after_step = worker or Worker(), after_step
+        self.steps_an_epoch = -(-samples // recipe.batch_size)
+        if adamw is None:
+            adamw = optimizer(model, recipe.lr, recipe.ssm_lr, recipe.weight_decay)
+        self.adamw = adamw
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            adamw,
+            [group["lr"] for group in adamw.param_groups],
+            total_steps=self.steps,
+            pct_start=recipe.warm_up,
+        )
+        self.step = 0
+        self.history: list[Epoch] = []
+        self._sums = torch.zeros(2, dtype=torch.float64)  # of the epoch: losses, scores
+        self._order = (-1, torch.empty(0, dtype=torch.int64))
+
+    @staticmethod
+    @abstractmethod
+    def shown(score: float) -> str:
+        """A score as it is printed."""
+
+    @abstractmethod
+    def batch(self, chosen: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Inputs and targets of the chosen samples, whose numbers are given, (batch, ...) each."""
+
+    @abstractmethod
+    def losses(self, x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Sums of loss and of score over inputs and targets; the first one is differentiated."""
+
+    @property
+    def steps(self) -> int:
+        """Steps of the whole training."""
+        return self.recipe.epochs * self.steps_an_epoch
+
+    @property
+    def bare(self) -> nn.Module:
+        """The model without what distributes it."""
+        wrapped = isinstance(self.model, nn.parallel.DistributedDataParallel)
+        return self.model.module if wrapped else self.model
+
+    def outputs(self, x: Tensor) -> Tensor:
+        """What the model gives of its inputs, in the recipe's precision, as float32."""
+        kind = getattr(torch, self.recipe.precision)
+        with torch.autocast("cpu", kind, enabled=kind is torch.bfloat16):
+            y: Tensor = self.model(x)
+        return y.float()
+
+    def advance(self) -> Epoch:
+        """Take one step.
+
+        Returns
+        -------
+        Epoch
+            The present one so far; complete, and in `history`, at its last step.
+
+        Raises
+        ------
+        ValueError
+            The loss is no longer finite.
+        """
+        epoch, place = divmod(self.step, self.steps_an_epoch)
+        size = self.recipe.batch_size
+        chosen = self._order_of(epoch)[place * size : (place + 1) * size]
+        seed = hash((self.recipe.seed, self.step)) % 2**63
+        batch = self.batch(chosen, torch.Generator().manual_seed(seed))
+        with torch.random.fork_rng(devices=[]):  # what the user draws does not depend on us
+            torch.manual_seed(seed + self.worker.rank)
+            loss, score = self._learn(batch, len(chosen), epoch + 1)
+        if place == 0:
+            self._sums.zero_()
+        self._sums += torch.tensor([loss * len(chosen), score], dtype=torch.float64)
+        self.step += 1
+        if self.after_step is not None:
+            self.after_step(self.step / self.steps)
+        samples = min((place + 1) * size, self.samples)
+        now = Epoch(epoch + 1, *(self._sums / samples).tolist())
+        if place + 1 == self.steps_an_epoch:
+            self.history.append(now)
+        return now
+
+    def _learn(self, batch: tuple[Tensor, Tensor], total: int, epoch: int) -> tuple[float, float]:
+        """Step on this worker's share of `total` samples: mean loss of all, sum of scores."""
+        self.model.train()
+        share = [part[self.worker.rank :: self.worker.count] for part in batch]
+        idle = len(share[0]) == 0
+        if idle:  # it goes along: gradients are averaged over all workers
+            share = [part[:1] for part in batch]
+        loss, score = (0 * value if idle else value for value in self.losses(*share))
+        loss = loss / total
+        measured = torch.stack([loss.detach(), score.detach()])
+        if self.worker.count > 1:
+            torch.distributed.all_reduce(measured)
+        if not torch.isfinite(measured[0]):
+            raise ValueError(f"the loss is {measured[0]} in epoch {epoch}: lower the rates")
+        self.adamw.zero_grad()
+        (loss * self.worker.count).backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.adamw.step()
+        self.schedule.step()
+        return float(measured[0]), float(measured[1])
+
+    def _order_of(self, epoch: int) -> Tensor:
+        if self._order[0] != epoch:
+            generator = torch.Generator().manual_seed(self.recipe.seed)
+            for _ in range(epoch + 1):
+                order = torch.randperm(self.samples, generator=generator)
+            self._order = (epoch, order)
+        return self._order[1]
+
+    def state(self) -> dict[str, Any]:
+        """All that `restore` needs to continue, but data, model class and recipe."""
+        return {
+            "model": self.bare.state_dict(),
+            "adamw": self.adamw.state_dict(),
+            "step": self.step,
+            "sums": self._sums,
+            "history": [astuple(epoch) for epoch in self.history],
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from what `state` gave."""
+        self.bare.load_state_dict(state["model"])
+        self.adamw.load_state_dict(state["adamw"])
+        self.step = state["step"]
+        # the rates themselves are the optimizer's
+        self.schedule.load_state_dict({"last_epoch": self.step, "_step_count": self.step + 1})
+        self._sums = state["sums"].clone()
+        self.history = [Epoch(*numbers) for numbers in state["history"]]

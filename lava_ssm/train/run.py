@@ -1,0 +1,384 @@
+"""A training in its run folder, see `folder`."""
+
+import csv
+import io
+import json
+import os
+import time
+from abc import ABC, abstractmethod
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from rich.console import Console
+
+from lava_ssm import files
+from lava_ssm.extras import needed
+from lava_ssm.train import checkpoint
+from lava_ssm.train.figures import write_curves
+from lava_ssm.train.folder import (
+    BEST,
+    CHECKPOINT,
+    CONFIG,
+    RESULT,
+    WRITTEN,
+    Left,
+    RunError,
+    check_format,
+    compare,
+)
+from lava_ssm.train.loop import Epoch, Loop, Worker
+from lava_ssm.train.progress import Shown
+from lava_ssm.train.stop import StopSignals
+
+with needed("torch"):
+    import torch
+
+
+@dataclass(frozen=True)
+class Sitting:
+    """How a run is worked on this time; nothing of it decides what comes of the run.
+
+    Parameters
+    ----------
+    folder
+        The run folder, checked by `folder.begin`.
+    resume
+        Whether to go on with what is in it.
+    worker
+        Which of several processes this is; the first one alone writes.
+    checkpoint_every
+        Seconds between checkpoints.
+    command
+        What is said to have been the command.
+    console
+        Where to show how it goes; None: nowhere.
+    """
+
+    folder: Path
+    resume: bool = True
+    worker: Worker = field(default_factory=Worker)
+    checkpoint_every: float = 60.0
+    command: str = ""
+    console: Console | None = None
+
+
+def start_worker() -> Worker:
+    """Join the other processes, if torchrun started several."""
+    count = int(os.environ.get("WORLD_SIZE", "1"))
+    if count == 1:
+        return Worker()
+    torch.distributed.init_process_group("gloo")
+    return Worker(torch.distributed.get_rank(), count)
+
+
+class Run(ABC):
+    """A training, its data, and what is written about it.
+
+    Parameters
+    ----------
+    config
+        What was asked for: plain data, compared when a training goes on.
+    sitting
+        How it is worked on this time.
+
+    Raises
+    ------
+    RunError
+        There is a training with another configuration to go on with, or a damaged one.
+    OSError
+        Nothing may be written there.
+    """
+
+    score: ClassVar[str]
+    """What scores are called in files."""
+    loop: Loop[Any]
+
+    def __init__(self, config: dict[str, Any], sitting: Sitting) -> None:
+        self.folder, self.config, self.sitting = sitting.folder, config, sitting
+        self.worker = sitting.worker
+        state = self._read() if sitting.resume else None
+        if self.worker.count > 1:
+            torch.distributed.barrier()  # all have looked at the folder before one writes
+        self.loop = self.prepare()
+        self.log: list[dict[str, float]] = []
+        self.best: dict[str, float] = {self.score: -np.inf, "loss": np.inf, "epoch": 0}
+        self._before = {"wall": 0.0, "cpu": 0.0}
+        if state is not None:
+            self._restore(state)
+        self._start = self._now()
+        self.claim()
+
+    @abstractmethod
+    def prepare(self) -> Loop[Any]:
+        """Make the model, and the loop that trains it."""
+
+    @abstractmethod
+    def measure(self) -> tuple[float, float]:
+        """Score and mean loss of what was kept aside."""
+
+    @abstractmethod
+    def results(self) -> dict[str, Any]:
+        """Export the best network, which the model now is; give what it does on the test set."""
+
+    @abstractmethod
+    def describe(self) -> str:
+        """What is about to be done."""
+
+    def parts(self) -> dict[str, Any]:
+        """What has a `state_dict` and a `load_state_dict` beside the loop, by name."""
+        return {}
+
+    def may_be_best(self) -> bool:
+        """Whether the network is of the kind that is wanted already."""
+        return True
+
+    def remark(self) -> str:
+        """What else is to be said of the epoch."""
+        return ""
+
+    def claim(self) -> None:
+        """Write what was asked for, before anything else: the folder is known by it."""
+        if self.worker.rank == 0:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            files.write(self.folder / CONFIG, json.dumps(self.config, indent=1))
+
+    def _read(self) -> dict[str, Any] | None:
+        """The state to go on with; None where a training was killed before there was one."""
+        path = self.folder / CHECKPOINT
+        if not path.is_file():
+            return None
+        try:
+            state = dict(checkpoint.read(path))
+            before = dict(state["config"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise RunError(
+                f"{path} is no checkpoint, or cut short ({type(error).__name__}: {error}); "
+                "remove it to begin anew"
+            ) from error
+        compare(self.folder, before, self.config)
+        return state
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        try:
+            self.loop.restore(state["training"])
+            for name, part in self.parts().items():
+                part.load_state_dict(state[name])
+            self.log, self.best, self._before = state["log"], state["best"], state["seconds"]
+        except Exception as error:
+            raise RunError(
+                f"{self.folder / CHECKPOINT} is not of this training, or damaged "
+                f"({type(error).__name__}: {error}); begin anew in another folder"
+            ) from error
+        if self.best["epoch"]:
+            read_best(self.loop.bare, self.folder)  # now, rather than at the end
+        if self.log and self.worker.rank == 0:
+            self._write_log()
+
+    def _now(self) -> dict[str, float]:
+        # of all processes: they share each step evenly
+        return {"wall": time.time(), "cpu": time.process_time() * self.worker.count}
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Time spent, as it passed and of the processor, in all sittings."""
+        return {k: self._before[k] + now - self._start[k] for k, now in self._now().items()}
+
+    def advance(self) -> Epoch:
+        """Take one step; gives the present epoch so far.
+
+        Raises
+        ------
+        RunError
+            Something is no longer finite.
+        """
+        try:
+            return self.loop.advance()
+        except ValueError as error:
+            raise self._diverged(str(error)) from error
+
+    def _diverged(self, what: str) -> RunError:
+        before = self.folder / CHECKPOINT
+        kept = f"; {before} is kept as it was before" if before.exists() else ""
+        return RunError(f"after {self.loop.step} steps: {what}{kept}")
+
+    def _check_finite(self) -> None:
+        for name, value in self.loop.bare.state_dict().items():
+            if not value.isfinite().all():
+                raise self._diverged(f"{name} is no longer finite: lower the rates")
+
+    def discard(self) -> None:
+        """Remove what was written, if there is nothing in it to go on with."""
+        if self.worker.rank > 0 or (self.folder / CHECKPOINT).exists():
+            return
+        for name in (CONFIG, *WRITTEN):
+            (self.folder / name).unlink(missing_ok=True)
+        with suppress(OSError):  # somebody has something else in it
+            self.folder.rmdir()
+
+    def end_epoch(self) -> str:
+        """Measure the network on what was kept aside, keep the best one, write the log.
+
+        Raises
+        ------
+        RunError
+            A parameter is no longer finite.
+        """
+        if self.worker.rank > 0:
+            return ""
+        self._check_finite()
+        epoch = self.loop.history[-1]
+        score, loss = self.measure()
+        self.log.append(
+            {
+                "epoch": epoch.number,
+                "loss": epoch.loss,
+                self.score: epoch.score,
+                "kept_loss": loss,
+                f"kept_{self.score}": score,
+                "core_seconds": self.seconds["cpu"],
+            }
+        )
+        best = self.best[self.score], -self.best["loss"]
+        if self.may_be_best() and (score, -loss) >= best:
+            self.best = {self.score: score, "loss": loss, "epoch": epoch.number}
+            checkpoint.write(self.folder / BEST, self.loop.bare.state_dict())
+        self.checkpoint()
+        self._write_log()
+        minutes = self.seconds["cpu"] / 60
+        return (
+            f"epoch {epoch.number}: loss {epoch.loss:.4f}, {self.loop.shown(epoch.score)}; kept "
+            f"aside: loss {loss:.4f}, {self.loop.shown(score)}; {minutes:.1f} core minutes"
+            f"{self.remark()}"
+        )
+
+    def checkpoint(self) -> None:
+        """Write all that is needed to go on.
+
+        Raises
+        ------
+        RunError
+            A parameter is no longer finite; the checkpoint before stays.
+        """
+        if self.worker.rank > 0:
+            return
+        self._check_finite()
+        state = {
+            "config": self.config,
+            "training": self.loop.state(),
+            "log": self.log,
+            "best": self.best,
+            "seconds": self.seconds,
+            **{name: part.state_dict() for name, part in self.parts().items()},
+        }
+        checkpoint.write(self.folder / CHECKPOINT, state)
+
+    def finish(self) -> dict[str, Any]:
+        """Measure the best network on the test set and export it.
+
+        Raises
+        ------
+        RunError
+            There is no best network, or it has been damaged.
+        """
+        if not self.best["epoch"]:
+            raise self._diverged(f"no epoch gave a finite {self.score}: lower the rates")
+        load_best(self.loop.bare, self.folder)
+        seconds = self.seconds
+        result = {
+            **self.results(),
+            "best": self.best,
+            "cpu_hours": seconds["cpu"] / 3600,
+            "wall_hours": seconds["wall"] / 3600,
+            "threads": torch.get_num_threads(),
+            "workers": self.worker.count,
+            "command": self.sitting.command,
+        }
+        files.write(self.folder / RESULT, json.dumps(result, indent=1))
+        return result
+
+    def _write_log(self) -> None:
+        text = io.StringIO()
+        table = csv.DictWriter(text, list(self.log[0]), lineterminator="\n")
+        table.writeheader()
+        table.writerows(self.log)
+        files.write(self.folder / "log.csv", text.getvalue())
+        write_curves(self.log, self.folder / "curves.png")
+
+
+def carry_out(run: Run) -> dict[str, Any] | None:
+    """Train from beginning or checkpoint to end.
+
+    Returns
+    -------
+    dict or None
+        What `result.json` holds; None in a process that is not the first one.
+
+    Raises
+    ------
+    Left
+        A signal asked for it; the checkpoint is written.
+    RunError
+        Something is no longer finite.
+    """
+    loop, sitting = run.loop, run.sitting
+    console = sitting.console if run.worker.rank == 0 else None
+    if console is not None:
+        console.print(run.describe(), soft_wrap=True)
+    try:
+        with StopSignals() as signals, Shown(loop, console) as shown:
+            written = time.monotonic()
+            while loop.step < loop.steps:
+                shown.step(run.advance())
+                if loop.step % loop.steps_an_epoch == 0:
+                    shown.line(run.end_epoch())
+                elif time.monotonic() - written >= sitting.checkpoint_every:
+                    run.checkpoint()
+                    written = time.monotonic()
+                if number := signals.received(run.worker.count):
+                    run.checkpoint()
+                    raise Left(number, loop.step)
+    except RunError:
+        run.discard()
+        raise
+    return run.finish() if run.worker.rank == 0 else None
+
+
+def read_best(model: torch.nn.Module, folder: Path) -> dict[str, torch.Tensor]:
+    """Give the best parameters of a run of the same model; the model stays as it is.
+
+    Raises
+    ------
+    RunError
+        There are none, or they are of another model, or damaged.
+    """
+    path = folder / BEST
+    if not path.is_file():
+        check_format(folder)
+        raise RunError(f"{folder} holds no trained network (no {BEST})")
+    try:
+        state: dict[str, torch.Tensor] = checkpoint.read(path)
+        there = {name: tuple(value.shape) for name, value in state.items()}
+    except (AttributeError, ValueError) as error:
+        raise RunError(f"{path} is of another model, or damaged: {error}") from error
+    here = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    for name in {**here, **there}:
+        old, new = there.get(name, "missing"), here.get(name, "missing")
+        if old != new:
+            raise RunError(
+                f"{path} is of another model, or damaged: {name} is {old} there, {new} here"
+            )
+    return state
+
+
+def load_best(model: torch.nn.Module, folder: Path) -> None:
+    """Give a model the best parameters of a run of the same model.
+
+    Raises
+    ------
+    RunError
+        See `read_best`.
+    """
+    model.load_state_dict(read_best(model, folder))
