@@ -26,6 +26,7 @@ _ROOMS = (
     "compress",
     "data",
     "engine",
+    "exchange",
     "loihi2",
     "network",
     "nn",

@@ -23,6 +23,7 @@ _NEEDED_BY = {
         "compress/test_pruning.py",
         "data/test_split.py",
         "engine/test_door.py",
+        "exchange",
         "network/test_from_arrays.py",
         "nn",
         "train",
@@ -43,6 +44,7 @@ _NEEDED_BY = {
     ),
     "lava-dl": ("nn/test_lava_dl.py",),
     "dask": ("benchmarks",),
+    "s5-pytorch": ("exchange",),
 }
 
 

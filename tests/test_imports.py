@@ -20,6 +20,7 @@ ALLOWED = {
     "engine": {"files", "network", "numerics"},
     "nn": {"engine", "extras", "network", "numerics"},
     "compress": {"engine", "extras", "network", "nn", "numerics"},
+    "exchange": {"engine", "extras", "network", "nn", "numerics"},
     "runtime": {"extras", "numerics"},
     "proc": {"engine", "network", "numerics", "runtime"},
     "audio": {"engine", "extras", "files", "network", "numerics"},
@@ -48,7 +49,7 @@ PARTS = {"loihi2.lowering"}
 EXCEPTIONS = {("network/any_network.py", "engine"), ("nn/__init__.py", "train")}
 # Packages that only these rooms may import: all others work without them.
 HEAVY = {
-    "torch": {"nn", "compress", "data", "train"},
+    "torch": {"nn", "compress", "data", "exchange", "train"},
     "lava": {"loihi2.lowering", "proc", "runtime"},
 }
 FREE = {"cli", "__init__", "__main__"}  # the command line and the package's face may import all

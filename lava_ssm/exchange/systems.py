@@ -1,0 +1,113 @@
+"""State space layers as other programs name their parameters."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from lava_ssm import network
+from lava_ssm.exchange.graph import with_direct_map
+from lava_ssm.network.discretization import Discretization
+from lava_ssm.numerics import ComplexArray
+
+Arrays: TypeAlias = Mapping[str, np.ndarray]
+"""Parameters of one module, by name."""
+System: TypeAlias = network.S4D | network.S5
+METHODS: tuple[Discretization, ...] = ("zoh", "bilinear")
+
+
+def s4d(arrays: Arrays, method: Discretization) -> network.S4D:
+    """The public S4D: A = -exp(log_A_real) + i A_imag, B = 1, C of pairs (H, N, 2), exp(log_dt)."""
+    a = -np.exp(arrays["log_A_real"]) + 1j * arrays["A_imag"]
+    c, dt = _complex(arrays["C"], a.ndim), np.exp(arrays["log_dt"])
+    return network.S4D.from_continuous(a, np.ones(a.shape), c, dt, method, arrays.get("D"))
+
+
+def s5(arrays: Arrays, method: Discretization) -> network.S5:
+    """s5-pytorch: y = Re(C x) + D u, all states of a conjugate pair there."""
+    step = np.exp(np.ravel(arrays["log_step"]))
+    b, c = _complex(arrays["B"], 2), _complex(arrays["C"], 2)
+    return network.S5.from_continuous(arrays["Lambda"], b, c / 2, arrays["D"], step, method)
+
+
+def sparse_rnns(arrays: Arrays, method: Discretization) -> network.S5:
+    """SparseRNNs: y = 2 Re(C r(x)) + D u, one state of each conjugate pair."""
+    a = arrays["Lambda_re"] + 1j * arrays["Lambda_im"]
+    step = np.exp(np.ravel(arrays["log_step"]))
+    b, c = _complex(arrays["B"], 2), _complex(arrays["C"], 2)
+    return network.S5.from_continuous(a, b, c, arrays["D"], step, method, relu=True)
+
+
+def lru(arrays: Arrays, method: Discretization) -> network.S5:
+    """A linear recurrent unit, which is discrete already.
+
+        a = exp(-exp(nu_log) + i exp(theta_log)),   y = Re(C x) + D u,   B times exp(gamma_log)
+
+    (Orvieto et al., "Resurrecting Recurrent Neural Networks for Long Sequences", ICML 2023,
+    section 3.) D is a vector or a matrix.
+    """
+    a = np.exp(-np.exp(arrays["nu_log"]) + 1j * np.exp(arrays["theta_log"]))
+    b, c = (
+        arrays[f"{name}_re"] + 1j * arrays[f"{name}_im"]
+        if f"{name}_re" in arrays
+        else _complex(arrays[name], 2)
+        for name in "BC"
+    )
+    if "gamma_log" in arrays:
+        b = b * np.exp(arrays["gamma_log"])[:, np.newaxis]
+    if b.shape[1] != c.shape[0]:
+        raise ValueError(
+            f"takes {b.shape[1]} channels and gives {c.shape[0]}; a state space layer of a network "
+            "has as many of both: put a linear layer before or behind it"
+        )
+    plain = network.S5(a, b, c / 2)
+    d = arrays.get("D")
+    if d is None:
+        return plain
+    return with_direct_map(plain, network.Linear(np.diag(d) if d.ndim == 1 else d))
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How another program has a state space layer.
+
+    Parameters
+    ----------
+    names
+        Of the arrays by which a module is known to have one, the first of them its alone.
+    make
+        What makes it.
+    more
+        Names of further arrays that it may have.
+    """
+
+    names: tuple[str, ...]
+    make: Callable[[Arrays, Discretization], System]
+    more: tuple[str, ...] = ()
+
+
+KINDS = {
+    "s4d": Kind(("log_dt", "log_A_real", "A_imag", "C"), s4d, ("D",)),
+    "s5": Kind(("Lambda", "B", "C", "D", "log_step"), s5),
+    "sparse-rnns": Kind(("Lambda_re", "Lambda_im", "B", "C", "D", "log_step"), sparse_rnns),
+    "lru": Kind(
+        ("nu_log", "theta_log"),
+        lru,
+        ("gamma_log", "B", "C", "D", "B_re", "B_im", "C_re", "C_im"),
+    ),
+}
+
+
+def systems(arrays: Arrays) -> Iterator[System]:
+    """Give the systems that a module's parameters may be, by their names; none of other names."""
+    for kind in KINDS.values():
+        if set(kind.names) <= set(arrays):
+            for method in METHODS if kind.make is not lru else METHODS[:1]:
+                yield kind.make(arrays, method)
+
+
+def _complex(values: np.ndarray, ndim: int) -> ComplexArray:
+    """Complex values, or pairs of their parts on a last axis."""
+    pairs = not np.iscomplexobj(values) and values.ndim == ndim + 1 and values.shape[-1] == 2
+    return values[..., 0] + 1j * values[..., 1] if pairs else np.asarray(values, np.complex128)

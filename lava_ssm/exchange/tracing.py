@@ -1,0 +1,330 @@
+"""What a torch model computes of an example, listened to while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.modules import module as hooks
+from torch.overrides import TorchFunctionMode
+
+from lava_ssm import network
+from lava_ssm import nn as own
+from lava_ssm.exchange.graph import ExchangeError, Input, Node, applied, place
+from lava_ssm.exchange.systems import Arrays, System, systems
+from lava_ssm.network.readout import Readout
+from lava_ssm.nn import export
+
+Axis: TypeAlias = tuple[str, ...]
+"""Which of batch, time and channels a tensor's axis is: one, several, none (of length one)."""
+ORDERS: tuple[tuple[Axis, ...], ...] = (
+    (("batch",), ("time",), ("channels",)),
+    (("batch",), ("channels",), ("time",)),
+    (("time",), ("batch",), ("channels",)),
+)
+
+
+class LayoutError(ExchangeError):
+    """Axes of the example that are not those that the model takes."""
+
+
+@dataclass(frozen=True)
+class Signal:
+    """A tensor that depends on the input.
+
+    Parameters
+    ----------
+    node
+        What it is of each token.
+    axes
+        Of the tensor.
+    readout
+        Of time, if it has been taken.
+    spectrum
+        Whether it is the Fourier transform of that.
+    longer
+        Tokens too many at the end: a convolution's.
+    """
+
+    node: Node
+    axes: tuple[Axis, ...]
+    readout: Readout = Readout.EVERY_TOKEN
+    spectrum: bool = False
+    longer: bool = False
+
+    def axis(self, name: str) -> int:
+        """Which axis is that of batch, time or channels.
+
+        Raises
+        ------
+        LayoutError
+            None is, or it is merged with another.
+        """
+        if (name,) in self.axes:
+            return self.axes.index((name,))
+        if name == "channels" and self.node.width == 1 and self.axes and self.axes[-1] == ():
+            return len(self.axes) - 1
+        raise LayoutError(f"the tensor has axes {shown(self.axes)}: {name} is none of them")
+
+
+def shown(axes: tuple[Axis, ...]) -> str:
+    """Axes as text."""
+    return "(" + ", ".join(" x ".join(axis) or "1" for axis in axes) + ")"
+
+
+@dataclass(frozen=True)
+class Call:
+    """A function of torch, called with a signal.
+
+    Parameters
+    ----------
+    tracer
+        Who listens.
+    name
+        Of the function, without underscores.
+    args, kwargs, result
+        What it was given, and gave.
+    """
+
+    tracer: Tracer
+    name: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    result: Any
+
+    def get(self, i: int, name: str, default: Any = None) -> Any:
+        """Argument by place or by name."""
+        return self.args[i] if i < len(self.args) else self.kwargs.get(name, default)
+
+    @property
+    def x(self) -> Signal:
+        """The first argument."""
+        given = self.tracer.signal(self.get(0, "input"))
+        if given is None:
+            raise ExchangeError(f"{self.origin}: the input is not its first argument")
+        return given
+
+    @property
+    def origin(self) -> str:
+        """Which module called it."""
+        return self.tracer.origin or f"torch.{self.name}"
+
+    def follow(self, node: Node, **changes: Any) -> Signal:
+        """Give a signal of the same axes as the first argument."""
+        return replace(self.x, node=node, **changes)
+
+
+Handler: TypeAlias = Callable[[Call], Any]
+
+
+class Tracer(TorchFunctionMode):
+    """Listens to what torch is asked to compute of tensors that depend on the input.
+
+    Parameters
+    ----------
+    model
+        Whose modules are to be named in errors.
+    handlers
+        What each function of torch is in a network, by name.
+    """
+
+    def __init__(self, model: nn.Module, handlers: dict[str, Handler]) -> None:
+        super().__init__()
+        self._handlers = handlers
+        self._paths = {module: name for name, module in model.named_modules()}
+        self._signals: dict[int, tuple[Tensor, Signal]] = {}  # by id, while the tensors live
+        self._sizes: dict[str, int] = {}
+        self._modules: list[nn.Module] = []
+        self._inside = 0  # how many of these modules are taken as one, without a look inside
+        self.kernels = [
+            (module, list(_alternatives(module, path or type(module).__name__)))
+            for module, path in self._paths.items()
+            if not _is_whole(module)
+        ]
+
+    def input(self, x: Tensor, axes: tuple[Axis, ...]) -> None:
+        """Listen to what becomes of x."""
+        width = x.shape[axes.index(("channels",))] if ("channels",) in axes else 1
+        self._sizes = {axis[0]: n for axis, n in zip(axes, x.shape, strict=True)}
+        self.track(x, Signal(Input((), int(width), "input"), axes))
+
+    def sizes(self, signal: Signal) -> dict[str, int]:
+        """How long an axis of batch, time or channels is."""
+        return {**self._sizes, "channels": signal.node.width}
+
+    @property
+    def n_tokens(self) -> int:
+        """Of the example."""
+        return self._sizes["time"]
+
+    def track(self, tensor: Tensor, signal: Signal) -> None:
+        """Note what a tensor is."""
+        self._signals[id(tensor)] = tensor, signal
+
+    def signal(self, value: Any) -> Signal | None:
+        """What a value is; None: it does not depend on the input."""
+        known = self._signals.get(id(value)) if isinstance(value, Tensor) else None
+        return None if known is None else known[1]
+
+    @property
+    def path(self) -> str:
+        """Of the module that computes now."""
+        known = [self._paths[m] for m in self._modules if m in self._paths]
+        return known[-1] if known else ""
+
+    @property
+    def origin(self) -> str:
+        """The module that computes now, for readers."""
+        if not self._modules:
+            return ""
+        name = type(self._modules[-1]).__name__
+        return f"{self.path} ({name})" if self.path else name
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Listen to torch and to the calls of modules."""
+        before = hooks.register_module_forward_pre_hook(self._enter)
+        behind = hooks.register_module_forward_hook(self._leave)
+        try:
+            with self, torch.no_grad():
+                yield
+        finally:
+            before.remove()
+            behind.remove()
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if self._inside:
+            return func(*args, **kwargs)
+        inputs = [self.signal(value) for value in _flat((args, kwargs))]
+        result = func(*args, **kwargs)
+        if not any(inputs) or not any(isinstance(v, Tensor) for v in _flat(result)):
+            return result
+        name = _name(func)
+        if name.endswith("_like") or name.startswith("new_"):
+            return result  # of whose shape it is
+        handler = self._handlers.get(name)
+        if handler is None:
+            raise ExchangeError(
+                f"{self.origin or 'the model'}: calls {name!r} of what depends on its input, for "
+                "which a network has no layer. It has: " + HAS
+            )
+        with place(self.origin):
+            signals = handler(Call(self, name, args, kwargs, result))
+        if isinstance(signals, Signal):
+            self.track(result, signals)
+        else:
+            for tensor, signal in zip(result, signals, strict=True):
+                self.track(tensor, signal)
+        return result
+
+    def _enter(self, module: nn.Module, args: tuple[Any, ...]) -> None:
+        self._modules.append(module)
+        if self._inside or (_is_whole(module) and any(self.signal(v) for v in _flat(args))):
+            self._inside += 1
+
+    def _leave(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+        if self._inside:
+            self._inside -= 1
+            if not self._inside:
+                with place(self.origin):
+                    self._whole(module, args, output)
+        self._modules.pop()
+
+    def _whole(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+        """Take what a module did as a layer, seen to give the same."""
+        given = next(v for v in _flat(args) if self.signal(v))
+        result = next(v for v in _flat(output) if isinstance(v, Tensor))
+        signal = self.signal(given)
+        assert signal is not None
+        if given.ndim not in (2, 3) or result.shape != given.shape:
+            raise ExchangeError(
+                f"{self.origin}: gives {tuple(result.shape)} of {tuple(given.shape)}"
+            )
+        if signal.axis("time") != given.ndim - 2 or signal.axis("channels") != given.ndim - 1:
+            raise LayoutError(f"{self.origin}: takes (batch, time, channels)")
+        tokens, wanted = given.numpy(), result.numpy()
+        alternatives = list(_alternatives(module, self.origin))
+        for layer in alternatives:
+            made = network.Network((layer,)).run(tokens)
+            if np.abs(made - wanted).max() <= 1e-4 * np.abs(wanted).max():
+                self.track(result, replace(signal, node=applied(signal.node, layer, self.origin)))
+                return
+        raise ExchangeError(
+            f"{self.origin}: its parameters are those of {type(alternatives[0]).__name__}, but it "
+            "computes something else with them (both directions, a gate, another discretisation?); "
+            "what it is not can be exported by hand, with `network.S5` and `network.S4D`"
+        )
+
+
+HAS = (
+    "linear maps, S4D, S5 and LRU, ReLU, GELU, SiLU, sigmoid, GLU, batch, layer and RMS norms, "
+    "scales and shifts of channels, residual paths, and the mean over time or the last token at "
+    "the end. Leave what is not among them out of the model, or train with one of them in its place"
+)
+
+
+def _is_whole(module: nn.Module) -> bool:
+    """Whether a module is a recurrence of which its parameters say all: not one's kernel."""
+    if isinstance(module, own.S4D | own.S5):
+        return True
+    names = set(_own(module))
+    return bool({"Lambda", "Lambda_re", "nu_log"} & names) or (
+        hasattr(module, "seq") and "Lambda" in _own(module.seq)
+    )
+
+
+def _alternatives(module: nn.Module, path: str) -> Iterator[System]:
+    """Give the systems that a module may be, by its own parameters' names."""
+    inner = getattr(module, "seq", module)
+    for name in ("bidir", "liquid"):
+        if getattr(inner, name, False):
+            raise ExchangeError(
+                f"{path}: has {name}=True; a network runs forward in time, with systems that do "
+                f"not change. Train it with {name}=False"
+            )
+    with place(path):
+        if isinstance(module, own.S4D | own.S5):
+            yield from export(module).layers  # type: ignore[misc]  # one, of these kinds
+        else:
+            yield from systems(_own(inner))
+
+
+def _own(module: Any) -> Arrays:
+    """Parameters and buffers of a module without its parts', as arrays."""
+    if not isinstance(module, nn.Module):
+        return {}
+    both = (*module.named_parameters(recurse=False), *module.named_buffers(recurse=False))
+    return {name: v.detach().resolve_conj().cpu().numpy() for name, v in both}
+
+
+def _flat(values: Any) -> Iterator[Any]:
+    """All that nested sequences and mappings hold."""
+    if isinstance(values, tuple | list):
+        for value in values:
+            yield from _flat(value)
+    elif isinstance(values, dict):
+        yield from _flat(tuple(values.values()))
+    else:
+        yield values
+
+
+_SAME = {"iadd": "add", "radd": "add", "imul": "mul", "rmul": "mul", "multiply": "mul"}
+_SAME |= {"isub": "sub", "itruediv": "div", "truediv": "div", "true_divide": "div", "divide": "div"}
+_SAME |= {"subtract": "sub", "rmatmul": "matmul", "mm": "matmul", "bmm": "matmul"}
+
+
+def _name(func: Any) -> str:
+    """Of a function of torch: methods, operators and what works in place are one."""
+    name: str = getattr(func, "__name__", str(func))
+    if name == "__get__":  # of a property
+        name = func.__self__.__name__
+    name = name.strip("_")
+    return _SAME.get(name, name)

@@ -1,0 +1,310 @@
+"""Models of other people become networks that compute the same, or are refused with a reason."""
+
+import copy
+
+import numpy as np
+import pytest
+import s5
+import torch
+from torch import Tensor, nn
+
+from lava_ssm import exchange
+from lava_ssm.network import S5, Linear, Network, Readout, Residual
+from tests.exchange.models import LRU, S4D, S4Model
+
+
+def relative(network: Network, x: Tensor, wanted: Tensor) -> float:
+    """Largest difference of outputs, of the largest; the model's in float32."""
+    given, y = network.run(x.numpy()), wanted.detach().numpy()
+    given = given if network.readout is Readout.EVERY_TOKEN else given[:, -1]
+    return float(np.abs(given - y).max() / np.abs(y).max())
+
+
+def trained_a_little(model: nn.Module, x: Tensor) -> nn.Module:
+    """With statistics of its norms, and parameters that are not those it began with."""
+    model.train()
+    with torch.no_grad():
+        for p in model.parameters():
+            if p.is_floating_point():
+                p += 0.05 * torch.randn_like(p)
+    for _ in range(3):
+        model(x + torch.randn_like(x))
+    return model.eval()
+
+
+@pytest.mark.parametrize("prenorm", [False, True])
+@pytest.mark.parametrize("dt", [(1e-3, 0.1), (1e-6, 1e-5), (0.5, 1.0)])
+def test_the_public_s4d_model(prenorm: bool, dt: tuple[float, float]) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(4, 50, 3)
+    model = S4Model(3, 5, 8, 3, prenorm=prenorm, norm="batch", d_state=16, dt=dt)
+    trained_a_little(model, x)
+    network = exchange.from_torch(model, x)
+    assert relative(network, x, model(x)) <= 1e-5
+    assert network.readout is Readout.MEAN_OVER_TIME
+    kinds = [type(layer).__name__ for layer in network.layers]
+    block = ["Linear"] * prenorm + ["S4D", "GELU", "GLU", "Residual"] + ["Linear"] * (not prenorm)
+    behind = block if prenorm else block[:-1]  # the last norm goes into the decoder
+    assert kinds == ["Linear", *block, *block, *behind, "Linear"]
+    state = exchange.from_state_dict(model.state_dict(), "s4d", prenorm=prenorm)
+    np.testing.assert_allclose(state.run(x.numpy()), network.run(x.numpy()), rtol=1e-9)
+
+
+@pytest.mark.parametrize("transposed", [True, False])
+def test_a_block_in_either_layout(transposed: bool) -> None:
+    torch.manual_seed(0)
+    block, x = S4D(6, 8, transposed=transposed).eval(), torch.randn(2, 6, 6)  # nothing to tell
+    network = exchange.from_torch(block, x)
+    y = block(x)[0]
+    tokens = (x.mT, y.mT) if transposed else (x, y)
+    assert relative(network, *tokens) <= 1e-5
+    state = exchange.from_state_dict({"state_dict": block.state_dict()}, "s4d")
+    assert relative(state, *tokens) <= 1e-5
+
+
+@pytest.mark.parametrize("make", [s5.S5, lambda h, p: s5.S5(h, p, block_count=2)])
+def test_s5_of_s5_pytorch(make: type[nn.Module]) -> None:
+    torch.manual_seed(0)
+    layer, x = trained_a_little(make(6, 8), torch.randn(2, 20, 6)), torch.randn(2, 30, 6)
+    for network in (
+        exchange.from_torch(layer, x),
+        exchange.from_state_dict(layer.state_dict(), "s5"),
+    ):
+        assert relative(network, x, layer(x)) <= 1e-5
+
+
+@pytest.mark.parametrize("method", ["zoh", "bilinear"])
+def test_the_discretisation_is_recognised(method: str) -> None:
+    torch.manual_seed(0)
+    layer, x = s5.S5(4, 6), torch.randn(2, 20, 4)
+    layer.seq.discretize = getattr(s5.s5_model, f"discretize_{method}")
+    assert relative(exchange.from_torch(layer, x), x, layer(x)) <= 1e-5
+
+
+@pytest.mark.parametrize("d", ["vector", "matrix"])
+def test_a_linear_recurrent_unit(d: str) -> None:
+    torch.manual_seed(0)
+    layer, x = LRU(5, 7, d), torch.randn(2, 30, 5)
+    model = nn.Sequential(layer, nn.ReLU(), nn.Linear(5, 2))
+    network = exchange.from_torch(model, x)
+    assert isinstance(network.layers[0], S5)
+    assert relative(network, x, model(x)) <= 1e-5
+    state = exchange.from_state_dict(layer.state_dict(), "lru")
+    assert relative(state, x, layer(x)) <= 1e-5
+
+
+class Block(nn.Module):
+    """A residual block of one's own, in blocks of one's own."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = x + self.inner(x)
+        return y
+
+
+MODULES: dict[str, nn.Module] = {
+    "linear": nn.Linear(4, 3),
+    "no bias": nn.Sequential(nn.Linear(4, 6, bias=False), nn.ReLU(), nn.Linear(6, 2)),
+    "nested": nn.Sequential(nn.Sequential(nn.Linear(4, 4), nn.Identity()), Block(nn.Linear(4, 4))),
+    "activation behind a path": nn.Sequential(
+        Block(nn.Sequential(nn.Linear(4, 4), nn.GELU())), nn.ReLU()
+    ),
+    "activation first": nn.Sequential(nn.GELU(), nn.Dropout(), nn.Linear(4, 2)),
+    "silu": nn.Sequential(nn.Linear(4, 6), nn.SiLU(), nn.Linear(6, 2)),
+    "sigmoid": nn.Sequential(nn.Linear(4, 6), nn.Sigmoid(), nn.Sigmoid()),
+    "glu": nn.Sequential(nn.Linear(4, 6), nn.GLU()),
+    "glu of no map": nn.Sequential(nn.ReLU(), nn.GLU()),
+    "paths in paths": Block(nn.Sequential(nn.Linear(4, 4), nn.ReLU(), Block(nn.Linear(4, 4)))),
+    "two maps of one value": nn.Sequential(nn.ReLU(), Block(nn.Linear(4, 4)), nn.Linear(4, 2)),
+}
+
+
+@pytest.mark.parametrize("model", MODULES.values(), ids=MODULES)
+def test_what_is_made_of_torchs_modules(model: nn.Module) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(2, 9, 4)
+    assert relative(exchange.from_torch(model, x), x, model.eval()(x)) <= 1e-5
+
+
+def test_convolutions_of_one_token_with_batch_norms_channels_first() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(5, 4, 9)
+    parts = [nn.Conv1d(4, 6, 1, groups=2), nn.BatchNorm1d(6), nn.ReLU(), nn.BatchNorm1d(6)]
+    model = trained_a_little(nn.Sequential(*parts, nn.Conv1d(6, 4, 1), nn.GLU(1)), x)
+    network = exchange.from_torch(model, x)
+    assert relative(network, x.mT, model(x).mT) <= 1e-5
+    assert len(network.layers) == 3  # both norms are folded
+
+
+class Pooled(nn.Module):
+    """A classifier: how it makes one answer of all tokens."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.encoder, self.decoder, self.how = nn.Linear(3, 6), nn.Linear(6, 4), how
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = torch.relu(self.encoder(x))
+        match self.how:
+            case "mean":
+                y = y.mean(1)
+            case "pool":
+                y = nn.functional.adaptive_avg_pool1d(y.transpose(1, 2), 1).squeeze(-1)
+            case "flat":
+                y = nn.functional.adaptive_avg_pool1d(y.transpose(1, 2), 1).flatten(1)
+            case "last":
+                y = y[:, -1]
+            case "last of all":
+                y = y[..., y.shape[1] - 1, :]
+        out: Tensor = self.decoder(y)
+        return out
+
+
+@pytest.mark.parametrize("how", ["mean", "pool", "flat", "last", "last of all"])
+def test_the_readout(how: str) -> None:
+    torch.manual_seed(0)
+    model, x = Pooled(how), torch.randn(4, 11, 3)
+    network = exchange.from_torch(model, x)
+    assert network.readout is (Readout.LAST_TOKEN if "last" in how else Readout.MEAN_OVER_TIME)
+    assert relative(network, x, model(x)) <= 1e-5
+
+
+def test_a_norm_over_rows_of_all_tokens() -> None:
+    class Rows(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm, self.decoder = nn.BatchNorm1d(4), nn.Linear(4, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            y: Tensor = self.decoder(self.norm(x.reshape(-1, x.shape[-1])).view(x.shape))
+            return y
+
+    torch.manual_seed(0)
+    x = torch.randn(3, 5, 4)
+    model = trained_a_little(Rows(), x)
+    assert relative(exchange.from_torch(model, x), x, model(x)) <= 1e-5
+
+
+def test_the_model_is_left_as_it_was() -> None:
+    model, x = S4Model(1, 3, 4, 1, norm="batch", d_state=4), torch.randn(2, 12, 1)
+    model.train()
+    before = copy.deepcopy(model.state_dict())
+    exchange.from_torch(model, x)
+    assert model.training
+    assert model.norms[0].training
+    for name, value in model.state_dict().items():
+        assert value.dtype == before[name].dtype
+        assert torch.equal(value, before[name])
+
+
+class Odd(nn.Module):
+    """Something that a network has no layer for."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__()
+        self.what = what
+        self.place = nn.Parameter(torch.randn(9, 4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        match self.what:
+            case "softmax":
+                return x.softmax(-1)
+            case "attention":
+                return x @ x.transpose(1, 2) @ x
+            case "places":
+                return x + self.place
+            case "product":
+                return x * x.relu()
+            case "heads":
+                return x.reshape(2, 9, 2, 2)
+            case "future":
+                return x.flip(1)
+            case "first":
+                return x[:, 0]
+        return x + torch.rand(4)
+
+
+@pytest.mark.parametrize(
+    ("what", "text"),
+    [
+        ("softmax", r"1\.inner \(Odd\): calls 'softmax'.*It has: linear maps"),
+        ("attention", r"1\.inner \(Odd\): multiplies two values as matrices"),
+        ("places", r"1\.inner \(Odd\): add with a constant of another value at each token"),
+        ("product", r"1\.inner \(Odd\): multiplies two values; a network has u sigmoid"),
+        ("heads", r"1\.inner \(Odd\): reshape to \(2, 9, 2, 2\) divides axis"),
+        ("future", r"1\.inner \(Odd\): calls 'flip'"),
+        ("first", r"1\.inner \(Odd\): takes .* every token or the last"),
+        ("random", "differs from Sequential by"),
+    ],
+)
+def test_what_cannot_come_in_is_named_by_its_path(what: str, text: str) -> None:
+    model = nn.Sequential(nn.Linear(4, 4), Block(Odd(what)))
+    with pytest.raises(exchange.ExchangeError, match=text):
+        exchange.from_torch(model, torch.randn(2, 9, 4))
+
+
+def test_what_computes_something_else_with_known_parameters_is_refused() -> None:
+    x = torch.randn(2, 9, 4)
+    with pytest.raises(exchange.ExchangeError, match=r"has bidir=True.*bidir=False"):
+        exchange.from_torch(s5.S5(4, 4, bidir=True), x)
+    kernel = S4D(4, 4)
+    kernel.kernel.forward = lambda L: torch.randn(4, L)  # type: ignore[method-assign]
+    with pytest.raises(exchange.ExchangeError, match="no known system's"):
+        exchange.from_torch(kernel, x.mT)
+    unstable = s5.S5(4, 4)
+    with torch.no_grad():
+        unstable.seq.Lambda += 5
+    with pytest.raises(exchange.ExchangeError, match=r"S5: a: .*Re\(a\) < 0"):
+        exchange.from_torch(unstable, x)
+
+
+def test_a_mean_before_what_is_not_linear_is_refused() -> None:
+    class Late(Pooled):
+        def forward(self, x: Tensor) -> Tensor:
+            y: Tensor = torch.relu(self.decoder(self.encoder(x).mean(1)))
+            return y
+
+    with pytest.raises(exchange.ExchangeError, match="relu follows the mean over time"):
+        exchange.from_torch(Late(""), torch.randn(2, 9, 3))
+
+
+def test_two_paths_with_layers_of_their_own_are_refused() -> None:
+    class Two(Pooled):
+        def forward(self, x: Tensor) -> Tensor:
+            y = self.encoder(x)
+            out: Tensor = self.decoder(torch.relu(y)) + self.decoder(torch.sigmoid(y))
+            return out
+
+    with pytest.raises(exchange.ExchangeError, match=r"two paths that both have layers"):
+        exchange.from_torch(Two(""), torch.randn(2, 9, 3))
+
+
+def test_every_layer_tells_what_it_was() -> None:
+    model = nn.Sequential(nn.Linear(3, 4), Block(nn.Sequential(nn.Linear(4, 4), nn.ReLU())))
+    network = exchange.from_torch(model, torch.randn(2, 5, 3))
+    assert network.made_by["layers[0]"] == "0 (Linear)"
+    assert network.made_by["layers[1]"] == "1.inner.0 (Linear)"
+    assert network.made_by["layers[3]"] == "1 (Block) (identity before it)"
+    identity, path = network.layers[3:]
+    assert isinstance(identity, Linear)
+    assert identity.weights.tolist() == np.eye(4).tolist()
+    assert path == Residual(2)
+
+
+@pytest.mark.parametrize(
+    ("model", "example", "text"),
+    [
+        (nn.Linear(3, 2), torch.randn(3), r"example must have shape \(batch, time, channels\)"),
+        (nn.Linear(3, 2), torch.full((2, 5, 3), torch.nan), "example must be finite"),
+        (nn.Linear(3, 2), "text", "example"),
+        ({"weight": 1}, torch.randn(2, 5, 3), "model must be a torch module"),
+        (torch.jit.script(nn.Linear(3, 2)), torch.randn(2, 5, 3), "before torch.jit.script"),
+        (nn.Flatten(), torch.randn(2, 5, 3), "time apart from the batch|no layer|tokens"),
+    ],
+)
+def test_what_is_no_model_or_no_example(model: nn.Module, example: Tensor, text: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=text):
+        exchange.from_torch(model, example)
