@@ -13,7 +13,7 @@ from lava_ssm.compress.balance import found_scale, scaled
 from lava_ssm.compress.parameters import largest_exponents, parts_of, stable, weight_exponents
 from lava_ssm.compress.shares import layout_of
 from lava_ssm.compress.straight_through import instead, saturated, straight
-from lava_ssm.compress.zeros import Zeros
+from lava_ssm.nn.zeros import Zeros
 from lava_ssm.network import (
     S4D,
     S5,

@@ -8,25 +8,33 @@ from lava_ssm.extras import needed
 with needed("torch"):
     import torch  # noqa: F401
 
-from lava_ssm.nn.assign import assign, stretch
-from lava_ssm.nn.export import export
+from lava_ssm.nn.chain import Chain, Residual, stretch
+from lava_ssm.nn.export import assign, export, module
 from lava_ssm.nn.initialization import Initialization
+from lava_ssm.nn.layer import LayerModule
+from lava_ssm.nn.linear import GLU, Gate
 from lava_ssm.nn.ns4d import NS4D, SIZES
 from lava_ssm.nn.s4d import S4D
 from lava_ssm.nn.s5 import S5
 from lava_ssm.nn.sparse_s5 import S5_SIZES, S5Block, SparseS5
 
 __all__ = [
+    "GLU",
     "NS4D",
     "S4D",
     "S5",
     "S5_SIZES",
     "SIZES",
+    "Chain",
+    "Gate",
     "Initialization",
+    "LayerModule",
+    "Residual",
     "S5Block",
     "SparseS5",
     "assign",
     "export",
+    "module",
     "stretch",
 ]
 

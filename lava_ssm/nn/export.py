@@ -1,21 +1,26 @@
-"""From a torch model to a network description: NumPy arrays only."""
+"""Between a torch model and a network description, both ways: directions of one table."""
 
-import copy
-from dataclasses import dataclass
-from typing import Any, TypeAlias
-
-import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from lava_ssm import network
-from lava_ssm.network.float_network import FloatLayer
-from lava_ssm.nn.ns4d import NS4D
+from lava_ssm.network.activation import Elementwise
+from lava_ssm.nn.chain import Chain, Residual, parts_of
+from lava_ssm.nn.layer import LayerModule
+from lava_ssm.nn.linear import GLU, Gate, Linear
 from lava_ssm.nn.s4d import S4D
 from lava_ssm.nn.s5 import S5
-from lava_ssm.nn.sparse_s5 import SparseS5
+from lava_ssm.nn.zeros import Zeros
 
-Layer: TypeAlias = FloatLayer | network.Residual | network.ReLU | network.GELU
+MODULES: dict[type[network.FloatLayer], type[LayerModule]] = {
+    module.kind: module for module in (S4D, S5, Linear, Gate, GLU)
+}
+"""Of each kind of layer what it is in torch."""
+_ACTIVATIONS: dict[type[Elementwise], type[nn.Module]] = {
+    network.ReLU: nn.ReLU,
+    network.GELU: nn.GELU,
+}
+Layer = network.FloatLayer | network.Residual | Elementwise
 
 
 def export(model: nn.Module, readout: str | network.Readout | None = None) -> network.Network:
@@ -24,9 +29,9 @@ def export(model: nn.Module, readout: str | network.Readout | None = None) -> ne
     Parameters
     ----------
     model
-        An `NS4D` or `SparseS5`, an `S4D` or `S5`, or a `torch.nn.Sequential` of `S4D`, `S5`,
-        `Linear`, `ReLU` and `GELU`. Norms of a `SparseS5` are folded into its S5 layers, with
-        their running statistics.
+        A `Chain`, as `NS4D`, `SparseS5` and what `module` gives are; one of its layers; or a
+        `torch.nn.Sequential` of them. A norm is folded into the S5 layer behind it, with its
+        running statistics.
     readout
         Of the network; None: the model's own, or, for other modules, every token.
 
@@ -42,88 +47,131 @@ def export(model: nn.Module, readout: str | network.Readout | None = None) -> ne
     ValueError
         Parameters that are not finite, an unstable state.
     """
-    if isinstance(model, NS4D | SparseS5):
-        readout = model.readout if readout is None else readout
-    if isinstance(model, NS4D):
-        modules = list(model.layers)
-    elif isinstance(model, SparseS5):
-        modules = _modules(model)
-    else:
-        modules = list(model) if isinstance(model, nn.Sequential) else [model]
+    if readout is None:
+        readout = model.readout if isinstance(model, Chain) else network.Readout.EVERY_TOKEN
     made_by = {"model": str(model), "torch": torch.__version__}
     layers: list[Layer] = []
-    for i, module in enumerate(modules):
-        if isinstance(module, network.Residual):
-            layers.append(module)
-            continue
+    for i, part in enumerate(parts_of(model)):
         try:
-            layers.append(_describe(module))
+            layers.append(_described(part))
         except (TypeError, ValueError) as error:
             raise type(error)(f"layer {i}: {error}") from None
-    chosen = network.Readout(readout or network.Readout.EVERY_TOKEN)
-    return network.Network(tuple(layers), chosen, made_by)
+    return network.Network(tuple(layers), network.Readout(readout), made_by)
 
 
-def _modules(model: SparseS5) -> list[Any]:
-    modules: list[Any] = [model.encoder, *([nn.ReLU()] if model.relu else [])]
-    for block in model.blocks:
-        activation = nn.ReLU() if block.relu else nn.GELU()
-        modules += [(block.norm, block.s5), activation, _Gate(block.gate), network.Residual(2)]
-        if block.relu:
-            modules.append(nn.ReLU())
-    return [*modules, model.decoder]
+def _described(part: nn.Module) -> Layer:
+    if isinstance(part, LayerModule):
+        return part.describe()
+    if isinstance(part, Residual):
+        return network.Residual(part.span)
+    for kind, module in _ACTIVATIONS.items():
+        if isinstance(part, module) and getattr(part, "approximate", "none") == "none":
+            return kind()
+    known = ", ".join(kind.__name__ for kind in (*MODULES, *_ACTIVATIONS))
+    raise TypeError(f"cannot export {type(part).__name__}; a network has {known} and Residual")
 
 
-@dataclass(frozen=True)
-class _Gate:
-    """A linear map that is a gate's."""
+def module(net: network.Network) -> Chain:
+    """Make a torch model of a float network, to train on: the inverse of `export`.
 
-    linear: nn.Linear
+    A description holds discretised states, and many continuous systems have the same: the model's
+    are those with the decay that models begin with, see `assign`. Weights of a pruned network that
+    are zero stay zero while the model itself is trained: their gradients are (a copy knows nothing
+    of it).
+
+    Parameters
+    ----------
+    net
+        Any float network; of a fixed one `dequantize()`.
+
+    Returns
+    -------
+    Chain
+        Computes what the network does, up to the precision of torch's default type.
+
+    Raises
+    ------
+    TypeError
+        Not a float network.
+    """
+    _check(net)
+    parts: list[nn.Module] = []
+    for layer in net.layers:
+        if isinstance(layer, network.FloatLayer):
+            made = MODULES[type(layer)].like(layer)
+            parts.append(made.linear if isinstance(made, Linear) else made)
+        elif isinstance(layer, network.Residual):
+            parts.append(Residual(layer.span))
+        else:
+            parts.append(_ACTIVATIONS[type(layer)]())
+    model = Chain(parts, net.readout)
+    assign(model, net)
+    Zeros(model)
+    return model
 
 
 @torch.no_grad()
-def _describe(module: Any) -> Layer:
-    match module:
-        case S4D():
-            return network.S4D(*_exact(module))
-        case S5():
-            d = np.asarray(module.d.double().cpu())
-            a, b, c = _exact(module)
-            return network.S5(a, b, c, d, relu=module.relu)
-        case (nn.BatchNorm1d() as norm, S5() as s5):
-            layer = _describe(s5)
-            assert isinstance(layer, network.S5)
-            return layer.normalized(*_scale_and_shift(norm))
-        case nn.Linear():
-            weights = np.asarray(module.weight.double().cpu())
-            if module.bias is None:
-                return network.Linear(weights)
-            return network.Linear(weights, np.asarray(module.bias.double().cpu()))
-        case _Gate(linear):
-            weight, bias = (np.asarray(p.double().cpu()) for p in (linear.weight, linear.bias))
-            return network.Gate(weight, bias)
-        case nn.ReLU():
-            return network.ReLU()
-        case nn.GELU(approximate="none"):
-            return network.GELU()
-        case _:
-            raise TypeError(
-                f"cannot export {type(module).__name__}; a network has S4D, S5, Linear, ReLU and "
-                "GELU"
+def assign(model: Chain, net: network.Network) -> None:
+    """Give a model the parameters of a float network of the same layers.
+
+    Of the continuous systems with the discretised states of an S4D or S5 layer it gets the one at
+    which Re(A) is -1/2 (of S4D, whose channels have one step, the median of it), as S4D-Lin,
+    S4D-LegS and S5 begin. What the model computes is the network's, up to its precision.
+
+    Parameters
+    ----------
+    model
+        Of the network's sizes and kinds of layers, its states complex, discretised by "zoh".
+    net
+        What `export` made of such a model, or a float network of the zoo.
+
+    Raises
+    ------
+    TypeError
+        Not a `Chain` and a float network.
+    ValueError
+        The model has other layers than the network; it is left as it was.
+    """
+    if not isinstance(model, Chain):
+        raise TypeError(f"model must be a Chain, such as an NS4D, got {type(model).__name__}")
+    _check(net)
+    parts = parts_of(model)
+    if len(parts) != len(net.layers):
+        raise ValueError(
+            f"the model has {len(parts)} layers, the network {len(net.layers)}: they must be alike"
+        )
+    values: list[tuple[Tensor, Tensor]] = []
+    for i, (part, layer) in enumerate(zip(parts, net.layers, strict=True)):
+        alike = isinstance(part, LayerModule) and isinstance(layer, part.kind)
+        if not alike and (isinstance(part, LayerModule) or _described(part) != layer):
+            raise ValueError(f"layer {i}: the model has {part}, the network {type(layer).__name__}")
+        if isinstance(part, LayerModule) and isinstance(layer, network.FloatLayer):
+            values += _values(i, part, layer)
+    for parameter, value in values:
+        parameter.copy_(value)
+
+
+def _values(i: int, part: LayerModule, layer: network.FloatLayer) -> list[tuple[Tensor, Tensor]]:
+    """Parameters, and what they are to be."""
+    try:
+        values = part.parameters_of(layer)
+    except ValueError as error:
+        raise ValueError(f"layer {i}: {error}") from None
+    own = dict(part.named_parameters())
+    constants = {name: getattr(layer, name) for name in part.constants()}
+    if own.keys() != values.keys() or constants != part.constants():
+        raise ValueError(
+            f"layer {i}: the model has {part}, the network another {part.kind.__name__}"
+        )
+    for name, value in values.items():
+        if own[name].shape != value.shape:
+            raise ValueError(
+                f"layer {i}: {name} has shape {tuple(own[name].shape)} in the model, "
+                f"{value.shape} in the network"
             )
+    return [(own[name], torch.from_numpy(value.copy())) for name, value in values.items()]
 
 
-def _exact(module: S4D | S5) -> list[np.ndarray]:
-    """Discretised parameters in double precision."""
-    return [np.asarray(values) for values in copy.deepcopy(module).cpu().double().discretized()]
-
-
-def _scale_and_shift(norm: nn.BatchNorm1d) -> tuple[np.ndarray, np.ndarray]:
-    """What a batch norm does to each channel, with its running statistics."""
-    assert norm.running_mean is not None
-    assert norm.running_var is not None
-    mean, var, weight, bias = (
-        np.asarray(v.double().cpu())
-        for v in (norm.running_mean, norm.running_var, norm.weight, norm.bias)
-    )
-    return network.scale_and_shift(mean, var, weight, bias, norm.eps)
+def _check(net: object) -> None:
+    if not isinstance(net, network.Network):
+        raise TypeError(f"net must be a float Network, got {type(net).__name__}")

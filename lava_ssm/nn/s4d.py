@@ -1,23 +1,26 @@
 """The S4D layer: trained as a convolution, run as a recurrence."""
 
 import math
-from typing import TypeAlias
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from lava_ssm import network
+from lava_ssm.nn.continuous import check_steps, continuous, log_steps, parts
 from lava_ssm.nn.convolution import convolve, impulse_response, turned
 from lava_ssm.nn.initialization import Initialization
 from lava_ssm.nn.inputs import size
+from lava_ssm.nn.layer import Arrays, LayerModule, check_tokens, check_width
 
-Discretized: TypeAlias = tuple[Tensor, Tensor, Tensor]
+_NEXT_TO_NOTHING = 1e-20
 
 
-class S4D(nn.Module):
-    """`d_state` complex states for each of `d_model` channels, and no more: no D, no mixing.
+class S4D(LayerModule):
+    """`d_state` complex states for each of `d_model` channels, which it does not mix.
 
-        x'(t) = A x + B u,          y = 2 Re(sum_n C_n x_n)
-        x_k   = a x_{k-1} + b u_k,  y_k = 2 Re(sum_n c_n x_{k,n})       discretised, c = C
+        x'(t) = A x + B u,          y = 2 Re(sum_n C_n x_n) + D u + bias
+        x_k   = a x_{k-1} + b u_k,  y_k = 2 Re(sum_n c_n x_{k,n}) + d u_k + bias      discretised
 
     with A = -exp(log_a_re) + i a_im and a step dt = exp(log_dt) for each channel:
 
@@ -40,6 +43,8 @@ class S4D(nn.Module):
         "zoh" or "bilinear".
     dt_min, dt_max
         Range from which each channel's step is drawn, log-uniformly; 0 < dt_min <= dt_max.
+    direct, bias
+        Whether there is a D, and a bias.
 
     Attributes
     ----------
@@ -47,12 +52,18 @@ class S4D(nn.Module):
     log_a_re, a_im : (d_model, d_state)
     b, c : (d_model, d_state, 2), real and imaginary part
         With real states there is no `a_im`, and b, c are (d_model, d_state, 1).
+    d, bias : (d_model,) or None
 
     Raises
     ------
     ValueError
         A parameter outside its range.
     """
+
+    kind = network.S4D
+    channels_first = True
+    continuous = True
+    slow = frozenset({"log_dt", "log_a_re", "a_im", "b"})
 
     def __init__(
         self,
@@ -62,20 +73,18 @@ class S4D(nn.Module):
         discretization: str = "zoh",
         dt_min: float = 1e-3,
         dt_max: float = 1e-1,
+        direct: bool = False,
+        bias: bool = False,
     ) -> None:
         super().__init__()
         d_model, d_state = size(d_model, "d_model"), size(d_state, "d_state")
-        if not 0 < dt_min <= dt_max < math.inf:
-            raise ValueError(f"dt_min, dt_max: need 0 < dt_min <= dt_max, got {dt_min}, {dt_max}")
-        if discretization not in ("zoh", "bilinear"):
-            raise ValueError(f"discretization must be 'zoh' or 'bilinear', got {discretization!r}")
+        check_steps(dt_min, dt_max, discretization)
         self.d_model, self.d_state, self.discretization = d_model, d_state, discretization
         self.init = Initialization(init)
 
         a, b = (torch.as_tensor(v) for v in self.init.system(d_state))
         kind = torch.get_default_dtype()
-        log_dt = torch.rand(d_model) * math.log(dt_max / dt_min) + math.log(dt_min)
-        self.log_dt = nn.Parameter(log_dt)
+        self.log_dt = log_steps(d_model, dt_min, dt_max)
         self.log_a_re = nn.Parameter((-a.real).log().to(kind).repeat(d_model, 1))
         c = torch.randn(d_model, d_state, 2) / math.sqrt(2)  # E |c|^2 = 1
         if self.init is Initialization.REAL:
@@ -86,13 +95,43 @@ class S4D(nn.Module):
             self.a_im = nn.Parameter(a.imag.to(kind).repeat(d_model, 1))
             self.b = nn.Parameter(torch.view_as_real(b).to(kind).repeat(d_model, 1, 1))
             self.c = nn.Parameter(c)
+        self.d = nn.Parameter(torch.randn(d_model)) if direct else None
+        self.bias = nn.Parameter(torch.zeros(d_model)) if bias else None
 
-    def discretized(self) -> Discretized:
+    @property
+    def widths(self) -> tuple[int, int]:
+        """See `LayerModule`."""
+        return self.d_model, self.d_model
+
+    @classmethod
+    def like(cls, layer: network.S4D) -> "S4D":  # type: ignore[override]
+        """See `LayerModule`."""
+        direct, bias = layer.d is not None, layer.bias is not None
+        return cls(layer.d_model, layer.d_state, direct=direct, bias=bias)
+
+    def parameters_of(self, layer: network.S4D) -> dict[str, np.ndarray]:  # type: ignore[override]
+        """See `LayerModule`: each channel's step is that at which the median of Re(A) is -1/2."""
+        if self.discretization != "zoh":
+            raise ValueError("S4D: only with 'zoh' it can have the parameters of a description")
+        log_dt, a, b = continuous(layer.a, layer.b, by_channel=True)
+        values = {"log_dt": log_dt, "log_a_re": np.log(-a.real), "a_im": a.imag}
+        values |= {"b": parts(b), "c": parts(layer.c)}
+        others = {"d": layer.d, "bias": layer.bias}
+        return values | {name: v for name, v in others.items() if v is not None}
+
+    def discretized(self) -> tuple[Tensor, Tensor, Tensor]:
         """Give a, b, c of the recurrence, complex, (d_model, d_state)."""
         a, b, _ = self._discretized()
         return a, b, _complex(self.c)
 
-    def _discretized(self) -> Discretized:
+    def arrays(self) -> Arrays:
+        """See `LayerModule`; with them log(a), which a sequence is convolved by."""
+        a, b, log_a = self._discretized()
+        arrays = {"a": a, "b": b, "c": _complex(self.c), "log_a": log_a}
+        others = {"d": self.d, "bias": self.bias}
+        return arrays | {name: v for name, v in others.items() if v is not None}
+
+    def _discretized(self) -> tuple[Tensor, Tensor, Tensor]:
         """a, b and log(a)."""
         re = -self.log_a_re.exp()
         big_a = torch.complex(re, torch.zeros_like(re) if self.a_im is None else self.a_im)
@@ -113,22 +152,24 @@ class S4D(nn.Module):
 
     def forward(self, u: Tensor) -> Tensor:
         """Convolve u (..., time, d_model) with the kernel; same shape."""
-        check_width(u, self.d_model, "u")
-        if u.ndim < 2 or u.shape[-2] < 1:
-            raise ValueError(f"u must have shape (..., time, {self.d_model}), got {tuple(u.shape)}")
+        check_tokens(u, self.d_model)
         if u.numel() == 0:
             return u
         first = turned(u.reshape(-1, self.d_model)).view(self.d_model, -1, u.shape[-2])
-        y: Tensor = turned(self.convolve(first).view(self.d_model, -1))
+        y: Tensor = turned(self.response(first, self.arrays(), True).view(self.d_model, -1))
         return y.view(u.shape)
 
-    def convolve(self, u: Tensor) -> Tensor:
-        """Do the same with channels first, (d_model, batch, time): what `forward` spends less on.
-
-        Each channel lies in one piece there, and a linear map of channels is one product.
-        """
-        _, b, log_a = self._discretized()
-        return convolve(u, log_a, 2 * _complex(self.c) * b)
+    def response(self, u: Tensor, arrays: Arrays, channels_first: bool) -> Tensor:
+        """See `LayerModule`: each channel lies in one piece, (d_model, batch, time)."""
+        log_a = arrays.get("log_a")
+        if log_a is None:
+            a = arrays["a"]
+            # a = 0 has no logarithm: a next to nothing stands for it
+            log_a = torch.where(a == 0, torch.full_like(a, _NEXT_TO_NOTHING), a).log()
+        y = convolve(u, log_a, 2 * arrays["c"] * arrays["b"])
+        if "d" in arrays:
+            y = y + arrays["d"][:, None, None] * u
+        return y + arrays["bias"][:, None, None] if "bias" in arrays else y
 
     def initial_state(self, *batch: int) -> Tensor:
         """Give the zero state, complex, (*batch, d_model, d_state)."""
@@ -136,28 +177,16 @@ class S4D(nn.Module):
         return torch.zeros(*batch, self.d_model, self.d_state, dtype=kind, device=self.c.device)
 
     def step(
-        self, u: Tensor, state: Tensor, discretized: Discretized | None = None
+        self, u: Tensor, state: Tensor | None, arrays: Arrays | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Take one token by the recurrence.
-
-        Parameters
-        ----------
-        u
-            (..., d_model).
-        state
-            Complex, (..., d_model, d_state), from `initial_state` or an earlier step.
-        discretized
-            What `discretized()` gave, where many steps are taken with the same parameters.
-
-        Returns
-        -------
-        tuple
-            The output (..., d_model) and the new state.
-        """
+        """See `LayerModule`."""
         check_width(u, self.d_model, "u")
-        a, b, c = self.discretized() if discretized is None else discretized
-        state = a * state + b * u[..., None]
-        return 2 * (c * state).real.sum(-1), state
+        known = self.arrays() if arrays is None else arrays
+        state = known["a"] * state + known["b"] * u[..., None]
+        y = 2 * (known["c"] * state).real.sum(-1)
+        if "d" in known:
+            y = y + known["d"] * u
+        return (y + known["bias"] if "bias" in known else y), state
 
     def extra_repr(self) -> str:
         """Describe the layer in the text of a model."""
@@ -172,11 +201,3 @@ def _complex(parts: Tensor) -> Tensor:
     if parts.shape[-1] == 1:
         return torch.complex(parts[..., 0], torch.zeros_like(parts[..., 0]))
     return torch.view_as_complex(parts.contiguous())
-
-
-def check_width(u: Tensor, width: int, name: str) -> None:
-    """Refuse what is no tensor that ends in `width` channels."""
-    if not isinstance(u, Tensor):
-        raise TypeError(f"{name} must be a tensor, got {type(u).__name__}")
-    if u.ndim == 0 or u.shape[-1] != width:
-        raise ValueError(f"{name} must have shape (..., {width}), got {tuple(u.shape)}")

@@ -1,25 +1,28 @@
 """The S5 layer: trained by a scan over time, run as a recurrence."""
 
 import math
+from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from lava_ssm import network
+from lava_ssm.nn.continuous import check_steps, continuous, log_steps, parts
 from lava_ssm.nn.initialization import normal_hippo
 from lava_ssm.nn.inputs import size
-from lava_ssm.nn.s4d import Discretized, check_width
+from lava_ssm.nn.layer import Arrays, LayerModule, check_tokens, check_width
 from lava_ssm.nn.scan import scan
 
 _LEAST_DECAY = 1e-4
 """Re(A) stays at or below minus this: no state keeps or grows what it holds."""
 
 
-class S5(nn.Module):
+class S5(LayerModule):
     """One system of `d_state` complex states between `d_model` channels.
 
         x'(t) = A x + B u,          y = 2 Re(C x) + D u
-        x_k   = a x_{k-1} + b u_k,  y_k = 2 Re(C r(x_k)) + D u_k        discretised
+        x_k   = a x_{k-1} + b u_k + drive_bias,  y_k = 2 Re(C r(x_k)) + D u_k + bias    discretised
 
     with a diagonal A, Re(A) <= -1e-4, and a step dt = exp(log_dt) for each state:
 
@@ -46,6 +49,8 @@ class S5(nn.Module):
         "zoh" or "bilinear".
     dt_min, dt_max
         Range from which each state's step is drawn, log-uniformly; 0 < dt_min <= dt_max.
+    bias
+        Whether there are biases, of states and of outputs.
 
     Attributes
     ----------
@@ -53,12 +58,21 @@ class S5(nn.Module):
     b : (d_state, d_model, 2), real and imaginary part
     c : (d_model, d_state, 2)
     d : (d_model,)
+    drive_bias : (d_state, 2) or None
+    bias : (d_model,) or None
 
     Raises
     ------
     ValueError
         A parameter outside its range.
     """
+
+    kind = network.S5
+    channels_first = False
+    continuous = True
+    # discretising multiplies b by a complex number, which makes two parts of one
+    matrices: ClassVar = {"b": True, "c": False}
+    slow = frozenset({"log_dt", "a_re", "a_im", "b", "drive_bias"})
 
     def __init__(
         self,
@@ -69,16 +83,14 @@ class S5(nn.Module):
         discretization: str = "zoh",
         dt_min: float = 1e-3,
         dt_max: float = 1e-1,
+        bias: bool = False,
     ) -> None:
         super().__init__()
         d_model, d_state = size(d_model, "d_model"), size(d_state, "d_state")
         blocks = size(blocks, "blocks")
         if d_state % blocks:
             raise ValueError(f"blocks must divide d_state, got {blocks} and {d_state}")
-        if not 0 < dt_min <= dt_max < math.inf:
-            raise ValueError(f"dt_min, dt_max: need 0 < dt_min <= dt_max, got {dt_min}, {dt_max}")
-        if discretization not in ("zoh", "bilinear"):
-            raise ValueError(f"discretization must be 'zoh' or 'bilinear', got {discretization!r}")
+        check_steps(dt_min, dt_max, discretization)
         self.d_model, self.d_state, self.discretization = d_model, d_state, discretization
         self.relu = bool(relu)
 
@@ -88,15 +100,38 @@ class S5(nn.Module):
         basis = torch.as_tensor(v)  # (2 d_state, d_state)
         b = torch.randn(2 * d_state, d_model, dtype=torch.float64) / math.sqrt(d_model)
         c = torch.randn(d_model, 2 * d_state, dtype=torch.float64) / math.sqrt(2 * d_state)
-        log_dt = torch.rand(d_state) * math.log(dt_max / dt_min) + math.log(dt_min)
-        self.log_dt = nn.Parameter(log_dt)
+        self.log_dt = log_steps(d_state, dt_min, dt_max)
         self.a_re = nn.Parameter(torch.as_tensor(a.real, dtype=kind))
         self.a_im = nn.Parameter(torch.as_tensor(a.imag, dtype=kind))
         self.b = nn.Parameter(torch.view_as_real(basis.mH @ b.to(basis.dtype)).to(kind))
         self.c = nn.Parameter(torch.view_as_real(c.to(basis.dtype) @ basis).to(kind))
         self.d = nn.Parameter(torch.randn(d_model))
+        self.drive_bias = nn.Parameter(torch.zeros(d_state, 2)) if bias else None
+        self.bias = nn.Parameter(torch.zeros(d_model)) if bias else None
 
-    def discretized(self) -> Discretized:
+    @property
+    def widths(self) -> tuple[int, int]:
+        """See `LayerModule`."""
+        return self.d_model, self.d_model
+
+    @classmethod
+    def like(cls, layer: network.S5) -> "S5":  # type: ignore[override]
+        """See `LayerModule`."""
+        bias = bool(layer.drive_bias.any() or layer.bias.any())
+        return cls(layer.d_model, layer.d_state, relu=layer.relu, bias=bias)
+
+    def parameters_of(self, layer: network.S5) -> dict[str, np.ndarray]:  # type: ignore[override]
+        """See `LayerModule`: each state's step is that at which Re(A) is -1/2."""
+        if self.discretization != "zoh":
+            raise ValueError("S5: only with 'zoh' it can have the parameters of a description")
+        log_dt, a, b = continuous(layer.a, layer.b)
+        values = {"log_dt": log_dt, "a_re": a.real, "a_im": a.imag}
+        values |= {"b": parts(b), "c": parts(layer.c), "d": layer.d}
+        if self.bias is not None or layer.drive_bias.any() or layer.bias.any():
+            values |= {"drive_bias": parts(layer.drive_bias), "bias": layer.bias}
+        return values
+
+    def discretized(self) -> tuple[Tensor, Tensor, Tensor]:
         """Give a (d_state,), b (d_state, d_model) and c (d_model, d_state), complex."""
         big_a = torch.complex(self.a_re.clamp(max=-_LEAST_DECAY), self.a_im)
         dt = self.log_dt.exp()
@@ -108,13 +143,34 @@ class S5(nn.Module):
             a, factor = (1 + z) / (1 - z), dt / (1 - z)
         return a, factor[:, None] * torch.view_as_complex(self.b), torch.view_as_complex(self.c)
 
+    def arrays(self) -> Arrays:
+        """See `LayerModule`."""
+        arrays = dict(zip("abc", self.discretized(), strict=True)) | {"d": self.d}
+        if self.drive_bias is not None and self.bias is not None:
+            drive = torch.view_as_complex(self.drive_bias)
+            arrays |= {"drive_bias": drive, "bias": self.bias}
+        return arrays
+
+    def constants(self) -> dict[str, bool]:
+        """See `LayerModule`."""
+        return {"relu": self.relu}
+
+    def normalized(self, arrays: Arrays, scale: Tensor, shift: Tensor) -> Arrays:
+        """See `LayerModule`: as `network.S5.normalized`."""
+        b, d = arrays["b"], arrays["d"]
+        drive, bias = (b * shift).sum(-1), d * shift
+        if "bias" in arrays:
+            drive, bias = drive + arrays["drive_bias"], bias + arrays["bias"]
+        return {**arrays, "b": b * scale, "d": d * scale, "drive_bias": drive, "bias": bias}
+
     def forward(self, u: Tensor) -> Tensor:
         """Outputs of u (..., time, d_model); same shape."""
-        check_width(u, self.d_model, "u")
-        if u.ndim < 2 or u.shape[-2] < 1:
-            raise ValueError(f"u must have shape (..., time, {self.d_model}), got {tuple(u.shape)}")
-        a, b, c = self.discretized()
-        return self._output(scan(a, _drive(b, u)), u, c)
+        check_tokens(u, self.d_model)
+        return super().forward(u)
+
+    def response(self, u: Tensor, arrays: Arrays, channels_first: bool) -> Tensor:
+        """See `LayerModule`."""
+        return self._output(scan(arrays["a"], _drive(u, arrays)), u, arrays)
 
     def initial_state(self, *batch: int) -> Tensor:
         """Zero state, complex, (*batch, d_state)."""
@@ -122,35 +178,21 @@ class S5(nn.Module):
         return torch.zeros(*batch, self.d_state, dtype=kind, device=self.c.device)
 
     def step(
-        self, u: Tensor, state: Tensor, discretized: Discretized | None = None
+        self, u: Tensor, state: Tensor | None, arrays: Arrays | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Take one token by the recurrence.
-
-        Parameters
-        ----------
-        u
-            (..., d_model).
-        state
-            Complex, (..., d_state), from `initial_state` or an earlier step.
-        discretized
-            What `discretized()` gave, where many steps are taken with the same parameters.
-
-        Returns
-        -------
-        tuple
-            The output (..., d_model) and the new state.
-        """
+        """See `LayerModule`."""
         check_width(u, self.d_model, "u")
-        a, b, c = self.discretized() if discretized is None else discretized
-        state = a * state + _drive(b, u)
-        return self._output(state, u, c), state
+        known = self.arrays() if arrays is None else arrays
+        state = known["a"] * state + _drive(u, known)
+        return self._output(state, u, known), state
 
-    def _output(self, x: Tensor, u: Tensor, c: Tensor) -> Tensor:
-        re, im = x.real, x.imag
+    def _output(self, x: Tensor, u: Tensor, arrays: Arrays) -> Tensor:
+        re, im, c = x.real, x.imag, arrays["c"]
         if self.relu:
             positive = (re > 0) | ((re == 0) & (im > 0))
             re, im = re * positive, im * positive
-        return 2 * (re @ c.real.T - im @ c.imag.T) + self.d * u
+        y = 2 * (re @ c.real.T - im @ c.imag.T) + arrays["d"] * u
+        return y + arrays["bias"] if "bias" in arrays else y
 
     def extra_repr(self) -> str:
         """Describe the layer in the text of a model."""
@@ -160,6 +202,8 @@ class S5(nn.Module):
         )
 
 
-def _drive(b: Tensor, u: Tensor) -> Tensor:
-    """B u, complex, of real u (..., d_model): (..., d_state)."""
-    return torch.complex(u @ b.real.T, u @ b.imag.T)
+def _drive(u: Tensor, arrays: Arrays) -> Tensor:
+    """What enters the states, complex, of real u (..., d_model): (..., d_state)."""
+    b, bias = arrays["b"], arrays.get("drive_bias")
+    re, im = u @ b.real.T, u @ b.imag.T
+    return torch.complex(re, im) if bias is None else torch.complex(re + bias.real, im + bias.imag)

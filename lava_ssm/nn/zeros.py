@@ -1,9 +1,9 @@
-"""Weights that were pruned stay zero while a model is fine-tuned."""
+"""Weights that were pruned stay zero while a model is trained on."""
 
 import torch
 from torch import Tensor, nn
 
-from lava_ssm.compress.pruning import prunable
+from lava_ssm.nn.layer import matrices_of
 
 
 class Zeros:
@@ -16,13 +16,13 @@ class Zeros:
     Parameters
     ----------
     model
-        Its `Linear` weights and the b and c of its `S5` layers, as a `Pruner` has them. Of a dense
-        model hardly any is exactly zero, and a tensor of nothing but zeros was not pruned.
+        Its matrices, as a `Pruner` has them. Of a dense model hardly any weight is exactly zero,
+        and a tensor of nothing but zeros was not pruned.
     """
 
     def __init__(self, model: nn.Module) -> None:
         self._held: list[tuple[Tensor, Tensor]] = []
-        for _, weight in prunable(model):
+        for _, weight, _ in matrices_of(model):
             zero = weight.detach() == 0
             if not zero.any() or zero.all():
                 continue

@@ -1,0 +1,299 @@
+"""Layers in a row, and what follows them: a network that is trained."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from lava_ssm.network import FloatLayer, Readout
+from lava_ssm.nn.convolution import turned
+from lava_ssm.nn.inputs import size
+from lava_ssm.nn.layer import Arrays, LayerModule, check_tokens
+from lava_ssm.nn.linear import Linear
+from lava_ssm.numerics import real_number
+
+Respond: TypeAlias = Callable[[int, Tensor, bool], Tensor]
+"""What part i makes of its inputs, which have channels first or last."""
+
+
+class Residual(nn.Module):
+    """y = u + what entered the last `span` layers; a `network.Residual` in a `Chain`.
+
+    Parameters
+    ----------
+    span
+        How many layers the path goes around, at least 1.
+    """
+
+    def __init__(self, span: int) -> None:
+        super().__init__()
+        self.span = size(span, "span")
+
+    def extra_repr(self) -> str:
+        """Describe the path in the text of a model."""
+        return f"span={self.span}"
+
+
+class Normalized(LayerModule):
+    """A batch norm and the layer behind it, of which it is a part in a description.
+
+    There it has its running statistics, which stay.
+    """
+
+    channels_first = False
+    continuous = True
+
+    def __init__(self, norm: nn.BatchNorm1d, layer: LayerModule) -> None:
+        super().__init__()
+        self.norm, self.layer = norm, layer
+
+    @property
+    def kind(self) -> type[FloatLayer]:  # type: ignore[override]
+        """See `LayerModule`."""
+        return self.layer.kind
+
+    @property
+    def widths(self) -> tuple[int, int]:
+        """See `LayerModule`."""
+        return self.layer.widths
+
+    def parameters_of(self, layer: FloatLayer) -> dict[str, np.ndarray]:
+        """See `LayerModule`."""
+        raise ValueError("the model has a norm, which is part of a layer in the network")
+
+    def arrays(self) -> Arrays:
+        """See `LayerModule`."""
+        norm = self.norm
+        if norm.running_mean is None or norm.running_var is None or not norm.affine:
+            raise TypeError("a norm without running statistics or weights has no description")
+        scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+        shift = norm.bias - norm.running_mean * scale
+        return self.layer.normalized(self.layer.arrays(), scale, shift)
+
+    def constants(self) -> dict[str, bool]:
+        """See `LayerModule`."""
+        return self.layer.constants()
+
+    def response(self, u: Tensor, arrays: Arrays, channels_first: bool) -> Tensor:
+        """See `LayerModule`."""
+        return self.layer.response(u, arrays, channels_first)
+
+    def initial_state(self, *batch: int) -> Tensor | None:
+        """See `LayerModule`."""
+        return self.layer.initial_state(*batch)
+
+    def step(
+        self, u: Tensor, state: Tensor | None, arrays: Arrays | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """See `LayerModule`."""
+        return self.layer.step(u, state, self.arrays() if arrays is None else arrays)
+
+    def forward(self, u: Tensor) -> Tensor:
+        """See `LayerModule`; in training with the statistics of the batch."""
+        normal = self.norm(u.reshape(-1, u.shape[-1])).view(u.shape)
+        y: Tensor = self.layer(normal)
+        return y
+
+
+class Chain(nn.Module):
+    """Layers in the order in which a token passes them, and a readout: a network that is trained.
+
+    Parameters
+    ----------
+    layers
+        By name, or one after the other: `S4D`, `S5`, `Gate`, `GLU` and `torch.nn.Linear`, behind
+        one of them a `Residual`, a `torch.nn.ReLU` or `GELU`, or both in this order; a
+        `torch.nn.BatchNorm1d` in front of an `S5`; a `torch.nn.Dropout` anywhere; and a
+        `torch.nn.Sequential` or `ModuleList` of them.
+    readout
+        "every" (each token's output), "last" (the last one's) or "mean" (over time).
+    """
+
+    def __init__(
+        self,
+        layers: Mapping[str, nn.Module] | Sequence[nn.Module],
+        readout: str | Readout = Readout.EVERY_TOKEN,
+    ) -> None:
+        super().__init__()
+        self.readout = Readout(readout)
+        named = layers if isinstance(layers, Mapping) else {"layers": nn.Sequential(*layers)}
+        for name, module in named.items():
+            self.add_module(name, module)
+
+    @property
+    def d_input(self) -> int:
+        """Width of a token."""
+        return next(iter(layers_of(parts_of(self)).values())).widths[0]
+
+    @property
+    def d_output(self) -> int:
+        """Width of the output."""
+        return list(layers_of(parts_of(self)).values())[-1].widths[1]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits of sequences, all tokens at once.
+
+        Parameters
+        ----------
+        x
+            Tokens, (batch, time, d_input) or (time, d_input).
+
+        Returns
+        -------
+        Tensor
+            (..., d_output), or, reading out every token, (..., time, d_output).
+        """
+        return read_out(self.outputs(x), self.readout)
+
+    def outputs(self, x: Tensor) -> Tensor:
+        """Output of each token of x (..., time, d_input), (..., time, d_output)."""
+        check_tokens(x, self.d_input, "x")
+        parts = parts_of(self, training=True)
+        layers = layers_of(parts)
+
+        def respond(i: int, u: Tensor, channels_first: bool) -> Tensor:
+            layer = layers[i]
+            if channels_first:
+                return layer.response(u, layer.arrays(), True)
+            y: Tensor = layer(u)
+            return y
+
+        y = flow(parts, x.reshape(-1, *x.shape[-2:]), respond)
+        return y.reshape(*x.shape[:-1], y.shape[-1])
+
+    @torch.no_grad()
+    def recurrent(self, x: Tensor) -> Tensor:
+        """Output of each token of x (..., time, d_input) by the recurrence, (..., time, d_output).
+
+        What the layers give, before the readout; norms have their running statistics.
+        """
+        check_tokens(x, self.d_input, "x")
+        parts = parts_of(self)
+        layers = layers_of(parts)
+        arrays = {i: layer.arrays() for i, layer in layers.items()}
+        states = {i: layer.initial_state(*x.shape[:-2]) for i, layer in layers.items()}
+
+        def respond(i: int, u: Tensor, channels_first: bool) -> Tensor:
+            y, states[i] = layers[i].step(u, states[i], arrays[i])
+            return y
+
+        tokens = [flow(parts, token, respond, whole=False) for token in x.unbind(-2)]
+        return torch.stack(tokens, -2)
+
+
+def parts_of(model: nn.Module, training: bool = False) -> list[nn.Module]:
+    """Give the parts of nested modules in the order in which a token passes them.
+
+    Layers (`LayerModule`), activations and `Residual`s; with `training` also what acts only then.
+    Other modules are given as they are.
+    """
+    parts: list[nn.Module] = []
+    for module in _leaves(model):
+        if isinstance(module, nn.Identity) or (isinstance(module, nn.Dropout) and not training):
+            continue
+        if isinstance(module, nn.Linear) and not isinstance(module, LayerModule):
+            module = Linear(module)
+        norm = parts[-1] if parts else None
+        if isinstance(norm, nn.BatchNorm1d) and isinstance(module, LayerModule):
+            parts[-1] = Normalized(norm, module)
+        else:
+            parts.append(module)
+    return parts
+
+
+def layers_of(parts: Sequence[nn.Module]) -> dict[int, LayerModule]:
+    """Layers among the parts, by their places."""
+    return {i: part for i, part in enumerate(parts) if isinstance(part, LayerModule)}
+
+
+def _leaves(module: nn.Module) -> Iterator[nn.Module]:
+    if isinstance(module, nn.Sequential | nn.ModuleList | Chain):
+        for child in module._modules.values():  # `children` would leave out what comes twice
+            assert child is not None
+            yield from _leaves(child)
+    else:
+        yield module
+
+
+def flow(parts: Sequence[nn.Module], y: Tensor, respond: Respond, whole: bool = True) -> Tensor:
+    """Pass sequences through the parts of a network, each turned round only where it must be.
+
+    Parameters
+    ----------
+    parts
+        See `parts_of`.
+    y
+        (batch, time, d_input), or, if it is not `whole`, a token (..., d_input).
+    respond
+        Gives the outputs of layer `parts[i]`.
+
+    Returns
+    -------
+    Tensor
+        (batch, time, d_output), or (..., d_output).
+    """
+    wanted = (part.channels_first for part in parts if isinstance(part, LayerModule))
+    first = whole and bool(next((w for w in wanted if w is not None), False))
+    y = y.permute(2, 0, 1) if first else y
+    entered: list[tuple[Tensor, bool]] = []
+    for i, part in enumerate(parts):
+        if isinstance(part, Residual):
+            if part.span > len(entered):
+                raise ValueError(f"layer {i}: the path begins before the first layer: {part}")
+            message, was_first = entered[-part.span]
+            y = y + (message if was_first == first else _turned(message, was_first))
+        elif isinstance(part, LayerModule):
+            if whole and part.channels_first not in (None, first):
+                y, first = _turned(y, first), not first
+            entered.append((y, first))
+            y = respond(i, y, first)
+        else:
+            y = part(y)
+    return y.permute(1, 2, 0) if first else y
+
+
+def _turned(y: Tensor, channels_first: bool) -> Tensor:
+    """From (channels, batch, time) to (batch, time, channels), or back."""
+    if channels_first:
+        return turned(y.reshape(len(y), -1)).view(*y.shape[1:], len(y))
+    return turned(y.reshape(-1, y.shape[-1])).view(y.shape[-1], *y.shape[:-1])
+
+
+def read_out(y: Tensor, readout: Readout) -> Tensor:
+    """Logits of what a network gives of each token, (..., time, d_output)."""
+    match readout:
+        case Readout.LAST_TOKEN:
+            return y[..., -1, :]
+        case Readout.MEAN_OVER_TIME:
+            return y.mean(-2, dtype=torch.promote_types(y.dtype, torch.float32))
+        case Readout.EVERY_TOKEN:
+            return y
+
+
+@torch.no_grad()
+def stretch(model: nn.Module, factor: float) -> None:
+    """Make the steps of all state space layers `factor` times as long, in place.
+
+    A model that was trained with tokens that each stand for four sees the same of single ones when
+    its steps are a quarter as long.
+
+    Parameters
+    ----------
+    model
+        Any module with `S4D` or `S5` layers.
+    factor
+        Above 0.
+
+    Raises
+    ------
+    ValueError
+        It is not.
+    """
+    factor = real_number(factor, "factor", "(0, inf)")
+    for module in model.modules():
+        log_dt = getattr(module, "log_dt", None)
+        if isinstance(log_dt, nn.Parameter):
+            log_dt.add_(math.log(factor))
