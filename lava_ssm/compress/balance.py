@@ -13,6 +13,7 @@ from lava_ssm.network import S4D, S5, FloatLayer
 from lava_ssm.numerics import RealArray
 
 Layer = TypeVar("Layer", bound=S4D | S5)
+AnyLayer = TypeVar("AnyLayer", bound=FloatLayer)
 _EXPONENTS = np.array(sorted(range(-40, 41), key=abs), float)
 """Of the scales that `found_scale` knows, the nearest to 0 first."""
 
@@ -25,11 +26,14 @@ def scaled(layer: Layer, k: RealArray) -> Layer:
     k
         (d_model, d_state) of an S4D, (d_state,) of an S5.
     """
+    return _multiplied(layer, _factors(layer, k))
+
+
+def _factors(layer: S4D | S5, k: RealArray) -> dict[str, RealArray]:
+    """By what the fields of a layer are multiplied when its states are `k` times as large."""
     if isinstance(layer, S4D):
-        return replace(layer, b=layer.b * k, c=layer.c / k)
-    return replace(
-        layer, b=layer.b * k[:, np.newaxis], c=layer.c / k, drive_bias=layer.drive_bias * k
-    )
+        return {"b": k, "c": 1 / k}
+    return {"b": k[:, np.newaxis], "c": 1 / k, "drive_bias": k}
 
 
 def balance(layer: S4D) -> RealArray:
@@ -84,11 +88,20 @@ def found_scale(layer: Layer, values: Layer) -> RealArray:
     return np.where(error_b <= error_c, of_b, of_c)
 
 
+def found_factors(layer: FloatLayer, values: FloatLayer) -> dict[str, RealArray]:
+    """By what the fields of a layer were multiplied when its states were scaled, if it has any."""
+    if isinstance(layer, S4D | S5) and isinstance(values, type(layer)):
+        return _factors(layer, found_scale(layer, values))
+    return {}
+
+
 def scaled_like(layer: FloatLayer, values: FloatLayer) -> FloatLayer:
     """Give a layer, its states if it has any scaled as those of its quantised values were."""
-    if isinstance(layer, S4D | S5) and isinstance(values, type(layer)):
-        return scaled(layer, found_scale(layer, values))
-    return layer
+    return _multiplied(layer, found_factors(layer, values))
+
+
+def _multiplied(layer: AnyLayer, by: dict[str, RealArray]) -> AnyLayer:
+    return replace(layer, **{name: getattr(layer, name) * factor for name, factor in by.items()})
 
 
 def _of_states(layer: S4D | S5, key: str) -> np.ndarray:

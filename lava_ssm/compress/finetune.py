@@ -1,45 +1,33 @@
 """Quantisation-aware fine-tuning: what is trained is what the chip computes."""
 
-from dataclasses import replace
-from typing import Any, Literal
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from lava_ssm import engine
-from lava_ssm.compress import finetune_s5
-from lava_ssm.compress.balance import found_scale, scaled
-from lava_ssm.compress.parameters import largest_exponents, parts_of, stable, weight_exponents
+from lava_ssm.compress.balance import found_factors
+from lava_ssm.compress.kinds import kind_of
 from lava_ssm.compress.shares import layout_of
-from lava_ssm.compress.straight_through import instead, saturated, straight
+from lava_ssm.compress.straight_through import instead, straight, tensor_like
+from lava_ssm.network import FixedLayer, FixedNetwork, FloatLayer, Network, Readout
+from lava_ssm.nn import Chain, export
+from lava_ssm.nn.chain import flow, layers_of, parts_of, read_out
+from lava_ssm.nn.export import put
 from lava_ssm.nn.zeros import Zeros
-from lava_ssm.network import (
-    S4D,
-    S5,
-    FixedGate,
-    FixedLinear,
-    FixedNetwork,
-    FixedS4D,
-    FixedS5,
-    Gate,
-    Linear,
-    Readout,
-)
-from lava_ssm.network.linear import WEIGHT_BITS
-from lava_ssm.nn import NS4D, SparseS5, export
-from lava_ssm.nn import S4D as TrainedS4D
-from lava_ssm.nn.convolution import convolve
-from lava_ssm.numerics import Rounding
+from lava_ssm.numerics import RealArray
 
-_NEXT_TO_NOTHING = 1e-20
+A = TypeVar("A", np.ndarray, Tensor)
 
 
 class FixedModel(nn.Module):
-    """An n-S4D or relufied S5 model whose forward pass is a `FixedNetwork`, to the last integer.
+    """A model whose forward pass is a `FixedNetwork`, to the last integer.
 
     Forward: the model's parameters are rounded to mantissas, and the engine runs those. Backward:
-    straight through, as if rounding were not there, by the convolutions, or scans, of the float
+    straight through, as if rounding were not there, by the convolutions and scans of the float
     system with the values of the mantissas (Bengio, Léonard, Courville, "Estimating or Propagating
     Gradients Through Stochastic Neurons for Conditional Computation", arXiv 1308.3432: the
     straight-through estimator). A parameter beyond its format saturates. Norms of an S5 model are
@@ -49,14 +37,15 @@ class FixedModel(nn.Module):
     Parameters
     ----------
     model
-        The float model; its parameters are what is trained. Its linear weights are set to the
-        values of the mantissas, so that training starts with `fixed` itself. Those that are zero
-        because it was pruned stay zero, and so do those of S5's b and c.
+        The float model, without GELUs; its parameters are what is trained. Those of linear maps
+        and gates are set to the values of the mantissas, so that training starts with `fixed`
+        itself. Weights that are zero because it was pruned stay zero.
     fixed
         What `quantize` made of it. Its exponents of messages and states stay.
     scales
-        "frozen": exponents of parameters stay too. "fitted": those of linear weights and of S4D's
-        a, b, c follow their ranges as training moves them, so that none saturates.
+        "frozen": exponents of parameters stay too. "fitted": those of the weights of linear maps
+        and gates, and of S4D's a, b, c follow their ranges as training moves them, so that none
+        saturates.
     n_threads
         Threads of the engine; None: one for each core.
 
@@ -69,46 +58,45 @@ class FixedModel(nn.Module):
     Raises
     ------
     TypeError
-        Not an `NS4D` or `SparseS5` and a `FixedNetwork`.
+        Not a `Chain`, as `NS4D` is, and a `FixedNetwork`.
     ValueError
         `fixed` has other layers or another readout than the model.
     """
 
     def __init__(
         self,
-        model: NS4D | SparseS5,
+        model: Chain,
         fixed: FixedNetwork,
         scales: Literal["frozen", "fitted"] = "frozen",
         n_threads: int | None = None,
     ) -> None:
         super().__init__()
-        if not isinstance(model, NS4D | SparseS5) or not isinstance(fixed, FixedNetwork):
+        if not isinstance(model, Chain) or not isinstance(fixed, FixedNetwork):
             raise TypeError(
-                "model, fixed must be an NS4D or SparseS5 and a FixedNetwork, got "
+                "model, fixed must be a Chain, such as an NS4D, and a FixedNetwork, got "
                 f"{type(model).__name__}, {type(fixed).__name__}"
             )
         if scales not in ("frozen", "fitted"):
             raise ValueError(f"scales must be 'frozen' or 'fitted', got {scales!r}")
-        network = export(model)
-        values = fixed.dequantize()
+        network, values = export(model), fixed.dequantize()
         if layout_of(network) != layout_of(values):
             raise ValueError("fixed: its layers or its readout are not those of the model")
         self.model, self.start, self.scales, self.n_threads = model, fixed, scales, n_threads
         self.overflows = 0
-        self._scale: dict[int, np.ndarray] = {}
-        self._kept: dict[int, finetune_s5.Kept] = {}
         self._zeros = Zeros(model)  # before small weights are rounded to zero: they may grow again
-        if isinstance(model, SparseS5):
-            self._kept = finetune_s5.begin(model, network.layers, values.layers)
-            return
-        for i, (module, real, value) in enumerate(
-            zip(model.layers, network.layers, values.layers, strict=True)
-        ):
-            if isinstance(module, nn.Linear) and isinstance(value, Linear):
-                with torch.no_grad():
-                    module.weight.copy_(torch.from_numpy(value.weights.copy()))
-            elif isinstance(real, S4D) and isinstance(value, S4D):
-                self._scale[i] = found_scale(real, value)
+        for i, part in layers_of(parts_of(model)).items():
+            value = values.layers[i]
+            if isinstance(value, FloatLayer) and not part.continuous:
+                put(part, value)
+        self._offsets = {
+            i: _offset(real, value, old)
+            for i, (real, value, old) in enumerate(
+                zip(export(model).layers, values.layers, fixed.layers, strict=True)
+            )
+            if isinstance(real, FloatLayer)
+            and isinstance(value, FloatLayer)
+            and isinstance(old, FixedLayer)
+        }
 
     @property
     def d_input(self) -> int:
@@ -129,23 +117,16 @@ class FixedModel(nn.Module):
     def network(self) -> FixedNetwork:
         """Give the fixed network that the parameters now are."""
         self._zeros.hold()
+        entering = iter(self.start.exponents)
         layers: list[Any] = []
-        described = export(self.model).layers
-        for i, (real, old) in enumerate(zip(described, self.start.layers, strict=True)):
-            match real:
-                case S4D():
-                    assert isinstance(old, FixedS4D)
-                    fitted = self.scales == "fitted"
-                    layers.append(_rounded_s4d(real, old, self._scale[i], fitted))
-                case Linear() | Gate():
-                    assert isinstance(old, FixedLinear | FixedGate)
-                    rounded = _rounded_linear(real, old, self.scales == "fitted")
-                    layers.append(finetune_s5.with_bias(rounded, real))
-                case S5():
-                    assert isinstance(old, FixedS5)
-                    layers.append(finetune_s5.rounded_s5(real, old, self._kept[i]))
-                case _:
-                    layers.append(old)
+        for i, (real, old) in enumerate(
+            zip(export(self.model).layers, self.start.layers, strict=True)
+        ):
+            if isinstance(real, FloatLayer) and isinstance(old, FixedLayer):
+                real = replace(real, **self._offsets[i].applied(_fields(real), _same))
+                fitted = self.scales == "fitted"
+                old = kind_of(real).rounded(old, real, next(entering), fitted)
+            layers.append(old)
         return replace(self.start, layers=tuple(layers))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -171,73 +152,82 @@ class FixedModel(nn.Module):
         if not x.isfinite().all():
             raise ValueError("x must be finite")
         fixed = self.network()
-        readout, form = fixed.readout, fixed.input_format
+        form = fixed.input_format
         # in doubles: those of float16 need not hold the ends of the format
         tokens = x.detach().double().clamp(form.min, form.max)
-        x = x.clamp(form.min, form.max)
         done = engine.run(fixed, tokens.numpy(), n_threads=self.n_threads)
         self.overflows += done.overflows.total
         values = fixed.to_float(done.outputs)  # (batch, time, d_output)
-        logits = values if readout is Readout.EVERY_TOKEN else values[..., -1, :]
+        logits = values if fixed.readout is Readout.EVERY_TOKEN else values[..., -1, :]
         exact = torch.from_numpy(np.ascontiguousarray(logits)).to(x.dtype)
         if not torch.is_grad_enabled():
             return exact
-        return instead(self._float(fixed, x), exact)
+        y = self._float(fixed.dequantize(), x.clamp(form.min, form.max))
+        return instead(read_out(y, fixed.readout).to(x.dtype), exact)
 
-    def _float(self, fixed: FixedNetwork, x: Tensor) -> Tensor:
-        """The float system with the values of the mantissas: what the model gives."""
-        if isinstance(self.model, SparseS5):
-            y = finetune_s5.outputs(self.model, fixed, self._kept, x)
-        else:
-            y = self._ns4d(self.model, fixed, x)
-        match fixed.readout:
-            case Readout.LAST_TOKEN:
-                return y[:, -1]
-            case Readout.MEAN_OVER_TIME:
-                return y.mean(1)
-            case Readout.EVERY_TOKEN:
-                return y
+    def _float(self, values: Network, x: Tensor) -> Tensor:
+        """Each token's output of the float system with the values of the mantissas."""
+        parts = parts_of(self.model)
+        layers = layers_of(parts)
 
-    def _ns4d(self, model: NS4D, fixed: FixedNetwork, x: Tensor) -> Tensor:
-        """Output of each token of an n-S4D, (batch, time, d_output)."""
-        y = x.permute(2, 0, 1)  # (channels, batch, time)
-        for i, (module, layer) in enumerate(zip(model.layers, fixed.layers, strict=True)):
-            match module, layer:
-                case nn.Linear(), FixedLinear():
-                    weight = straight(module.weight, layer.dequantize().weights)
-                    y = (weight @ y.reshape(len(y), -1)).view(-1, *y.shape[1:])
-                case TrainedS4D(), FixedS4D():
-                    scale = torch.from_numpy(self._scale[i])
-                    real = module.discretized()
-                    real = real[0], real[1] * scale.to(x.dtype), real[2] / scale.to(x.dtype)
-                    value = layer.dequantize()
-                    a, b, c = map(straight, real, (value.a, value.b, value.c))
-                    # a = 0 has no logarithm: a next to nothing stands for it
-                    a = torch.where(a == 0, torch.full_like(a, _NEXT_TO_NOTHING), a)
-                    y = convolve(y, torch.log(a), 2 * c * b)
-                case _:
-                    y = module(y)
-        return y.permute(1, 2, 0).float()
+        def respond(i: int, u: Tensor, channels_first: bool) -> Tensor:
+            value = values.layers[i]
+            assert isinstance(value, FloatLayer)
+            real = self._offsets[i].applied(layers[i].arrays(), tensor_like)
+            like = next(iter(real.values()))
+            rounded = {
+                # biases that quantisation gave a layer without are none of the model's
+                name: straight(real[name], array) if name in real else tensor_like(array, like)
+                for name, array in _fields(value).items()
+            }
+            return layers[i].response(u, rounded, channels_first)
+
+        return flow(parts, x, respond)
 
 
-def _rounded_s4d(real: S4D, old: FixedS4D, scale: np.ndarray, fitted: bool) -> FixedS4D:
-    parts = parts_of(scaled(real, scale))
-    exponent = old.param_exponent
-    if fitted:
-        largest = largest_exponents(parts, old.param_bits)
-        exponent = int(largest.min()) if isinstance(exponent, int) else largest
-    p = np.broadcast_to(np.asarray(exponent), (old.d_model,))
-    b, c = (saturated(parts[key], old.param_bits, p[:, None, None]) for key in "bc")
-    a = stable(parts["a"], p, Rounding.NEAREST)
-    return replace(old, a=a, b=b, c=c, param_exponent=exponent)
+class _Offset(NamedTuple):
+    """What quantisation did to a layer that is none of its model's parameters, and stays.
+
+    Attributes
+    ----------
+    factors
+        By field: the scales of states, see `balance`.
+    biases
+        What is added to biases, by field: of a layer behind a norm they are the norm's.
+    """
+
+    factors: dict[str, RealArray]
+    biases: dict[str, np.ndarray]
+
+    def applied(self, arrays: Mapping[str, A], like: Callable[[np.ndarray, A], A]) -> dict[str, A]:
+        """Give the fields of a layer with both.
+
+        Parameters
+        ----------
+        like
+            Makes an array what the fields are.
+        """
+        found: dict[str, Any] = dict(arrays)
+        for name in self.factors.keys() & found.keys():
+            found[name] = found[name] * like(self.factors[name], found[name])
+        for name in self.biases.keys() & found.keys():
+            found[name] = found[name] + like(self.biases[name], found[name])
+        return found
 
 
-def _rounded_linear(real: Linear | Gate, old: Any, fitted: bool) -> Any:
-    exponent = old.exponent
-    if fitted:
-        size = np.abs(real.weights)
-        one = isinstance(exponent, int)
-        exponent = weight_exponents(size.max() if one else size.max(axis=1))
-        exponent = int(exponent) if one else exponent
-    mantissas = saturated(real.weights, WEIGHT_BITS, np.reshape(exponent, (-1, 1)))
-    return replace(old, weights=mantissas, exponent=exponent)
+def _offset(real: FloatLayer, value: FloatLayer, old: FixedLayer) -> _Offset:
+    """See what quantisation made of a layer."""
+    offset = _Offset(found_factors(real, value), {})
+    arrays = offset.applied(_fields(real), _same)
+    names = kind_of(real).bias_exponents(old, 0)
+    return offset._replace(biases={name: getattr(value, name) - arrays[name] for name in names})
+
+
+def _fields(layer: FloatLayer) -> dict[str, np.ndarray]:
+    """Arrays of a layer, by field."""
+    named = {field.name: getattr(layer, field.name) for field in fields(layer)}
+    return {name: value for name, value in named.items() if isinstance(value, np.ndarray)}
+
+
+def _same(array: np.ndarray, like: np.ndarray) -> np.ndarray:
+    return array

@@ -39,6 +39,13 @@ def gate_bias(bias: RealArray) -> IntArray:
     )
 
 
+def saturated(values: np.ndarray, bits: int, exponent: Exponent) -> IntArray:
+    """Nearest mantissas, of complex values real and imaginary ones; beyond the format the last."""
+    real = parts(values) if np.iscomplexobj(values) else values
+    rows = np.reshape(exponent, (-1, *[1] * (real.ndim - 1))) if np.ndim(exponent) else exponent
+    return quantize(real, bits, rows, Rounding.NEAREST, Overflow.SATURATE)
+
+
 def parts_of(layer: S4D) -> dict[str, RealArray]:
     """Real and imaginary parts of a, b and c, (d_model, d_state, 2) each."""
     return {key: parts(getattr(layer, key)) for key in "abc"}

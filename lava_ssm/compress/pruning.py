@@ -2,14 +2,13 @@
 
 import math
 import warnings
-from collections.abc import Iterator
 from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
-from lava_ssm.nn import S5
 from lava_ssm.nn.inputs import size
+from lava_ssm.nn.layer import matrices_of
 from lava_ssm.numerics import real_number
 
 Allocation = Literal["global", "tensor", "erk"]
@@ -29,10 +28,10 @@ class Pruner:
     Parameters
     ----------
     model
-        Its `Linear` weights and the b and c of its `S5` layers are pruned: of c real and imaginary
-        parts on their own, as synapses have them; of b both or neither, by its magnitude, since
-        discretising multiplies it by a complex number, which makes two parts of one. Biases, norms
-        and diagonals are not.
+        Its matrices are pruned: weights of its `Linear` layers, of gates, b and c of its `S5`
+        layers. Of c real and imaginary parts are pruned on their own, as synapses have them; of b
+        both or neither, by its magnitude, since discretising multiplies it by a complex number,
+        which makes two parts of one. Biases, norms and diagonals are not.
     sparsity
         s_f, share of zeros among all these weights at the end, in (0, 1).
     allocation
@@ -77,9 +76,9 @@ class Pruner:
             raise ValueError(
                 f"allocation must be one of {get_args(Allocation)}, got {allocation!r}"
             )
-        self._weights = dict(prunable(model))
-        if not self._weights:
-            raise ValueError("model: it has no Linear and no S5 layer to prune")
+        found = _matrices(model)
+        self._weights = {name: weight for name, weight, _ in found}
+        self._paired = {name for name, _, paired in found if paired}
         self.sparsity, self.allocation, self.end, self.every = sparsity, allocation, end, every
         self.masks = {
             name: torch.ones_like(w, dtype=torch.bool) for name, w in self._weights.items()
@@ -161,6 +160,13 @@ class Pruner:
             )
         return kept
 
+    def _sizes(self, name: str) -> Tensor:
+        """By what each weight is ranked, flat; of a pair, the root mean square of both."""
+        weight = self._weights[name]
+        if name in self._paired:
+            weight = weight.square().mean(-1, keepdim=True).sqrt().expand_as(weight)
+        return weight.abs().flatten()
+
     @torch.no_grad()
     def _choose(self, sparsity: float) -> None:
         if self.allocation == "global":
@@ -168,18 +174,18 @@ class Pruner:
         else:
             densities = self._densities(sparsity)
             flat = {
-                name: _largest(_sizes(name, weight), self._kept(name, densities[name]))
+                name: _largest(self._sizes(name), self._kept(name, densities[name]))
                 for name, weight in self._weights.items()
             }
         self.masks = {name: mask.view_as(self._weights[name]) for name, mask in flat.items()}
         for name, mask in self.masks.items():
-            if _is_paired(name):  # the last one kept may be half a pair
+            if name in self._paired:  # the last one kept may be half a pair
                 mask |= mask.flip(-1)
 
     @torch.no_grad()
     def _choose_globally(self, sparsity: float) -> dict[str, Tensor]:
         """Flat masks of the largest weights of all tensors."""
-        sizes = {name: _sizes(name, weight) for name, weight in self._weights.items()}
+        sizes = {name: self._sizes(name) for name in self._weights}
         everything = torch.cat(list(sizes.values()))
         kept = max(1, round((1 - sparsity) * len(everything)))
         chosen = _largest(everything, kept).split([len(s) for s in sizes.values()])
@@ -195,17 +201,6 @@ class Pruner:
         return flat
 
 
-def prunable(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    """Name and weights of a model's large linear maps."""
-    for name, module in model.named_modules():
-        prefix = f"{name}." if name else ""
-        if isinstance(module, nn.Linear):
-            yield f"{prefix}weight", module.weight
-        elif isinstance(module, S5):
-            yield f"{prefix}b", module.b
-            yield f"{prefix}c", module.c
-
-
 def sparsity_of(model: nn.Module) -> float:
     """Share of zeros among the weights that a `Pruner` prunes, in [0, 1].
 
@@ -214,23 +209,16 @@ def sparsity_of(model: nn.Module) -> float:
     ValueError
         There are none.
     """
-    weights = [w for _, w in prunable(model)]
-    if not weights:
-        raise ValueError("model: it has no Linear and no S5 layer to prune")
+    weights = [weight for _, weight, _ in _matrices(model)]
     zeros = sum(int((w == 0).sum()) for w in weights)
     return zeros / sum(w.numel() for w in weights)
 
 
-def _is_paired(name: str) -> bool:
-    """Whether the real and imaginary parts of these weights are pruned together."""
-    return name.rpartition(".")[2] == "b"
-
-
-def _sizes(name: str, weight: Tensor) -> Tensor:
-    """By what each weight is ranked, flat; of a pair, the root mean square of both."""
-    if _is_paired(name):
-        return weight.square().mean(-1, keepdim=True).sqrt().expand_as(weight).flatten()
-    return weight.abs().flatten()
+def _matrices(model: nn.Module) -> list[tuple[str, Tensor, bool]]:
+    found = list(matrices_of(model))
+    if not found:
+        raise ValueError("model: it has no layer with a matrix to prune")
+    return found
 
 
 def _largest(sizes: Tensor, count: int) -> Tensor:

@@ -4,10 +4,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
 from torch import Tensor
-
-from lava_ssm.numerics import IntArray, Overflow, RealArray, Rounding, quantize
 
 
 def instead(of: Tensor, value: Tensor) -> Tensor:
@@ -18,12 +15,13 @@ def instead(of: Tensor, value: Tensor) -> Tensor:
 
 def straight(real: Tensor, value: np.ndarray) -> Tensor:
     """Rounded values of parameters in their place."""
-    return instead(real, torch.from_numpy(value.copy()).to(real.dtype))
+    return instead(real, tensor_like(value, real))
 
 
-def saturated(values: RealArray, bits: int, exponent: ArrayLike) -> IntArray:
-    """Nearest mantissas; beyond the format the largest."""
-    return quantize(values, bits, exponent, Rounding.NEAREST, Overflow.SATURATE)
+def tensor_like(array: np.ndarray, other: Tensor) -> Tensor:
+    """Give an array in the precision of a tensor."""
+    kind = other.real.dtype
+    return torch.from_numpy(array.copy()).to(kind.to_complex() if array.dtype.kind == "c" else kind)
 
 
 class _Instead(torch.autograd.Function):

@@ -98,8 +98,7 @@ def module(net: network.Network) -> Chain:
     parts: list[nn.Module] = []
     for layer in net.layers:
         if isinstance(layer, network.FloatLayer):
-            made = MODULES[type(layer)].like(layer)
-            parts.append(made.linear if isinstance(made, Linear) else made)
+            parts.append(MODULES[type(layer)].like(layer).module)
         elif isinstance(layer, network.Residual):
             parts.append(Residual(layer.span))
         else:
@@ -142,31 +141,34 @@ def assign(model: Chain, net: network.Network) -> None:
         )
     values: list[tuple[Tensor, Tensor]] = []
     for i, (part, layer) in enumerate(zip(parts, net.layers, strict=True)):
-        alike = isinstance(part, LayerModule) and isinstance(layer, part.kind)
-        if not alike and (isinstance(part, LayerModule) or _described(part) != layer):
+        if isinstance(part, LayerModule) and isinstance(layer, part.kind):
+            try:
+                values += _pairs(part, layer)
+            except ValueError as error:
+                raise ValueError(f"layer {i}: {error}") from None
+        elif isinstance(part, LayerModule) or _described(part) != layer:
             raise ValueError(f"layer {i}: the model has {part}, the network {type(layer).__name__}")
-        if isinstance(part, LayerModule) and isinstance(layer, network.FloatLayer):
-            values += _values(i, part, layer)
     for parameter, value in values:
         parameter.copy_(value)
 
 
-def _values(i: int, part: LayerModule, layer: network.FloatLayer) -> list[tuple[Tensor, Tensor]]:
+@torch.no_grad()
+def put(part: LayerModule, layer: network.FloatLayer) -> None:
+    """Give a layer of a model the parameters of a description of its kind and sizes."""
+    for parameter, value in _pairs(part, layer):
+        parameter.copy_(value)
+
+
+def _pairs(part: LayerModule, layer: network.FloatLayer) -> list[tuple[Tensor, Tensor]]:
     """Parameters, and what they are to be."""
-    try:
-        values = part.parameters_of(layer)
-    except ValueError as error:
-        raise ValueError(f"layer {i}: {error}") from None
-    own = dict(part.named_parameters())
+    values, own = part.parameters_of(layer), dict(part.module.named_parameters())
     constants = {name: getattr(layer, name) for name in part.constants()}
     if own.keys() != values.keys() or constants != part.constants():
-        raise ValueError(
-            f"layer {i}: the model has {part}, the network another {part.kind.__name__}"
-        )
+        raise ValueError(f"the model has {part}, the network another {part.kind.__name__}")
     for name, value in values.items():
         if own[name].shape != value.shape:
             raise ValueError(
-                f"layer {i}: {name} has shape {tuple(own[name].shape)} in the model, "
+                f"{name} has shape {tuple(own[name].shape)} in the model, "
                 f"{value.shape} in the network"
             )
     return [(own[name], torch.from_numpy(value.copy())) for name, value in values.items()]

@@ -53,6 +53,11 @@ class LayerModule(nn.Module):
         """Number of input and output channels."""
         raise NotImplementedError
 
+    @property
+    def module(self) -> nn.Module:
+        """What has the parameters, and stands in a model."""
+        return self
+
     @classmethod
     def like(cls, layer: network.FloatLayer) -> "LayerModule":
         """Make a module that can have the parameters of a description."""

@@ -25,6 +25,11 @@ class Linear(LayerModule):
         """See `LayerModule`."""
         return self.linear.in_features, self.linear.out_features
 
+    @property
+    def module(self) -> nn.Module:
+        """See `LayerModule`."""
+        return self.linear
+
     @classmethod
     def like(cls, layer: network.Linear) -> "Linear":  # type: ignore[override]
         """See `LayerModule`."""
@@ -32,8 +37,8 @@ class Linear(LayerModule):
 
     def parameters_of(self, layer: network.Linear) -> dict[str, np.ndarray]:  # type: ignore[override]
         """See `LayerModule`."""
-        values = {"linear.weight": layer.weights}
-        return values if layer.bias is None else {**values, "linear.bias": layer.bias}
+        values = {"weight": layer.weights}
+        return values if layer.bias is None else {**values, "bias": layer.bias}
 
     def arrays(self) -> Arrays:
         """See `LayerModule`."""

@@ -20,7 +20,7 @@ S5_SIZES: dict[str, dict[str, Any]] = {
 """Small and large are the published widths k = 1/2 and 1 of the denoisers (arXiv 2502.01330)."""
 
 
-class S5Block(nn.Sequential):
+class S5Block(Chain):
     """One block of a `SparseS5`.
 
         u = norm(h),   z = act(S5(u)),   g = z sigmoid(W z + b),   h' = g + h
@@ -32,15 +32,18 @@ class S5Block(nn.Sequential):
     s5: S5
 
     def __init__(self, s5: S5, dropout: float, relu: bool) -> None:
-        super().__init__()
-        self.norm = nn.BatchNorm1d(s5.d_model)
-        self.s5 = s5
-        self.activation: nn.Module = nn.GELU()
-        self.dropout = nn.Dropout(dropout)
-        self.gate = Gate(s5.d_model)
-        self.gate_dropout = nn.Dropout(dropout)
-        self.path = Residual(2)
-        self.last: nn.Module = nn.Identity()
+        super().__init__(
+            {
+                "norm": nn.BatchNorm1d(s5.d_model),
+                "s5": s5,
+                "activation": nn.GELU(),
+                "dropout": nn.Dropout(dropout),
+                "gate": Gate(s5.d_model),
+                "gate_dropout": nn.Dropout(dropout),
+                "path": Residual(2),
+                "last": nn.Identity(),
+            }
+        )
         if relu:
             self.relufy()
 

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from lava_ssm.nn import S4D, S5
+from lava_ssm.nn import LayerModule
 
 
 def optimizer(
@@ -23,9 +23,9 @@ def optimizer(
     slow = [
         p
         for module in model.modules()
-        if isinstance(module, S4D | S5)
-        for name, p in module.named_parameters()
-        if name not in ("c", "d")
+        if isinstance(module, LayerModule)
+        for name, p in module.named_parameters(recurse=False)
+        if name in module.slow
     ]
     ids = {id(p) for p in slow}
     rest = [p for p in model.parameters() if id(p) not in ids]

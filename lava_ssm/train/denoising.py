@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from lava_ssm.network import Readout
 from lava_ssm.nn.evaluating import evaluating
 from lava_ssm.nn.inputs import Given, check_finite, signals, size
-from lava_ssm.nn.s5 import S5
 from lava_ssm.nn.sparse_s5 import SparseS5
 from lava_ssm.train.loop import AfterStep, Loop
 from lava_ssm.train.recipe import DenoisingRecipe
@@ -92,7 +91,7 @@ def watched(model: SparseS5, limit: float) -> Iterator[list[Tensor]]:
     def see(module: nn.Module, given: Any, y: Tensor) -> None:
         excess.append(torch.relu(y.amax((1, 2)) / limit - 1).mean())
 
-    senders = [model.encoder, *model.blocks, *(m for m in model.modules() if isinstance(m, S5))]
+    senders = [m for m in model.modules() if isinstance(m, nn.ReLU)]
     handles = [sender.register_forward_hook(see) for sender in senders]
     try:
         yield excess

@@ -48,7 +48,7 @@ def test_scan_and_steps_agree_in_single_precision_on_long_sequences() -> None:
         layer = S5(8, 16, discretization=discretization, relu=True)
         u = torch.randn(2, 3000, 8)
         with torch.no_grad():
-            whole, state, fixed = layer(u), layer.initial_state(2), layer.discretized()
+            whole, state, fixed = layer(u), layer.initial_state(2), layer.arrays()
             for t in range(3000):
                 y, state = layer.step(u[:, t], state, fixed)
                 assert (y - whole[:, t]).abs().max() < 1e-5 * whole.abs().max()

@@ -120,7 +120,7 @@ def peaks(model: SparseS5, noisy: torch.Tensor) -> list[float]:
         inside = []
         for block in model.blocks:
             assert isinstance(block, S5Block)
-            inside.append(float(block.s5(block.normalized(h)).amax()))
+            inside.append(float(block.s5(torch.stack([block.norm(one) for one in h])).amax()))
             h = block(h)
             found.append(float(h.amax()))
     first = float(model.encoder(analyse(noisy).abs()).amax())

@@ -8,7 +8,7 @@ from lava_ssm.compress.parameters import gate_bias, weight_mantissas
 from lava_ssm.compress.ranges import Ranges
 from lava_ssm.network import FixedGate, Gate
 from lava_ssm.network.linear import WEIGHT_BITS
-from lava_ssm.numerics import SIGMOID_EXPONENT
+from lava_ssm.numerics import SIGMOID_EXPONENT, SIGMOID_INPUT_EXPONENT
 
 
 class GateKind(Kind[Gate, FixedGate]):
@@ -36,3 +36,7 @@ class GateKind(Kind[Gate, FixedGate]):
     ) -> FixedGate:
         """See `Kind`."""
         return replace(fixed, output_exponent=ends[1], bias=gate_bias(layer.bias))
+
+    def bias_exponents(self, fixed: FixedGate, input_exponent: int) -> dict[str, int]:
+        """See `Kind`."""
+        return {"bias": SIGMOID_INPUT_EXPONENT}

@@ -11,6 +11,7 @@ from lava_ssm.compress.ranges import Ranges
 from lava_ssm.network import GLU, FixedGLU
 from lava_ssm.network.description import BIAS_BITS
 from lava_ssm.network.linear import WEIGHT_BITS
+from lava_ssm.numerics import SIGMOID_INPUT_EXPONENT
 
 
 class GLUKind(Kind[GLU, FixedGLU]):
@@ -60,3 +61,7 @@ class GLUKind(Kind[GLU, FixedGLU]):
             bias=fixed_bias(layer.bias, e),
             gate_bias=gate_bias(layer.gate_bias),
         )
+
+    def bias_exponents(self, fixed: FixedGLU, input_exponent: int) -> dict[str, int]:
+        """See `Kind`."""
+        return {"bias": fixed.value_exponent, "gate_bias": SIGMOID_INPUT_EXPONENT}

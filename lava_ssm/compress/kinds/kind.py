@@ -1,13 +1,16 @@
 """What quantisation asks of a kind of layer."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Generic, TypeVar
+
+import numpy as np
 
 from lava_ssm.compress.formats import Formats
 from lava_ssm.compress.headroom import ANY
+from lava_ssm.compress.parameters import saturated, weight_exponents
 from lava_ssm.compress.ranges import Ranges
 from lava_ssm.network import FixedLayer, FloatLayer
-from lava_ssm.network.description import Exponent
+from lava_ssm.network.description import BIAS_BITS, Exponent
 from lava_ssm.numerics import Arithmetic, IntArray
 
 F = TypeVar("F", bound=FloatLayer)
@@ -131,3 +134,40 @@ class Kind(Generic[F, X]):
     def state_exponents(self, fixed: X, input_exponent: int) -> Exponent | None:
         """Of its states: one or a channel's; None without states."""
         return None
+
+    def bias_exponents(self, fixed: X, input_exponent: int) -> dict[str, int]:
+        """Exponents of the biases that the layer has, by field."""
+        raise NotImplementedError
+
+    def fitted(self, fixed: X, layer: F) -> dict[str, Exponent]:
+        """Exponents of weights at which those of `layer` fit, by field."""
+        exponents: dict[str, Exponent] = {}
+        for tensor in self.tensors:
+            assert tensor.exponent is not None
+            size = np.abs(getattr(layer, tensor.name))
+            one = isinstance(getattr(fixed, tensor.exponent), int)
+            fits = weight_exponents(size.max() if one else size.max(axis=1))
+            exponents[tensor.exponent] = int(fits) if one else fits
+        return exponents
+
+    def rounded(self, fixed: X, layer: F, input_exponent: int, fitted: bool = False) -> X:
+        """Give the fixed layer with the parameters of another float layer.
+
+        Exponents stay, except, if they are `fitted`, those of weights. What is beyond a format
+        saturates.
+        """
+        exponents = self.fitted(fixed, layer) if fitted else {}
+        found: dict[str, IntArray] = {}
+        for tensor in self.tensors:
+            values = getattr(layer, tensor.name)
+            if tensor.exponent is not None and values is not None:
+                bits = getattr(fixed, tensor.bits) if isinstance(tensor.bits, str) else tensor.bits
+                e = exponents.get(tensor.exponent, getattr(fixed, tensor.exponent))
+                found[tensor.name] = self.mantissas(tensor.name, values, bits, e)
+        for name, e in self.bias_exponents(fixed, input_exponent).items():
+            found[name] = saturated(getattr(layer, name), BIAS_BITS, e)
+        return replace(fixed, **exponents, **found)
+
+    def mantissas(self, name: str, values: np.ndarray, bits: int, exponent: Exponent) -> IntArray:
+        """Give the mantissas of a field that are nearest to values; beyond the format the last."""
+        return saturated(values, bits, exponent)

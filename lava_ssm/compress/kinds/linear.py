@@ -60,3 +60,8 @@ class LinearKind(Kind[Linear, FixedLinear]):
         """See `Kind`."""
         bias = None if layer.bias is None else fixed_bias(layer.bias, ends[1])
         return replace(fixed, output_exponent=ends[1], bias=bias)
+
+    def bias_exponents(self, fixed: FixedLinear, input_exponent: int) -> dict[str, int]:
+        """See `Kind`."""
+        e = input_exponent if fixed.output_exponent is None else fixed.output_exponent
+        return {} if fixed.bias is None else {"bias": e}

@@ -13,13 +13,14 @@ from lava_ssm.compress.parameters import (
     fitting,
     fixed_bias,
     largest_exponents,
+    parts,
     parts_of,
     stable,
 )
 from lava_ssm.compress.ranges import Ranges
 from lava_ssm.network import S4D, FixedS4D
 from lava_ssm.network.description import DIAGONAL_BITS, Exponent
-from lava_ssm.numerics import IntArray, quantize
+from lava_ssm.numerics import IntArray, Rounding, quantize
 
 _SPARE_OF_A_CHANNEL = 4
 """Two spare bits: the peaks of a channel are less certain than those of a whole layer."""
@@ -73,6 +74,22 @@ class S4DKind(Kind[S4D, FixedS4D]):
     def state_exponents(self, fixed: FixedS4D, input_exponent: int) -> Exponent:
         """See `Kind`."""
         return fixed.state_exponent + input_exponent
+
+    def bias_exponents(self, fixed: FixedS4D, input_exponent: int) -> dict[str, int]:
+        """See `Kind`."""
+        return {} if fixed.bias is None else {"bias": input_exponent}
+
+    def fitted(self, fixed: FixedS4D, layer: S4D) -> dict[str, Exponent]:
+        """See `Kind`: that of a, b and c."""
+        largest = largest_exponents(parts_of(layer), fixed.param_bits)
+        one = isinstance(fixed.param_exponent, int)
+        return {"param_exponent": int(largest.min()) if one else largest}
+
+    def mantissas(self, name: str, values: np.ndarray, bits: int, exponent: Exponent) -> IntArray:
+        """See `Kind`."""
+        if name == "a":
+            return stable(parts(values), np.broadcast_to(exponent, len(values)), Rounding.NEAREST)
+        return super().mantissas(name, values, bits, exponent)
 
 
 def fixed_s4d(layer: S4D, formats: Formats) -> FixedS4D:

@@ -17,12 +17,14 @@ from lava_ssm.compress.parameters import (
 )
 from lava_ssm.compress.ranges import Ranges
 from lava_ssm.network import S5, FixedS5
-from lava_ssm.network.description import BIAS_BITS, DIAGONAL_BITS
+from lava_ssm.network.description import BIAS_BITS, DIAGONAL_BITS, Exponent
 from lava_ssm.network.linear import WEIGHT_BITS
-from lava_ssm.numerics import SYNAPSE_BITS, RealArray, dequantize
+from lava_ssm.numerics import SYNAPSE_BITS, IntArray, RealArray, Rounding, dequantize, word_range
 
 _MOST_LEFT = 8
 """Bits that the direct path's product is shifted to the left at most."""
+_LEAST_OF_C = 1 - (1 << (WEIGHT_BITS - 1))
+"""A synapse has the negative of its imaginary parts too."""
 
 
 class S5Kind(Kind[S5, FixedS5]):
@@ -104,6 +106,21 @@ class S5Kind(Kind[S5, FixedS5]):
         """See `Kind`."""
         return fixed.state_exponent
 
+    def bias_exponents(self, fixed: FixedS5, input_exponent: int) -> dict[str, int]:
+        """See `Kind`."""
+        return {"drive_bias": fixed.state_exponent, "bias": fixed.output_exponent}
+
+    def fitted(self, fixed: FixedS5, layer: S5) -> dict[str, Exponent]:
+        """See `Kind`: none, they stay."""
+        return {}
+
+    def mantissas(self, name: str, values: np.ndarray, bits: int, exponent: Exponent) -> IntArray:
+        """See `Kind`."""
+        if name == "a":
+            return diagonal_mantissas(values, int(exponent), Rounding.NEAREST)
+        found = super().mantissas(name, values, bits, exponent)
+        return np.maximum(found, _LEAST_OF_C) if name == "c" else found
+
 
 def _finest(peak: float, bits: int) -> int:
     return headroom(peak, bits) if peak > 0 else 0
@@ -118,13 +135,11 @@ def fixed_s5(layer: S5, formats: Formats, std: RealArray | None = None) -> Fixed
     b, b_exponent = weight_mantissas(parts(layer.b), formats, std)
     c, c_exponent = weight_mantissas(parts(layer.c), formats)
     p = DIAGONAL_BITS - 1
-    diagonal = stable(parts(layer.a)[:, np.newaxis], np.full(layer.d_state, p), formats.rounding)
-    low, high = -(1 << p), (1 << p) - 1
     d, d_exponent = direct_mantissas(layer.d, formats)
     return FixedS5(
-        a=np.clip(diagonal[:, 0], low, high),
+        a=diagonal_mantissas(layer.a, p, formats.rounding),
         b=b,
-        c=np.clip(c, 1 - (1 << (WEIGHT_BITS - 1)), None),
+        c=np.maximum(c, _LEAST_OF_C),
         d=d,
         param_exponent=p,
         b_exponent=b_exponent,
@@ -132,3 +147,9 @@ def fixed_s5(layer: S5, formats: Formats, std: RealArray | None = None) -> Fixed
         d_exponent=d_exponent,
         relu=layer.relu,
     )
+
+
+def diagonal_mantissas(a: np.ndarray, p: int, rounding: Rounding) -> IntArray:
+    """Mantissas of a complex diagonal a (d_state,), (d_state, 2); |a| < 1."""
+    found = stable(parts(a)[:, np.newaxis], np.full(len(a), p), rounding)[:, 0]
+    return np.clip(found, *word_range(DIAGONAL_BITS))
