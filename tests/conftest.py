@@ -19,6 +19,7 @@ _NEEDED_BY = {
         "cli/test_quantize.py",
         "cli/test_train.py",
         "compress/test_finetune.py",
+        "compress/test_finetune_any.py",
         "compress/test_finetune_s5.py",
         "compress/test_pruning.py",
         "data/test_split.py",
