@@ -17,13 +17,8 @@ Given = ParamSpec("Given")
 def told_plainly(command: Callable[Given, None], *more: type[Exception]) -> Callable[Given, None]:
     """Make a command tell of errors, and of warnings, in a line on standard error.
 
-    The exit code is 2 after an error of bad input, 130 after Ctrl-C; 128 and the signal's number
-    after a training that a signal asked to stop.
-
-    Parameters
-    ----------
-    more
-        What else is bad input to this command.
+    The exit code is 2 after bad input, among it `more` kinds of errors, 130 after Ctrl-C, and 128
+    and the signal's number after a training that a signal asked to stop.
     """
     errors: tuple[type[Exception], ...] = (
         ArithmeticError,

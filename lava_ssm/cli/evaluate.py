@@ -76,13 +76,7 @@ def evaluate(
 
 
 def check(network: "Network | FixedNetwork", name: str, sets: "TokenData") -> None:
-    """Warn of a network that was made for another data set.
-
-    Raises
-    ------
-    ValueError
-        It takes tokens of another width.
-    """
+    """Warn of a network that was made for another data set; a ValueError for another width."""
     if network.d_input != sets.d_input:
         raise ValueError(
             f"{name} takes tokens of {network.d_input} channels, {sets.name} has {sets.d_input}"

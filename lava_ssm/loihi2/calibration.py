@@ -47,16 +47,9 @@ ROW_ERROR = 0.05
 
 @dataclass(frozen=True)
 class Deployment:
-    """A paper's network as we take it to have been deployed.
+    """A paper's network, and its cores, as we take it to have been deployed.
 
-    Parameters
-    ----------
-    paper
-        Whose.
-    description, mapping
-        The network, and its cores.
-    variants
-        The same under other assumptions, each with its mapping: they widen intervals.
+    `variants`: the same under other assumptions, each with its mapping; they widen intervals.
     """
 
     paper: Paper
@@ -71,14 +64,9 @@ class Deployment:
 
 @dataclass(frozen=True)
 class Quantity:
-    """A published figure that the model is compared with.
+    """A published figure that the model is compared with: of a schedule, `latency` or `energy`.
 
-    Parameters
-    ----------
-    schedule
-        Which row.
-    what
-        `latency` or `energy`: of a token falling through, of a sample pipelined.
+    It is that of a token falling through, or of a sample pipelined.
     """
 
     schedule: Schedule
@@ -189,23 +177,10 @@ def calibrate(
 class Comparison:
     """One published figure beside the model.
 
-    Parameters
-    ----------
-    network
-        Which.
-    calibrated_on
-        What the constants were fitted to; `nothing`: the public ones.
-    role
-        `fitted` to this figure, `left out` of a fit to its paper, `predicted` from the other
-        paper, or `unfitted`.
-    quantity
-        What is compared, and of what.
-    unit, scale
-        To print in: a factor from seconds, joules or watts.
-    published
-        The figure.
-    model
-        With its interval, over the constants' ranges and the deployment's variants.
+    `calibrated_on`: what the constants were fitted to; `nothing`: the public ones. `role`: `fitted`
+    to this figure, `left out` of a fit to its paper, `predicted` from the other paper, or
+    `unfitted`. `unit`, `scale`: to print in, a factor from seconds, joules or watts. `model`: with
+    its interval, over the constants' ranges and the deployment's variants.
     """
 
     network: str
@@ -402,10 +377,7 @@ def s5_by_width(
 ) -> list[dict[str, float]]:
     """Show how far the S5's modelled rows hang on its width, which is not published.
 
-    Returns
-    -------
-    list
-        For each scale k: `scale`, and by the quantities' names their relative errors.
+    For each scale k: `scale`, and by the quantities' names their relative errors.
     """
     rows = []
     for k in scales:

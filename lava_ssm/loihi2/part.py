@@ -11,21 +11,7 @@ from lava_ssm.loihi2.limits import WORD_BITS, Limits
 
 @dataclass(frozen=True)
 class Tables:
-    """Entries that a part takes of a core's tables.
-
-    Parameters
-    ----------
-    neurons
-        Its neurons.
-    neuron_units
-        Of neuron memory.
-    axons
-        Inputs that it lists.
-    synapse_words
-        Words of synapses.
-    axon_map
-        One for each neuron.
-    """
+    """Entries that a part takes of a core's tables; one of the axon map for each neuron."""
 
     neurons: int
     neuron_units: int
@@ -63,11 +49,8 @@ def tables(
 ) -> Tables:
     """Give what `neurons` neurons of a population take.
 
-    Parameters
-    ----------
-    own_inputs
-        Whether block connections are made as separate Processes, so that a core lists only the
-        inputs of its own blocks. The compiler lists all inputs of a Process on each of its cores.
+    `own_inputs`: block connections are made as separate Processes, so that a core lists only the
+    inputs of its own blocks. The compiler lists all inputs of a Process on each of its cores.
     """
     share = neurons / population.n_neurons
     inputs = description.inputs_of(population.name)
@@ -100,18 +83,8 @@ def _words(synapses: Synapses, share: float, limits: Limits) -> int:
 class Load:
     """What a part has to do in a time step that brings its population a token.
 
-    Parameters
-    ----------
-    updates
-        Neuron updates.
-    passes
-        Microcode passes of one.
-    operations
-        Synaptic operations.
-    words
-        Synapse words read.
-    messages_in, messages_out
-        Messages that reach the core, and that leave it: one for each core that listens.
+    `passes` are those of microcode for one update, `messages_out` those that leave the core: one
+    for each core that listens.
     """
 
     updates: float

@@ -51,13 +51,7 @@ SYSTEMS = {
 
 
 def find_system(system: "str | System") -> System:
-    """Give the system of that name.
-
-    Raises
-    ------
-    ValueError
-        There is none.
-    """
+    """Give the system of that name; a ValueError if there is none."""
     if isinstance(system, System):
         return system
     if not isinstance(system, str) or system not in SYSTEMS:

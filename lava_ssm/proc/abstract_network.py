@@ -17,12 +17,7 @@ from lava_ssm.proc.schedule import Schedule, ScheduleName, period_of
 class AbstractNetwork(AbstractProcess):
     """A network that takes tokens and gives outputs at the steps that its schedule names.
 
-    Parameters
-    ----------
-    network, schedule, period, offset, reset_every
-        See `SSMNetwork`.
-    batch
-        Shape that `a_in` and `s_out` have before the width of a token.
+    Parameters as of `SSMNetwork`; `batch`: what shapes of `a_in` and `s_out` have before the width.
     """
 
     _runtime = None  # Lava's `__del__` asks for it, also of a Process whose checks failed

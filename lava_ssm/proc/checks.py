@@ -18,12 +18,7 @@ def instance(value: object, kinds: type | UnionType, name: str, wanted: str) -> 
 def shape_of(shape: tuple[int, ...], name: str = "shape") -> tuple[int, ...]:
     """Give a shape of integers from 1 as a tuple of ints.
 
-    Raises
-    ------
-    TypeError
-        Not a tuple.
-    ValueError
-        Empty, or not such integers.
+    TypeError: not a tuple; ValueError: empty, or not such integers.
     """
     instance(shape, tuple, name, "a tuple of integers")
     if not shape or not all(is_integer(n) and 1 <= n < 2**31 for n in shape):

@@ -6,17 +6,10 @@ from lava.magma.core.model.py.type import LavaPyType
 
 
 class LiveVar(LavaPyType):
-    """The type of a Var that a model's method fetches each time that it is read.
+    """The type of a Var that a model's method `fetch` gives, an array, each time that it is read.
 
     Lava reads a Var as an attribute of the model. What the engine holds in another form, and
     changes at each token, would have to be copied there at each token.
-
-    Parameters
-    ----------
-    d_type
-        As of `LavaPyType`.
-    fetch
-        Name of the model's method that gives the value, an array.
     """
 
     def __init__(self, d_type: type, fetch: str) -> None:

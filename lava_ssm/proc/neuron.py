@@ -19,16 +19,8 @@ FLOATING, FIXED = "floating_pt", "fixed_pt"
 class AbstractNeuron(AbstractProcess):
     """A population of neurons with one input and one output each.
 
-    Parameters
-    ----------
-    shape
-        Of the population.
-    tag
-        The tag of the models that can run it, `floating_pt` or `fixed_pt`; None: both can.
-    period, offset, reset_every
-        The neurons' turns, see `Schedule`.
-    arithmetic
-        Rules of fixed point.
+    `tag`: that of the models that can run it, `floating_pt` or `fixed_pt`; None: both can.
+    `period`, `offset` and `reset_every` are the neurons' turns, see `Schedule`.
     """
 
     _runtime = None  # Lava's `__del__` asks for it, also of a Process whose checks failed

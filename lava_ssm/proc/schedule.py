@@ -9,21 +9,11 @@ ScheduleName: TypeAlias = Literal["pipelined", "fall_through"]
 
 
 def period_of(schedule: ScheduleName | None, period: int | None, latency: int) -> int:
-    """Steps between tokens: of a named schedule, or as given.
+    """Steps between tokens: of a named schedule, or as given; pipelined if neither is.
 
-    Parameters
-    ----------
-    schedule
-        "pipelined": a token enters each step, every layer works on another one. "fall_through": the
-        next token enters when the last one has left, `latency + 1` steps later. None: as `period`
-        says.
-    period
-        None: as `schedule` says, pipelined if neither is given.
-
-    Raises
-    ------
-    ValueError
-        An unknown schedule, or both are given.
+    "pipelined": a token enters each step, every layer works on another one. "fall_through": the
+    next token enters when the last one has left, `latency + 1` steps later. ValueError: an unknown
+    schedule, or both are given.
     """
     if schedule is None:
         return 1 if period is None else period

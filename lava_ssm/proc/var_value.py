@@ -8,10 +8,7 @@ from numpy.typing import NDArray
 def var_value(var: Var) -> NDArray[np.generic]:
     """Give a copy of a Var's value; before the graph is built, its initial one, in all places.
 
-    Raises
-    ------
-    RuntimeError
-        The graph is running, or was stopped.
+    RuntimeError: the graph is running, or was stopped.
     """
     value = var.get()
     if value is None:  # Lava's answer

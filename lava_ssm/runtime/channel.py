@@ -33,14 +33,9 @@ class LocalInfrastructure:
 class LocalPort:
     """One end of a channel.
 
-    Parameters
-    ----------
-    name, shape, dtype, size
-        As in Lava: of the port, of one message, and how many messages the channel holds.
-    messages
-        The messages under way.
-    infrastructure
-        Its scheduler is called with this port when it cannot go on, and returns when it can.
+    `name`, `shape`, `dtype` and `size` are as in Lava: of the port, of one message, and how many
+    messages the channel holds. The infrastructure's scheduler is called with a port that cannot go
+    on, and returns when it can.
     """
 
     is_glance = False
@@ -85,13 +80,7 @@ class LocalSendPort(LocalPort, CspSendPort):
         return self.ready()
 
     def send(self, data: np.ndarray | csr_matrix) -> None:
-        """Send a copy of `data`; wait while the channel is full.
-
-        Raises
-        ------
-        AssertionError
-            The shape is not that of the channel (as Lava does).
-        """
+        """Send a copy of `data`, of the channel's shape; wait while the channel is full."""
         if data.shape != self._shape:
             raise AssertionError(f"{data.shape=} {self._shape=} Mismatch")
         if type(data) is not np.ndarray:

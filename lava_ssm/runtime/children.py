@@ -125,12 +125,8 @@ class Children:
     def raise_failure(self, told: bool = False, stopping: bool = False) -> None:
         """Raise what went wrong in a child, if anything did.
 
-        Parameters
-        ----------
-        told
-            The runtime service told of an error: wait for the report of who caused it.
-        stopping
-            The children were told to stop: one that has ended is no failure.
+        `told`: the runtime service told of an error, wait for the report of who caused it.
+        `stopping`: the children were told to stop, one that has ended is no failure.
         """
         deadline = time.monotonic() + _REPORT_SECONDS
         while True:

@@ -22,12 +22,7 @@ def check_steps(n_steps: int) -> int:
 def steps_of(condition: object) -> int:
     """Return the time steps of a run condition, `CONTINUOUS` without an end.
 
-    Raises
-    ------
-    TypeError
-        No condition that our runtimes know.
-    ValueError
-        Its `num_steps` is no whole number from 0.
+    TypeError: no condition that our runtimes know; ValueError: `num_steps` not whole, or below 0.
     """
     if isinstance(condition, RunContinuous):
         return CONTINUOUS
@@ -44,12 +39,8 @@ def steps_of(condition: object) -> int:
 def ready(net: object, run_cfg: object, compile_config: object = None) -> None:
     """Build a graph that is not built yet.
 
-    Raises
-    ------
-    TypeError
-        `net` is no Process, `run_cfg` no run configuration, or `compile_config` no dict.
-    ValueError
-        It needs a `run_cfg` to be built.
+    TypeError: no Process, no run configuration, no dict; ValueError: to be built it needs
+    `run_cfg`.
     """
     if not isinstance(net, AbstractProcess):
         raise TypeError(f"net must be a Process, not {net!r}")

@@ -41,13 +41,7 @@ class HardenedRuntime(OwnRuntime):
         weakref.finalize(self, self._services.forget).atexit = False
 
     def initialize(self, node_cfg_idx: int = 0) -> None:
-        """Fork the children and build the models in them.
-
-        Raises
-        ------
-        Exception
-            What the construction of a model raised.
-        """
+        """Fork the children and build the models in them; raise what a constructor raised."""
         refuse_complex_ports(self._executable)
         for builder in (self._executable.runtime_service_builders or {}).values():
             if builder.rs_class is LoihiPyRuntimeService:
@@ -93,13 +87,7 @@ class HardenedRuntime(OwnRuntime):
             self.wait()
 
     def wait(self) -> None:
-        """Wait until the run has ended.
-
-        Raises
-        ------
-        Exception
-            What a model raised, or `ProcessDied` for a child that was killed.
-        """
+        """Wait until the run has ended; raise what a model raised, or `ProcessDied`."""
         if not self._is_running:
             return
         running = list(self._services.answers)

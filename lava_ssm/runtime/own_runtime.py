@@ -25,14 +25,9 @@ class OwnRuntime(Runtime):
         """Lava stops the graph here; a finalizer does it, without waiting."""
 
     def start(self, run_condition: AbstractRunCondition) -> None:
-        """Run a graph, see `AbstractProcess.run`.
+        """Run a graph, see `AbstractProcess.run` and `conditions.steps_of`.
 
-        Raises
-        ------
-        TypeError, ValueError
-            See `conditions.steps_of`.
-        GraphStopped
-            It was stopped, or one of its models failed.
+        GraphStopped: it was stopped, or one of its models failed.
         """
         self._refuse_ended("run")
         steps = steps_of(run_condition)
@@ -55,13 +50,7 @@ class OwnRuntime(Runtime):
         return variables.to_host(self._read(var), var, idx)
 
     def set_var(self, var_id: int, value: object, idx: variables.Index = None) -> None:
-        """Set the value of a Var.
-
-        Raises
-        ------
-        RuntimeError
-            The graph is running, or was not started.
-        """
+        """Set the value of a Var; a RuntimeError while the graph runs, or before it was started."""
         var = variables.Declared.find(self._executable, var_id)
         if self._is_running:
             raise RuntimeError(f"cannot set Var '{var.name}' while the graph runs: pause() it")

@@ -67,13 +67,7 @@ class _Waiting:
 
 
 class Scheduler:
-    """Runs phases: every model's turn, until all are done.
-
-    Parameters
-    ----------
-    streams
-        The models' random numbers.
-    """
+    """Runs phases: every model's turn, until all are done; `streams` are their random numbers."""
 
     def __init__(self, streams: RandomStreams) -> None:
         self._streams = streams
@@ -101,17 +95,8 @@ class Scheduler:
     def run_phase(self, turns: Sequence[Turn], answers: Sequence[Answer] = ()) -> bool:
         """Give each task its turn; return whether one had to wait.
 
-        Parameters
-        ----------
-        turns
-            The tasks and what each has to do.
-        answers
-            What to do for the VarPorts that have requests, once no task can go on without.
-
-        Raises
-        ------
-        Deadlock
-            Some are left and all of them wait.
+        `turns` are the tasks and what each has to do, `answers` what to do for the VarPorts that
+        have requests, once no task can go on without. Deadlock: some are left and all of them wait.
         """
         self._turns = iter(turns)
         waited = False

@@ -51,10 +51,7 @@ class Services:
     ) -> tuple[CspRecvPort, np.ndarray]:
         """Receive from whichever service answers first, while the children are well.
 
-        Raises
-        ------
-        Exception
-            What a model raised, or `ProcessDied`; everything has ended then.
+        Raises what a model raised, or `ProcessDied`; everything has ended then.
         """
         try:
             port = self._first_ready(ports, seconds)

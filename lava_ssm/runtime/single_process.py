@@ -45,13 +45,7 @@ class SingleProcessRuntime(OwnRuntime):
         return self._execution.interrupted
 
     def initialize(self, node_cfg_idx: int = 0) -> None:
-        """Build channels and models.
-
-        Raises
-        ------
-        TypeError
-            A RefPort or a Monitor is connected to a complex Var.
-        """
+        """Build channels and models; a TypeError if a RefPort or a Monitor is on a complex Var."""
         refuse_complex_ports(self._executable)
         self._watchdog_manager = NoOPWatchdogManager()
         self._messaging_infrastructure = self._execution.infrastructure

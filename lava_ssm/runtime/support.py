@@ -61,13 +61,7 @@ def obstacles(executable: Executable) -> Iterator[str]:
 
 
 def refuse_complex_ports(executable: Executable) -> None:
-    """Raise for a RefPort or a Monitor on a complex Var.
-
-    Raises
-    ------
-    TypeError
-        Lava's channels would drop the imaginary part.
-    """
+    """Raise a TypeError for a RefPort or a Monitor on a complex Var: half of it would be lost."""
     for process, builder in executable.proc_builders.items():
         if not isinstance(builder, PyProcessBuilder):
             continue

@@ -18,15 +18,10 @@ _SMALLEST = 8192  # elements: room for strings, which may grow, and for error te
 
 
 class VarBlock:
-    """A block of shared memory, made before the children are forked.
+    """A block of shared memory for `n_elements`, made before the children are forked.
 
     It holds either the elements of a Var or the text of an error. The messages of Lava's
     protocol that ask for a Var or set it stay as they are, with no elements in them.
-
-    Parameters
-    ----------
-    n_elements
-        How many fit.
     """
 
     def __init__(self, n_elements: int) -> None:
@@ -46,13 +41,7 @@ class VarBlock:
         return cls(max([_SMALLEST, *sizes]))
 
     def put(self, values: variables.Values) -> None:
-        """Write the elements of a Var.
-
-        Raises
-        ------
-        ValueError
-            There are more than the largest Var of the graph has.
-        """
+        """Write the elements of a Var; a ValueError for more than the largest of the graph has."""
         if values.size > self._elements.size:
             raise ValueError(
                 f"{values.size} elements were given; the largest Var of the graph has "

@@ -87,13 +87,7 @@ def own_sparse_vars(builder: PyProcessBuilder, model: AbstractPyProcessModel) ->
 
 
 def read(model: AbstractPyProcessModel, name: str) -> Values:
-    """Return the elements of Var `name` of a model, as a copy.
-
-    Raises
-    ------
-    TypeError
-        The Var is complex, or not made of numbers.
-    """
+    """Return a copy of the elements of Var `name`; a TypeError for what is complex or no number."""
     value = getattr(model, name)
     if isinstance(value, str):
         return np.frombuffer(value.encode("ascii"), np.uint8).astype(np.float64)
@@ -114,12 +108,7 @@ def read(model: AbstractPyProcessModel, name: str) -> Values:
 def write(model: AbstractPyProcessModel, name: str, values: Values) -> None:
     """Set Var `name` of a model, which keeps its type.
 
-    Raises
-    ------
-    TypeError
-        The Var is complex, or not made of numbers.
-    ValueError
-        Fractions or too large numbers, of a Var that holds integers.
+    TypeError: complex, or no numbers; ValueError: integers that the Var does not hold.
     """
     value = getattr(model, name)
     if isinstance(value, str):
@@ -192,22 +181,12 @@ def _numbers(value: object, name: str) -> Values:
 def from_host(value: object, index: Index, var: Declared, now: Callable[[], object]) -> Values:
     """Return what `Var.set(value, index)` sends.
 
-    Parameters
-    ----------
-    value
-        Of the Var's shape, or its elements flat; of a sparse Var a sparse matrix or an array of
-        its shape, or the values of its elements row by row.
-    index
-        What to set, None for all; then `value` may have the shape of this part.
-    now
-        Gives the Var's present value, for those elements that `index` leaves.
+    `value` has the Var's shape, or is flat; of a sparse Var it is a sparse matrix, an array of its
+    shape, or its elements' values row by row. `index`: what to set, None for all; then `value` may
+    have the shape of this part, and `now` gives the rest.
 
-    Raises
-    ------
-    TypeError
-        `value` is complex, masked, or not made of numbers.
-    ValueError
-        Another shape, elements that a sparse Var does not have, integers that float64 rounds.
+    TypeError: complex, masked, or no numbers; ValueError: another shape, elements that a sparse Var
+    does not have, integers that float64 rounds.
     """
     if isinstance(var.initial, str) or isinstance(value, str):
         return _text(value, index, var)

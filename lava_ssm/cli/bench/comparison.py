@@ -24,18 +24,9 @@ COUNTED = 256
 
 @dataclass(frozen=True)
 class Comparison:
-    """The table of one network.
+    """The table of one network: what was measured, modelled and published.
 
-    Parameters
-    ----------
-    network
-        Name.
-    n_tokens
-        Tokens of a sample.
-    rows
-        What was measured, modelled and published.
-    paper
-        Whose rows stand beside, or None.
+    `n_tokens`: of a sample; `paper`: whose rows stand beside, or None.
     """
 
     network: str
@@ -72,16 +63,9 @@ def compare(
 ) -> Comparison:
     """Measure, model, cite.
 
-    Parameters
-    ----------
-    sample
-        Tokens (time, d_input), as floats or mantissas.
-    mappings
-        Of the network, for the rows of the model: each gives one a schedule.
-    paper
-        Whose rows to put beside: n-S4D or S5.
-    on_progress
-        Called before each part, with what it is and the share that is done.
+    `sample`: tokens (time, d_input), as floats or mantissas. `mappings` of the network give a row
+    of the model each, one a schedule. `paper`: whose rows to put beside, n-S4D or S5. `on_progress`
+    is called before each part, with what it is and the share that is done.
     """
     from lava_ssm.cli.bench.measure import measurements
 

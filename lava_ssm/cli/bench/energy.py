@@ -7,13 +7,7 @@ POWERCAP = Path("/sys/class/powercap")
 
 
 class EnergyMeter:
-    """Joules of all processor packages.
-
-    Parameters
-    ----------
-    folder
-        Where Linux shows the counters: `intel-rapl:0/energy_uj` and so on, on AMD too.
-    """
+    """Joules of all processor packages: `intel-rapl:0/energy_uj` and so on, on AMD too."""
 
     def __init__(self, folder: Path = POWERCAP) -> None:
         # packages only: `intel-rapl:0:0` is a part of `intel-rapl:0`

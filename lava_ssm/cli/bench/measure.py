@@ -37,12 +37,8 @@ Measurement: TypeAlias = tuple[str, Callable[[], Row]]
 def measurements(network: FixedNetwork, sample: np.ndarray) -> list[Measurement]:
     """All that can be measured here: what it is, and a function that measures it.
 
-    Each checks that it gave the integers of the engine, and raises an AssertionError otherwise.
-
-    Parameters
-    ----------
-    sample
-        Tokens (time, d_input), as floats or mantissas.
+    `sample`: tokens (time, d_input). Each checks that it gave the integers of the engine, and
+    raises an AssertionError otherwise.
     """
     tokens = engine.as_tokens(network, sample)
     expected = engine.run(network, tokens).outputs
@@ -112,14 +108,8 @@ def _engine_sample(
 class LavaCase:
     """How a network runs in Lava.
 
-    Parameters
-    ----------
-    schedule
-        One token in flight, or one a step.
-    fused
-        One Process for the network, or its synapses and neurons.
-    stock
-        Lava's own runtime, an operating-system process for each Process, or ours.
+    `schedule`: one token in flight, or one a step; `fused`: one Process, or its synapses and
+    neurons; `stock`: Lava's own runtime, an operating-system process for each Process, or ours.
     """
 
     schedule: Schedule

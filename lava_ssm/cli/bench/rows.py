@@ -17,26 +17,11 @@ TITLES: dict[Unit, str] = {
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the table.
+    """A row of the table: what ran the network, how, and what of it was found.
 
-    Parameters
-    ----------
-    device, mode
-        What ran the network, and how.
-    unit
-        What latency and energy are of.
-    kind
-        Whether we measured it, our model says so, or a paper does.
-    latency
-        Seconds.
-    throughput
-        Units a second.
-    energy
-        Joules; None where it was not measured.
-    latency_range, throughput_range, energy_range
-        Of a model: what the ranges of its constants leave.
-    note
-        Source, or what else is to be known.
+    `unit` is what latency and energy are of; `kind`: we measured it, our model says so, or a paper
+    does. Latency in seconds, throughput in units a second, energy in joules, None where it was not
+    measured; ranges of a model: what those of its constants leave.
     """
 
     device: str

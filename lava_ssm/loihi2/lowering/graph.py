@@ -40,13 +40,6 @@ class LoweringError(ValueError):
 class Graph:
     """A network's Processes, connected, from the synapses that take a token to the last neurons.
 
-    Parameters
-    ----------
-    network
-        Fixed.
-    parts
-        What to make them of.
-
     Attributes
     ----------
     processes

@@ -45,14 +45,9 @@ def is_available() -> bool:
 
 
 def check() -> None:
-    """Refuse to go on without a chip.
+    """Raise a HardwareUnavailableError without a chip.
 
     `Loihi2HwCfg` without lava-loihi would fail obscurely, or run on the CPU in silence.
-
-    Raises
-    ------
-    HardwareUnavailableError
-        See its text.
     """
     reason = missing()
     if reason is not None:
@@ -62,15 +57,7 @@ def check() -> None:
 def chip_only(**options: object) -> "RunConfig":
     """Make a `Loihi2HwCfg` that never falls back to the CPU for a Process of a lowered graph.
 
-    Parameters
-    ----------
-    options
-        Of `Loihi2HwCfg`.
-
-    Raises
-    ------
-    HardwareUnavailableError
-        From the compiler: a synapse or neuron has no model for a neurocore.
+    The compiler then raises a HardwareUnavailableError: no model of it for a neurocore.
     """
     from lava.magma.core.model.py.model import AbstractPyProcessModel
     from lava.magma.core.run_configs import Loihi2HwCfg

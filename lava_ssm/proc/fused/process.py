@@ -18,20 +18,10 @@ from lava_ssm.proc.var_value import var_value
 
 @dataclass(frozen=True)
 class FusedState:
-    """The state of a layer: a part of the Process's Var `state`.
+    """The state of a layer: a part of the Process's Var `state`, (*batch, states of all layers, 2).
 
-    Parameters
-    ----------
-    var
-        The Var, (*batch, states of all layers, 2).
-    first
-        The layer's first state.
-    shape
-        (*batch, d_model, d_state) of an S4D layer, (*batch, d_state) of an S5.
-    n_states
-        How many it has.
-    bits
-        Width of a mantissa in a fixed network, None in a float one.
+    `first` is the layer's first of `n_states`; `shape` is (*batch, d_model, d_state) of an S4D
+    layer, (*batch, d_state) of an S5; `bits` the width of a mantissa, None in a float network.
     """
 
     var: Var
@@ -50,13 +40,7 @@ class FusedState:
         return part.astype(np.float64 if self.bits is None else np.int64)
 
     def set(self, state: ArrayLike) -> None:
-        """Write the state, of that shape, between two runs of the graph.
-
-        Raises
-        ------
-        TypeError, ValueError
-            See `lava_ssm.engine.checked_state`.
-        """
+        """Write the state, of that shape, between two runs (`lava_ssm.engine.checked_state`)."""
         x = checked_state(state, (*self.shape, 2), self.bits)
         whole = var_value(self.var)
         whole[self._place] = x.reshape(whole[self._place].shape)
@@ -65,13 +49,7 @@ class FusedState:
 
 @dataclass(frozen=True)
 class FusedLayer:
-    """What can be read of a layer with states while its Process exists.
-
-    Parameters
-    ----------
-    state
-        The state as one array.
-    """
+    """What can be read of a layer with states while its Process exists: `state`, as one array."""
 
     state: FusedState
 

@@ -19,16 +19,10 @@ STATE_VARS = ("state_re", "state_im")
 
 @dataclass(frozen=True)
 class LayerState:
-    """The state of a layer in a graph, as one array.
+    """The state of a layer in a graph, as one array; the Vars `re` and `im` hold it, flat.
 
-    Parameters
-    ----------
-    re, im
-        The Vars that hold it, flat.
-    shape
-        (d_model, d_state) of an S4D layer, (d_state,) of an S5.
-    bits
-        Width of a mantissa in a fixed network, None in a float one.
+    `shape` is (d_model, d_state) of an S4D layer, (d_state,) of an S5; `bits` the width of a
+    mantissa, None in a float network.
     """
 
     re: Var
@@ -42,15 +36,7 @@ class LayerState:
         return np.stack(parts, axis=-1).astype(np.float64 if self.bits is None else np.int64)
 
     def set(self, state: ArrayLike) -> None:
-        """Write the state, (*shape, 2), between two runs of the graph.
-
-        Raises
-        ------
-        TypeError
-            Not real numbers, or, of a fixed network, not integers.
-        ValueError
-            Another shape, values that are not finite, mantissas that do not fit the state's word.
-        """
+        """Write the state, (*shape, 2), between two runs (`lava_ssm.engine.checked_state`)."""
         x = checked_state(state, (*self.shape, 2), self.bits)
         self.re.set(x[..., 0].ravel())
         self.im.set(x[..., 1].ravel())
@@ -60,12 +46,7 @@ class LayerState:
 class LayerVars:
     """What can be read of a layer with states while its graph exists.
 
-    Parameters
-    ----------
-    state
-        The state as one array.
-    state_re, state_im
-        The Vars that hold it, flat: for a Monitor.
+    `state` is one array; a Monitor takes the Vars that hold it, flat: `state_re`, `state_im`.
     """
 
     state: LayerState
