@@ -102,16 +102,9 @@ def _on_chip(neurons: Neurons) -> tuple[Neuron, int]:
 class Builder:
     """Builds a description along the way of a token.
 
-    Attributes
-    ----------
-    tip
-        Name of the last population, None at the input: what the next layer receives from.
-    width
-        How many neurons that has.
-    step
-        Its time steps from the token's entry.
-    label
-        Of the layer that is being built.
+    The last population, the `tip`, is what the next layer receives from (None: the input); it has
+    `width` neurons, `step` time steps from the token's entry. `label` is that of the layer that is
+    being built.
     """
 
     def __init__(self, d_input: int) -> None:

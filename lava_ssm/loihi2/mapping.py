@@ -28,17 +28,7 @@ class MappingError(ValueError):
 
 @dataclass(frozen=True)
 class Core:
-    """A neurocore in use.
-
-    Parameters
-    ----------
-    chip, number
-        Chip of the system, and core of the chip, from 0.
-    population, layer
-        Whose neurons are on it.
-    tables
-        What they take of its tables.
-    """
+    """A neurocore in use, numbers from 0; whose neurons are on it, and what they take of it."""
 
     chip: int
     number: int
@@ -51,18 +41,7 @@ class Core:
 class Mapping:
     """A network on the cores of a system; prints as the table of a compiler.
 
-    Parameters
-    ----------
-    description
-        What was placed.
-    system
-        Where.
-    strategy
-        How: in words, with the numbers given.
-    limits
-        Of a core.
-    cores
-        Those in use, in order.
+    `strategy` says how, in words, with the numbers given; `cores` are those in use, in order.
     """
 
     description: Description

@@ -27,24 +27,9 @@ Mode = Literal["fall_through", "pipelined"]
 
 @dataclass(frozen=True)
 class Published:
-    """A row of a paper's table.
+    """A row of a paper's table: what it ran on, and how.
 
-    Parameters
-    ----------
-    paper
-        Which network.
-    device, mode
-        What it ran on, and how.
-    unit
-        What energy and latency are of: a token or a sample.
-    latency
-        Seconds.
-    energy
-        Joules.
-    throughput
-        A second.
-    source
-        Where it is printed.
+    Energy in joules and latency in seconds are of a `unit`, throughput is of units a second.
     """
 
     paper: Paper

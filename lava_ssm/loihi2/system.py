@@ -7,16 +7,7 @@ from lava_ssm.numerics import integer
 
 @dataclass(frozen=True)
 class System:
-    """A board or a rack.
-
-    Parameters
-    ----------
-    name
-        As it is called.
-    n_chips
-        How many Loihi 2 it has.
-    cores_per_chip
-        Neurocores that Lava can use; a chip has 128.
+    """A board or a rack; `cores_per_chip` are those that Lava can use, of 128.
 
     Raises
     ------

@@ -27,17 +27,7 @@ def S4D(layer: Layer, **given: object) -> States:
 def S5(layer: Layer, **given: object) -> States:
     """Neurons of an S5 layer: the synapse before them has B, the one behind them C.
 
-    Parameters
-    ----------
-    layer
-        `network.S5`, which runs under the tag `floating_pt`, or `network.FixedS5`, `fixed_pt`.
-    given
-        What `States` takes beside.
-
-    Raises
-    ------
-    TypeError
-        Another layer.
+    As `S4D`, of a `network.S5` or a `network.FixedS5`.
     """
     return _states(layer, Recurrence, "an S5 or a FixedS5", given)
 

@@ -157,26 +157,15 @@ def profile(
 
     Parameters
     ----------
-    net
-        Any Process of the graph.
-    n_steps
-        Number of time steps, 1 or more.
-    run_cfg
-        Selects the ProcessModels; may be left out once the graph is built.
-    compile_config
-        Options of Lava's compiler.
+    net, n_steps, run_cfg, compile_config
+        As of `run`, which raises the same.
 
     Raises
     ------
-    TypeError
-        `net` is no Process, `run_cfg` no run configuration.
     ValueError
-        `n_steps` is out of range, `run_cfg` is missing, or the graph was built on Lava's stock
-        runtime.
+        Also where the graph was built on Lava's stock runtime.
     UnsupportedGraph
         The graph cannot be run in one process.
-    Exception
-        What a model raised.
     """
     n_steps = check_steps(n_steps)
     with in_process(strict=True):

@@ -78,15 +78,9 @@ def uninstall() -> None:
 
 @contextlib.contextmanager
 def in_process(strict: bool = False) -> Iterator[None]:
-    """Run graphs that are built inside the `with` block in one process.
+    """Run graphs that are built inside the `with` block in one process, as `install` does.
 
     They stay there after the block; graphs that were built before keep their runtime.
-
-    Parameters
-    ----------
-    strict
-        Raise `UnsupportedGraph` for a graph that cannot be run in one process, instead of
-        warning and giving it Lava's stock runtime.
     """
     before = _Choice.in_process, _Choice.strict
     install(strict)

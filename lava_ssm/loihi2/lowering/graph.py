@@ -153,8 +153,6 @@ class Lowered:
         ------
         HardwareUnavailableError
             lava-loihi or a board is missing: says which, and how access is obtained.
-        ValueError
-            A wrong shape, or values beyond the input format.
         """
         tokens = sample(self.network, x)
         hardware.check()

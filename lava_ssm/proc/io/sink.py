@@ -26,23 +26,7 @@ from lava_ssm.runtime import GraphStopped
 class Sink(AbstractProcess):
     """Keeps the outputs of a network's tokens, and nothing of the steps between.
 
-    Made by `lava_ssm.proc.sink`.
-
-    Parameters
-    ----------
-    shape
-        Of an output, with the batch.
-    capacity
-        Outputs that it holds.
-    schedule
-        The steps at which outputs come.
-    tag
-        `fixed_pt` or `floating_pt`.
-
-    Attributes
-    ----------
-    a_in
-        Port of that shape.
+    Made by `lava_ssm.proc.sink`; its port `a_in` has the shape of an output, with the batch.
     """
 
     _runtime = None  # Lava's `__del__` asks for it, also of a Process whose checks failed

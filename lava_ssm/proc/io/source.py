@@ -26,23 +26,8 @@ from lava_ssm.proc.schedule import Schedule
 class Source(AbstractProcess):
     """Sends tokens at the steps at which a network takes them, zero at all others.
 
-    Made by `lava_ssm.proc.source`.
-
-    Parameters
-    ----------
-    tokens
-        One at a time, already checked.
-    shape
-        Of a token, with the batch.
-    schedule
-        The steps at which tokens enter.
-    drain
-        Steps that a run may go on after the last token: those that its output takes.
-
-    Attributes
-    ----------
-    s_out
-        Port of that shape.
+    Made by `lava_ssm.proc.source`, with `tokens` that are checked already; its port `s_out` has the
+    shape of a token, with the batch.
     """
 
     _runtime = None  # Lava's `__del__` asks for it, also of a Process whose checks failed

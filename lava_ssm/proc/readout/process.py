@@ -12,24 +12,16 @@ class Readout(Relay):
 
         total' = total + message,    s_out = total'      (with `mean`, total' / tokens)
 
-    in fixed point with 32 bits. The total is zero at each sample's first token (`reset_every`),
-    `tokens` are those of the sample so far. Other readouts are plain relays.
+    in fixed point with 32 bits. The total, a Var of the shape of the population, is zero at each
+    sample's first token (`reset_every`), `tokens` are those of the sample so far. Other readouts
+    are plain relays.
 
     Parameters
     ----------
-    shape, relu, shift, arithmetic, tag, period, offset, reset_every
-        As of a `Relay`.
     mean
         Whether, in floating point, the mean is sent, as float networks emit it.
-
-    Attributes
-    ----------
-    a_in, s_out
-        Ports of that shape.
-    total
-        Var of that shape: the running sum.
-    overflows
-        Var of shape (1,): integers that left their words so far.
+    relay
+        As of a `Relay`, which has the same ports and Vars besides.
     """
 
     def __init__(self, shape: tuple[int, ...], mean: bool = False, **relay: Any) -> None:
