@@ -7,6 +7,7 @@ from numpy.random import Generator
 
 from lava_ssm.network import (
     GELU,
+    GLU,
     S4D,
     S5,
     FixedGate,
@@ -403,3 +404,40 @@ class _Chain:
             self.layers.append(Residual(int(self.rng.choice(spans))))
         if self.rng.random() < 0.5:
             self.layers.append(ReLU())
+
+
+def random_float_chain(rng: Generator, kinds: Sequence[str] = (*KINDS, "glu")) -> Network:
+    """Any kinds of layers in any order, with biases, direct paths, residual paths, rectifiers."""
+    widths = [int(rng.choice([2, 3, 5, 8]))]
+    layers: list[Linear | S4D | S5 | Gate | GLU | Residual | ReLU] = []
+    for _ in range(int(rng.integers(1, 6))):
+        d = widths[-1]
+        layers.append(_float_layer(rng, str(rng.choice(kinds)), d))
+        widths.append(layers[-1].d_output)  # type: ignore[union-attr]
+        spans = [i for i in range(1, len(widths)) if widths[-1 - i] == widths[-1]]
+        if spans and rng.random() < 0.4:
+            layers.append(Residual(int(rng.choice(spans))))
+        if rng.random() < 0.5:
+            layers.append(ReLU())
+    return Network(tuple(layers), rng.choice(list(Readout)))
+
+
+def _float_layer(rng: Generator, kind: str, d: int) -> Linear | S4D | S5 | Gate | GLU:
+    d_output, n = int(rng.choice([2, 3, 5, 8])), int(rng.choice([1, 2, 8]))
+
+    def some(*shape: int) -> np.ndarray | None:
+        return None if rng.random() < 0.5 else rng.normal(size=shape) / 3
+
+    match kind:
+        case "linear":
+            return Linear(rng.normal(size=(d_output, d)) / np.sqrt(d), some(d_output))
+        case "s4d":
+            a = rng.uniform(0.1, 0.99, (d, n)) * np.exp(1j * rng.uniform(-3, 3, (d, n)))
+            b, c = rng.normal(size=(2, d, n)) + 1j * rng.normal(size=(2, d, n))
+            return S4D(a, b * (1 - np.abs(a)), c / n, some(d), some(d))
+        case "s5":
+            return random_s5(rng, d, n, bool(rng.random() < 0.5))
+        case "gate":
+            return Gate(rng.normal(size=(d, d)) / np.sqrt(d), some(d))
+    value, gate = rng.normal(size=(2, d_output, d)) / np.sqrt(d)
+    return GLU(value, gate, some(d_output), some(d_output))

@@ -94,9 +94,15 @@ def test_imports_point_down(path: Path) -> None:
         assert room in HEAVY.get(top, {room}), f"{room} must not import {top}"
 
 
-@pytest.mark.parametrize("room", ["engine", "proc", "loihi2"])
-def test_no_executor_knows_a_kind_of_layer(room: str) -> None:
-    """They walk what a network is lowered to: a kind of layer is its own files and the faces."""
+def names_of(path: Path) -> set[str]:
+    return {
+        node.attr if isinstance(node, ast.Attribute) else node.id
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute | ast.Name)
+    }
+
+
+def kinds_of_layers() -> set[str]:
     from lava_ssm import network
 
     kinds = {
@@ -107,13 +113,31 @@ def test_no_executor_knows_a_kind_of_layer(room: str) -> None:
         and value not in (network.Layer, network.FloatLayer, network.FixedLayer)
     }
     assert len(kinds) >= 10
+    return kinds
+
+
+@pytest.mark.parametrize("room", ["engine", "proc", "loihi2"])
+def test_no_executor_knows_a_kind_of_layer(room: str) -> None:
+    """They walk what a network is lowered to: a kind of layer is its own files and the faces."""
     for path in (PACKAGE / room).rglob("*.py"):
-        named = {
-            node.attr if isinstance(node, ast.Attribute) else node.id
-            for node in ast.walk(ast.parse(path.read_text()))
-            if isinstance(node, ast.Attribute | ast.Name)
-        }
-        assert not named & kinds, f"{path} names {named & kinds}"
+        named = names_of(path) & kinds_of_layers()
+        assert not named, f"{path} names {named}"
+
+
+def test_what_quantises_knows_kinds_of_layers_by_their_rules_alone() -> None:
+    """A kind is a file in `compress/kinds`."""
+    for name in (
+        "bounds",
+        "certify",
+        "headroom",
+        "quantize",
+        "ranges",
+        "report",
+        "search",
+        "shares",
+    ):
+        named = names_of(PACKAGE / "compress" / f"{name}.py") & kinds_of_layers()
+        assert not named, f"{name} names {named}"
 
 
 def test_every_room_has_its_rule() -> None:

@@ -9,18 +9,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lava_ssm import engine
-from lava_ssm.compress.certify import certified
+from lava_ssm.compress.certify import Certificate
 from lava_ssm.compress.formats import Formats
 from lava_ssm.compress.kinds import Rules, kind_of
 from lava_ssm.compress.ranges import Observed, Ranges, observe
 from lava_ssm.compress.search import CLEARLY, Choice, largest, least_error
 from lava_ssm.network import (
     GELU,
-    S4D,
     FixedLayer,
     FixedNetwork,
     FloatLayer,
-    Linear,
     Network,
     Readout,
     Residual,
@@ -166,50 +164,48 @@ class _Task:
             return self._assembled(choice.edges, observed.stages, self.rules)
 
         # elsewhere messages and states do not share a word: there is nothing to weigh up
-        hands_on = any(kind_of(stage.layer).hands_on for stage in self.network.stages)
-        if self.rules.formats.search and hands_on:
+        if self.rules.formats.search and self._hands_on:
             choice = least_error(choice, lambda choice: self.error(build(choice)))
         return build(choice)
 
     def certified(self) -> FixedNetwork:
         """Exponents that no input can make overflow."""
-        for i, stage in enumerate(self.network.stages):
-            real = stage.layer
-            if stage.residual is not None or not isinstance(real, S4D | Linear):
-                raise ValueError(
-                    "bound: 'certified' knows networks of S4D and Linear layers without residual "
-                    f"paths; stage {i} is a {type(real).__name__}"
-                )
-            if real.bias is not None or (isinstance(real, S4D) and real.d is not None):
-                raise ValueError(
-                    "bound: 'certified' knows layers without bias and direct path only; stage "
-                    f"{i} is a {type(real).__name__} with one"
-                )
-        given = self.rules.formats.state_exponent
-        found, problem = [], None
-        nothing = observe(self.values, self.x).stages
-        for s in (8, 6, 4, 2, 0) if given == "auto" else (given,):
-            rules = replace(self.rules, formats=replace(self.rules.formats, state_exponent=s))
-            stages = self._assembled([0] * (len(nothing) + 1), nothing, rules, 2).stages
-            try:
-                edges, bits = certified(stages, self.x, self.network.readout, rules.arithmetic)
-            except ValueError as error:
-                problem = error
-            else:
-                found.append(self._assembled(edges, nothing, rules, bits))
-        if not found:
-            assert problem is not None
-            raise problem
-        return min(found, key=self.error) if len(found) > 1 else found[0]
+        rules = replace(self.rules, spare=1)
+        certificate = Certificate(self.values, self.x)
+        reach = certificate.reach
+
+        def error(fixed: FixedNetwork) -> float:
+            return np.inf if certificate.overflowing(fixed) else self.error(fixed)
+
+        def best(guess: int) -> FixedNetwork:
+            def choice_of(observed: Observed) -> Choice:
+                return largest(self.values, self.fixed, observed, rules, reach, guess)
+
+            def build(choice: Choice, ranges: Observed) -> FixedNetwork:
+                return self._assembled(choice.edges, ranges.stages, rules, reach)
+
+            ranges = certificate.ranges(lambda observed: build(choice_of(observed), observed))
+            choice = choice_of(ranges)
+            if self._hands_on:
+                choice = least_error(choice, lambda choice: error(build(choice, ranges)))
+            return build(choice, ranges)
+
+        # where all inputs are provided for bits are few: one guess does not do
+        by_channel = rules.formats.state_exponent == "auto" and self._hands_on
+        return min(map(best, (6, 4, 2, 0) if by_channel else (0,)), key=self.error)
+
+    @property
+    def _hands_on(self) -> bool:
+        return any(kind_of(stage.layer).hands_on for stage in self.network.stages)
 
     def _assembled(
         self,
         edges: Sequence[int],
         ranges: Sequence[Ranges],
         rules: Rules,
-        input_bits: int | None = None,
+        reach: float | None = None,
     ) -> FixedNetwork:
-        """Finish the layers with the exponents of their edges."""
+        """Finish the layers with the exponents of their edges; inputs end at `reach`."""
         layers = [
             kind_of(stage.layer).finish(fixed, stage.layer, (e_u, e_y), of_stage, rules)
             for fixed, stage, e_u, e_y, of_stage in zip(
@@ -217,8 +213,8 @@ class _Task:
             )
         ]
         chain = with_layers(self.network, layers)
-        readout, arithmetic = self.network.readout, rules.arithmetic
-        return FixedNetwork(chain, readout, edges[0], input_bits, arithmetic)
+        bits = None if reach is None else max(2, edges[0] + int(np.log2(reach)) + 1)
+        return FixedNetwork(chain, self.network.readout, edges[0], bits, rules.arithmetic)
 
     def overflows(self, fixed: FixedNetwork) -> engine.Overflows:
         """Count what leaves its word on the calibration data."""
@@ -243,9 +239,9 @@ def _parameters(
     fixed: list[FixedLayer] = []
     values: list[FloatLayer] = []
     places = [i for i, layer in enumerate(network.layers) if isinstance(layer, FloatLayer)]
-    for i, stage, ranges in zip(places, network.stages, inputs.stages, strict=True):
+    for i, stage, moments in zip(places, network.stages, inputs.moments, strict=True):
         try:
-            integers, of_these = kind_of(stage.layer).parameters(stage.layer, ranges, rules)
+            integers, of_these = kind_of(stage.layer).parameters(stage.layer, moments, rules)
         except ValueError as error:
             name = type(stage.layer).__name__
             raise ValueError(f"layers[{i}] ({name}): {error}") from error

@@ -1,7 +1,7 @@
 """What calibration data cause in a float network, stage by stage."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,37 +11,46 @@ from lava_ssm.numerics import RealArray
 
 
 @dataclass(frozen=True)
+class Moments:
+    """Of what enters a stage.
+
+    Parameters
+    ----------
+    mean, std
+        Each (d_input,).
+    gram
+        Sum of u u^T, (d_input, d_input).
+    mean_sent
+        Mean of what states that are one population for all channels send, complex, (d_state,).
+    """
+
+    mean: RealArray
+    std: RealArray
+    gram: RealArray
+    mean_sent: np.ndarray | None = None
+
+    @classmethod
+    def of(cls, u: RealArray) -> "Moments":
+        """Of values (..., d_input)."""
+        rows = u.reshape(-1, u.shape[-1])
+        return cls(rows.mean(axis=0), rows.std(axis=0), rows.T @ rows)
+
+
+@dataclass(frozen=True)
 class Ranges:
-    """Largest magnitudes in one stage, and moments of what enters it.
+    """Largest magnitudes in one stage.
 
     Parameters
     ----------
     inputs
         Of what enters, for each channel, (d_input,).
-    mean, std
-        Of what enters, each (d_input,).
-    gram
-        Sum of u u^T over what enters, (d_input, d_input).
     peaks
         Of the values that a probe is shown, by population and what: for each neuron; of the states
         of `Filters` for each channel.
-    mean_sent
-        Mean of what states that are one population for all channels send, complex, (d_state,).
     """
 
     inputs: RealArray
-    mean: RealArray
-    std: RealArray
-    gram: RealArray
-    peaks: Mapping[tuple[str, str], RealArray] = field(default_factory=dict)
-    mean_sent: np.ndarray | None = None
-
-    @classmethod
-    def of(cls, u: RealArray) -> "Ranges":
-        """Begin with what enters, (..., d_input)."""
-        rows = u.reshape(-1, u.shape[-1])
-        peaks = np.abs(rows).max(axis=0)
-        return cls(peaks, rows.mean(axis=0), rows.std(axis=0), rows.T @ rows)
+    peaks: Mapping[tuple[str, str], RealArray]
 
     @property
     def states(self) -> RealArray:
@@ -77,11 +86,14 @@ class Observed:
     ----------
     stages
         Of each stage.
+    moments
+        The same.
     total
         Largest magnitude of the outputs (of their running sum, of a mean readout).
     """
 
     stages: tuple[Ranges, ...]
+    moments: tuple[Moments, ...]
     total: float
 
     def ending(self, input_range: float | None) -> "Observed":
@@ -101,7 +113,7 @@ def observe(network: Network, x: RealArray) -> Observed:
         Values leave the range of doubles.
     """
     populations = network.lowered
-    ranges = [Ranges.of(x)]
+    moments, inputs = [Moments.of(x)], [_peaks(x)]
     peaks: list[dict[tuple[str, str], RealArray]] = [{} for _ in network.stages]
     mean_sent: dict[int, np.ndarray] = {}
     total = 0.0
@@ -118,7 +130,8 @@ def observe(network: Network, x: RealArray) -> Observed:
                 "scale the data or the weights before it"
             )
         if what == "sent" and p.name == "neurons":
-            ranges.append(Ranges.of(values))
+            moments.append(Moments.of(values))
+            inputs.append(peak)
             if population == len(populations) - 1:
                 mean = network.readout is Readout.MEAN_OVER_TIME
                 sums = np.cumsum(values, axis=-2) if mean else values
@@ -130,11 +143,13 @@ def observe(network: Network, x: RealArray) -> Observed:
         of_stage[key] = np.maximum(of_stage.get(key, peak), peak)
 
     engine.run(network, x, probe=see)
-    stages = [
-        replace(entering, peaks=of_stage, mean_sent=mean_sent.get(i))
-        for i, (entering, of_stage) in enumerate(zip(ranges, peaks, strict=False))
-    ]
-    return Observed(tuple(stages), total)
+    stages = tuple(map(Ranges, inputs, peaks))
+    entering = (replace(m, mean_sent=mean_sent.get(i)) for i, m in enumerate(moments[:-1]))
+    return Observed(stages, tuple(entering), total)
+
+
+def _peaks(u: RealArray) -> RealArray:
+    return np.abs(u.reshape(-1, u.shape[-1])).max(axis=0)
 
 
 _NAMES = {

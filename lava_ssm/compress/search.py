@@ -18,7 +18,7 @@ from lava_ssm.numerics import SYNAPSE_BITS, Arithmetic
 
 _MOST_LEFT = 8
 """Bits that a residual message is shifted to the left at most."""
-_COMMON_STATE_EXPONENT = 6
+STATE_EXPONENT = 6
 """The chip's neuron takes its input times 64; where each channel has its own, a first guess."""
 _LARGEST_STATE_EXPONENT = 16
 
@@ -57,6 +57,7 @@ def largest(
     observed: Observed,
     rules: Rules,
     input_range: float | None,
+    guess: int = STATE_EXPONENT,
 ) -> Choice:
     """Choose the largest exponents that leave all that was observed a spare bit.
 
@@ -68,6 +69,8 @@ def largest(
         The layer of each stage, its exponents yet to come.
     input_range
         Where the input's format ends; None: a spare bit beyond what was observed.
+    guess
+        Fraction bits that states should have beyond their input, where each channel has its own.
 
     Raises
     ------
@@ -90,9 +93,9 @@ def largest(
         of_segment = [(i, states[i]) for i in segment if i < len(fixed)]
         inside = {i: int(left.min()) for i, left in of_segment if left is not None}
         finest = _finest(network, fixed, segment.start, edges)
-        guess, least = (_COMMON_STATE_EXPONENT, 0) if asked == "auto" else (asked, asked)
+        wanted, least = (guess, 0) if asked == "auto" else (asked, asked)
         top = min(tops[edge] for edge in segment)
-        e = min([top, finest, *(bits - guess for bits in inside.values())])
+        e = min([top, finest, *(bits - wanted for bits in inside.values())])
         if asked != "auto":
             for i in inside:
                 _check_left(i, tops[i] - e, asked, rules.arithmetic)
@@ -117,16 +120,16 @@ def _top(
         # one unit more would be the range itself
         fits.append(int(np.floor(np.log2((limit(bits) + 1) / input_range))))
     elif edge == 0:
-        fits.append(headroom(float(observed.stages[0].inputs.max()), bits))
+        fits.append(headroom(float(observed.stages[0].inputs.max()), bits, rules.spare))
     else:
         layer, ranges = network.stages[edge - 1].layer, observed.stages[edge - 1]
-        fits.append(headroom(float(ranges.messages.max()), bits))
+        fits.append(headroom(float(ranges.messages.max()), bits, rules.spare))
         fits.append(kind_of(layer).output_headroom(layer, ranges, rules))
     if edge < len(fixed):
         kind = kind_of(network.stages[edge].layer)
-        fits.append(kind.input_headroom(fixed[edge], observed.stages[edge]))
+        fits.append(kind.input_headroom(fixed[edge], observed.stages[edge], rules))
     elif network.readout is Readout.MEAN_OVER_TIME:
-        fits.append(headroom(observed.total, SYNAPSE_BITS))
+        fits.append(headroom(observed.total, SYNAPSE_BITS, rules.spare))
     return min(fits)
 
 

@@ -33,12 +33,3 @@ def test_a_public_s4_block_is_quantised_to_what_it_was(seed: int) -> None:
     assert {"1 S4D d", "2 GLU weights", "2 GLU gate"} <= names
     shares = error_shares(net, fixed, x)
     assert min(shares[name] for name in ("1 S4D d", "1 S4D bias", "2 GLU weights")) > 30
-
-
-def test_no_bound_is_certified_of_them_yet() -> None:
-    net = public_network(np.random.default_rng(0))
-    with pytest.raises(ValueError, match="'certified' knows"):
-        quantize(net, np.ones((1, 5, 8)), bound="certified")
-    alone = Network(net.layers[:3])
-    with pytest.raises(ValueError, match="without bias and direct path only; stage 1 is a S4D"):
-        quantize(alone, np.ones((1, 5, 8)), bound="certified")

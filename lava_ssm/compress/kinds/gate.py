@@ -5,7 +5,7 @@ from dataclasses import replace
 from lava_ssm.compress.headroom import synapse_headroom
 from lava_ssm.compress.kinds.kind import Kind, Rules, Tensor
 from lava_ssm.compress.parameters import gate_bias, weight_mantissas
-from lava_ssm.compress.ranges import Ranges
+from lava_ssm.compress.ranges import Moments, Ranges
 from lava_ssm.network import FixedGate, Gate
 from lava_ssm.network.linear import WEIGHT_BITS
 from lava_ssm.numerics import SIGMOID_EXPONENT, SIGMOID_INPUT_EXPONENT
@@ -16,16 +16,16 @@ class GateKind(Kind[Gate, FixedGate]):
 
     tensors = (Tensor("weights", WEIGHT_BITS, "exponent", ("bias",)),)
 
-    def parameters(self, layer: Gate, inputs: Ranges, rules: Rules) -> tuple[FixedGate, Gate]:
+    def parameters(self, layer: Gate, moments: Moments, rules: Rules) -> tuple[FixedGate, Gate]:
         """See `Kind`."""
-        fixed = FixedGate(*weight_mantissas(layer.weights, rules.formats, inputs.std))
+        fixed = FixedGate(*weight_mantissas(layer.weights, rules.formats, moments.std))
         values = fixed.dequantize()
-        bias = layer.bias + (layer.weights - values.weights) @ inputs.mean
+        bias = layer.bias + (layer.weights - values.weights) @ moments.mean
         return fixed, replace(values, bias=bias)
 
-    def input_headroom(self, fixed: FixedGate, ranges: Ranges) -> int:
+    def input_headroom(self, fixed: FixedGate, ranges: Ranges, rules: Rules) -> int:
         """See `Kind`."""
-        return synapse_headroom(ranges.sums, fixed.exponent)
+        return synapse_headroom(ranges.sums, fixed.exponent, rules.spare)
 
     def finest(self, fixed: FixedGate, input_exponent: int, residual: bool) -> int:
         """See `Kind`."""

@@ -4,12 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from lava_ssm.compress.headroom import headroom, synapse_headroom
+from lava_ssm.compress.headroom import bias_headroom, headroom, synapse_headroom
 from lava_ssm.compress.kinds.kind import Kind, Rules, Tensor
 from lava_ssm.compress.parameters import fixed_bias, gate_bias, weight_mantissas
-from lava_ssm.compress.ranges import Ranges
+from lava_ssm.compress.ranges import Moments, Ranges
 from lava_ssm.network import GLU, FixedGLU
-from lava_ssm.network.description import BIAS_BITS
 from lava_ssm.network.linear import WEIGHT_BITS
 from lava_ssm.numerics import SIGMOID_INPUT_EXPONENT
 
@@ -22,26 +21,26 @@ class GLUKind(Kind[GLU, FixedGLU]):
         Tensor("gate", WEIGHT_BITS, "gate_exponent", ("gate_bias",)),
     )
 
-    def parameters(self, layer: GLU, inputs: Ranges, rules: Rules) -> tuple[FixedGLU, GLU]:
+    def parameters(self, layer: GLU, moments: Moments, rules: Rules) -> tuple[FixedGLU, GLU]:
         """See `Kind`."""
-        weights, exponent = weight_mantissas(layer.weights, rules.formats, inputs.std)
-        gate, gate_exponent = weight_mantissas(layer.gate, rules.formats, inputs.std)
+        weights, exponent = weight_mantissas(layer.weights, rules.formats, moments.std)
+        gate, gate_exponent = weight_mantissas(layer.gate, rules.formats, moments.std)
         fixed = FixedGLU(weights, gate, exponent, gate_exponent)
         values = fixed.dequantize()
-        bias = layer.bias + (layer.weights - values.weights) @ inputs.mean
-        gate_mean = layer.gate_bias + (layer.gate - values.gate) @ inputs.mean
+        bias = layer.bias + (layer.weights - values.weights) @ moments.mean
+        gate_mean = layer.gate_bias + (layer.gate - values.gate) @ moments.mean
         return fixed, replace(values, bias=bias, gate_bias=gate_mean)
 
-    def input_headroom(self, fixed: FixedGLU, ranges: Ranges) -> int:
+    def input_headroom(self, fixed: FixedGLU, ranges: Ranges, rules: Rules) -> int:
         """See `Kind`."""
         return min(
-            synapse_headroom(ranges.sums, fixed.gate_exponent),
-            synapse_headroom(ranges.second, fixed.exponent),
+            synapse_headroom(ranges.sums, fixed.gate_exponent, rules.spare),
+            synapse_headroom(ranges.second, fixed.exponent, rules.spare),
         )
 
     def output_headroom(self, layer: GLU, ranges: Ranges, rules: Rules) -> int:
         """See `Kind`."""
-        return headroom(float(np.abs(layer.bias).max()), BIAS_BITS)
+        return bias_headroom(layer.bias, rules.spare)
 
     def finish(
         self, fixed: FixedGLU, layer: GLU, ends: tuple[int, int], ranges: Ranges, rules: Rules
@@ -53,7 +52,11 @@ class GLUKind(Kind[GLU, FixedGLU]):
         """
         peak = float((ranges.second + np.abs(layer.bias)).max())
         finest = ends[0] + int(np.min(fixed.exponent)) + 1
-        e = min(finest, headroom(peak, rules.arithmetic.state_bits)) if peak > 0 else finest
+        e = (
+            min(finest, headroom(peak, rules.arithmetic.state_bits, rules.spare))
+            if peak > 0
+            else finest
+        )
         return replace(
             fixed,
             value_exponent=e,

@@ -7,8 +7,12 @@ import numpy as np
 
 from lava_ssm.compress.formats import Formats
 from lava_ssm.compress.headroom import ANY
+<<<<<<< HEAD
 from lava_ssm.compress.parameters import saturated, weight_exponents
 from lava_ssm.compress.ranges import Ranges
+=======
+from lava_ssm.compress.ranges import Moments, Ranges
+>>>>>>> 305c859 (Certified bounds of every network: intervals of its populations are the ranges, and the proof)
 from lava_ssm.network import FixedLayer, FloatLayer
 from lava_ssm.network.description import BIAS_BITS, Exponent
 from lava_ssm.numerics import Arithmetic, IntArray
@@ -30,11 +34,15 @@ class Rules:
     weigh
         Whether weights of linear layers without bias get the exponents with the least error of
         their products, instead of those at which the largest weight fits.
+    spare
+        How many times what is known to occur must fit: 2 where data tell it, which leaves one spare
+        bit, 1 where it is proven.
     """
 
     formats: Formats
     arithmetic: Arithmetic
     weigh: bool = False
+    spare: int = 2
 
 
 @dataclass(frozen=True)
@@ -74,13 +82,13 @@ class Kind(Generic[F, X]):
         """Whether its weights depend on `Rules.weigh`."""
         return False
 
-    def parameters(self, layer: F, inputs: Ranges, rules: Rules) -> tuple[X, F]:
+    def parameters(self, layer: F, moments: Moments, rules: Rules) -> tuple[X, F]:
         """Quantise the weights; biases and exponents of messages come later.
 
         Parameters
         ----------
-        inputs
-            What calibration data cause in this stage of the float network.
+        moments
+            Of what enters, on calibration data.
 
         Returns
         -------
@@ -95,7 +103,7 @@ class Kind(Generic[F, X]):
         """
         raise NotImplementedError
 
-    def input_headroom(self, fixed: X, ranges: Ranges) -> int:
+    def input_headroom(self, fixed: X, ranges: Ranges, rules: Rules) -> int:
         """Largest exponent of what enters at which the sums of the first synapses fit."""
         return ANY
 

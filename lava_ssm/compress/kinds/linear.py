@@ -7,7 +7,7 @@ import numpy as np
 from lava_ssm.compress.headroom import ANY, neuron_headroom, synapse_headroom
 from lava_ssm.compress.kinds.kind import Kind, Rules, Tensor
 from lava_ssm.compress.parameters import fixed_bias, weight_mantissas
-from lava_ssm.compress.ranges import Ranges
+from lava_ssm.compress.ranges import Moments, Ranges
 from lava_ssm.compress.weights import compensated
 from lava_ssm.network import FixedLinear, Linear
 from lava_ssm.network.linear import WEIGHT_BITS
@@ -22,28 +22,30 @@ class LinearKind(Kind[Linear, FixedLinear]):
         """See `Kind`."""
         return layer.bias is None
 
-    def parameters(self, layer: Linear, inputs: Ranges, rules: Rules) -> tuple[FixedLinear, Linear]:
+    def parameters(
+        self, layer: Linear, moments: Moments, rules: Rules
+    ) -> tuple[FixedLinear, Linear]:
         """See `Kind`. Without a bias, rounded weights make up for each other."""
         if layer.bias is not None:
-            fixed = FixedLinear(*weight_mantissas(layer.weights, rules.formats, inputs.std))
+            fixed = FixedLinear(*weight_mantissas(layer.weights, rules.formats, moments.std))
             values = fixed.dequantize()
-            bias = layer.bias + (layer.weights - values.weights) @ inputs.mean
+            bias = layer.bias + (layer.weights - values.weights) @ moments.mean
             return fixed, replace(values, bias=bias)
         # no bias makes up for means: their products' errors count too
-        rms = np.sqrt(np.diag(inputs.gram)) if rules.weigh else None
+        rms = np.sqrt(np.diag(moments.gram)) if rules.weigh else None
         weights, exponent = weight_mantissas(layer.weights, rules.formats, rms)
         if rules.formats.compensate:
-            weights = compensated(layer.weights, WEIGHT_BITS, np.asarray(exponent), inputs.gram)
+            weights = compensated(layer.weights, WEIGHT_BITS, np.asarray(exponent), moments.gram)
         fixed = FixedLinear(weights, exponent)
         return fixed, fixed.dequantize()
 
-    def input_headroom(self, fixed: FixedLinear, ranges: Ranges) -> int:
+    def input_headroom(self, fixed: FixedLinear, ranges: Ranges, rules: Rules) -> int:
         """See `Kind`."""
-        return synapse_headroom(ranges.sums, fixed.exponent)
+        return synapse_headroom(ranges.sums, fixed.exponent, rules.spare)
 
     def output_headroom(self, layer: Linear, ranges: Ranges, rules: Rules) -> int:
         """See `Kind`. What is rectified need not fit the message, but the neuron."""
-        return neuron_headroom(ranges.sums, layer.bias, rules.arithmetic)
+        return neuron_headroom(ranges.sums, layer.bias, rules.arithmetic, rules.spare)
 
     def finest(self, fixed: FixedLinear, input_exponent: int, residual: bool) -> int:
         """See `Kind`."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from lava_ssm.compress.balance import balance, scaled
 from lava_ssm.compress.formats import Formats
-from lava_ssm.compress.headroom import SPARE, headroom, neuron_headroom
+from lava_ssm.compress.headroom import headroom, neuron_headroom
 from lava_ssm.compress.kinds.kind import Kind, Rules, Tensor
 from lava_ssm.compress.parameters import (
     direct_mantissas,
@@ -17,13 +17,11 @@ from lava_ssm.compress.parameters import (
     parts_of,
     stable,
 )
-from lava_ssm.compress.ranges import Ranges
+from lava_ssm.compress.ranges import Moments, Ranges
 from lava_ssm.network import S4D, FixedS4D
 from lava_ssm.network.description import DIAGONAL_BITS, Exponent
 from lava_ssm.numerics import IntArray, Rounding, quantize
 
-_SPARE_OF_A_CHANNEL = 4
-"""Two spare bits: the peaks of a channel are less certain than those of a whole layer."""
 _LARGEST_STATE_EXPONENT = 16
 
 
@@ -39,7 +37,7 @@ class S4DKind(Kind[S4D, FixedS4D]):
     )
     hands_on = True
 
-    def parameters(self, layer: S4D, inputs: Ranges, rules: Rules) -> tuple[FixedS4D, S4D]:
+    def parameters(self, layer: S4D, moments: Moments, rules: Rules) -> tuple[FixedS4D, S4D]:
         """See `Kind`."""
         alike = scaled(layer, balance(layer)) if rules.formats.balance else layer
         fixed = fixed_s4d(alike, rules.formats)
@@ -48,13 +46,15 @@ class S4DKind(Kind[S4D, FixedS4D]):
     def state_headroom(self, fixed: FixedS4D, ranges: Ranges, rules: Rules) -> IntArray:
         """See `Kind`."""
         bits = rules.arithmetic.state_bits
-        spare = _SPARE_OF_A_CHANNEL if rules.formats.state_exponent == "auto" else SPARE
+        by_channel = rules.formats.state_exponent == "auto"
+        # of two spare bits: the peaks of a channel are less certain than those of a whole layer
+        spare = rules.spare**2 if by_channel else rules.spare
         peaks = np.maximum(ranges.inputs, ranges.states)
         return np.array([headroom(peak, bits, spare) for peak in peaks])
 
     def output_headroom(self, layer: S4D, ranges: Ranges, rules: Rules) -> int:
         """See `Kind`. What is rectified need not fit the message, but the neuron."""
-        return neuron_headroom(ranges.sums, layer.bias, rules.arithmetic)
+        return neuron_headroom(ranges.sums, layer.bias, rules.arithmetic, rules.spare)
 
     def finish(
         self, fixed: FixedS4D, layer: S4D, ends: tuple[int, int], ranges: Ranges, rules: Rules

@@ -6,7 +6,7 @@ import numpy as np
 
 from lava_ssm.compress.balance import balance_rows, scaled
 from lava_ssm.compress.formats import Formats
-from lava_ssm.compress.headroom import headroom, synapse_headroom
+from lava_ssm.compress.headroom import bias_headroom, headroom, synapse_headroom
 from lava_ssm.compress.kinds.kind import Kind, Rules, Tensor
 from lava_ssm.compress.parameters import (
     direct_mantissas,
@@ -15,7 +15,7 @@ from lava_ssm.compress.parameters import (
     stable,
     weight_mantissas,
 )
-from lava_ssm.compress.ranges import Ranges
+from lava_ssm.compress.ranges import Moments, Ranges
 from lava_ssm.network import S5, FixedS5
 from lava_ssm.network.description import BIAS_BITS, DIAGONAL_BITS, Exponent
 from lava_ssm.network.linear import WEIGHT_BITS
@@ -37,7 +37,7 @@ class S5Kind(Kind[S5, FixedS5]):
         Tensor("d", DIAGONAL_BITS, "d_exponent"),
     )
 
-    def parameters(self, layer: S5, inputs: Ranges, rules: Rules) -> tuple[FixedS5, S5]:
+    def parameters(self, layer: S5, moments: Moments, rules: Rules) -> tuple[FixedS5, S5]:
         """See `Kind`.
 
         The biases make up for what rounding took from B times the mean input, and from C times
@@ -46,24 +46,24 @@ class S5Kind(Kind[S5, FixedS5]):
         """
         k = np.ones(layer.d_state)
         if rules.formats.balance and not rules.formats.per_channel:
-            k = balance_rows(layer, inputs.std)
+            k = balance_rows(layer, moments.std)
         layer = scaled(layer, k)
-        fixed = fixed_s5(layer, rules.formats, inputs.std)
+        fixed = fixed_s5(layer, rules.formats, moments.std)
         values = fixed.dequantize()
-        assert inputs.mean_sent is not None
-        drive = layer.drive_bias + (layer.b - values.b) @ inputs.mean
-        read = 2 * ((layer.c - values.c) @ (k * inputs.mean_sent)).real
-        bias = layer.bias + (layer.d - values.d) * inputs.mean + read
+        assert moments.mean_sent is not None
+        drive = layer.drive_bias + (layer.b - values.b) @ moments.mean
+        read = 2 * ((layer.c - values.c) @ (k * moments.mean_sent)).real
+        bias = layer.bias + (layer.d - values.d) * moments.mean + read
         return fixed, replace(values, drive_bias=drive, bias=bias)
 
-    def input_headroom(self, fixed: FixedS5, ranges: Ranges) -> int:
+    def input_headroom(self, fixed: FixedS5, ranges: Ranges, rules: Rules) -> int:
         """See `Kind`."""
         rows = np.broadcast_to(fixed.b_exponent, fixed.d_state)
-        return synapse_headroom(ranges.drive, np.tile(rows, 2))
+        return synapse_headroom(ranges.drive, np.tile(rows, 2), rules.spare)
 
     def output_headroom(self, layer: S5, ranges: Ranges, rules: Rules) -> int:
         """See `Kind`."""
-        return headroom(float(np.abs(layer.bias).max()), BIAS_BITS)
+        return bias_headroom(layer.bias, rules.spare)
 
     def finest(self, fixed: FixedS5, input_exponent: int, residual: bool) -> int:
         """See `Kind`."""
@@ -79,19 +79,19 @@ class S5Kind(Kind[S5, FixedS5]):
         """
         state = float(ranges.states.max())
         peak = max(state, float(np.abs(parts(layer.drive_bias)).max()))
-        drive = float(ranges.drive.max())
+        driven = float(ranges.drive.max())
         e_x = min(
-            _finest(peak, rules.arithmetic.state_bits),
-            _finest(drive, SYNAPSE_BITS),
-            _finest(peak, BIAS_BITS),
+            _finest(peak, rules.arithmetic.state_bits, rules),
+            _finest(driven, SYNAPSE_BITS, rules),
+            _finest(peak, BIAS_BITS, rules),
         )
         sums = ranges.sums * dequantize(
             np.ones(fixed.d_model, int), -np.broadcast_to(fixed.c_exponent, fixed.d_model)
         )
         e_m = min(
             e_x,
-            _finest(state, rules.arithmetic.message_bits),
-            _finest(float(sums.max()), SYNAPSE_BITS),
+            _finest(state, rules.arithmetic.message_bits, rules),
+            _finest(float(sums.max()), SYNAPSE_BITS, rules),
         )
         return replace(
             fixed,
@@ -122,8 +122,8 @@ class S5Kind(Kind[S5, FixedS5]):
         return np.maximum(found, _LEAST_OF_C) if name == "c" else found
 
 
-def _finest(peak: float, bits: int) -> int:
-    return headroom(peak, bits) if peak > 0 else 0
+def _finest(peak: float, bits: int, rules: Rules) -> int:
+    return headroom(peak, bits, rules.spare) if peak > 0 else 0
 
 
 def fixed_s5(layer: S5, formats: Formats, std: RealArray | None = None) -> FixedS5:

@@ -1,0 +1,376 @@
+"""What no input can exceed: intervals of everything in a network, float or fixed.
+
+One walk over the populations, as the reference has one for values. In a fixed network every
+rounding is followed, and it is said which stage first leaves a word.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from lava_ssm.network import (
+    Activation,
+    Affine,
+    Connection,
+    Filters,
+    FixedNetwork,
+    Matrix,
+    Network,
+    Population,
+    Product,
+    Readout,
+    Recurrence,
+)
+from lava_ssm.network.description import Exponent
+from lava_ssm.numerics import (
+    SYNAPSE_BITS,
+    RealArray,
+    Rounding,
+    sigmoid,
+    state_bound,
+    word_range,
+)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Values of each channel lie in [low, high], whatever the input; shapes (channels,)."""
+
+    low: RealArray
+    high: RealArray
+
+    @property
+    def magnitude(self) -> RealArray:
+        """Largest magnitude of each channel."""
+        return np.maximum(-self.low, self.high)
+
+    def __add__(self, other: "Interval | RealArray") -> "Interval":
+        if isinstance(other, Interval):
+            return Interval(self.low + other.low, self.high + other.high)
+        return Interval(self.low + other, self.high + other)
+
+    def widened(self, by: RealArray) -> "Interval":
+        """With errors up to `by`."""
+        return Interval(self.low - by, self.high + by)
+
+    def through(self, weights: RealArray) -> "Interval":
+        """A matrix (n_out, n_in) of weights, times values within."""
+        return self.filtered(np.maximum(weights, 0), np.maximum(-weights, 0))
+
+    def filtered(self, positive: RealArray, negative: RealArray) -> "Interval":
+        """Sums of values within, of earlier ones too, with weights whose positive and negative
+        parts add up to these: (n_out, n_in), or (channels,) where each has its own.
+        """
+        if positive.ndim == 2:
+            return Interval(
+                positive @ self.low - negative @ self.high,
+                positive @ self.high - negative @ self.low,
+            )
+        low, high = np.minimum(self.low, 0), np.maximum(self.high, 0)  # and nothing before
+        return Interval(positive * low - negative * high, positive * high - negative * low)
+
+    def times(self, other: "Interval") -> "Interval":
+        """Product with values within another."""
+        ends = [a * b for a in (self.low, self.high) for b in (other.low, other.high)]
+        return Interval(np.min(ends, axis=0), np.max(ends, axis=0))
+
+    def mapped(self, function: Callable[[RealArray], RealArray]) -> "Interval":
+        """What a monotonic function makes of them."""
+        return Interval(function(self.low), function(self.high))
+
+    def beside(self, other: "Interval") -> "Interval":
+        """These channels, then another's."""
+        return Interval(np.append(self.low, other.low), np.append(self.high, other.high))
+
+    def repeated(self, times: int) -> "Interval":
+        """Each channel so many times."""
+        return self.mapped(lambda v: np.repeat(v, times))
+
+
+class Overflowing(NamedTuple):
+    """Where an integer may leave its word.
+
+    Attributes
+    ----------
+    stage
+        Number of the first stage that can.
+    what
+        As in `engine.Overflows`.
+    """
+
+    stage: int
+    what: str
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What no input within an interval can exceed.
+
+    Parameters
+    ----------
+    inputs
+        Of what enters each stage, (d_input,).
+    peaks
+        For each stage as of `Ranges`.
+    total
+        Of the outputs, or of their running sum.
+    overflowing
+        None of a float network, and of a fixed one that is proven.
+    """
+
+    inputs: tuple[RealArray, ...]
+    peaks: tuple[dict[tuple[str, str], RealArray], ...]
+    total: float
+    overflowing: Overflowing | None
+
+
+Responses = dict[int, tuple[RealArray, ...]]
+"""By population, sums over its impulse responses; they depend on parameters alone."""
+
+
+def bounds(
+    network: Network | FixedNetwork, entering: Interval, tokens: int, responses: Responses
+) -> Bounds:
+    """Walk a network.
+
+    Parameters
+    ----------
+    entering
+        The input; integers for a fixed network.
+    tokens
+        Of a sample, for the running sum.
+    responses
+        Those known; others are added. A float network and a fixed one of its values share them.
+    """
+    walk = _Walk(network, responses)
+    sent: list[Interval] = []
+    inputs: list[RealArray] = []
+    for n, p in enumerate(network.lowered):
+        sources = [entering if c.source is None else sent[c.source] for c in p.inputs]
+        if p.stage == len(inputs):
+            inputs.append(sources[0].magnitude)
+        earlier = None
+        if p.residual is not None:
+            source = p.residual.source
+            earlier = entering if source is None else sent[source]
+        sent.append(walk.population(n, p, sources, earlier))
+    total = sent[-1]
+    if network.readout is Readout.MEAN_OVER_TIME:
+        total = total.mapped(lambda v: v * tokens)
+        walk.check(total, SYNAPSE_BITS, len(inputs) - 1, "sum")
+    peak = float(total.magnitude.max())
+    return Bounds(tuple(inputs), tuple(walk.peaks), peak, walk.overflowing)
+
+
+class _Walk:
+    """Takes intervals through populations."""
+
+    def __init__(self, network: Network | FixedNetwork, responses: Responses) -> None:
+        self.rules = network.arithmetic if isinstance(network, FixedNetwork) else None
+        self.responses = responses
+        self.peaks: list[dict[tuple[str, str], RealArray]] = [{} for _ in network.stages]
+        self.overflowing: Overflowing | None = None
+
+    def check(self, values: Interval, bits: int, stage: int, what: str) -> None:
+        """Note that integers can leave a word."""
+        low, high = word_range(bits)
+        fits = values.low.min() >= low and values.high.max() <= high
+        if self.rules is not None and self.overflowing is None and not fits:
+            self.overflowing = Overflowing(stage, what)
+
+    def shifted(self, v: Interval, amount: Exponent, rounding: Rounding | None = None) -> Interval:
+        """After a shift to the right; in a float network nothing."""
+        if self.rules is None:
+            return v
+        scale = np.exp2(-np.asarray(amount, float))
+        rounded = _ROUNDED[self.rules.rounding if rounding is None else rounding]
+        return v.mapped(lambda ends: rounded(ends * scale))
+
+    def received(self, c: Connection, u: Interval, p: Population) -> Interval:
+        """What comes through a connection."""
+        if not isinstance(c.synapse, Matrix):
+            return u  # what is added up is so already
+        if self.rules is None:
+            return u.through(c.synapse.weights)
+        sums = u.through(2.0 * c.synapse.weights)
+        left = max(-int(np.min(c.synapse.shift)), 0)
+        self.check(sums.mapped(lambda v: v * 2.0**left), SYNAPSE_BITS, p.stage, "synapse")
+        return self.shifted(sums, c.synapse.shift, Rounding.FLOOR)
+
+    def population(
+        self, n: int, p: Population, sources: list[Interval], earlier: Interval | None
+    ) -> Interval:
+        """What a population sends; of `Filters`, what those of a channel add up to."""
+        received = [self.received(c, u, p) for c, u in zip(p.inputs, sources, strict=True)]
+        peaks = self.peaks[p.stage]
+        for what, values in zip(("sum", "second"), received, strict=False):
+            peaks[p.name, what] = values.magnitude
+        match p.neurons:
+            case Filters():
+                return self._filters(n, p, p.neurons, received[0])
+            case Recurrence():
+                return self._recurrence(n, p, p.neurons, received[0])
+            case Affine(direct=direct, bias=bias):
+                y = received[0]
+                if direct is not None:
+                    product = received[1].times(Interval(direct, direct))
+                    y = y + self.shifted(product, p.neurons.shift)
+                y = y if bias is None else y + bias
+            case Product(bias=bias, bias_u=bias_u):
+                u = received[1] if bias_u is None else received[1] + bias_u
+                y = self.shifted(
+                    u.times((received[0] + bias).mapped(self._sigmoid)), p.neurons.shift
+                )
+        if earlier is not None:
+            y = y + self.shifted(earlier, p.residual_shift, Rounding.FLOOR)
+        if p.activation is Activation.RELU:
+            y = y.mapped(lambda v: np.maximum(v, 0))
+        return self._message(y, p)
+
+    def _message(self, y: Interval, p: Population) -> Interval:
+        if self.rules is not None:
+            self.check(y, self.rules.message_bits, p.stage, "message")
+        self.peaks[p.stage][p.name, "sent"] = y.magnitude
+        return y
+
+    def _sigmoid(self, v: RealArray) -> RealArray:
+        if self.rules is None:
+            return np.asarray(1 / (1 + np.exp(-np.clip(v, -500, 500))))
+        return sigmoid(np.clip(v, -(2.0**60), 2.0**60).astype(np.int64)).astype(float)
+
+    def _filters(self, n: int, p: Population, neurons: Filters, u: Interval) -> Interval:
+        """States and outputs of exact systems by their impulse responses, and what rounding adds.
+
+        The state is off by at most `state_bound` without input; each of two products and the last
+        shift by less than one.
+        """
+        d_model, d_state = neurons.d_model, neurons.d_state
+        if n not in self.responses:
+            a, b, c = _values(neurons)
+            of_states = [response_sums(w.reshape(-1, 1), a.reshape(-1, 1)) for w in (b, -1j * b)]
+            off = state_bound(a, 0, 0)
+            rounding = np.abs(c) * off
+            self.responses[n] = (
+                *response_sums(2 * c * b, a),
+                *of_states[0],
+                *of_states[1],
+                off,
+                rounding,
+            )
+        positive, negative, re_p, re_n, im_p, im_n, off, rounding = self.responses[n]
+        s = np.exp2(np.broadcast_to(neurons.state_exponent, d_model).astype(float))
+        v = u.mapped(lambda ends: ends * s)
+        each = v.repeated(d_state)
+        error = off.ravel() if self.rules is not None else np.zeros(d_model * d_state)
+        states = [each.filtered(*of).widened(error) for of in ((re_p, re_n), (im_p, im_n))]
+        if self.rules is not None:
+            self.check(v, self.rules.state_bits, p.stage, "input")
+            for part in states:
+                self.check(part, self.rules.state_bits, p.stage, "state")
+        largest = np.maximum(*(part.magnitude for part in states)).reshape(d_model, d_state)
+        self.peaks[p.stage][p.name, "state"] = largest.max(axis=1)
+        out = u.filtered(positive, negative)
+        if self.rules is not None:
+            out = out.widened((2 * (rounding + 2) / s[:, np.newaxis] + 1).sum(axis=-1))
+            self.check(out, SYNAPSE_BITS, p.stage, "synapse")
+        return out
+
+    def _recurrence(self, n: int, p: Population, neurons: Recurrence, drive: Interval) -> Interval:
+        """States of x' = a x + v, where real and imaginary part of v may have any sign at once."""
+        if n not in self.responses:
+            a = neurons.a if self.rules is None else _complex(neurons.a, neurons.param_exponent)
+            a, one = a[:, np.newaxis], np.ones((len(a), 1))
+            of = [response_sums(w * one, a) for w in (1, -1j)]
+            self.responses[n] = (*of[0], *of[1], state_bound(a, 0, 0)[:, 0])
+        re_p, re_n, im_p, im_n, off = self.responses[n]
+        bias = neurons.bias
+        parts = (bias.real, bias.imag) if np.iscomplexobj(bias) else (bias[:, 0], bias[:, 1])
+        re, im = (
+            Interval(low, high) + part
+            for low, high, part in zip(
+                np.split(drive.low, 2), np.split(drive.high, 2), parts, strict=True
+            )
+        )
+        error = off if self.rules is not None else np.zeros(len(off))
+        x_re = (re.filtered(re_p, re_n) + im.filtered(im_n, im_p)).widened(error)
+        x_im = (re.filtered(im_p, im_n) + im.filtered(re_p, re_n)).widened(error)
+        self.peaks[p.stage][p.name, "state"] = np.maximum(x_re.magnitude, x_im.magnitude)
+        both = Interval(
+            *(np.concatenate(e) for e in ((x_re.low, x_im.low), (x_re.high, x_im.high)))
+        )
+        if self.rules is not None:
+            self.check(both, self.rules.state_bits, p.stage, "state")
+        if neurons.relu:  # real parts that are positive, with whatever imaginary part
+            zero = 0 * x_re.low
+            both = Interval(zero, np.maximum(x_re.high, 0)).beside(
+                Interval(np.minimum(x_im.low, 0), np.maximum(x_im.high, 0))
+            )
+        return self._message(self.shifted(both, neurons.state_shift), p)
+
+
+_ROUNDED: dict[Rounding, Callable[[RealArray], RealArray]] = {
+    Rounding.FLOOR: np.floor,
+    Rounding.TOWARD_ZERO: np.trunc,
+    Rounding.NEAREST: np.rint,
+}
+
+
+def _complex(pairs: np.ndarray, exponent: RealArray | int) -> np.ndarray:
+    scale = np.exp2(-np.asarray(exponent, float))
+    return np.asarray((pairs[..., 0] + 1j * pairs[..., 1]) * scale)
+
+
+def _values(neurons: Filters) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    arrays = neurons.a, neurons.b, neurons.c
+    if np.iscomplexobj(neurons.a):
+        return arrays
+    e = np.reshape(neurons.param_exponent, (-1, 1))
+    a, b, c = (_complex(v, e) for v in arrays)
+    return a, b, c
+
+
+_BLOCK, _BLOCKS = 256, 64
+"""Tokens that are taken at a time, and how many times at most."""
+
+
+def response_sums(
+    weight: np.ndarray, a: np.ndarray, precision: float = 0.01
+) -> tuple[RealArray, RealArray]:
+    """Sums over all time of the positive and of the negative part of impulse responses.
+
+    k_t = Re(sum_n w_n a_n^t), summed until what is left of it, at most
+    sum_n |w_n| |a_n|^t / (1 - |a_n|), is below `precision` of the sum (or a millionth of what it
+    was, where the states cancel), and added to both.
+
+    Parameters
+    ----------
+    weight, a
+        w and a, complex, (channels, states); |a| < 1.
+
+    Returns
+    -------
+    tuple
+        Two arrays (channels,), not negative.
+    """
+    weight, decay = weight.astype(complex), 1 - np.abs(a)
+    positive, negative = (np.zeros(len(a)) for _ in range(2))
+    left = (np.abs(weight) / decay).sum(axis=-1)
+    enough = 1e-6 * left
+    rows = np.arange(len(a))  # of which more is to be summed
+    for _ in range(_BLOCKS):
+        if not len(rows):
+            break
+        # a token at a time: powers of a block at once would take much memory
+        w, of_rows = weight[rows], a[rows]
+        for _ in range(_BLOCK):
+            k = w.real.sum(axis=-1)
+            positive[rows] += np.maximum(k, 0)
+            negative[rows] += np.maximum(-k, 0)
+            w = w * of_rows
+        weight[rows] = w
+        left[rows] = (np.abs(w) / decay[rows]).sum(axis=-1)
+        summed = positive[rows] + negative[rows]
+        rows = rows[left[rows] > np.maximum(precision * summed, enough[rows])]
+    return positive + left, negative + left
