@@ -86,7 +86,7 @@ def test_the_mean_of_what_states_send_is_taken_over_all_tokens() -> None:
     shown = {}
     engine.run(net, seen, probe=lambda n, what, values: shown.update({(n, what): values}))
     mean = shown[0, "sent"].mean(axis=(0, 1))
-    np.testing.assert_allclose(observe(net, seen).stages[0].mean_sent, mean[:16] + 1j * mean[16:])
+    np.testing.assert_allclose(observe(net, seen).moments[0].mean_sent, mean[:16] + 1j * mean[16:])
 
 
 @pytest.mark.parametrize("seed", [5, 6, 7])
