@@ -7,12 +7,8 @@ import numpy as np
 
 from lava_ssm.compress.formats import Formats
 from lava_ssm.compress.headroom import ANY
-<<<<<<< HEAD
 from lava_ssm.compress.parameters import saturated, weight_exponents
-from lava_ssm.compress.ranges import Ranges
-=======
 from lava_ssm.compress.ranges import Moments, Ranges
->>>>>>> 305c859 (Certified bounds of every network: intervals of its populations are the ranges, and the proof)
 from lava_ssm.network import FixedLayer, FloatLayer
 from lava_ssm.network.description import BIAS_BITS, Exponent
 from lava_ssm.numerics import Arithmetic, IntArray
