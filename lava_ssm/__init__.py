@@ -25,6 +25,7 @@ _ROOMS = (
     "cli",
     "compress",
     "data",
+    "deploy",
     "engine",
     "exchange",
     "loihi2",

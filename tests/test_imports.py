@@ -25,6 +25,7 @@ ALLOWED = {
     "proc": {"engine", "network", "numerics", "runtime"},
     "audio": {"engine", "extras", "files", "network", "numerics"},
     "data": {"audio", "extras", "files"},
+    "deploy": {"engine", "extras", "files", "network", "numerics"},
     "loihi2": {"engine", "extras", "files", "network", "numerics"},
     "loihi2.lowering": {"engine", "loihi2", "network", "numerics", "proc", "runtime"},
     "zoo": {"files", "network"},
@@ -116,7 +117,7 @@ def kinds_of_layers() -> set[str]:
     return kinds
 
 
-@pytest.mark.parametrize("room", ["engine", "proc", "loihi2"])
+@pytest.mark.parametrize("room", ["engine", "proc", "loihi2", "deploy"])
 def test_no_executor_knows_a_kind_of_layer(room: str) -> None:
     """They walk what a network is lowered to: a kind of layer is its own files and the faces."""
     for path in (PACKAGE / room).rglob("*.py"):

@@ -12,6 +12,7 @@ import lava_ssm
 from lava_ssm.cli.bench import bench
 from lava_ssm.cli.demo import demo
 from lava_ssm.cli.denoise import denoise
+from lava_ssm.cli.deploy import deploy_network, write_vectors
 from lava_ssm.cli.errors import told_plainly
 from lava_ssm.cli.estimate import estimate_network
 from lava_ssm.cli.evaluate import evaluate
@@ -55,6 +56,8 @@ app.command("estimate")(told_plainly(estimate_network))
 app.command()(told_plainly(mini_ndns, RuntimeError))
 app.command()(told_plainly(train_denoiser))
 app.command()(told_plainly(denoise))
+app.command("deploy")(told_plainly(deploy_network))
+app.command("vectors")(told_plainly(write_vectors))
 app.command()(told_plainly(install_lava))
 app.add_typer(bench, name="bench")
 

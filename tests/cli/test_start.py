@@ -36,6 +36,8 @@ COMMANDS = (
     "mini-ndns",
     "train-denoiser",
     "denoise",
+    "deploy",
+    "vectors",
     "install-lava",
     "bench",
 )

@@ -1,0 +1,59 @@
+"""`lava-ssm deploy` and `vectors`: a network for other machines, and what it has to compute."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from lava_ssm.cli import placement
+from lava_ssm.cli.errors import check_folder
+
+Folder = Annotated[Path, typer.Option("--out", help="Folder to write into.")]
+Tokens = Annotated[
+    Path | None,
+    typer.Option(help="NumPy file (.npy) of tokens (time, d_input); without it random ones."),
+]
+
+
+def deploy_network(
+    network: Annotated[Path, typer.Argument(help="A fixed network's file, or a name of the zoo.")],
+    out: Folder,
+    target: Annotated[Literal["c"], typer.Option(help="What to write: c, for any compiler.")] = "c",
+    name: Annotated[str, typer.Option(help="With which the program's names begin.")] = "net",
+    overflows: Annotated[
+        bool, typer.Option("--overflows", help="Count what leaves its word.")
+    ] = False,
+    harness: Annotated[
+        bool, typer.Option("--harness", help="Write a main that reads tokens, prints outputs.")
+    ] = False,
+    tokens: Tokens = None,
+) -> None:
+    """Write a fixed network as a program that computes the same integers, with test vectors."""
+    check_folder(out, "--out")
+    net = placement.read(network)
+    given = None if tokens is None else placement.read_tokens(tokens)
+
+    from lava_ssm.deploy import write
+
+    for path in write(net, out, name, overflows, harness, given):  # type: ignore[arg-type]
+        typer.echo(path)
+
+
+def write_vectors(
+    network: Annotated[Path, typer.Argument(help="A fixed network's file, or a name of the zoo.")],
+    out: Folder,
+    tokens: Tokens = None,
+    n_tokens: Annotated[int, typer.Option(min=1, help="How many random tokens.")] = 32,
+    seed: Annotated[int, typer.Option(min=0, help="Of random tokens.")] = 0,
+) -> None:
+    """Write every integer of a run, population by population, as .npz and as text."""
+    check_folder(out, "--out")
+    net = placement.read(network)
+    given = None if tokens is None else placement.read_tokens(tokens)
+
+    from lava_ssm.deploy import vectors
+
+    run = vectors(net, given, n_tokens, seed)  # type: ignore[arg-type]
+    out.mkdir(parents=True, exist_ok=True)
+    for path in run.write(out):
+        typer.echo(path)

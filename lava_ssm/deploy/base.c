@@ -1,0 +1,87 @@
+/* Words and shifts. Every compiler known shifts negative numbers with their sign and takes the low
+   bits of what does not fit; one that does not is refused here. */
+typedef char ssm_arithmetic[(-1 >> 1 == -1 && (int32_t)UINT32_MAX == -1) ? 1 : -1];
+
+static inline int32_t ssm_wrapped32(int32_t v, int bits)
+{
+    return (int32_t)((uint32_t)v << (32 - bits)) >> (32 - bits);
+}
+
+static inline int32_t ssm_wrapped64(int64_t v, int bits)
+{
+    return ssm_wrapped32((int32_t)(uint32_t)(uint64_t)v, bits);
+}
+
+static inline int32_t ssm_clipped64(int64_t v, int bits)
+{
+    const int64_t most = (INT64_C(1) << (bits - 1)) - 1;
+    return (int32_t)(v > most ? most : v < -most - 1 ? -most - 1 : v);
+}
+
+static inline int32_t ssm_clipped32(int32_t v, int bits)
+{
+    const int32_t most = (INT32_C(1) << (bits - 1)) - 1;
+    return v > most ? most : v < -most - 1 ? -most - 1 : v;
+}
+
+/* v 2^-n, rounded down, toward zero, to the nearest (of two the even one). */
+static inline int32_t ssm_floor32(int32_t v, int n)
+{
+    return v >> n;
+}
+
+static inline int64_t ssm_floor64(int64_t v, int n)
+{
+    return v >> n;
+}
+
+static inline int32_t ssm_toward_zero32(int32_t v, int n)
+{
+    return (v + ((v >> 31) & (INT32_MAX >> (31 - n)))) >> n;
+}
+
+static inline int64_t ssm_toward_zero64(int64_t v, int n)
+{
+    return (v + ((v >> 63) & (INT64_MAX >> (63 - n)))) >> n;
+}
+
+static inline int64_t ssm_nearest64(int64_t v, int n)
+{
+    const int64_t mask = INT64_MAX >> (63 - n), half = (mask >> 1) + 1;
+    const int64_t floor = v >> n, rest = v & mask;
+    return floor + (int64_t)((rest > half) | ((rest == half) & (floor & 1)));
+}
+
+static inline int32_t ssm_nearest32(int32_t v, int n)
+{
+    return (int32_t)ssm_nearest64(v, n);
+}
+
+/* (m x) 2^-p by 32-bit products of m and the two parts of x, 8 <= p: floor after floor is one floor,
+   and what rounds a negative product up is added before. */
+static inline int32_t ssm_product_floor32(int32_t m, int32_t x, int p)
+{
+    return (m * (x >> 8) + ((m * (x & 255)) >> 8)) >> (p - 8);
+}
+
+static inline int32_t ssm_product_toward_zero32(int32_t m, int32_t x, int p)
+{
+    const int32_t sign = (m ^ x) >> 31;
+    const int32_t low = (m * (x & 255) + (sign & 255)) >> 8;
+    return (m * (x >> 8) + low + (sign & (INT32_MAX >> (39 - p)))) >> (p - 8);
+}
+
+static inline int64_t ssm_product_floor64(int64_t m, int64_t x, int p)
+{
+    return ssm_floor64(m * x, p);
+}
+
+static inline int64_t ssm_product_toward_zero64(int64_t m, int64_t x, int p)
+{
+    return ssm_toward_zero64(m * x, p);
+}
+
+static inline int64_t ssm_product_nearest64(int64_t m, int64_t x, int p)
+{
+    return ssm_nearest64(m * x, p);
+}

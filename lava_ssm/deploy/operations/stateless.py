@@ -1,0 +1,99 @@
+"""What operations without a state have in common: a loop over neurons, and what follows it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from lava_ssm.deploy.synapses import given_back, received
+from lava_ssm.deploy.values import Body, Value
+from lava_ssm.deploy.writer import Buffer, Writer, bounds, filled, indented, widest
+from lava_ssm.network import Activation, Population
+from lava_ssm.numerics import IntArray, Rounding
+
+_TEMPLATE = """\
+/* @what@ */
+static void @function@(
+    @parameters@@counts@)
+{
+    for (int i = 0; i < @size@; i++) {
+@body@
+    }
+}
+"""
+
+
+@dataclass
+class Loop:
+    """The loop over the neurons of a population, and what it is handed.
+
+    Parameters
+    ----------
+    writer, body
+        Of the program; of the loop.
+    inputs
+        What the population receives: a sum, and a second input if the operation has one.
+    """
+
+    writer: Writer
+    body: Body
+    inputs: Sequence[Buffer]
+    parameters: list[str] = field(default_factory=list)
+    arguments: list[str] = field(default_factory=list)
+
+    def array(self, name: str, kind: str, place: str, low: int, high: int, at: str = "i") -> Value:
+        """Hand an array over; gives its element."""
+        self.parameters.append(f"const {kind} *restrict {name}")
+        self.arguments.append(place)
+        return Value(f"{name}[{at}]", low, high)
+
+    def buffer(self, name: str, buffer: Buffer) -> Value:
+        """Hand messages or sums over."""
+        return self.array(name, buffer.kind, buffer.place, buffer.low, buffer.high)
+
+    def sum(self) -> Value:
+        """The sum s."""
+        return self.buffer("s", self.inputs[0])
+
+    def second(self) -> Value:
+        """The second input u."""
+        return self.buffer("u", self.inputs[1])
+
+    def constant(self, name: str, values: IntArray) -> Value:
+        """Hand constants over, one a neuron."""
+        kind = widest(values)
+        return self.array(name, kind, self.writer.constant(values, name, kind), *bounds(values))
+
+
+def write(
+    writer: Writer,
+    n: int,
+    population: Population,
+    name: str,
+    operation: Callable[[Loop], Value],
+) -> None:
+    """Write neurons that make a value of their inputs, by an operation."""
+    taken = [received(writer, c, population.stage) for c in population.inputs]
+    loop = Loop(writer, writer.body(), taken)
+    y = loop.body.let("y", operation(loop))
+    if population.residual is not None:
+        earlier = loop.buffer("earlier", writer.sent[population.residual.source])
+        y = loop.body.let("z", y + earlier.shifted(population.residual_shift, Rounding.FLOOR))
+    if population.activation is Activation.RELU:
+        y = loop.body.let("rectified", y.rectified())
+    sent = loop.body.word(y, writer.rules.message_bits, "message")
+    out = writer.message(population, sent.low, sent.high)
+    loop.body.lines.append(f"sent[i] = ({out.kind}){sent.text};")
+    parameters = [*loop.parameters, f"{out.kind} *restrict sent"]
+    text = filled(
+        _TEMPLATE,
+        {
+            "what": name.capitalize() + " neurons.",
+            "parameters": ",\n    ".join(parameters),
+            "size": population.neurons.n_neurons,
+            "body": indented(loop.body.lines, 8),
+        },
+    )
+    function = writer.function(name, text)
+    writer.call(function, *loop.arguments, out.place, stage=population.stage)
+    for connection, buffer in zip(population.inputs, taken, strict=True):
+        given_back(writer, connection, buffer)
+    writer.sent[n] = out

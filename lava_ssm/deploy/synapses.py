@@ -1,0 +1,155 @@
+"""Synapses with weights: dense, or compressed rows."""
+
+import numpy as np
+
+from lava_ssm.deploy.values import counted, literal
+from lava_ssm.deploy.writer import Buffer, Writer, filled
+from lava_ssm.network import Connection, Matrix, Ones
+from lava_ssm.network.description import matrix_nbytes
+from lava_ssm.numerics import SYNAPSE_BITS, word_range
+
+_DENSE = """\
+/* (2 W u) >> shift, in 32 bits that wrap; W (@rows@, @columns@) by rows. */
+static void @function@(
+    const int8_t *restrict weights, const uint8_t *restrict shifts, const @kind@ *restrict u,
+    int32_t *restrict sums@counts@)
+{
+    for (int i = 0; i < @rows@; i++) {
+        const int8_t *const row = weights + (size_t)i * @columns@;
+        @sum@ sum = 0;
+        for (int j = 0; j < @columns@; j++) {
+            sum += @product@;
+        }
+@finish@
+    }
+}
+"""
+_COMPRESSED = """\
+/* (2 W u) >> shift, in 32 bits that wrap; of W (@rows@, @columns@) what is not zero, by rows. */
+static void @function@(
+    const int8_t *restrict weights, const @places@ *restrict columns, const @ends@ *restrict ends,
+    const uint8_t *restrict shifts, const @kind@ *restrict u, int32_t *restrict sums@counts@)
+{
+    uint32_t k = 0;
+    for (int i = 0; i < @rows@; i++) {
+        @sum@ sum = 0;
+        for (; k < ends[i]; k++) {
+            sum += @product@;
+        }
+@finish@
+    }
+}
+"""
+
+
+def received(writer: Writer, connection: Connection, stage: int) -> Buffer:
+    """Write what a connection makes of its messages; gives where that is.
+
+    What a matrix makes is in a buffer that the caller gives back; other messages stay where they
+    are. Synapses of ones onto states, and those that sum, belong to the states.
+    """
+    source = writer.sent[connection.source]
+    synapse = connection.synapse
+    if isinstance(synapse, Matrix):
+        return _matrix(writer, synapse, source, stage)
+    if isinstance(synapse, Ones) and (synapse.n_in == synapse.n_out or synapse.sums):
+        return source
+    raise ValueError(f"a connection from {synapse.n_in} to {synapse.n_out} neurons has no C form")
+
+
+def given_back(writer: Writer, connection: Connection, buffer: Buffer) -> None:
+    """Give back what `received` took."""
+    if isinstance(connection.synapse, Matrix):
+        writer.free(buffer)
+
+
+def _matrix(writer: Writer, matrix: Matrix, source: Buffer, stage: int) -> Buffer:
+    weights = matrix.weights
+    rows, columns = weights.shape
+    shifts = np.broadcast_to(matrix.shift, rows)
+    left = min(max(-int(shifts.min()), 0), SYNAPSE_BITS)
+    right = np.clip(shifts + left, 0, SYNAPSE_BITS - 1)
+
+    # the greatest and the least sum of each row, and whether 32 bits hold them all
+    positive, negative = np.maximum(weights, 0).sum(axis=1), np.minimum(weights, 0).sum(axis=1)
+    most = [
+        int(p) * source.high + int(n) * source.low for p, n in zip(positive, negative, strict=True)
+    ]
+    least = [
+        int(p) * source.low + int(n) * source.high for p, n in zip(positive, negative, strict=True)
+    ]
+    low, high = word_range(SYNAPSE_BITS)
+    fits = low <= 2 * min(least) << left and 2 * max(most) << left <= high
+    # on the way a sum of small parts may go further than the whole
+    size = max(abs(source.low), abs(source.high))
+    narrow = left < 29 and 2 * int(np.abs(weights).sum(axis=1).max()) * size << left <= high
+
+    entry = "row[j]", "u[j]"
+    dense = _is_dense(writer, weights)
+    if not dense:
+        entry = "weights[k]", "u[columns[k]]"
+    kind = "int32_t" if narrow else "int64_t" if writer.counts else "uint32_t"
+    a, b = entry if kind == "int32_t" else (f"({kind}){v}" for v in entry)
+    text = filled(
+        _DENSE if dense else _COMPRESSED,
+        {
+            "rows": rows,
+            "columns": columns,
+            "kind": source.kind,
+            "sum": kind,
+            "product": f"{a} * {b}",
+            "places": _unsigned(columns - 1),
+            "ends": _unsigned(int(np.count_nonzero(weights))),
+            "finish": _finish(kind, left),
+        },
+    )
+    out = writer.buffer("int32_t", rows)
+    arguments = [writer.constant(right, "shifts", "uint8_t"), source.place, out.place]
+    if dense:
+        arguments.insert(0, writer.constant(weights, "weights", "int8_t"))
+    else:
+        at, columns_of = np.nonzero(weights)
+        ends = np.cumsum(np.bincount(at, minlength=rows))
+        arguments[:0] = [
+            writer.constant(weights[at, columns_of], "weights", "int8_t"),
+            writer.constant(columns_of, "columns", _unsigned(columns - 1)),
+            writer.constant(ends, "ends", _unsigned(int(ends[-1]))),
+        ]
+    name = writer.function("dense" if dense else "compressed", text)
+    writer.call(name, *arguments, stage=stage)
+    if fits:
+        out.low = min((2 * v << left) >> int(r) for v, r in zip(least, right, strict=True))
+        out.high = max((2 * v << left) >> int(r) for v, r in zip(most, right, strict=True))
+    else:
+        out.low, out.high = low >> int(right.min()), high >> int(right.min())
+    return out
+
+
+def _is_dense(writer: Writer, weights: np.ndarray) -> bool:
+    if writer.compressed is None:
+        return matrix_nbytes(weights) == weights.size
+    return np.count_nonzero(weights) > writer.compressed * weights.size
+
+
+def _finish(kind: str, left: int) -> str:
+    """What becomes of a row's sum: times 2, to the left, each time in 32 bits, to the right."""
+    if kind == "int32_t":
+        return f"        sums[i] = (sum * {literal(2 << left)}) >> shifts[i];"
+    if kind == "uint32_t":
+        raised = "(int32_t)0" if left + 1 >= SYNAPSE_BITS else f"(int32_t)(sum << {left + 1})"
+        return f"        sums[i] = {raised} >> shifts[i];"
+    lines = ["sum *= 2;"]
+    for factor in (0, left):
+        if factor:
+            lines.append(f"sum *= INT64_C({1 << factor});")
+        if factor or not lines[1:]:
+            lines += [
+                counted("sum", "int64_t", SYNAPSE_BITS, "synapse"),
+                "sum = ssm_wrapped64(sum, 32);",
+            ]
+    lines.append("sums[i] = (int32_t)sum >> shifts[i];")
+    return "\n".join(f"        {line}" for line in lines)
+
+
+def _unsigned(most: int) -> str:
+    return next(f"uint{bits}_t" for bits in (8, 16, 32) if most < 1 << bits)
