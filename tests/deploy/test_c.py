@@ -65,7 +65,7 @@ def chain(rules: Arithmetic, readout: Readout = Readout.MEAN_OVER_TIME) -> Fixed
         FixedLinear(rng.integers(-128, 128, (3, 2)), 0, 1),
         FixedS4D(a, b, c_, 12, 3),
         ReLU(),
-        FixedLinear(rng.integers(-128, 128, (2, 3)), 0, -10, rng.integers(-9, 9, 2)),
+        FixedLinear(rng.integers(-128, 128, (2, 3)), 0, 1, rng.integers(-9, 9, 2)),
     )
     return FixedNetwork(layers, readout, 0, 16, rules)
 
