@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from lava_ssm import files
 from lava_ssm.cli import placement
-from lava_ssm.cli.errors import check_folder
 
 Folder = Annotated[Path, typer.Option("--out", help="Folder to write into.")]
 Tokens = Annotated[
@@ -29,7 +29,7 @@ def deploy_network(
     tokens: Tokens = None,
 ) -> None:
     """Write a fixed network as a program that computes the same integers, with test vectors."""
-    check_folder(out, "--out")
+    files.check_folder(out, "--out")
     net = placement.read(network)
     given = None if tokens is None else placement.read_tokens(tokens)
 
@@ -47,7 +47,7 @@ def write_vectors(
     seed: Annotated[int, typer.Option(min=0, help="Of random tokens.")] = 0,
 ) -> None:
     """Write every integer of a run, population by population, as .npz and as text."""
-    check_folder(out, "--out")
+    files.check_folder(out, "--out")
     net = placement.read(network)
     given = None if tokens is None else placement.read_tokens(tokens)
 
