@@ -104,7 +104,7 @@ class Writer:
 
     def constant(self, values: IntArray, name: str, kind: str | None = None) -> str:
         """Add an array of constants in its own width; gives its name. Equal ones are one."""
-        flat = np.ravel(values)
+        flat = np.ravel(values) if values.size else np.zeros(1, np.int64)  # C has none of size 0
         kind = kind or storage(int(flat.min(initial=0)), int(flat.max(initial=0)))
         key = kind, flat.astype(np.int64).tobytes()
         if key not in self._names:

@@ -57,6 +57,12 @@ def test_many_random_networks(seed: int, tmp_path: Path) -> None:
     check(seed, tmp_path, 8, overflows=seed % 3 == 0, sane=seed % 5 == 0)
 
 
+def test_a_matrix_of_zeros_has_a_form(tmp_path: Path) -> None:
+    net = FixedNetwork((FixedLinear(np.zeros((3, 40), int), 7, 8, [1, -2, 3]),), input_exponent=8)
+    program = built(c(net, compressed=1), tmp_path)
+    assert run([str(program)], np.full((1, 40), 7), 3) == (0, [[1, -2, 3]])
+
+
 def chain(rules: Arithmetic, readout: Readout = Readout.MEAN_OVER_TIME) -> FixedNetwork:
     """A network in which everything overflows: large b and c, no shift of the sums."""
     rng = np.random.default_rng(0)
