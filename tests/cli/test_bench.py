@@ -38,6 +38,13 @@ def output(network: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str
     return result.output, folder
 
 
+@pytest.fixture
+def without_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the figures out, which take most of the time: others look at them."""
+    for name in ("draw_bars", "draw_products"):
+        monkeypatch.setattr(figures, name, lambda *_: None)
+
+
 def table(folder: Path) -> dict[str, Any]:
     report = json.loads((folder / "tiny.json").read_text())
     assert "cores" in report["machine"]["processor"]
@@ -85,6 +92,7 @@ def test_a_sample_that_is_drawn_overflows_nothing_and_nothing_is_said(
     assert result.stderr == "seen\n"
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_tokens_that_overflow_are_told_in_one_line(
     network: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -120,6 +128,7 @@ def test_the_legend_names_what_is_drawn(tmp_path: Path, monkeypatch: pytest.Monk
     ]
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_an_s5_stands_beside_its_paper(tmp_path: Path) -> None:
     random_fixed_s5_network(np.random.default_rng(0)).save(tmp_path / "tiny.safetensors")
     options = ["--n-tokens", "6", "--published", "S5", "--output", str(tmp_path)]
@@ -148,6 +157,7 @@ def test_the_figures_are_written(output: tuple[str, Path]) -> None:
     assert not list(output[1].glob(".*"))
 
 
+@pytest.mark.usefixtures("without_figures")
 def test_tokens_of_a_file_are_taken(network: Path, tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.zeros((7, 2)))
     options = ["--tokens", str(tmp_path / "x.npy"), "--output", str(tmp_path)]
