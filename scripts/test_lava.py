@@ -56,13 +56,16 @@ def lava_tests() -> Path:
 def run_folder(copy: Path, folder: str, mode: str) -> dict[str, str]:
     """Run the tests of a folder; return what became of each.
 
-    Some tests race with the threads of their own channels: what failed is run a second time.
+    Some tests race with the threads of their own channels, on a busy machine one time in four, on
+    plain Lava too: what failed and is not expected to is run up to three times more.
     """
     outcomes = run_tests(copy, [f"tests/lava/{folder}"], mode)
-    failed = [name for name, ended in outcomes.items() if ended not in ("passed", "skipped")]
-    if failed and "hung" not in outcomes.values():
-        again = run_tests(copy, [node(name) for name in failed], mode)
-        outcomes |= {name: "passed" for name, ended in again.items() if ended == "passed"}
+    for _ in range(3):
+        failed = [name for name, ended in outcomes.items() if ended not in ("passed", "skipped")]
+        failed = [name for name in failed if name not in EXPECTED]
+        if not failed or "hung" in outcomes.values():
+            break
+        outcomes |= run_tests(copy, [node(name) for name in failed], mode)
     return outcomes
 
 

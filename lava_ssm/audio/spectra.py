@@ -60,10 +60,10 @@ class Synthesis:
 
     def step(self, spectrum: ArrayLike) -> RealArray:
         """Take the next spectrum (257,) and give the 128 samples that are complete with it."""
-        given = complexes(spectrum, "spectrum")
-        if given.shape != (BINS,):
-            raise ValueError(f"spectrum must have shape ({BINS},), got {given.shape}")
-        self._sum += 2 / 3 * WINDOW * np.fft.irfft(given, FRAME)
+        bins = complexes(spectrum, "spectrum")
+        if bins.shape != (BINS,):
+            raise ValueError(f"spectrum must have shape ({BINS},), got {bins.shape}")
+        self._sum += 2 / 3 * WINDOW * np.fft.irfft(bins, FRAME)
         ready = self._sum[:HOP]
         self._sum = np.concatenate([self._sum[HOP:], np.zeros(HOP)])
         return ready

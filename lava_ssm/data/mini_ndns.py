@@ -175,28 +175,28 @@ def make_mini_ndns(
     target = Path(folder) / "mini-ndns"
     if target.exists():
         raise FileExistsError(f"{str(target)!r} is there already; remove it to make it anew")
-    given = None if packages is None else _archives(Path(packages))
+    local = None if packages is None else _archives(Path(packages))
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".mini-ndns.") as temporary:
         work = Path(temporary)
-        archives = _fetched(work / "packages", progress) if given is None else given
+        archives = _fetched(work / "packages", progress) if local is None else local
         unpacked = work / "unpacked"
         for i, archive in enumerate(archives):
             progress("unpacking packages", i, len(archives))
             _command("dpkg-deb", "-x", str(archive), str(unpacked))
         for bundle in unpacked.rglob("*.pk3"):
             _unzip(bundle)
-        found = sorted(str(p.relative_to(unpacked)) for p in unpacked.rglob("*") if p.is_file())
-        speech, noise = _split(found, recipe.seed)
+        paths = sorted(str(p.relative_to(unpacked)) for p in unpacked.rglob("*") if p.is_file())
+        speech, noise = _split(paths, recipe.seed)
         made = work / "mini-ndns"
         for k, part in enumerate(PARTS):
             rng = np.random.default_rng([recipe.seed, k])
             voices = {
                 name: [
                     _without_rumble(utterance)
-                    for utterance in _decoded(unpacked, paths, f"{part}: reading {name}", progress)
+                    for utterance in _decoded(unpacked, own, f"{part}: reading {name}", progress)
                 ]
-                for name, paths in speech[part].items()
+                for name, own in speech[part].items()
             }
             for name, utterances in voices.items():
                 if not utterances:
@@ -237,13 +237,13 @@ def _fetched(folder: Path, progress: Progress) -> list[Path]:
 
 
 def _archives(folder: Path) -> list[Path]:
-    found = []
+    archives = []
     for name in (*SPEECH_PACKAGES, *NOISE_PACKAGES):
         matching = sorted(path for path in folder.glob(f"{name}_*.deb") if path.is_file())
         if not matching:
             raise RuntimeError(f"packages: no {name}_*.deb in {str(folder)!r}")
-        found.append(matching[-1])
-    return found
+        archives.append(matching[-1])
+    return archives
 
 
 def _command(*command: str, folder: Path | None = None) -> None:
@@ -305,10 +305,10 @@ def _decode(path: Path) -> Samples:
         samples = np.asarray(G722(SAMPLE_RATE, 64000).decode(path.read_bytes()))
         return (samples / 2**15).astype(np.float32)
     try:
-        given, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        channels, rate = soundfile.read(path, dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
         raise RuntimeError(f"packages: {path.name} is damaged: {error}") from error
-    mono = given.mean(axis=1)
+    mono = channels.mean(axis=1)
     common = gcd(rate, SAMPLE_RATE)
     from scipy.signal import resample_poly
 

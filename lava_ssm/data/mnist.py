@@ -79,20 +79,20 @@ def _idx(where: Path, name: str, item: tuple[int, ...]) -> NDArray[np.uint8]:
     raise not_found(f"MNIST ({name})", where, _HOW)
 
 
-def _content(file: IO[bytes], found: Path, item: tuple[int, ...]) -> bytes:
+def _content(file: IO[bytes], path: Path, item: tuple[int, ...]) -> bytes:
     """Bytes of an IDX file: as many as its header tells of, which are not more than it can be."""
     header = file.read(8 + 4 * len(item))
     wanted = struct.pack(">I", 0x0801 + len(item)), struct.pack(f">{len(item)}I", *item)
     if len(header) < 8 or (header[:4], header[8:]) != wanted:
         raise DataDamagedError(
-            f"{found}: its header must be that of an IDX file of {math.prod(item)} bytes an item, "
+            f"{path}: its header must be that of an IDX file of {math.prod(item)} bytes an item, "
             f"got {header.hex(' ', 4)}"
         )
     items = int.from_bytes(header[4:8], "big")
     if items > _MOST_ITEMS:
-        raise DataDamagedError(f"{found}: its header tells of {items} items, MNIST has fewer")
+        raise DataDamagedError(f"{path}: its header tells of {items} items, MNIST has fewer")
     rest = file.read(items * math.prod(item) + 1)  # one more would show that there is more
     if len(rest) != items * math.prod(item):
         more = "more" if len(rest) > items * math.prod(item) else "fewer"
-        raise DataDamagedError(f"{found}: holds {more} bytes than the {items} items of its header")
+        raise DataDamagedError(f"{path}: holds {more} bytes than the {items} items of its header")
     return header + rest

@@ -100,25 +100,25 @@ def ndns(part: str | PathLike[str]) -> tuple[Clip, ...]:
 
 def _by_number(folder: Path) -> dict[int, Path]:
     """Sound files of a folder by their number; hidden ones are left out."""
-    found: dict[int, Path] = {}
+    paths: dict[int, Path] = {}
     for path in sorted(folder.iterdir()):
         number = _NUMBER.search(path.name)
         if number is None or path.name.startswith(".") or not path.is_file():
             continue
-        if int(number[1]) in found:
+        if int(number[1]) in paths:
             raise DataDamagedError(
-                f"two files have the number {int(number[1])}: {str(found[int(number[1])])!r} and "
+                f"two files have the number {int(number[1])}: {str(paths[int(number[1])])!r} and "
                 f"{str(path)!r}"
             )
-        found[int(number[1])] = path
-    return found
+        paths[int(number[1])] = path
+    return paths
 
 
 def _snr(name: str) -> int | None:
     """The last field `snr<number>` of what stands before the level and the number."""
     before = _LEVEL.sub("", _NUMBER.sub("", name))
-    found = _SNR.findall(before)
-    return int(found[-1]) if found else None
+    ratios = _SNR.findall(before)
+    return int(ratios[-1]) if ratios else None
 
 
 def stacked(clips: tuple[Clip, ...]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -31,9 +31,9 @@ def not_found(what: str, where: Path, how: str) -> DataNotFoundError:
 
 def check(values: bytes, sha256: str, name: str) -> None:
     """Refuse bytes whose SHA-256 is not the one that they are known by."""
-    found = hashlib.sha256(values).hexdigest()
-    if found != sha256:
+    digest = hashlib.sha256(values).hexdigest()
+    if digest != sha256:
         raise DataDamagedError(
-            f"{name}: the SHA-256 of the content must be {sha256}, got {found}: damaged, cut "
+            f"{name}: the SHA-256 of the content must be {sha256}, got {digest}: damaged, cut "
             "short, or another data set; get it anew"
         )

@@ -343,9 +343,9 @@ def validate(
     ValueError
         Not one deployment of each paper.
     """
-    given = (ns4d_deployment(), s5_deployment()) if deployments is None else deployments
-    by_paper = {d.paper: d for d in given}
-    if set(by_paper) != set(PAPERS) or len(given) != len(PAPERS):
+    both = (ns4d_deployment(), s5_deployment()) if deployments is None else deployments
+    by_paper = {d.paper: d for d in both}
+    if set(by_paper) != set(PAPERS) or len(both) != len(PAPERS):
         raise ValueError(f"deployments must be one of each of {PAPERS}")
     but_energy = tuple(q for q in QUANTITIES if (q.schedule, q.what) != ("pipelined", "energy"))
     fits: dict[str, tuple[Paper | None, tuple[Quantity, ...]]] = {

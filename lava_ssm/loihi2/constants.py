@@ -99,8 +99,8 @@ class Constants:
     def passes(self, kind: Neuron) -> Constant:
         """Microcode passes of an update of one such neuron."""
         name = kind.name.lower()
-        found: Constant = getattr(self, f"passes_{name}")
-        return found
+        passes: Constant = getattr(self, f"passes_{name}")
+        return passes
 
     def fitted(self, values: Mapping[str, float]) -> "Constants":
         """Set values, as `with_values`, and mark them as fitted."""

@@ -28,19 +28,19 @@ def shape_of(shape: tuple[int, ...], name: str = "shape") -> tuple[int, ...]:
     return tuple(int(n) for n in shape)
 
 
-def shifts(given: ArrayLike, shape: tuple[int, ...], name: str = "shift") -> IntArray:
+def shifts(values: ArrayLike, shape: tuple[int, ...], name: str = "shift") -> IntArray:
     """Give the shift of a population's input: one integer or one a neuron, at least 0."""
-    amount = integers(given, name)
+    amount = integers(values, name)
     if amount.shape not in ((), shape) or (amount < 0).any():
         raise ValueError(
-            f"{name} must be an integer of at least 0, or have shape {shape}; got {shown(given)}"
+            f"{name} must be an integer of at least 0, or have shape {shape}; got {shown(values)}"
         )
     return amount
 
 
-def run_config(given: object) -> None:
+def run_config(run_cfg: object) -> None:
     """Raise a TypeError for what is no run configuration of Lava."""
-    instance(given, RunConfig, "run_cfg", "a run configuration, such as Loihi2SimCfg")
-    tag = getattr(given, "select_tag", None)
+    instance(run_cfg, RunConfig, "run_cfg", "a run configuration, such as Loihi2SimCfg")
+    tag = getattr(run_cfg, "select_tag", None)
     if tag is not None and not isinstance(tag, str | np.str_):
         raise TypeError(f"select_tag must be a text, got {shown(tag)}")

@@ -32,8 +32,8 @@ def S5(layer: Layer, **given: object) -> States:
     return _states(layer, Recurrence, "an S5 or a FixedS5", given)
 
 
-def _states(layer: Layer, operation: type, wanted: str, given: dict[str, object]) -> States:
+def _states(layer: Layer, operation: type, wanted: str, params: dict[str, object]) -> States:
     neurons = layer.lowered()[0].neurons if isinstance(layer, FixedLayer | FloatLayer) else None
     if not isinstance(neurons, operation):
         raise TypeError(f"layer must be {wanted}, got {type(layer).__name__}")
-    return States(neurons, FIXED if isinstance(layer, FixedLayer) else FLOATING, **given)  # type: ignore[arg-type]
+    return States(neurons, FIXED if isinstance(layer, FixedLayer) else FLOATING, **params)  # type: ignore[arg-type]

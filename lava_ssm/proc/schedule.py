@@ -18,8 +18,8 @@ def period_of(schedule: ScheduleName | None, period: int | None, latency: int) -
     if schedule is None:
         return 1 if period is None else period
     if period is not None:
-        given = f"{shown(schedule)} and {shown(period)}"
-        raise ValueError(f"schedule, period: give one of them, got {given}")
+        both = f"{shown(schedule)} and {shown(period)}"
+        raise ValueError(f"schedule, period: give one of them, got {both}")
     if not isinstance(schedule, str) or schedule not in ("pipelined", "fall_through"):
         raise ValueError(f"schedule must be 'pipelined' or 'fall_through', got {shown(schedule)}")
     return 1 if schedule == "pipelined" else latency + 1

@@ -192,10 +192,10 @@ class Execution:
 
     def take_stop(self) -> bool:
         """Return whether a model asked to stop the graph, and forget its wishes."""
-        asked = any(domain.stop for domain in self.domains)
+        stops = any(domain.stop for domain in self.domains)
         for domain in self.domains:
             domain.pause = domain.stop = False
-        return asked
+        return stops
 
     def _step(self) -> None:
         self._run_phases([SPIKING] * len(self.domains))

@@ -34,11 +34,11 @@ def _layout_is_known() -> bool:
         return False
     saved = np.random.get_state()  # noqa: NPY002
     try:
-        known = ("MT19937", np.arange(_KEYS, dtype=np.uint32), 17, 1, 0.625)
-        np.random.set_state(known)  # noqa: NPY002
+        state = ("MT19937", np.arange(_KEYS, dtype=np.uint32), 17, 1, 0.625)
+        np.random.set_state(state)  # noqa: NPY002
         raw = _RawState()
-        seen = (raw.position.value, raw.word.value, raw.has_spare.value, raw.spare.value)
-        return seen == (17, 1, 1, 0.625)
+        read = (raw.position.value, raw.word.value, raw.has_spare.value, raw.spare.value)
+        return read == (17, 1, 1, 0.625)
     finally:
         np.random.set_state(saved)  # noqa: NPY002
 

@@ -23,11 +23,11 @@ LAVA_VERSION = "0.10.0"
 
 def _check_version() -> None:
     with needed("lava"):
-        found = importlib.metadata.version("lava-nc")
-    if found != LAVA_VERSION:
+        version = importlib.metadata.version("lava-nc")
+    if version != LAVA_VERSION:
         raise ImportError(
             f"lava_ssm.runtime builds on private parts of lava-nc {LAVA_VERSION} and refuses "
-            f"lava-nc {found}: {command('lava')}"
+            f"lava-nc {version}: {command('lava')}"
         )
 
 

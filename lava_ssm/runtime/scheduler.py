@@ -121,9 +121,9 @@ class Scheduler:
         waiting = next((one for one in self._waiting if one.port.ready()), None)
         if waiting is None:
             busy = {one.task for one in self._waiting}
-            asked = [turn for requested, turn in answers if requested() and turn[0] not in busy]
-            if asked:
-                self._turns = iter(asked)
+            requests = [turn for requested, turn in answers if requested() and turn[0] not in busy]
+            if requests:
+                self._turns = iter(requests)
                 return self._worker()
             if not self._waiting:
                 return None

@@ -79,8 +79,8 @@ def own_sparse_vars(builder: PyProcessBuilder, model: AbstractPyProcessModel) ->
     for name, initial in builder.vars.items():
         if not declared_sparse(builder, name):
             continue
-        given, declared = getattr(model, name), np.dtype(getattr(builder.proc_model, name).d_type)
-        matrix = csr_matrix(given if issparse(given) else np.full(initial.shape, given), copy=True)
+        value, declared = getattr(model, name), np.dtype(getattr(builder.proc_model, name).d_type)
+        matrix = csr_matrix(value if issparse(value) else np.full(initial.shape, value), copy=True)
         refuse_complex(matrix, name)
         wide = np.promote_types(matrix.dtype, declared)
         setattr(model, name, matrix.astype(wide) if wide.kind == declared.kind else matrix)
@@ -246,9 +246,9 @@ def _sparse(value: object, var: Declared) -> Values:
     matrix = matrix.tocoo()
     have = rows.astype(np.int64) * var.shape[1] + columns
     places = matrix.row.astype(np.int64) * var.shape[1] + matrix.col
-    known = np.isin(places, have)
-    if not known.all():
-        where = int(matrix.row[~known][0]), int(matrix.col[~known][0])
+    is_there = np.isin(places, have)
+    if not is_there.all():
+        where = int(matrix.row[~is_there][0]), int(matrix.col[~is_there][0])
         raise ValueError(
             f"Var '{var.name}' is sparse and has no element at {where}: elements that were not "
             "there at the beginning cannot be set"

@@ -66,11 +66,11 @@ class Sink(AbstractProcess):
             The graph is running, or was stopped.
         """
         n = int(var_value(self.count)[0])
-        taken = np.moveaxis(var_value(self.data)[:n], 0, -2)
+        outputs = np.moveaxis(var_value(self.data)[:n], 0, -2)
         if n:
             with contextlib.suppress(GraphStopped):  # of a graph that failed: can be taken again
                 self.count.set(np.zeros(1))
-        return taken.astype(np.int64) if self._is_fixed else taken
+        return outputs.astype(np.int64) if self._is_fixed else outputs
 
 
 class AbstractSinkModel(PyLoihiProcessModel):

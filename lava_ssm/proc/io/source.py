@@ -140,27 +140,27 @@ def source(
     return Source(tokens, shape, schedule, drain)
 
 
-def _tokens(given: np.ndarray, net: AbstractNetwork) -> np.ndarray:
+def _tokens(tokens: np.ndarray, net: AbstractNetwork) -> np.ndarray:
     """Bring whole sequences to (tokens, *shape of a token)."""
     width, batch = net.network.d_input, net.a_in.shape[:-1]
     if batch:
-        if given.ndim != 3 or given.shape[0] != batch[0] or 0 in given.shape:
+        if tokens.ndim != 3 or tokens.shape[0] != batch[0] or 0 in tokens.shape:
             raise ValueError(
                 f"x must have shape ({batch[0]}, time, {width}), batch_size first; "
-                f"got shape {given.shape}"
+                f"got shape {tokens.shape}"
             )
-        return np.moveaxis(given, 1, 0)
-    if given.ndim not in (2, 3) or 0 in given.shape:
+        return np.moveaxis(tokens, 1, 0)
+    if tokens.ndim not in (2, 3) or 0 in tokens.shape:
         raise ValueError(
             f"x must have shape (time, {width}) or (samples, time, {width}), "
-            f"got shape {given.shape}"
+            f"got shape {tokens.shape}"
         )
-    if given.ndim == 3 and given.shape[0] > 1 and given.shape[1] != net.reset_every:
+    if tokens.ndim == 3 and tokens.shape[0] > 1 and tokens.shape[1] != net.reset_every:
         raise ValueError(
-            f"x: samples have {given.shape[1]} tokens, the graph starts a sample every "
+            f"x: samples have {tokens.shape[1]} tokens, the graph starts a sample every "
             f"{net.reset_every} tokens (reset_every)"
         )
-    return given.reshape(-1, width)
+    return tokens.reshape(-1, width)
 
 
 def _checked(
@@ -171,8 +171,8 @@ def _checked(
         mantissas = quick.mantissas(token) if quick else None
         if mantissas is None:
             name = f"token {i} of the source"
-            given = as_array(token, name)
-            if given.shape != shape:
-                raise ValueError(f"{name} must have shape {shape}, got shape {given.shape}")
-            mantissas = as_tokens(network, given, name)
+            array = as_array(token, name)
+            if array.shape != shape:
+                raise ValueError(f"{name} must have shape {shape}, got shape {array.shape}")
+            mantissas = as_tokens(network, array, name)
         yield mantissas

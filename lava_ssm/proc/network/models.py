@@ -174,18 +174,18 @@ class _Graph:
         self, name: str, source: InPort | OutPort, weights: np.ndarray, amount: int | IntArray
     ) -> tuple[OutPort, ArrayLike]:
         """Add a stock `Dense`, or `Sparse` where few weights are not zero."""
-        given: dict[str, object] = {}
+        options: dict[str, object] = {}
         rest: ArrayLike = 0
         if self.is_fixed:
             common, rest = split_shift(amount)
             weights = 2 * weights  # a mixed-sign weight is even: 2 m for the mantissa m
-            given = {"weight_exp": -common, "sign_mode": SignMode.MIXED}
+            options = {"weight_exp": -common, "sign_mode": SignMode.MIXED}
         if 0 < np.count_nonzero(weights) < _SPARSE * weights.size:
-            return self._add(name, Sparse, source, weights=csr_matrix(weights), **given), rest
-        return self._add(name, Dense, source, weights=weights, **given), rest
+            return self._add(name, Sparse, source, weights=csr_matrix(weights), **options), rest
+        return self._add(name, Dense, source, weights=weights, **options), rest
 
-    def _add(self, name: str, kind: type, source: InPort | OutPort, **given: object) -> OutPort:
-        synapse = kind(num_message_bits=24, name=f"{self.proc.name}.{name}", **given)
+    def _add(self, name: str, kind: type, source: InPort | OutPort, **options: object) -> OutPort:
+        synapse = kind(num_message_bits=24, name=f"{self.proc.name}.{name}", **options)
         self.parts[name] = synapse
         source.connect(synapse.in_ports.s_in)
         return synapse.out_ports.a_out

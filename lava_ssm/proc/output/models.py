@@ -44,16 +44,16 @@ class PyOutputModelFixed(AbstractOutputModel, AbstractFixedNeuronModel):
 
     def fire(self, a: np.ndarray) -> np.ndarray:
         """Take what a token's messages have summed to."""
-        given = self.proc_params
-        rules = given["arithmetic"]
-        s = shift(a.astype(np.int64), given["shift"], Rounding.FLOOR)
+        params = self.proc_params
+        rules = params["arithmetic"]
+        s = shift(a.astype(np.int64), params["shift"], Rounding.FLOOR)
         u = self.u.astype(np.int64)
-        if given["u_shift"].any():
-            u = shift(u, given["u_shift"], Rounding.FLOOR)
-        y = fixed.output(given["neurons"], rules, s, u)
-        y = fixed.residual(y, self.r.astype(np.int64), given["residual_shift"])
-        y = fixed.message(y, given["activation"], rules, self.tally)
-        if given["sums"]:
+        if params["u_shift"].any():
+            u = shift(u, params["u_shift"], Rounding.FLOOR)
+        y = fixed.output(params["neurons"], rules, s, u)
+        y = fixed.residual(y, self.r.astype(np.int64), params["residual_shift"])
+        y = fixed.message(y, params["activation"], rules, self.tally)
+        if params["sums"]:
             y = fixed.running_sum(self.total.astype(np.int64), y, rules, self.tally)
             self.total[:] = y
         return y.astype(np.int32)
@@ -71,10 +71,10 @@ class PyOutputModelFloat(AbstractOutputModel, AbstractFloatNeuronModel):
 
     def fire(self, a: np.ndarray) -> np.ndarray:
         """Take what a token's messages have summed to."""
-        given = self.proc_params
-        y = floating.output(given["neurons"], None, a, self.u) + self.r
-        y = floating.message(y, given["activation"], None, None)
-        if given["sums"]:
+        params = self.proc_params
+        y = floating.output(params["neurons"], None, a, self.u) + self.r
+        y = floating.message(y, params["activation"], None, None)
+        if params["sums"]:
             self.total[:] = self.total + y
             return self.total / self.of_sample
         return y

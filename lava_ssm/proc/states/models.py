@@ -39,8 +39,8 @@ class PyStatesModelFixed(AbstractStatesModel, AbstractFixedNeuronModel):
 
     def __init__(self, proc_params: ProcessParameters) -> None:
         super().__init__(proc_params)
-        given = (proc_params[name] for name in ("neurons", "arithmetic", "shift"))
-        self.neurons = StateNeurons(*given)
+        params = (proc_params[name] for name in ("neurons", "arithmetic", "shift"))
+        self.neurons = StateNeurons(*params)
 
     def fire(self, u: np.ndarray) -> np.ndarray:
         """One step of the recurrence."""
