@@ -2,12 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from rich.console import Console
 from rich.table import Table
 
 from lava_ssm import engine
@@ -18,6 +16,7 @@ from lava_ssm.compress.shares import values_of
 from lava_ssm.extras import needed
 from lava_ssm.network import FixedLayer, FixedNetwork, FloatLayer, Network, Readout
 from lava_ssm.numerics import SYNAPSE_BITS, dequantize, word_range
+from lava_ssm.tables import Tabular, empty_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -53,16 +52,14 @@ class TensorReport:
 
 
 @dataclass(frozen=True)
-class Report:
+class Report(Tabular):
     """Every tensor of a network, in the order in which a token meets them; prints as a table."""
 
     tensors: tuple[TensorReport, ...]
 
     def __rich__(self) -> Table:
-        table = Table(title="Quantisation", title_justify="left")
-        table.add_column("tensor")
-        for heading in ("bits", "exponent", "range used", "SQNR (dB)", "overflows"):
-            table.add_column(heading, justify="right")
+        numbers = ("bits", "exponent", "range used", "SQNR (dB)", "overflows")
+        table = empty_table("Quantisation", {"tensor": False, **dict.fromkeys(numbers, True)})
         for t in self.tensors:
             low, high = t.exponent
             exponent = str(low) if low == high else f"{low} to {high}"
@@ -99,11 +96,6 @@ class Report:
             axes.grid(axis="x", color="0.92")
             axes.set_axisbelow(True)
         return figure
-
-    def __str__(self) -> str:
-        text = StringIO()
-        Console(file=text, width=100, force_jupyter=False, color_system=None).print(self)
-        return text.getvalue()
 
 
 def report(network: Network, fixed: FixedNetwork, x: ArrayLike) -> Report:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Lock, get_ident
 from types import FrameType
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 from weakref import WeakSet
 
 import numpy as np
@@ -22,6 +22,10 @@ from lava_ssm.engine.states import checked_state
 from lava_ssm.engine.tokens import tokens_of
 from lava_ssm.network import FixedNetwork, Network, Readout, check_network
 from lava_ssm.numerics import as_array, check_memory, integer, is_integer, shown
+from lava_ssm.tables import Tabular
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 Backend: TypeAlias = Literal["compiled", "reference"]
 T = TypeVar("T")
@@ -33,7 +37,7 @@ _MOST_DIMENSIONS = 28
 """Of a batch: NumPy's arrays have 32, those of states up to three more than the batch."""
 
 
-class Stream:
+class Stream(Tabular):
     """A network running on tokens as they come.
 
     However a sequence is cut into pieces, the outputs are the same (the same integers, of a fixed
@@ -152,6 +156,12 @@ class Stream:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._prepare()
+
+    def __rich__(self) -> "Table":
+        batch = f" side by side {self.batch}" if self.batch else ""
+        tokens = f"{self.n_tokens:,} token{'s' * (self.n_tokens != 1)} so far"
+        title = f"Stream{batch} of a {type(self.network).__name__}, {tokens}"
+        return self.network.as_table(title)
 
     def reset(self) -> None:
         """Begin a new sample: the state is zero again. Overflows stay counted."""

@@ -231,26 +231,23 @@ def _filtered(call: Call, x: Signal, other: Any) -> Signal:
         raise ExchangeError(f"{call.origin}: a product of spectra that is no convolution over time")
     kernel = np.fft.irfft(_array(other).reshape(-1, other.shape[-1]))  # (channels, 2 time)
     n = kernel.shape[-1] // 2
-    module, layer = _system_of(call, kernel[:, :n])
-    origin = call.origin if module is None else f"{call.origin}, {module}"
-    return replace(x, node=applied(x.node, layer, origin))
+    return replace(x, node=applied(x.node, _system_of(call, kernel[:, :n]), call.origin))
 
 
-def _system_of(call: Call, kernel: RealArray) -> tuple[str | None, network.FloatLayer]:
-    """Give the module, and its system, whose answer to an impulse is this kernel."""
+def _system_of(call: Call, kernel: RealArray) -> network.S4D:
+    """Give the system, of the model's modules, whose answer to an impulse is this kernel."""
     known = [
-        (module, layer)
-        for module, layers in call.tracer.kernels
-        for layer in layers
+        layer
+        for layer in call.tracer.kernels
         if isinstance(layer, network.S4D) and layer.d_model == len(kernel)
     ]
-    for module, layer in known:
+    for layer in known:
         impulse = np.zeros((kernel.shape[-1], layer.d_model))
         impulse[0] = 1
         plain = network.S4D(layer.a, layer.b, layer.c)  # a kernel has no direct path
         made = network.Network((plain,)).run(impulse).T
         if np.abs(made - kernel).max() <= 1e-4 * np.abs(kernel).max():
-            return type(module).__name__, plain
+            return plain
     raise ExchangeError(
         f"{call.origin}: a convolution whose kernel is no known system's; known are those of "
         f"parameters log_dt, log_A_real, A_imag, C ({len(known)} in the model). Export the layer "

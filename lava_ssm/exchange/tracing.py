@@ -142,9 +142,10 @@ class Tracer(TorchFunctionMode):
         self._modules: list[nn.Module] = []
         self._inside = 0  # how many of these modules are taken as one, without a look inside
         self.kernels = [
-            (module, list(_alternatives(module, path or type(module).__name__)))
+            layer
             for module, path in self._paths.items()
             if not _is_whole(module)
+            for layer in _alternatives(module, path or type(module).__name__)
         ]
 
     def input(self, x: Tensor, axes: tuple[Axis, ...]) -> None:

@@ -6,11 +6,9 @@ each paper alone and predicts the other; nothing is ever fitted to all rows.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from io import StringIO
 from typing import Literal
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 from lava_ssm.loihi2.constants import CONSTANTS, Constants
@@ -29,6 +27,7 @@ from lava_ssm.loihi2.published import (
     s5,
     s5_of_scale,
 )
+from lava_ssm.tables import as_text
 
 FITTED = (
     "passes_complex_state",
@@ -300,11 +299,7 @@ class Validation:
         return table
 
     def __str__(self) -> str:
-        text = StringIO()
-        console = Console(file=text, width=160, force_jupyter=False, color_system=None)
-        console.print(self.table())
-        console.print(self.constants_table())
-        return text.getvalue()
+        return as_text(self.table(), self.constants_table(), width=160)
 
 
 def implied_static_power(paper: Paper) -> float:

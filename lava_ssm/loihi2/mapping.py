@@ -3,13 +3,9 @@
 from collections import Counter
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass
-from io import StringIO
 from typing import Literal
 
-from rich import box
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from lava_ssm.loihi2.describe import describe
 from lava_ssm.loihi2.description import Description, Population
@@ -18,6 +14,7 @@ from lava_ssm.loihi2.part import Tables, tables
 from lava_ssm.loihi2.system import SYSTEMS, System, find_system
 from lava_ssm.network import FixedNetwork, Network
 from lava_ssm.numerics import flag, integer, is_integer, shown
+from lava_ssm.tables import Tabular, empty_table
 
 Strategy = Literal["pack", "spread"]
 
@@ -38,7 +35,7 @@ class Core:
 
 
 @dataclass(frozen=True)
-class Mapping:
+class Mapping(Tabular):
     """A network on the cores of a system; prints as the table of a compiler.
 
     `strategy` says how, in words, with the numbers given; `cores` are those in use, in order.
@@ -112,21 +109,13 @@ class Mapping:
         }
 
     def __rich__(self) -> Table:
-        table = Table(
-            title=Text(  # a name is no markup
-                f"{self.description.name} on {self.system.name}: {self.n_cores} of "
-                f"{self.system.n_cores:,} cores, {self.strategy}",
-                "table.title",
-            ),
-            title_justify="left",
-            caption="model; shares are those of a population's fullest core",
-            box=box.SIMPLE,
-            pad_edge=False,
+        numbers = ("neurons", "AxonIn", "Neuron", "Synapse", "AxonMap", "Total", "cores")
+        table = empty_table(
+            f"{self.description.name} on {self.system.name}: {self.n_cores} of "
+            f"{self.system.n_cores:,} cores, {self.strategy}",
+            {"layer": False, **dict.fromkeys(numbers, True)},
+            "model; shares are those of a population's fullest core",
         )
-        table.add_column("layer", no_wrap=True)
-        headings = ("neurons", "AxonIn", "Neuron", "Synapse", "AxonMap", "Total", "cores")
-        for heading in headings:
-            table.add_column(heading, justify="right", no_wrap=True)
         before = None
         for row in self.rows():
             shares = ("axons", "neurons", "synapses", "axon_map", "total")
@@ -138,11 +127,6 @@ class Mapping:
             )
             before = row["layer"]
         return table
-
-    def __str__(self) -> str:
-        text = StringIO()
-        Console(file=text, width=140, force_jupyter=False, color_system=None).print(self)
-        return text.getvalue()
 
 
 def map(  # the verb of the field, called `ssm.loihi2.map`

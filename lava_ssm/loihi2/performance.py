@@ -1,13 +1,10 @@
 """A model of time and energy on Loihi 2. Whatever it gives is modelled, never measured."""
 
 from dataclasses import dataclass
-from io import StringIO
 from typing import Literal
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from lava_ssm.loihi2.constants import CONSTANTS, Constants
 from lava_ssm.loihi2.describe import describe
@@ -16,6 +13,7 @@ from lava_ssm.loihi2.mapping import Mapping, map
 from lava_ssm.loihi2.part import load
 from lava_ssm.network import FixedNetwork, Network
 from lava_ssm.numerics import integer, real_number
+from lava_ssm.tables import Tabular, empty_table
 
 Schedule = Literal["pipelined", "fall_through"]
 SCHEDULES: tuple[Schedule, ...] = ("fall_through", "pipelined")
@@ -65,7 +63,7 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Estimate(Tabular):
     """What the model says of a network on a chip; prints as a table.
 
     Parameters
@@ -211,15 +209,11 @@ class Estimate:
         }
 
     def __rich__(self) -> Table:
-        table = Table(
-            title=Text(  # a name is no markup
-                f"Model of {self.network}, {self.schedule.replace('_', '-')}", "table.title"
-            ),
-            title_justify="left",
-            caption="modelled, not measured; in brackets, what the constants' ranges leave",
+        table = empty_table(
+            f"Model of {self.network}, {self.schedule.replace('_', '-')}",
+            {"of a token": False, "model": True},
+            "modelled, not measured; in brackets, what the constants' ranges leave",
         )
-        table.add_column("of a token")
-        table.add_column("model", justify="right")
         rows = (
             ("mapping", f"{self.n_cores} cores, {self.n_chips} chip(s): {self.mapping}"),
             ("latency (us)", self.latency.scaled(1e6).text()),
@@ -237,11 +231,6 @@ class Estimate:
         for row in rows:
             table.add_row(*row)
         return table
-
-    def __str__(self) -> str:
-        text = StringIO()
-        Console(file=text, width=120, force_jupyter=False, color_system=None).print(self)
-        return text.getvalue()
 
 
 _ENDS: tuple[Literal["value", "low", "high"], ...] = ("value", "low", "high")

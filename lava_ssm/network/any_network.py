@@ -3,6 +3,7 @@
 Running a description is handed over to the engine, which alone can compute.
 """
 
+from collections.abc import Mapping
 from functools import cached_property
 from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
@@ -16,18 +17,23 @@ from lava_ssm.network.lowered import lowered
 from lava_ssm.network.population import Population
 from lava_ssm.network.readout import Readout
 from lava_ssm.network.stage import Stage
+from lava_ssm.network.summary import summary
 from lava_ssm.numerics import RealArray, integers, shown
+from lava_ssm.tables import Tabular
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from lava_ssm.engine import Backend, Stream
 
 A = TypeVar("A", bound=np.generic)
 
 
-class AnyNetwork(Description, Generic[A]):
+class AnyNetwork(Tabular, Description, Generic[A]):
     """A chain of layers with a readout, whatever its arithmetic."""
 
     readout: Readout
+    made_by: Mapping[str, str]
     sums: ClassVar[bool]
     """Whether a mean readout emits running sums: in integers."""
 
@@ -200,6 +206,32 @@ class AnyNetwork(Description, Generic[A]):
         if (counts < 1).any():
             raise ValueError(f"tokens must be integers of at least 1, got {shown(tokens)}")
         return values / counts[..., np.newaxis]
+
+    def summary(self) -> str:
+        """Say what the network is, a row a layer, with what follows each and what it was.
+
+        "channels" are those that enter and leave, "step" is the time step, from a token's entry,
+        at which the layer sends; of a fixed network, "exponent" is that of what it sends. Of a
+        network that `exchange` made, "was" says what a layer was in the other program and what was
+        folded into it.
+        """
+        return str(self)
+
+    def __rich__(self) -> "Table":
+        return self.as_table(type(self).__name__)
+
+    def as_table(self, title: str) -> "Table":
+        """Give the table of layers under a title, to which the network's own figures are added."""
+        title = (
+            f"{title}: {self.d_input} to {self.d_output} channels, "
+            f"{self.readout.name.lower().replace('_', ' ')}, {self.n_parameters:,} parameters"
+            f"{self._figures()}"
+        )
+        return summary(title, self.stages, self.lowered, self.exponents, self.made_by)
+
+    def _figures(self) -> str:
+        """Say what only one kind of network has."""
+        return ""
 
     def _values(self, outputs: ArrayLike) -> RealArray:
         raise NotImplementedError

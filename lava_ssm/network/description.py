@@ -27,6 +27,10 @@ def _equal(a: object, b: object) -> bool:
     return bool(a == b)
 
 
+def _shown(value: object) -> str:
+    return f"{value.dtype}{value.shape}" if isinstance(value, np.ndarray) else repr(value)
+
+
 class Description:
     """A frozen dataclass of arrays and numbers.
 
@@ -43,6 +47,16 @@ class Description:
         return all(
             _equal(getattr(self, f.name), getattr(other, f.name)) for f in fields(self) if f.compare
         )
+
+    def __init_subclass__(cls, **given: object) -> None:
+        super().__init_subclass__(**given)
+        if "__repr__" not in cls.__dict__:  # a dataclass makes one of its own, with all numbers
+            cls.__repr__ = cls.__repr__  # type: ignore[method-assign]
+
+    def __repr__(self) -> str:
+        values = ((f.name, getattr(self, f.name)) for f in fields(self))
+        shown = ", ".join(f"{name}={_shown(value)}" for name, value in values)
+        return f"{type(self).__name__}({shown})"
 
     def __reduce__(self) -> tuple[object, ...]:
         # copies and unpickled ones are made anew: checked, their arrays read-only

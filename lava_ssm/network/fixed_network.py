@@ -139,6 +139,11 @@ class FixedNetwork(AnyNetwork[np.int64]):
         assert self.input_bits is not None
         return Format(self.input_bits, self.input_exponent)
 
+    def _figures(self) -> str:
+        rules = self.arithmetic
+        words = f"{rules.message_bits}-bit messages, {rules.state_bits}-bit states"
+        return f", {self.nbytes:,} bytes; {words}"
+
     @property
     def nbytes(self) -> int:
         """Bytes of the mantissas: one a weight, two a parameter of 9 to 16 bits."""

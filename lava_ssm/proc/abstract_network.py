@@ -1,5 +1,7 @@
 """What both Processes of a network have in common: ports, schedule, tag."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from lava.magma.compiler.executable import Executable
 from lava.magma.core.process.ports.ports import InPort, OutPort
@@ -12,9 +14,13 @@ from lava_ssm.numerics import integer, reals
 from lava_ssm.proc import checks
 from lava_ssm.proc.neuron import FIXED, FLOATING
 from lava_ssm.proc.schedule import Schedule, ScheduleName, period_of
+from lava_ssm.tables import Tabular
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
-class AbstractNetwork(AbstractProcess):
+class AbstractNetwork(AbstractProcess, Tabular):
     """A network that takes tokens and gives outputs at the steps that its schedule names.
 
     Parameters as of `SSMNetwork`; `batch`: what shapes of `a_in` and `s_out` have before the width.
@@ -51,6 +57,14 @@ class AbstractNetwork(AbstractProcess):
         self.network = network
         self.a_in = InPort(shape=(*batch, network.d_input))
         self.s_out = OutPort(shape=(*batch, network.d_output))
+
+    def __rich__(self) -> "Table":
+        every = "" if self.reset_every is None else f", samples of {self.reset_every} tokens"
+        title = (
+            f"{type(self).__name__} {self.name!r} of a {type(self.network).__name__} ({self.tag}), "
+            f"a token every {self.period} steps, latency {self.latency}{every}"
+        )
+        return self.network.as_table(title)
 
     @property
     def tag(self) -> str:

@@ -1,6 +1,5 @@
 """Where the time of a graph goes: seconds for each Process."""
 
-import io
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -8,7 +7,6 @@ from typing import TYPE_CHECKING
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.run_conditions import RunSteps
 from lava.magma.core.run_configs import RunConfig
-from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 
 from lava_ssm.extras import needed
@@ -17,6 +15,7 @@ from lava_ssm.runtime.conditions import check_steps, ready
 from lava_ssm.runtime.scheduler import Scheduler
 from lava_ssm.runtime.selection import in_process
 from lava_ssm.runtime.single_process import SingleProcessRuntime
+from lava_ssm.tables import Tabular, empty_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,7 +38,7 @@ class ProcessTime:
 
 
 @dataclass(frozen=True)
-class Profile:
+class Profile(Tabular):
     """What `profile` measured. Prints as a table; in a notebook it shows as one."""
 
     n_steps: int
@@ -54,13 +53,12 @@ class Profile:
         """What is left of the run: the runtime itself."""
         return self.seconds - sum(process.seconds for process in self.processes)
 
-    def table(self) -> Table:
-        """Return the table that is printed."""
-        table = Table(title=f"{self.n_steps:,} time steps in {self.seconds:.3g} s")
-        for heading in ("Process", "class", "model"):
-            table.add_column(heading)
-        for heading in ("us a step", "share", "calls a step"):
-            table.add_column(heading, justify="right")
+    def __rich__(self) -> Table:
+        texts, numbers = ("Process", "class", "model"), ("us a step", "share", "calls a step")
+        table = empty_table(
+            f"{self.n_steps:,} time steps in {self.seconds:.3g} s",
+            {**dict.fromkeys(texts, False), **dict.fromkeys(numbers, True)},
+        )
         for one in self.processes:
             table.add_row(
                 one.process,
@@ -83,17 +81,6 @@ class Profile:
 
     def _per_step(self, seconds: float) -> str:
         return f"{1e6 * seconds / self.n_steps:.1f}"
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield self.table()
-
-    def __str__(self) -> str:
-        text = io.StringIO()
-        Console(file=text, width=120, force_jupyter=False, color_system=None).print(self.table())
-        return text.getvalue()
-
-    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
-        return {"text/plain": str(self)}
 
     def plot(self, axes: "Axes | None" = None) -> "Axes":
         """Draw microseconds a step as a bar for each Process; return the axes.

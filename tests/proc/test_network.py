@@ -334,3 +334,12 @@ def test_bad_schedules_and_counts_are_named(kind: type[ssm.proc.SSMNetwork]) -> 
         net.outputs(np.zeros((4, 10)), 3)
     with pytest.raises(ValueError, match=r"\(4, steps\)"):
         net.outputs(np.zeros((3, 50)), 3)
+
+
+@pytest.mark.parametrize("kind", [ssm.proc.SSMNetwork, ssm.proc.FusedSSMNetwork])
+def test_a_process_shows_its_layers_and_its_schedule(kind: type) -> None:
+    network = random_fixed_network(np.random.default_rng(0))
+    text = " ".join(repr(kind(network, period=3, name="mine")).split())
+    assert f"{kind.__name__} 'mine' of a FixedNetwork (fixed_pt), a token every 3 steps" in text
+    assert text.count("FixedS4D") == 2
+    assert "array(" not in text

@@ -3,7 +3,6 @@
 # First: it guards the import of Lava.
 import lava_ssm.runtime  # noqa: F401  # isort: skip
 from dataclasses import dataclass
-from io import StringIO
 
 import numpy as np
 from lava.magma.core.process.ports.ports import InPort, OutPort
@@ -13,7 +12,6 @@ from lava.magma.core.run_configs import RunConfig
 from lava.proc.io.sink import RingBuffer as Sink
 from lava.proc.io.source import RingBuffer as Source
 from numpy.typing import ArrayLike, NDArray
-from rich.console import Console
 from rich.table import Table
 from scipy.sparse import csr_matrix
 
@@ -31,6 +29,7 @@ from lava_ssm.network import (
     Readout,
 )
 from lava_ssm.numerics import Rounding
+from lava_ssm.tables import Tabular, empty_table
 
 
 class LoweringError(ValueError):
@@ -106,7 +105,7 @@ class Graph:
 
 
 @dataclass(frozen=True, eq=False)
-class Lowered:
+class Lowered(Tabular):
     """A fixed network as a graph for a chip; prints as a table.
 
     Parameters
@@ -177,24 +176,15 @@ class Lowered:
         return emitted(self.network, words[:, self.latency :].T.astype(np.int64))
 
     def __rich__(self) -> Table:
-        table = Table(
-            title=f"For Loihi 2: {len(self.processes)} Processes, latency {self.latency} steps",
-            title_justify="left",
+        table = empty_table(
+            f"For Loihi 2: {len(self.processes)} Processes, latency {self.latency} steps",
+            dict.fromkeys(("name", "Process", "shape", "parameters"), False),
         )
-        table.add_column("name")
-        table.add_column("Process")
-        table.add_column("shape")
-        table.add_column("parameters")
         for row in self.rows():
             row = dict(row)
             heading = [row.pop(key) for key in ("name", "process", "shape")]
             table.add_row(*map(str, heading), ", ".join(f"{k}={v}" for k, v in row.items()))
         return table
-
-    def __str__(self) -> str:
-        text = StringIO()
-        Console(file=text, width=120, force_jupyter=False, color_system=None).print(self)
-        return text.getvalue()
 
 
 def lower(fixed: FixedNetwork) -> Lowered:
