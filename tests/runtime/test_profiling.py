@@ -77,7 +77,7 @@ def test_it_prints_as_a_table_and_draws_as_bars() -> None:
     text = str(profile)
     for word in ("Counter", "PyRelayModel", "the runtime itself", "us a step", "20 time steps"):
         assert word in text
-        assert "<td" in profile._repr_html_()
+    assert "<td" in profile._repr_html_()
     axes = profile.plot()
     assert len(axes.patches) == 4
     assert profile.plot(axes) is axes
