@@ -234,6 +234,8 @@ class Stream(Tabular):
                     outputs = self._step(token)
                     if outputs is not None:
                         self._last = None
+                        if self._divides:
+                            outputs /= self._number(self.n_tokens)
                         if self._sums:
                             self._thread, self._given = get_ident(), id(outputs)
                         self.n_tokens += 1
@@ -427,9 +429,7 @@ def _executor(
             "backend: 'compiled' is not to be had, Numba is told not to compile "
             "(NUMBA_DISABLE_JIT); give 'reference' or None"
         )
-    if isinstance(network, FixedNetwork):
-        return compiled.CompiledFixed(network, batch, n_threads)
-    return compiled.CompiledFloat(network, batch, n_threads)
+    return compiled.executor_of(network, batch, n_threads)
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from lava_ssm import engine
 from lava_ssm.engine.compiled import executor, layout
 from lava_ssm.engine.compiled.arguments import Arguments
-from lava_ssm.engine.compiled.narrow_windows import HAS_NARROW_WINDOWS, NARROW
-from lava_ssm.engine.compiled.pairs import HAS_PAIRS
-from lava_ssm.engine.compiled.wide_windows import HAS_WIDE_WINDOWS, WIDE
-from lava_ssm.engine.compiled.windows import Shape, in_windows
+from lava_ssm.engine.compiled.matrix import FORMS, forms
+from lava_ssm.engine.compiled.matrix.narrow_windows import NARROW
+from lava_ssm.engine.compiled.matrix.wide_windows import WIDE
+from lava_ssm.engine.compiled.matrix.windows import Shape, in_windows
 from lava_ssm.network import FixedGate, FixedLinear, FixedNetwork, Readout, Residual
 from lava_ssm.numerics import Arithmetic, FixedPointOverflow, Overflow, Rounding
 from tests.networks import (
@@ -29,22 +29,16 @@ from tests.networks import (
     random_fixed_s5_network,
 )
 
-FORMS = [
-    "dense",
-    "places",
-    *["pairs"] * HAS_PAIRS,
-    *["narrow_windows"] * HAS_NARROW_WINDOWS,
-    *["wide_windows"] * HAS_WIDE_WINDOWS,
-]
+NAMES = [form.name for form in FORMS]
 """How matrices may be laid out on this CPU."""
 
 
 def run_laid_out(form: str, net: FixedNetwork, x: np.ndarray) -> engine.Run:
     """Run on the kernel with all matrices in one form."""
     with pytest.MonkeyPatch.context() as patch:
-        number = getattr(layout, form.upper())
-        patch.setattr(layout, "form_of", lambda weights, n_weights: number)
-        assert set(layout.layout(net).matrices["form"]) == {number}
+        number = NAMES.index(form)
+        patch.setattr(forms, "form_of", lambda weights, n_weights: FORMS[number])
+        assert set(layout.layout(net).arrays["matrices"]["form"]) == {number}
         return engine.run(net, x, backend="compiled", n_threads=2)
 
 
@@ -66,7 +60,7 @@ def assert_same(found: engine.Run, wanted: engine.Run) -> None:
     bits=st.sampled_from([(12, 12), (24, 16), (24, 24), (32, 32)]),
     density=st.sampled_from([1.0, 0.3, 0.1]),
     widths=st.sampled_from([(7, 5), (1, 1), (16, 8), (33, 17), (64, 32), (70, 35)]),
-    form=st.sampled_from(FORMS),
+    form=st.sampled_from(NAMES),
     size=st.integers(1, 23),
 )
 def test_integers_and_counts_are_those_of_the_reference(
@@ -106,7 +100,7 @@ def test_integers_and_counts_are_those_of_the_reference(
     density=st.floats(0, 1),
     activity=st.sampled_from([0.0, 0.05, 0.6, 1.0]),
     message=st.sampled_from([1, 127, 128, 255, 256, 32639, 32767, 32768, 65536, 2**23 - 1]),
-    form=st.sampled_from(FORMS),
+    form=st.sampled_from(NAMES),
 )
 def test_sparse_matrices_of_any_size_give_the_integers_of_the_reference(
     seed: int,
@@ -132,7 +126,7 @@ def test_sparse_matrices_of_any_size_give_the_integers_of_the_reference(
     assert_same(run_laid_out(form, net, x), engine.run(net, x, backend="reference"))
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", NAMES)
 @pytest.mark.parametrize("bits", [16, 24])
 @pytest.mark.parametrize("message", [-32769, -32768, -32767, 32767, 32768])
 def test_the_largest_weights_and_messages_of_16_bits_do_not_saturate(
@@ -147,7 +141,7 @@ def test_the_largest_weights_and_messages_of_16_bits_do_not_saturate(
     assert found.outputs.tolist() == [[2 * message * 67 * w >> 17 for w in (-128, 127, 65, 0)]]
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", NAMES)
 def test_messages_of_16_bits_wrap_where_a_matrix_has_many_inputs(form: str) -> None:
     """Their format does not keep sums within 32 bits, so that the kernel has to look at them."""
     weights = np.full((3, 300), 127)
@@ -190,11 +184,10 @@ def test_a_cpu_without_vectors_of_bytes_gives_the_same_integers() -> None:
     program = """if True:
         import numpy as np
         from lava_ssm import engine
-        from lava_ssm.engine.compiled import layout, narrow_windows, pairs, wide_windows
+        from lava_ssm.engine.compiled.matrix import FORMS, forms
         from tests.networks import random_fixed_s5_network
-        assert not narrow_windows.HAS_NARROW_WINDOWS and not pairs.HAS_PAIRS
-        assert not wide_windows.HAS_WIDE_WINDOWS
-        layout.SPARSE_IN_CACHE = 0.5
+        assert [form.name for form in FORMS] == ["dense", "places"]
+        forms.SPARSE_IN_CACHE = 0.5
         for density in (0.1, 1.0):
             rng = np.random.default_rng(3)
             net = random_fixed_s5_network(rng, d_model=40, d_state=20, density=density)
@@ -212,7 +205,7 @@ def test_a_cpu_without_vectors_of_bytes_gives_the_same_integers() -> None:
     seed=st.integers(0, 2**32),
     exponents=st.lists(st.integers(-40, 40), min_size=3, max_size=3),
     output_exponent=st.integers(-40, 40),
-    form=st.sampled_from(FORMS),
+    form=st.sampled_from(NAMES),
 )
 def test_synapses_shift_and_wrap_as_the_reference(
     seed: int, exponents: list[int], output_exponent: int, form: str
@@ -239,7 +232,7 @@ def test_outputs_finer_than_products_are_shifted_to_the_left(
     gate = FixedGate(weights, 7, bias, exponents[1])
     net = FixedNetwork((s5, gate, Residual(2)), input_exponent=8, arithmetic=rules)
     rows = layout.layout(net).populations
-    assert rows["wide"].any()
+    assert (rows["shift"] < 0).any()
     assert rows["residual_shift"][-1] == -16
     x = rng.integers(-(2**22), 2**22, (2, 20, 6))
     wanted = engine.run(net, x, backend="reference")
@@ -259,7 +252,7 @@ def test_without_a_direct_path_nothing_is_shifted_to_the_left() -> None:
     rng = np.random.default_rng(13)
     s5 = replace(random_fixed_s5(rng, 6, 4, 2, 12), d=None, d_exponent=0)
     net = FixedNetwork((s5,), input_exponent=2)
-    assert not layout.layout(net).populations["wide"].any()
+    assert not (layout.layout(net).populations["shift"] < 0).any()
     x = rng.integers(-99, 99, (20, 6))
     assert_same(engine.run(net, x, backend="compiled"), engine.run(net, x, backend="reference"))
 
@@ -293,12 +286,12 @@ def test_a_token_beyond_the_format_leaves_the_stream_as_it_was() -> None:
 
 
 def test_a_table_takes_only_the_arrays_that_the_kernel_reads() -> None:
-    kinds = ((np.int64, 1), (np.float64, 2))
-    good = np.zeros(3, np.int64), np.zeros((2, 3))
-    assert Arguments(kinds, *good).table[1, 1:].tolist() == [2, 3, 0]
-    for wrong in ((good[0], good[1].T), (good[0], np.zeros(3)), (good[0] * 1.0, good[1])):
+    kinds = {"a": (np.int64, 1), "b": (np.float64, 2)}
+    good = {"a": np.zeros(3, np.int64), "b": np.zeros((2, 3))}
+    assert Arguments(kinds, good).table[1, 1:].tolist() == [2, 3, 0]
+    for wrong in ({"b": good["b"].T}, {"b": np.zeros(3)}, {"a": good["a"] * 1.0}):
         with pytest.raises(TypeError, match="array"):
-            Arguments(kinds, *wrong)
+            Arguments(kinds, good | wrong)
 
 
 def test_a_stream_cut_anywhere_and_set_anew_gives_the_same_integers() -> None:

@@ -1,5 +1,6 @@
 """The engine starts anywhere: whatever has become of the machine code on disk, or of its folder."""
 
+import ast
 import importlib
 import importlib.util
 import os
@@ -7,7 +8,7 @@ import pkgutil
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -246,15 +247,83 @@ thread.join()
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
+def dispatchers(value: object) -> Iterator[Dispatcher]:
+    """Those that a module names, also in its forms and operations."""
+    if isinstance(value, Dispatcher):
+        yield value
+    elif isinstance(value, tuple):
+        for each in value:
+            yield from dispatchers(each)
+
+
 def test_no_two_functions_of_kernels_have_one_name() -> None:
     """Kernels from disk and those compiled here may stand side by side: names tell them apart."""
     room = importlib.import_module("lava_ssm.engine.compiled")
     functions = {
-        value
-        for module in pkgutil.iter_modules(room.__path__, f"{room.__name__}.")
+        function
+        for module in pkgutil.walk_packages(room.__path__, f"{room.__name__}.")
         for value in vars(importlib.import_module(module.name)).values()
-        if isinstance(value, Dispatcher)
+        for function in dispatchers(value)
     }
     names = [f"{f.py_func.__module__}.{f.py_func.__qualname__}" for f in functions]
     assert len(names) > 40
     assert sorted(names) == sorted(set(names))
+
+
+def test_functions_of_the_engine_take_at_most_eight_parameters() -> None:
+    folder = Path(importlib.import_module("lava_ssm.engine").__path__[0])
+    functions = [
+        (path.name, node.name, len([*a.posonlyargs, *a.args, *a.kwonlyargs]))
+        for path in folder.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef)
+        for a in [node.args]
+    ]
+    assert len(functions) > 200
+    assert [f for f in functions if f[2] > 8] == []
+
+
+COUNTING = """
+import sys
+from collections import Counter
+import numpy as np
+from numba.core import event
+import lava_ssm
+from lava_ssm.engine import compiled
+from tests.networks import random_fixed_network, random_fixed_s5_network, random_network
+
+class Listener(event.Listener):
+    def __init__(self): self.compiled = Counter()
+    def on_start(self, e):
+        function = e.data["dispatcher"].py_func
+        if function.__module__.startswith("lava_ssm"):
+            self.compiled[function.__module__, function.__qualname__, str(e.data["args"])] += 1
+    def on_end(self, e): pass
+
+listener = Listener()
+event.register("numba:compile", listener)
+for make in (random_fixed_network, random_fixed_s5_network, random_network):
+    for seed in range(2):
+        net = make(np.random.default_rng(seed))
+        for stream in (net.stream(), net.stream((3,)), net.stream((4,), n_threads=2)):
+            stream.run(np.zeros((*stream.batch, 3, net.d_input)))
+            stream.step(np.zeros((*stream.batch, net.d_input)))
+    print(len(listener.compiled), max(listener.compiled.values()))
+"""
+
+
+@pytest.mark.slow
+def test_nothing_is_compiled_twice_in_a_process(tmp_path: Path) -> None:
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", COUNTING],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    (first, _), (second, _), (_, most) = (map(int, s.split()) for s in done.stdout.splitlines())
+    assert most == 1
+    assert first > 40  # one kernel takes all fixed networks: a second one compiles no more
+    assert second <= first + 1  # what lays windows out
+    assert done.stderr.count("compiling the engine") <= 3

@@ -220,7 +220,7 @@ def test_a_lost_stream_says_so_until_it_is_reset(monkeypatch: pytest.MonkeyPatch
 
 
 def test_threads_have_ended_when_an_interrupt_leaves_a_run() -> None:
-    from lava_ssm.engine.compiled.rows import Threads
+    from lava_ssm.engine.compiled.threads import Threads
 
     threads, ended, begun = Threads(2, 2), [], threading.Event()
 

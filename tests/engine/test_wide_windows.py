@@ -9,9 +9,11 @@ import pytest
 from llvmlite import ir
 from numba.core import cgutils
 
-from lava_ssm.engine.compiled import wide_windows
-from lava_ssm.engine.compiled.wide_windows import WIDE, fill, sums
-from lava_ssm.engine.compiled.windows import LINE, adding, in_windows
+from lava_ssm.engine.compiled.arguments import Arguments, taking
+from lava_ssm.engine.compiled.matrix import MATRIX, wide_windows
+from lava_ssm.engine.compiled.matrix.wide_windows import WIDE, fill, sums
+from lava_ssm.engine.compiled.matrix.windows import in_windows, windows
+from lava_ssm.engine.compiled.writer import LINE
 
 BEFORE = 3
 """Numbers of another matrix that stand before those of this one, in each array."""
@@ -60,46 +62,62 @@ def emulated(module: Any, kind: Any, name: str) -> Any:
     return function
 
 
+KINDS = {
+    "matrices": (MATRIX, 1),
+    "steps": (np.uint8, 1),
+    "tables": (np.int32, 1),
+    "pointers": (np.int64, 1),
+    "offsets": (np.int32, 1),
+    "shifts": (np.int32, 1),
+    "window": (np.uint8, 1),
+}
+_data = taking(KINDS)
+
+
 @pytest.fixture(scope="module")
 def add_windows() -> Any:
-    """`add_wide_windows` with the instructions emulated, arguments in tuples."""
+    """`add` of wide windows with the instructions emulated."""
     with pytest.MonkeyPatch.context() as patch:
         names = ("alloca_once", "for_range_slice")
-        kept = SimpleNamespace(**{name: getattr(cgutils, name) for name in names})
-        kept.get_or_insert_function = emulated
-        patch.setattr(wide_windows, "cgutils", kept)
-        add = adding(WIDE, fill, sums, available=True)
+        replaced = SimpleNamespace(**{name: getattr(cgutils, name) for name in names})
+        replaced.get_or_insert_function = emulated
+        patch.setattr(wide_windows, "cgutils", replaced)
+        add = windows("emulated_windows", WIDE, fill, sums, True).add
 
         @numba.njit
-        def outer(
-            steps: Any, tables: Any, pointers: Any, offsets: Any, down: Any, most: Any, mask: Any,
-            u: Any, table: Any, y: Any, d_input: Any, d_output: Any,
-        ) -> None:  # fmt: skip
-            add(
-                steps, tables, pointers, offsets, down, BEFORE, BEFORE, d_input, d_output, most,
-                mask, u, table, y,
-            )  # fmt: skip
+        def outer(table: Any, u: Any, y: Any, most: Any) -> None:
+            data = _data(table)
+            add(data.matrices[0], data, u, y, most)
 
-        outer(*arguments(np.zeros((1, 1), int), np.zeros(1, int)))
+        arguments, x = laid_out(np.zeros((1, 1), int), np.zeros(1, int))
+        outer(arguments.table, x, x.copy(), np.int64(0))
         return outer
 
 
-def arguments(weights: np.ndarray, x: np.ndarray) -> tuple[Any, ...]:
+def laid_out(weights: np.ndarray, x: np.ndarray, common_shift: int = 0) -> tuple[Arguments, Any]:
+    """The arrays of a matrix, among those of others, and its input."""
     steps, tables, pointers = in_windows(weights, WIDE)
     d_output, d_input = weights.shape
     width = -(-max(weights.shape) // LINE) * LINE
-    u, y = np.zeros(width, np.int32), np.zeros(width, np.int32)
+    u = np.zeros(width, np.int32)
     u[:d_input] = x
-    offsets, down = np.full((2, BEFORE + width), -77, np.int32)
+    offsets, shifts = np.full((2, BEFORE + width), -77, np.int32)
     offsets[BEFORE : BEFORE + d_output] = -(weights.sum(1) << 16)
-    down[BEFORE:] = np.arange(width) % 32
-    pointers = np.concatenate([np.full(BEFORE, 1 << 40), pointers, [1 << 40]])
-    table = np.zeros(4 * width, np.uint8)
-    most = np.int64(max(x.max(), -1 - x.min(), 0))
-    return (
-        steps.ravel(), tables, pointers, offsets, down, most, np.int32(-1), u, table, y, d_input,
-        d_output,
-    )  # fmt: skip
+    shifts[BEFORE:] = np.arange(width) % 32
+    matrix = np.zeros(1, MATRIX)
+    matrix["rows"], matrix["columns"] = weights.shape
+    matrix["pointers"] = matrix["outputs"] = BEFORE
+    matrix["common_shift"] = common_shift
+    arrays = {
+        "matrices": matrix,
+        "steps": steps.ravel(),
+        "tables": tables,
+        "pointers": np.concatenate([np.full(BEFORE, 1 << 40), pointers, [1 << 40]]),
+        "offsets": offsets.copy(),
+        "shifts": shifts.copy(),
+        "window": np.zeros(4 * width, np.uint8),
+    }
+    return Arguments(KINDS, arrays), u
 
 
 @pytest.mark.parametrize("density", [0.02, 0.1, 0.4, 1.0])
@@ -112,10 +130,10 @@ def test_sums_are_those_of_the_matrix(
     weights = rng.choice([-128, 127, *rng.integers(-128, 128, 6)], shape)
     weights *= rng.random(shape) < density
     x = rng.choice([-most - 1, most, 0, *rng.integers(-most, most + 1, 6)], shape[1])
-    given = arguments(weights, x)
     wanted = (2 * weights.astype(np.int64) @ x).astype(np.int32)  # modulo 2^32
-    y, down = given[9][: shape[0]], given[4][BEFORE : BEFORE + shape[0]]
-    add_windows(*given)
-    np.testing.assert_array_equal(y, wanted >> down)
-    add_windows(*given[:6], np.int32(0), *given[7:])
-    np.testing.assert_array_equal(y, wanted)
+    greatest = np.int64(max(x.max(), -1 - x.min(), 0))
+    for common_shift, shifted in ((0, wanted >> np.arange(shape[0]) % 32), (-1, wanted)):
+        arguments, u = laid_out(weights, x, common_shift)
+        y = np.zeros_like(u)
+        add_windows(arguments.table, u, y, greatest)
+        np.testing.assert_array_equal(y[: shape[0]], shifted)

@@ -6,21 +6,26 @@ import sys
 import threading
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
 
 from lava_ssm.engine.compiled.cache import Cache
+from lava_ssm.engine.compiled.cpu import HAS_ROUNDING_MODE
+from lava_ssm.engine.compiled.inner import Inner
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-IS_COMPILED = not numba.config.DISABLE_JIT
+_REASON = "" if HAS_ROUNDING_MODE else "the rounding mode of this CPU cannot be set"
+if numba.config.DISABLE_JIT:
+    _REASON = "NUMBA_DISABLE_JIT is set"
+IS_COMPILED = not _REASON
 """Whether Numba compiles: not where `NUMBA_DISABLE_JIT` is set, as for debuggers."""
 if not IS_COMPILED:
     warnings.warn(
-        "NUMBA_DISABLE_JIT is set: networks run on the reference, up to a thousand times slower",
+        f"{_REASON}: networks run on the reference, up to a thousand times slower",
         RuntimeWarning,
         stacklevel=1,
     )
@@ -34,16 +39,51 @@ if hasattr(os, "register_at_fork"):  # a process forked meanwhile would wait for
     )
 
 
+_OPTIONS = {"nogil": True, "error_model": "numpy", "_nrt": False}
+_INNER = {"pipeline_class": Inner, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
+
 def compiled(function: F) -> F:
     """Compile with Numba, for use in kernels."""
-    inner: F = numba.njit(nogil=True, error_model="numpy", _nrt=False)(function)
+    inner: F = numba.njit(**_OPTIONS, **_INNER)(function)
     return inner
+
+
+def renamed(function: F, what: str) -> F:
+    """Give a function of several a name of its own.
+
+    Machine code finds functions by name: that of a kernel from disk, which another process has
+    compiled, would find another one of the same.
+    """
+    function.__qualname__ += f"_of_{what}"
+    return function
+
+
+def choosing(name: str, functions: Sequence[Callable[..., Any]]) -> Callable[..., Any]:
+    """Make a function for kernels, `chosen(number, *args)`: that of `functions`, of these."""
+    *others, last = functions
+    n = len(others)
+    if n == 0:
+
+        def only(number, *args):  # type: ignore[no-untyped-def]
+            last(*args)
+
+        return compiled(renamed(only, name))
+    rest = choosing(name, others)
+
+    def either(number, *args):  # type: ignore[no-untyped-def]
+        if number == n:
+            last(*args)
+        else:
+            rest(number, *args)
+
+    return compiled(renamed(either, f"{name}_{n}"))
 
 
 def compiled_float(function: F) -> F:
     """The same for float networks: sums in the order that is fastest, products fused with them."""
     loose = {"reassoc", "contract", "nsz"}
-    inner: F = numba.njit(nogil=True, error_model="numpy", _nrt=False, fastmath=loose)(function)
+    inner: F = numba.njit(**_OPTIONS, **_INNER, fastmath=loose)(function)
     return inner
 
 
@@ -52,7 +92,7 @@ def kernel(function: Callable[..., Any]) -> Any:
 
     The machine code is kept on disk, see `Cache`.
     """
-    outer: Any = numba.njit(nogil=True, error_model="numpy", _nrt=False)(function)
+    outer: Any = numba.njit(**_OPTIONS)(function)
     if IS_COMPILED:
         outer._cache = Cache(function, _SOURCES)
     return outer
@@ -75,7 +115,7 @@ def ready(outer: Any, signature: tuple[Any, ...]) -> None:
 def _sources() -> bytes:
     """What changes with any source of this room, as functions call each other across files."""
     digest = hashlib.sha256()
-    for file in sorted(Path(__file__).parent.glob("*.py")):
+    for file in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(file.read_bytes())
     return digest.digest()
 

@@ -3,8 +3,9 @@
 Changing the rounding mode is what makes exact arithmetic cheap here, see `neurons`.
 """
 
+# mypy: disable-error-code="no-untyped-def"
+
 import platform
-from typing import Any
 
 import numba
 from llvmlite import ir
@@ -28,10 +29,10 @@ def features() -> set[str]:
 
 
 @intrinsic
-def rounding_mode(typingctx: Any) -> Any:
+def rounding_mode(typingctx):
     """Give the CPU's rounding mode, of this thread."""
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    def generate(context, builder, signature, args):
         kind = ir.FunctionType(ir.IntType(32), [])
         return builder.call(builder.module.declare_intrinsic("llvm.get.rounding", (), kind), [])
 
@@ -39,10 +40,10 @@ def rounding_mode(typingctx: Any) -> Any:
 
 
 @intrinsic
-def set_rounding_mode(typingctx: Any, mode: Any) -> Any:
+def set_rounding_mode(typingctx, mode):
     """Set the CPU's rounding mode, of this thread; no memory access moves across this."""
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    def generate(context, builder, signature, args):
         kind = ir.FunctionType(ir.VoidType(), [ir.IntType(32)])
         barrier = ir.FunctionType(ir.VoidType(), [])
         builder.asm(barrier, "", "~{memory}", [], side_effect=True)
@@ -54,57 +55,57 @@ def set_rounding_mode(typingctx: Any, mode: Any) -> Any:
 
 
 @intrinsic
-def rounded(typingctx: Any, x: Any) -> Any:
+def rounded(typingctx, x):
     """Round a float to an integer, as the CPU's rounding mode says; still a float."""
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    def generate(context, builder, signature, args):
         return builder.call(builder.module.declare_intrinsic("llvm.rint", [args[0].type]), args)
 
     return x(x), generate
 
 
 @intrinsic
-def to_int32(typingctx: Any, x: Any) -> Any:
+def to_int32(typingctx, x):
     """Give a float that is an integer as one, 32 bits."""
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    def generate(context, builder, signature, args):
         return builder.fptosi(args[0], ir.IntType(32))
 
     return types.int32(x), generate
 
 
 @intrinsic
-def shifted_right(typingctx: Any, x: Any, n: Any) -> Any:
+def shifted_right(typingctx, x, n):
     """`x >> n` of int32, 0 <= n < 32.
 
     Numba takes 64 bits, which AVX2 does not shift with a sign.
     """
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    def generate(context, builder, signature, args):
         return builder.ashr(*args)
 
     return types.int32(types.int32, types.int32), generate
 
 
 @intrinsic
-def from_magnitude(typingctx: Any, bits: Any) -> Any:
+def from_magnitude(typingctx, bits):
     """Give the float of these bits, an integer: ordered as those are, and cheaper to compare."""
     real = types.float32 if bits.bitwidth == 32 else types.float64
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    def generate(context, builder, signature, args):
         return builder.bitcast(args[0], ir.FloatType() if bits.bitwidth == 32 else ir.DoubleType())
 
     return real(bits), generate
 
 
 @intrinsic
-def one_by_one(typingctx: Any, x: Any) -> Any:
+def one_by_one(typingctx, x):
     """Give an integer as it is, and keep LLVM from making vectors of the loop around.
 
     To gather from a table takes a CPU several times as long as to read one by one.
     """
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    def generate(context, builder, signature, args):
         kind = ir.FunctionType(args[0].type, [args[0].type])
         return builder.asm(kind, "", "=r,0", args, side_effect=False)
 

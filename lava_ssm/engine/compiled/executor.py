@@ -1,33 +1,42 @@
 """The compiled kernels as executors of streams."""
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, TypeAlias
 from weakref import finalize
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lava_ssm.engine.compiled.arguments import Arguments
-from lava_ssm.engine.compiled.floating import advance_float, float_kinds, float_layout
-from lava_ssm.engine.compiled.kernel import advance, kinds
-from lava_ssm.engine.compiled.layout import FILTERS, RECURRENCE, Layout, layout
-from lava_ssm.engine.compiled.rows import FixedRows, Rows
-from lava_ssm.engine.compiled.windows import aligned
+from lava_ssm.engine.compiled.compiling import ready
+from lava_ssm.engine.compiled.kernel import advancing
+from lava_ssm.engine.compiled.layout import CARRIED, Layout, kinds, layout
+from lava_ssm.engine.compiled.neurons import OPERATIONS, Memory
+from lava_ssm.engine.compiled.threads import Threads
+from lava_ssm.engine.compiled.tokens import INTEGER, REAL, Tokens, array_type
 from lava_ssm.engine.compiled.words import OVERFLOWED, SYNAPSE
+from lava_ssm.engine.compiled.writer import aligned
+from lava_ssm.engine.overflows import Tally
 from lava_ssm.engine.reference import Reference, State
 from lava_ssm.network import FixedNetwork, Network, Readout
 from lava_ssm.numerics import Overflow
+
+Saved: TypeAlias = tuple[NDArray[Any], ...]
 
 BLOCK = 64
 """Tokens that pass a population before the next one has its turn: their messages stay in cache."""
 TOGETHER = 512
 """States that are stepped side by side over a block: with their parameters they stay in cache."""
+_empty = np.empty
+_NONE = np.zeros(0)
+"""No values to be rounded: tokens are mantissas."""
 _layouts: dict[int, Layout] = {}
 """Of networks in use, by identity: to lay one out takes as long as hundreds of tokens."""
 
 
-def _laid_out(network: FixedNetwork) -> Layout:
+def _laid_out(network: FixedNetwork | Network) -> Layout:
     """Give the layout of a network, which never changes."""
     if id(network) not in _layouts:
         _layouts[id(network)] = layout(network)
@@ -35,8 +44,8 @@ def _laid_out(network: FixedNetwork) -> Layout:
     return _layouts[id(network)]
 
 
-class CompiledFixed(FixedRows):
-    """Runs a fixed network in machine code.
+class Compiled:
+    """Runs a network in machine code, a float one in float64.
 
     Parameters
     ----------
@@ -46,44 +55,151 @@ class CompiledFixed(FixedRows):
         Sequences are shared out among so many; the results do not depend on it.
     """
 
-    def __init__(self, network: FixedNetwork, batch: tuple[int, ...], n_threads: int = 1) -> None:
-        self._layout = p = _laid_out(network)
-        real = p.parameters.dtype
-        super().__init__(network, batch, n_threads, p.n_states[0], real, advance)
-        rows, n = len(self._re), self._n_threads
-        self._slow = [np.zeros((rows, p.n_states[1])) for _ in "ri"]
-        self._peaks = np.zeros((rows, len(p.channels)))
-        widest = int(p.populations["padded"].max())
-        self._kept = np.zeros((n, 2, max(TOGETHER, widest)), real)
-        self._raises = network.arithmetic.overflow is Overflow.RAISE
-        buffers = np.zeros((n, p.n_buffers, BLOCK, p.width), np.int32)
-        sums, wide = np.zeros((n, 2, p.width), np.int32), np.zeros((n, p.width + 1), np.int64)
-        doubles = np.zeros((n, 2, p.width))
-        window = aligned(np.zeros(n * 4 * p.width, np.uint8)).reshape(n, -1)
-        arguments = [
+    values_per_token = 0
+
+    def __init__(
+        self, network: FixedNetwork | Network, batch: tuple[int, ...], n_threads: int = 1
+    ) -> None:
+        self._network, self._batch, self._layout = network, batch, _laid_out(network)
+        is_fixed, p = isinstance(network, FixedNetwork), self._layout
+        rows, self._kind = math.prod(batch), INTEGER if is_fixed else REAL
+        self._threads = Threads(rows, n_threads)
+        n = max(1, len(self._threads.ranges))
+        form = network.input_format if isinstance(network, FixedNetwork) else None
+        self._tokens = Tokens(form, (*batch, network.d_input))
+        self._token = np.zeros((rows, 1, network.d_input), self._kind)
+        self._step_shape = rows, 1, network.d_output
+        self._output_shape = *batch, network.d_output
+        given = kinds(p.real, is_fixed)
+        sizes = dict.fromkeys(("re", "im"), p.n_states)
+        sizes |= {"carried": p.n_carried, "totals": network.d_output}
+        self._memory: Memory = {
+            name: aligned(np.zeros((rows, sizes[name]), given[name][0])) for name in CARRIED
+        }
+        self._counts = np.zeros((n, len(network.stages), len(OVERFLOWED)), np.int64)
+        widest = max(TOGETHER, int(p.populations["padded"].max()))
+        shapes: dict[str, tuple[int, ...]] = {
+            "buffers": (p.n_buffers, BLOCK, p.width),
+            "sums": (2, p.width),
+            "wide": (p.width + 1,),
+            "doubles": (2, p.width),
+            "window": (4 * p.width,),
+            "kept": (2, widest),
+        }
+        self._arguments = [
             Arguments(
-                kinds(self._kept.dtype),
-                *(p.populations, p.matrices, p.weights, p.places, p.steps, p.tables, p.pointers),
-                *(p.shifts, p.offsets, p.numbers, p.parameters, p.channels, p.table, p.rules),
-                *(x[rows] for x in self._carried()),
-                *(self._counts[i], buffers[i], sums[i], wide[i], doubles[i], window[i]),
-                self._tokens.limits,
+                given,
+                {
+                    **p.arrays,
+                    **{name: x[part] for name, x in self._memory.items()},
+                    **{name: aligned(np.zeros(s, given[name][0])) for name, s in shapes.items()},
+                    "counts": self._counts[i],
+                    "limits": self._tokens.limits,
+                },
             )
-            for i, rows in enumerate(self._threads.ranges or [slice(0, 0)])
+            for i, part in enumerate(self._threads.ranges or [slice(0, 0)])
         ]
-        self._bind(arguments, self._kept)
+        tables = [part.table for part in self._arguments]
+        self._tables = tables
+        self._table = tables[0] if n == 1 else None  # of `step`
+        self._kernel = advancing(p.real, is_fixed)
+        cube = array_type(self._kind, 3)
+        ready(self._kernel, (array_type(INTEGER, 2), array_type(REAL, 1), cube, cube))
 
-    def _carried(self) -> tuple[NDArray[Any], ...]:
-        return self._re, self._im, *self._slow, self._peaks, self._totals
-
-    def step(self, token: Any) -> NDArray[np.int64] | None:
+    def reset(self) -> None:
         """See `Executor`."""
-        return None if self._raises else super().step(token)
+        for x in self._memory.values():
+            x[...] = 0
+
+    def saved(self) -> Saved:
+        """See `Executor`."""
+        return tuple([x.copy() for x in self._memory.values()])  # a generator would take longer
+
+    def restore(self, saved: Saved) -> None:
+        """See `Executor`."""
+        for mine, value in zip(self._memory.values(), saved, strict=True):
+            mine[...] = value
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # copies and unpickled ones are made anew: a copy of a view is no view of the copy
+        made = self._network, self._batch, len(self._tables)
+        return type(self), made, (self.saved(), self._counts)
+
+    def __setstate__(self, state: tuple[Saved, NDArray[np.int64]]) -> None:
+        self.restore(state[0])
+        self._counts[...] = state[1]
+
+    @property
+    def tallies(self) -> Sequence[Tally]:
+        """See `Executor`."""
+        return [
+            Counter({what: int(n) for what, n in zip(OVERFLOWED, row, strict=True) if n})
+            for row in self._counts.sum(axis=0)
+        ]
+
+    def step(self, token: Any) -> NDArray[Any] | None:
+        """See `Executor`; None where several threads share the rows, too."""
+        table = self._table
+        if table is None:
+            return None
+        values = self._tokens.flat(token)
+        if values is None:
+            return None
+        outputs = _empty(self._step_shape, self._kind)
+        if values.dtype is REAL:
+            done = self._kernel(table, values, self._token, outputs)
+        else:
+            done = self._kernel(table, _NONE, values.reshape(self._token.shape), outputs)
+        return outputs.reshape(self._output_shape) if done else None
+
+    def advance(self, tokens: NDArray[Any]) -> NDArray[Any]:
+        """See `Executor`: calls the kernel on each thread's rows."""
+        kernel, tables = self._kernel, self._tables
+        if not (tokens.flags.c_contiguous and tokens.flags.writeable):
+            tokens = tokens.copy()  # else Numba would compile anew
+        *batch, n_tokens, d_input = tokens.shape
+        rows = tokens.reshape(self._step_shape[0], n_tokens, d_input)
+        outputs = np.empty((len(rows), n_tokens, self._step_shape[-1]), self._kind)
+        if len(tables) == 1:
+            kernel(tables[0], _NONE, rows, outputs)
+        else:
+            self._threads.run(lambda i, part: kernel(tables[i], _NONE, rows[part], outputs[part]))
+        return outputs.reshape(*batch, n_tokens, outputs.shape[-1])
+
+    @property
+    def states(self) -> Sequence[NDArray[Any]]:
+        """See `Executor`."""
+        both = [
+            np.stack(operation.parts(row, self._memory), axis=-1).astype(self._kind)
+            for row in self._layout.populations
+            if (operation := OPERATIONS[row["operation"]]).parts is not None
+        ]
+        return tuple(x.reshape(*self._batch, *x.shape[1:]) for x in both)
+
+    def set_states(self, states: Sequence[NDArray[Any]]) -> None:
+        """See `Executor`."""
+        given = iter(states)
+        for row in self._layout.populations:
+            operation = OPERATIONS[row["operation"]]
+            if operation.parts is None:
+                continue
+            values = next(given)
+            for i, part in enumerate(operation.parts(row, self._memory)):
+                part[...] = values[..., i].reshape(part.shape)
+            if operation.forget is not None:
+                operation.forget(row, self._memory)
+
+
+class Raising(Compiled):
+    """The same of a fixed network whose rule of overflow is RAISE."""
+
+    _network: FixedNetwork
+
+    def step(self, token: Any) -> None:
+        """See `Executor`."""
 
     def advance(self, tokens: NDArray[np.int64]) -> NDArray[np.int64]:
         """See `Executor`."""
-        if not self._raises:
-            return super().advance(tokens)
         before, counts = self.saved(), self._counts.copy()
         outputs = super().advance(tokens)
         if np.delete(self._counts - counts, SYNAPSE, axis=-1).any():
@@ -98,7 +214,7 @@ class CompiledFixed(FixedRows):
         populations = tuple(
             None if p.neurons.state_shape is None else next(states) for p in self._network.lowered
         )
-        total = self._totals.reshape(*self._batch, -1)
+        total = self._memory["totals"].reshape(*self._batch, -1)
         sums = self._network.readout is Readout.MEAN_OVER_TIME
         reference = Reference(self._network, self._batch)
         reference.state = State(populations, total if sums else None)
@@ -109,82 +225,10 @@ class CompiledFixed(FixedRows):
                 counts += [tally[what] for what in OVERFLOWED]
         raise AssertionError("the kernel overflows where the reference does not")
 
-    def _parts(self) -> Iterator[tuple[Any, list[NDArray[Any]]]]:
-        """Of each population with states its row, and views of real and imaginary parts.
 
-        Of filters (rows, d_model, d_state), of recurrences (rows, d_state).
-        """
-        for row in self._layout.populations:
-            first, size = row["states"], row["size"]
-            if row["operation"] == FILTERS:
-                places = slice(first, first + size * row["padded"])
-                yield (
-                    row,
-                    [
-                        x[:, places].reshape(-1, size, row["padded"])[..., : row["d_state"]]
-                        for x in (self._re, self._im)
-                    ],
-                )
-            elif row["operation"] == RECURRENCE:
-                yield row, [x[:, first : first + size] for x in self._slow]
-
-    @property
-    def states(self) -> Sequence[NDArray[np.int64]]:
-        """See `Executor`."""
-        both = (np.stack(parts, axis=-1).astype(np.int64) for _, parts in self._parts())
-        return tuple(x.reshape(*self._batch, *x.shape[1:]) for x in both)
-
-    def set_states(self, states: Sequence[NDArray[Any]]) -> None:
-        """See `Executor`."""
-        for (row, parts), values in zip(self._parts(), states, strict=True):
-            for i, part in enumerate(parts):
-                part[...] = values[..., i].reshape(part.shape)
-            if row["operation"] == FILTERS:
-                first = row["channels"]
-                peaks = np.abs(np.stack(parts)).max(axis=(0, 3))
-                self._peaks[:, first : first + row["size"]] = peaks
-
-
-class CompiledFloat(Rows):
-    """Runs a float network in machine code, float64; parameters as of `CompiledFixed`."""
-
-    def __init__(self, network: Network, batch: tuple[int, ...], n_threads: int = 1) -> None:
-        p = float_layout(network)
-        super().__init__(network, batch, n_threads, p.n_states, np.float64, advance_float)
-        self._shapes = network.state_shapes
-        self._cuts = np.cumsum([math.prod(shape[:-1]) for shape in self._shapes])[:-1]
-        buffers = np.zeros((self._n_threads, p.n_buffers, p.width))
-        scratch = np.zeros((self._n_threads, 2, p.width))
-        self._arguments = [
-            Arguments(
-                float_kinds(np.float64),
-                *(p.populations, p.numbers, p.sums),
-                *(x[rows] for x in self._carried()),
-                *(buffers[i], scratch[i]),
-            )
-            for i, rows in enumerate(self._threads.ranges or [slice(0, 0)])
-        ]
-        self._bound = [(part.table,) for part in self._arguments]
-        self._ready()
-
-    def step(self, token: Any) -> NDArray[np.float64] | None:
-        """See `Executor`."""
-        return None
-
-    def set_states(self, states: Sequence[NDArray[Any]]) -> None:
-        """See `Executor`."""
-        sizes = (math.prod(shape[:-1]) for shape in self._shapes)
-        rows = [x.reshape(len(self._re), n, 2) for x, n in zip(states, sizes, strict=True)]
-        if rows:
-            both = np.concatenate(rows, axis=1)
-            self._re[...], self._im[...] = both[..., 0], both[..., 1]
-
-    @property
-    def states(self) -> Sequence[NDArray[np.float64]]:
-        """See `Executor`."""
-        if not self._shapes:
-            return ()
-        parts = np.split(np.stack([self._re, self._im], axis=-1), self._cuts, axis=1)
-        return tuple(
-            x.reshape(*self._batch, *shape) for x, shape in zip(parts, self._shapes, strict=True)
-        )
+def executor_of(
+    network: FixedNetwork | Network, batch: tuple[int, ...], n_threads: int = 1
+) -> Compiled:
+    """Give what runs a network."""
+    raises = isinstance(network, FixedNetwork) and network.arithmetic.overflow is Overflow.RAISE
+    return (Raising if raises else Compiled)(network, batch, n_threads)

@@ -7,30 +7,26 @@ integers, which can be read and set from outside between steps.
 # mypy: disable-error-code="no-untyped-def"
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, TypeAlias
 
 import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lava_ssm.engine.compiled.compiling import IS_COMPILED, kernel, ready
+from lava_ssm.engine.compiled.arguments import Arguments, Kinds, taking
+from lava_ssm.engine.compiled.compiling import IS_COMPILED, kernel, ready, renamed
 from lava_ssm.engine.compiled.cpu import rounding_mode, set_rounding_mode, to_int32
-from lava_ssm.engine.compiled.layout import (
-    channel_numbers,
+from lava_ssm.engine.compiled.layout import RULES, rules_of
+from lava_ssm.engine.compiled.neurons.filters import (
+    CHANNEL,
+    channels_of,
+    exact_state,
     float_type,
     padded,
-    rule_numbers,
 )
-from lava_ssm.engine.compiled.neurons import (
-    DOWN,
-    PARAM_EXPONENT,
-    STATE_EXPONENT,
-    U_LIMIT,
-    UP,
-    X_LIMIT,
-    exact_state,
-)
-from lava_ssm.engine.compiled.synapses import messages
+from lava_ssm.engine.compiled.neurons.messages import ACTIVATIONS, messages
+from lava_ssm.engine.compiled.tokens import array_type
 from lava_ssm.engine.compiled.vectors import step_each
 from lava_ssm.engine.compiled.words import OVERFLOWED, SUM, word
 from lava_ssm.engine.overflows import Tally
@@ -39,6 +35,7 @@ from lava_ssm.network import Activation, Filters, Recurrence
 from lava_ssm.numerics import SYNAPSE_BITS, Arithmetic, Overflow
 
 Words: TypeAlias = NDArray[np.int32]
+_WORDS = array_type(np.dtype(np.int32), 1)
 
 
 class StateNeurons:
@@ -58,37 +55,32 @@ class StateNeurons:
         self._neurons, self._rules = neurons, rules
         self._amount = np.asarray(amount)
         self._counts = np.zeros(len(OVERFLOWED), np.int64)
-        self._bound: tuple[Any, ...] | None = None  # the reference is called instead
+        self._kernel: Callable[..., None] | None = None  # the reference is called instead
         if IS_COMPILED and isinstance(neurons, Filters):
-            self._bound = self._bind(neurons)
+            self._bind(neurons)
 
-    def _bind(self, layer: Filters) -> tuple[Any, ...]:
+    def _bind(self, layer: Filters) -> None:
         n, rules = layer.n_neurons, self._rules
         size, real = padded(n), float_type(rules, layer.param_bits)
-
-        def spread(values: NDArray[Any], kind: Any) -> NDArray[Any]:
-            """From one a channel to one a neuron."""
-            each = np.zeros(size, kind)
-            each[:n] = np.repeat(values, layer.d_state)
-            return each
-
-        numbers = channel_numbers(layer, rules, real)
-        p, s = (spread(numbers[:, i], np.int64) for i in (PARAM_EXPONENT, STATE_EXPONENT))
+        channels = np.zeros(size, CHANNEL)
+        channels[:n] = np.repeat(channels_of(layer, rules, real), layer.d_state)  # one a state
         values = np.concatenate([layer.a, layer.b, layer.c], axis=-1).reshape(n, 6)
         parameters: NDArray[Any] = np.zeros((6, size), real)
-        parameters[:, :n] = values.T * np.exp2(-p[:n])
-        bound: tuple[Any, ...] = (
-            parameters.ravel(),
-            *(spread(numbers[:, i], real) for i in (UP, DOWN)),
-            np.stack([p, s]),
-            np.stack([spread(numbers[:, i], real) for i in (U_LIMIT, X_LIMIT)]),
-            rule_numbers(rules),
-            np.zeros((3, size), real),
-            np.zeros(size, np.int32),
-            self._counts,
-        )
-        _compile(step_neurons, bound, 4)
-        return bound
+        parameters[:, :n] = values.T * np.exp2(-channels["param_exponent"][:n])
+        limits = np.stack([channels[name] for name in ("u_limit", "x_limit", "up", "down")])
+        arrays = {
+            "parameters": parameters.ravel(),
+            "channels": channels,
+            "limits": limits.astype(real),
+            "rules": rules_of(rules),
+            "reals": np.zeros((3, size), real),
+            "sent": np.zeros(size, np.int32),
+            "counts": self._counts,
+        }
+        self._arguments = Arguments(_kinds(real), arrays)
+        self._table = self._arguments.table
+        self._kernel = stepping(real)
+        ready(self._kernel, (array_type(self._table.dtype, 2), *[_WORDS] * 4))
 
     def step(self, re: Words, im: Words, u: Words, tally: Tally) -> Words:
         """One time step.
@@ -113,12 +105,12 @@ class StateNeurons:
         """
         if self._amount.any():
             u = u >> self._amount.astype(u.dtype)
-        if self._bound is None:
+        if self._kernel is None:
             return self._in_reference(re, im, u, tally)
         out = np.empty_like(u)
         raises = self._rules.overflow is Overflow.RAISE
         state = (re.copy(), im.copy()) if raises else (re, im)
-        step_neurons(*self._bound, *state, _own(u), out)
+        self._kernel(self._table, *state, _own(u), out)
         _collect(self._counts, tally, self._rules, lambda t: self._in_reference(re, im, u, t))
         if state[0] is not re:
             re[:], im[:] = state
@@ -150,7 +142,8 @@ class Relays:
         self._rules = rules
         limited = np.minimum(np.ravel(amount), SYNAPSE_BITS - 1)  # floor: no more is left
         self._counts = np.zeros(len(OVERFLOWED), np.int64)
-        self._bound = (limited.astype(np.int32), bool(relu), rule_numbers(rules), self._counts)
+        number = ACTIVATIONS[self._activation]
+        self._bound = (limited.astype(np.int32), number, rules_of(rules), self._counts)
         _compile(relay, self._bound, 2)
 
     def step(self, u: Words, tally: Tally) -> Words:
@@ -175,7 +168,7 @@ class RunningSum:
     def __init__(self, rules: Arithmetic) -> None:
         self._rules = rules
         self._counts = np.zeros(len(OVERFLOWED), np.int64)
-        self._bound = (rule_numbers(rules), self._counts)
+        self._bound = (rules_of(rules), self._counts)
         _compile(add, self._bound, 2)
 
     def step(self, total: Words, y: Words, tally: Tally) -> None:
@@ -207,8 +200,7 @@ def _own(u: Words) -> Words:
 def _compile(outer: Any, bound: tuple[Any, ...], n_words: int) -> None:
     if not IS_COMPILED:  # the reference is called instead
         return
-    words = [numba.typeof(np.zeros(1, np.int32))] * n_words
-    ready(outer, (*(numba.typeof(a) for a in bound), *words))
+    ready(outer, (*map(numba.typeof, bound), *[_WORDS] * n_words))
 
 
 def _collect(
@@ -225,57 +217,58 @@ def _collect(
         again(Tally())
 
 
-@kernel
-def step_neurons(
-    parameters, up, down, exponents, limits, rules, reals, sent, counts, re, im, u, out
-):  # fmt: skip
-    """One step of a population.
+def _kinds(real: np.dtype[Any]) -> Kinds:
+    """Of the arrays of `stepping`; each state counts as a channel."""
+    return {
+        "parameters": (real, 1),  # (6 * size,): re and im of a, b, c; padded
+        "channels": (CHANNEL, 1),
+        "limits": (real, 2),  # u_limit, x_limit, up, down of the channels
+        "rules": (RULES, 1),
+        "reals": (real, 2),  # (3, size), to write on; zero in the padding
+        "sent": (np.int32, 1),  # the same
+        "counts": (np.int64, 1),
+    }
 
-    Parameters
-    ----------
-    parameters
-        Reals, (6 * size,): re and im of a, b, c, times 2**-param_exponent; padded.
-    up, down
-        Reals, (size,): 2**state_exponent, 2**(1 - state_exponent).
-    exponents
-        int64, (2, size): of parameters, of states.
-    limits
-        Reals, (2, size): greatest |u| and |x'| of floats, see `program.channel_numbers`.
-    rules, counts
-        See `neurons.layer`.
-    reals, sent
-        (3, size) and int32 (size,): to write on; zero in the padding.
-    re, im, u, out
-        int32, (n,).
-    """
-    before = rounding_mode()
-    set_rounding_mode(np.int32(rules[0]))
-    n, size = re.size, up.size
-    real = parameters.dtype.type
-    half = real(1 << (rules[2] - 1))
-    within = True
-    for i in range(n):
-        v, x_re, x_im = real(u[i]), real(re[i]), real(im[i])
-        within &= abs(v) <= limits[0, i] and abs(x_re) <= half and abs(x_im) <= half
-        reals[0, i], reals[1, i], reals[2, i] = v * up[i], x_re, x_im
-    step_each(parameters, size, reals[0], down, reals[1], reals[2], sent)
-    for i in range(n):
-        within &= abs(reals[1, i]) <= limits[1, i] and abs(reals[2, i]) <= limits[1, i]
-    if within:
+
+@cache
+def stepping(real: np.dtype[Any]) -> Callable[..., None]:
+    """Give the kernel of filters whose floats are `real`."""
+    data_of = taking(_kinds(real))
+
+    def step_neurons(table, re, im, u, out):
+        """One step of a population; int32, (n,)."""
+        data = data_of(table)
+        before, rules = rounding_mode(), data.rules[0]
+        set_rounding_mode(np.int32(rules.rounding))
+        limits, reals, sent = data.limits, data.reals, data.sent
+        n, size = re.size, sent.size
+        real = limits.dtype.type
+        half = real(1 << (rules.state_bits - 1))
+        within = True
         for i in range(n):
-            re[i], im[i], out[i] = to_int32(reals[1, i]), to_int32(reals[2, i]), sent[i]
-    else:
+            v, x_re, x_im = real(u[i]), real(re[i]), real(im[i])
+            within &= abs(v) <= limits[0, i] and abs(x_re) <= half and abs(x_im) <= half
+            reals[0, i], reals[1, i], reals[2, i] = v * limits[2, i], x_re, x_im
+        step_each(data.parameters, size, reals[0], limits[3], reals[1], reals[2], sent)
         for i in range(n):
-            new_re, new_im, each = exact_state(
-                parameters, i, size, exponents[0, i], exponents[1, i], np.int64(re[i]),
-                np.int64(im[i]), np.int64(u[i]), rules, counts,
-            )  # fmt: skip
-            re[i], im[i], out[i] = new_re, new_im, each
-    set_rounding_mode(before)
+            within &= abs(reals[1, i]) <= limits[1, i] and abs(reals[2, i]) <= limits[1, i]
+        if within:
+            for i in range(n):
+                re[i], im[i], out[i] = to_int32(reals[1, i]), to_int32(reals[2, i]), sent[i]
+        else:
+            for i in range(n):
+                x = np.int64(re[i]), np.int64(im[i])
+                re[i], im[i], out[i] = exact_state(
+                    data.parameters, (i, size), data.channels[i], x, np.int64(u[i]), rules,
+                    data.counts,
+                )  # fmt: skip
+        set_rounding_mode(before)
+
+    return kernel(renamed(step_neurons, str(real)))
 
 
 @kernel
-def relay(amount, relu, rules, counts, u, y):
+def relay(amount, activation, rules, counts, u, y):
     """`messages(u >> amount)`; amount int32, one or (n,); u, y int32, (n,)."""
     if amount.size == 1:
         for i in range(u.size):
@@ -283,7 +276,7 @@ def relay(amount, relu, rules, counts, u, y):
     else:
         for i in range(u.size):
             y[i] = u[i] >> amount[i]
-    messages(y, y.size, rules, relu, counts)
+    messages(y, y.size, rules[0], activation, counts)
 
 
 @kernel
@@ -291,4 +284,4 @@ def add(rules, counts, total, y):
     """Total + y in 32 bits, both int32, (n,)."""
     for i in range(total.size):
         sum_ = np.int64(total[i]) + np.int64(y[i])
-        total[i] = word(sum_, SYNAPSE_BITS, rules[1], counts, SUM)
+        total[i] = word(sum_, SYNAPSE_BITS, rules[0].overflow, counts, SUM)

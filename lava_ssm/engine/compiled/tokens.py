@@ -9,16 +9,16 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from lava_ssm.engine.compiled.compiling import IS_COMPILED, kernel, ready
+from lava_ssm.engine.compiled.compiling import IS_COMPILED, compiled, kernel, ready
 from lava_ssm.engine.compiled.cpu import rounded
 from lava_ssm.numerics import Format
 
+REAL, INTEGER = np.dtype(np.float64), np.dtype(np.int64)
 _EXACT = {
-    **dict.fromkeys(map(np.dtype, ("i1", "i2", "i4", "i8", "u1", "u2", "u4")), np.int64),
-    **dict.fromkeys(map(np.dtype, ("f2", "f4", "f8")), np.float64),
+    **dict.fromkeys(map(np.dtype, ("i1", "i2", "i4", "i8", "u1", "u2", "u4")), INTEGER),
+    **dict.fromkeys(map(np.dtype, ("f2", "f4", "f8")), REAL),
 }
 """What holds each value of an array's type."""
-REAL, INTEGER = np.dtype(np.float64), np.dtype(np.int64)
 _ARRAY = np.ndarray
 """No subclass: an array of one may be masked."""
 
@@ -32,14 +32,25 @@ def array_type(kind: np.dtype[Any], ndim: int) -> Any:
 class Tokens:
     """Brings tokens of one shape to mantissas, as `lava_ssm.engine.as_tokens` does.
 
+    Parameters
+    ----------
+    form
+        Of mantissas; None: a float network takes values.
+    shape
+        Of a token.
+
     Attributes
     ----------
     limits
         float64: what values are multiplied by, the lowest and the highest mantissa.
     """
 
-    def __init__(self, form: Format, shape: tuple[int, ...]) -> None:
+    def __init__(self, form: Format | None, shape: tuple[int, ...]) -> None:
         self._shape = shape if IS_COMPILED else (-1,)  # of no token
+        self._kinds = _EXACT if form is not None else dict.fromkeys(_EXACT, REAL)
+        if form is None:
+            self.limits = np.zeros(3)
+            return
         self.limits = np.array([2.0**form.exponent, form.min_mantissa, form.max_mantissa])
         integers, reals = array_type(INTEGER, 1), array_type(REAL, 1)
         ready(within, (integers, reals))
@@ -55,8 +66,9 @@ class Tokens:
         """
         if type(token) is not _ARRAY or token.shape != self._shape:
             return None
-        if token.dtype is not REAL and token.dtype is not INTEGER:
-            kind = _EXACT.get(token.dtype)
+        kind = token.dtype
+        if kind is not REAL and (kind is not INTEGER or self._kinds is not _EXACT):
+            kind = self._kinds.get(kind)
             if kind is None:
                 return None
             # `np.array` would keep a dtype that is equal and not the same, as of unpickled arrays
@@ -107,3 +119,16 @@ def quantized(values, limits, tokens):
             fits &= (low <= mantissa) & (mantissa <= high)  # not a number does not
             tokens[k, 0, j] = np.int64(mantissa)
     return fits
+
+
+@compiled
+def finite(values, limits, tokens):
+    """Take the values of a float network's tokens; whether they are all finite. See `quantized`."""
+    are_finite = True
+    size = tokens.shape[2]
+    for k in range(tokens.shape[0]):
+        for j in range(size):
+            value = values[k * size + j]
+            are_finite &= value - value == 0
+            tokens[k, 0, j] = value
+    return are_finite

@@ -3,15 +3,13 @@
 Inputs are taken by vpermb; vpdpbusd multiplies their bytes by weights and adds each four up.
 """
 
-from typing import Any
-
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from lava_ssm.engine.compiled.cpu import features
+from lava_ssm.engine.compiled.matrix.windows import PART, Shape, Slice, windows
 from lava_ssm.engine.compiled.vectors import Arrays
-from lava_ssm.engine.compiled.windows import PART, Shape, Slice, adding
 
 HAS_WIDE_WINDOWS = {"avx512bw", "avx512vbmi", "avx512vnni"} <= features()
 """Whether this CPU has the instructions (Intel since Ice Lake, AMD since Zen 4)."""
@@ -25,13 +23,13 @@ _BYTES, _SUMS = ir.VectorType(_INT8, WINDOW), ir.VectorType(_INT32, LANES)
 
 
 @intrinsic
-def fill(typingctx: Any, u: Any, at: Any, offset: Any, down: Any, table: Any, to: Any) -> Any:
+def fill(typingctx, u, at, offset, down, table, to):  # type: ignore[no-untyped-def]
     """Write the two lowest bytes of `(u + offset) >> down` of 32 inputs to tables.
 
     To the beginning of their own window's, from `to` on, and to the end of the one before.
     """
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
         u_, at_, offset_, down_, table_, to_ = args
         arrays = Arrays(context, builder, PART, _INT32)
         source, target = arrays.data(u, u_), arrays.data(table, table_)
@@ -42,7 +40,7 @@ def fill(typingctx: Any, u: Any, at: Any, offset: Any, down: Any, table: Any, to
         low = builder.trunc(value, halves)
         high = builder.trunc(builder.lshr(value, eight), halves)
 
-        def put(part: Any, offset: int) -> None:
+        def put(part: ir.Value, offset: int) -> None:
             place = builder.add(to_, ir.Constant(to_.type, offset))
             pointer = builder.gep(target, [place])
             builder.store(part, builder.bitcast(pointer, halves.as_pointer()), align=1)
@@ -58,15 +56,15 @@ def fill(typingctx: Any, u: Any, at: Any, offset: Any, down: Any, table: Any, to
     return types.void(u, types.intp, types.int32, types.int32, table, types.intp), generate
 
 
-def sums(given: Slice) -> list[Any]:
+def sums(given: Slice) -> list[ir.Value]:
     """Generate the sums of a slice."""
     builder = given.builder
 
-    def load(data: Any, place: Any) -> Any:
+    def load(data: ir.Value, place: ir.Value) -> ir.Value:
         pointer = builder.bitcast(builder.gep(data, [place]), _BYTES.as_pointer())
         return builder.load(pointer, align=1)
 
-    def call(name: str, result: Any, *values: Any) -> Any:
+    def call(name: str, result: ir.Type, *values: ir.Value) -> ir.Value:
         kind = ir.FunctionType(result, [v.type for v in values])
         function = cgutils.get_or_insert_function(builder.module, kind, name)
         return builder.call(function, values)
@@ -93,4 +91,4 @@ def sums(given: Slice) -> list[Any]:
     return [builder.add(low, builder.shl(high, ir.Constant(_SUMS, [8] * LANES)))]
 
 
-add_wide_windows = adding(WIDE, fill, sums, HAS_WIDE_WINDOWS)
+WIDE_WINDOWS = windows("wide_windows", WIDE, fill, sums, HAS_WIDE_WINDOWS)

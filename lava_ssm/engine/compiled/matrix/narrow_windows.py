@@ -5,15 +5,13 @@ bits, which saturate: no two weights of more than 128 together are laid out as a
 bytes and of high ones are interleaved, for vpmaddwd to add up in 32 bits, the high ones 256 times.
 """
 
-from typing import Any
-
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from lava_ssm.engine.compiled.cpu import features
+from lava_ssm.engine.compiled.matrix.windows import PART, Shape, Slice, windows
 from lava_ssm.engine.compiled.vectors import Arrays
-from lava_ssm.engine.compiled.windows import PART, Shape, Slice, adding
 
 HAS_NARROW_WINDOWS = "avx2" in features()
 """Whether this CPU has the instructions (Intel since Haswell, AMD since Excavator)."""
@@ -27,19 +25,19 @@ _HALF, _BYTES = ir.VectorType(_INT8, WINDOW), ir.VectorType(_INT8, PLACES)
 _WORDS, _SUMS = ir.VectorType(_INT16, LANES), ir.VectorType(_INT32, LANES // 2)
 
 
-def _middle(builder: Any, size: Any) -> Any:
+def _middle(builder: ir.IRBuilder, size: ir.Value) -> ir.Value:
     """Where the high bytes of a table begin."""
     return builder.lshr(size, ir.Constant(size.type, 1))
 
 
 @intrinsic
-def fill(typingctx: Any, u: Any, at: Any, offset: Any, down: Any, table: Any, to: Any) -> Any:
+def fill(typingctx, u, at, offset, down, table, to):  # type: ignore[no-untyped-def]
     """Write the two lowest bytes of `(u + offset) >> down` of 32 inputs to tables.
 
     Low bytes from `to` on, high ones as far from the table's middle.
     """
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
         u_, at_, offset_, down_, table_, to_ = args
         arrays = Arrays(context, builder, PART, _INT32)
         source, target = arrays.data(u, u_), arrays.data(table, table_)
@@ -57,25 +55,25 @@ def fill(typingctx: Any, u: Any, at: Any, offset: Any, down: Any, table: Any, to
     return types.void(u, types.intp, types.int32, types.int32, table, types.intp), generate
 
 
-def sums(given: Slice) -> list[Any]:
+def sums(given: Slice) -> list[ir.Value]:
     """Generate the sums of a slice: outputs 0 to 7, and 8 to 15."""
     builder = given.builder
     middle = _middle(builder, given.size)
 
-    def load(data: Any, place: Any, kind: Any) -> Any:
+    def load(data: ir.Value, place: ir.Value, kind: ir.Type) -> ir.Value:
         pointer = builder.bitcast(builder.gep(data, [place]), kind.as_pointer())
         return builder.load(pointer, align=1)
 
-    def call(name: str, result: Any, *values: Any) -> Any:
+    def call(name: str, result: ir.Type, *values: ir.Value) -> ir.Value:
         kind = ir.FunctionType(result, [v.type for v in values])
         function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.x86.avx2.{name}")
         return builder.call(function, values)
 
-    def shuffled(one: Any, other: Any, places: list[int]) -> Any:
+    def shuffled(one: ir.Value, other: ir.Value, places: list[int]) -> ir.Value:
         kind = ir.VectorType(_INT32, len(places))
         return builder.shuffle_vector(one, other, ir.Constant(kind, places))
 
-    def pairs(place: Any, places: Any, weights: Any) -> Any:
+    def pairs(place: ir.Value, places: ir.Value, weights: ir.Value) -> ir.Value:
         """Sums of two products each with bytes of a table."""
         half = load(given.table, place, _HALF)
         both = shuffled(half, ir.Constant(_HALF, ir.Undefined), [*range(WINDOW)] * 2)
@@ -109,4 +107,4 @@ def sums(given: Slice) -> list[Any]:
     return [shuffled(one, other, [*quarters[half], *quarters[half + 2]]) for half in range(2)]
 
 
-add_narrow_windows = adding(NARROW, fill, sums, HAS_NARROW_WINDOWS)
+NARROW_WINDOWS = windows("narrow_windows", NARROW, fill, sums, HAS_NARROW_WINDOWS)

@@ -17,22 +17,23 @@ Of two forms (`wide_windows`, `narrow_windows`) a CPU takes the widest that it h
 # mypy: disable-error-code="no-untyped-def"
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeAlias
 
+import numba
 import numpy as np
 from llvmlite import ir
-from numba.core import types
+from numba.core import cgutils, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from lava_ssm.engine.compiled.compiling import compiled, kernel, ready
+from lava_ssm.engine.compiled.compiling import compiled, kernel, ready, renamed
+from lava_ssm.engine.compiled.matrix.form import Form, Row
 from lava_ssm.engine.compiled.vectors import Arrays, Vector
+from lava_ssm.engine.compiled.writer import Writer
 from lava_ssm.numerics import IntArray
 
 PART = 32
 """Inputs whose bytes are written at a time."""
-LINE = 64
-"""Bytes of a line of the cache; arrays of inputs and outputs are padded to so many elements."""
 
 
 class Shape(NamedTuple):
@@ -61,10 +62,13 @@ class Shape(NamedTuple):
 
 
 _SIGNATURE = (
-    types.Array(types.int8, 2, "C"), types.Array(types.int64, 1, "C"),
-    types.Array(types.uint8, 3, "C"), types.Array(types.int32, 1, "C"),
-    types.Array(types.int64, 1, "C"), *5 * [types.int64],
-)  # fmt: skip
+    types.Array(types.int8, 2, "C"),
+    types.Array(types.int64, 1, "C"),
+    types.Array(types.uint8, 3, "C"),
+    types.Array(types.int32, 1, "C"),
+    types.Array(types.int64, 1, "C"),
+    numba.typeof(Shape(*range(6))),
+)
 
 
 def in_windows(
@@ -88,18 +92,17 @@ def in_windows(
     """
     ahead = np.zeros(shape.lanes, np.int64)
     pointers = np.zeros(-(-len(weights) // shape.lanes) + 1, np.int64)
-    numbers = shape.together, shape.window, shape.grid, shape.stride, shape.most
-    ready(lay_out, _SIGNATURE)
+    ready(_fill_steps, _SIGNATURE)
     for _ in ("to count the steps", "to write them"):
         steps = np.zeros((pointers[-1], 2, shape.together * shape.lanes), np.uint8)
         tables = np.zeros(pointers[-1], np.int32)
         rest = np.array(weights, np.int8, order="C")
-        lay_out(rest, ahead, steps, tables, pointers, *numbers)
+        _fill_steps(rest, ahead, steps, tables, pointers, shape)
     return steps, tables, pointers
 
 
 @kernel
-def lay_out(weights, ahead, steps, tables, pointers, together, window, grid, stride, most):
+def _fill_steps(weights, ahead, steps, tables, pointers, shape):
     """Fill `pointers`, and `steps` and `tables` unless they are empty.
 
     Parameters
@@ -108,9 +111,8 @@ def lay_out(weights, ahead, steps, tables, pointers, together, window, grid, str
         int8, (d_output, d_input); zero afterwards.
     ahead
         int64, (lanes,): to write on, each output's next input whose weight is not zero.
-    together, ..., most
-        See `Shape`.
     """
+    together, window, most = shape.together, shape.window, shape.most
     d_output, d_input = weights.shape
     n_lanes = ahead.size
     n = 0
@@ -124,7 +126,7 @@ def lay_out(weights, ahead, steps, tables, pointers, together, window, grid, str
                 begin = min(begin, ahead[i])
             if begin == d_input:
                 break
-            begin -= begin % grid
+            begin -= begin % shape.grid
             end = min(begin + window, d_input)
             for i in range(lanes):
                 row = weights[k * n_lanes + i]
@@ -144,7 +146,7 @@ def lay_out(weights, ahead, steps, tables, pointers, together, window, grid, str
                         break
                 ahead[i] = _next(row, ahead[i])
             if steps.size > 0:
-                tables[n] = begin * stride
+                tables[n] = begin * shape.stride
             n += 1
         pointers[k + 1] = n
 
@@ -157,15 +159,6 @@ def _next(row, at):
     return at
 
 
-def aligned(x: NDArray[Any]) -> NDArray[Any]:
-    """Copy a flat array to where a vector's load never touches two lines of the cache."""
-    space = np.empty(x.nbytes + LINE, np.uint8)
-    begin = -space.ctypes.data % LINE
-    copy = space[begin : begin + x.nbytes].view(x.dtype)
-    copy[...] = x
-    return copy
-
-
 class Slice(NamedTuple):
     """What a form of windows generates the sums of a slice from: LLVM's values.
 
@@ -174,79 +167,91 @@ class Slice(NamedTuple):
     builder
         Of the instructions.
     steps, tables, table
-        Where these arrays begin, see `add_windows`.
+        Where these arrays begin, see `windows`.
     size
         Elements of `table`.
     begin, end
         Of the slice's steps.
     """
 
-    builder: Any
-    steps: Any
-    tables: Any
-    table: Any
-    size: Any
-    begin: Any
-    end: Any
+    builder: ir.IRBuilder
+    steps: ir.Value
+    tables: ir.Value
+    table: ir.Value
+    size: ir.Value
+    begin: ir.Value
+    end: ir.Value
 
 
-def _adding_slices(sums: Callable[[Slice], list[Any]], available: bool) -> Any:
-    """Make `add_slice` of a form, see `adding`."""
+Sums: TypeAlias = Callable[[Slice], list[ir.Value]]
+
+
+def _adding_slices(sums: Sums, available: bool) -> Callable[..., None]:
+    """Make `add_slice` of a form, see `windows`."""
 
     @intrinsic
-    def add_slice(
-        typingctx: Any, steps: Any, tables: Any, begin: Any, end: Any, table: Any, left: Any,
-        before: Any, of_before: Any, down: Any, of_down: Any, mask: Any, y: Any, to: Any,
-    ) -> Any:  # fmt: skip
-        """`y = (before + (sums << left)) >> (down & mask)` of a slice.
+    def add_slice(typingctx, arrays, span, left, before, down, y, to):
+        """`y[to:] = (before + (sums << left)) >> (down & mask)` of a slice.
 
-        Each array from the place that follows it on.
+        Parameters
+        ----------
+        arrays
+            steps, tables, and the table of inputs.
+        span
+            Numbers of the slice's first step, and of the next slice's.
+        left
+            int32.
+        before
+            An int32 array, and from where on.
+        down
+            The same, and the mask.
+        y, to
+            int32, and from where on.
         """
 
-        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        def generate(context, builder, signature, args):
             if not available:
                 return context.get_dummy_value()
-            (
-                steps_, tables_, begin_, end_, table_, left_, before_, of_before_, down_, of_down_,
-                mask_, y_, to_,
-            ) = args  # fmt: skip
 
-            def data(kind: Any, value: Any) -> Any:
+            def opened(i: int) -> list[ir.Value]:
+                return list(cgutils.unpack_tuple(builder, args[i]))
+
+            def data(kind: types.Array, value: ir.Value) -> ir.Value:
                 return context.make_array(kind)(context, builder, value).data
 
-            size = context.make_array(table)(context, builder, table_).nitems
-            slice_ = Slice(
-                builder, data(steps, steps_), data(tables, tables_), data(table, table_), size,
-                begin_, end_,
-            )  # fmt: skip
+            values, left_, to_ = opened(0), args[2], args[6]
+            size = context.make_array(arrays[2])(context, builder, values[2]).nitems
+            starts = [data(kind, value) for kind, value in zip(arrays, values, strict=True)]
+            (before_, of_before), (down_, of_down, mask) = opened(3), opened(4)
             place = 0
-            for value in sums(slice_):
-                arrays = Arrays(context, builder, value.type.count, value.type.element)
+            for value in sums(Slice(builder, *starts, size, *opened(1))):
+                vectors = Arrays(context, builder, value.type.count, value.type.element)
                 further = ir.Constant(to_.type, place)
                 before_at, down_at, y_at = (
                     (data(kind, array), builder.add(first, further))
                     for kind, array, first in (
-                        (before, before_, of_before_), (down, down_, of_down_), (y, y_, to_),
+                        (before[0], before_, of_before),
+                        (down[0], down_, of_down),
+                        (y, args[5], to_),
                     )
-                )  # fmt: skip
-                value = builder.shl(value, arrays.spread(left_).value)
-                value = builder.add(arrays.load(*before_at).value, value)
-                amounts = builder.and_(arrays.load(*down_at).value, arrays.spread(mask_).value)
-                arrays.store(Vector(builder, builder.ashr(value, amounts)), *y_at)
+                )
+                value = builder.shl(value, vectors.spread(left_).value)
+                value = builder.add(vectors.load(*before_at).value, value)
+                amounts = builder.and_(vectors.load(*down_at).value, vectors.spread(mask).value)
+                vectors.store(Vector(builder, builder.ashr(value, amounts)), *y_at)
                 place += value.type.count
             return context.get_dummy_value()
 
-        integer, wide = types.int32, types.intp
-        result = types.void(
-            steps, tables, wide, wide, table, integer, before, wide, down, wide, integer, y, wide,
-        )  # fmt: skip
-        return result, generate
+        return types.void(arrays, span, types.int32, before, down, y, types.intp), generate
 
-    return add_slice
+    slices: Callable[..., None] = add_slice
+    return slices
 
 
-def adding(shape: Shape, fill: Any, sums: Callable[[Slice], list[Any]], available: bool) -> Any:
-    """Make `add_windows` of a form.
+def windows(
+    name: str, shape: Shape, fill: Callable[..., None], sums: Sums, available: bool
+) -> Form:
+    """Make a form of windows.
 
     Parameters
     ----------
@@ -262,72 +267,55 @@ def adding(shape: Shape, fill: Any, sums: Callable[[Slice], list[Any]], availabl
     add_slice = _adding_slices(sums, available)
     lanes, stride = shape.lanes, shape.stride
 
-    def add_windows(
-        steps, tables, pointers, offsets, down, of_pointers, of_outputs, d_input, d_output, most,
-        mask, u, table, y,
-    ):  # fmt: skip
-        """`y = (2 weights @ u) >> (down & mask)`, the sums modulo 2^32.
+    def lay_out(writer: Writer, row: Row, weights: IntArray) -> None:
+        steps, tables, pointers = in_windows(weights, shape)
+        writer.put("steps", steps)
+        row["pointers"] = writer.put("pointers", pointers + writer.put("tables", tables))
 
-        Parameters
-        ----------
-        steps, tables
-            See `in_windows`, of all matrices.
-        pointers
-            From `of_pointers` on those of the matrix.
-        offsets, down
-            int32: from `of_outputs` on of each output -2^16 times the sum of its weights, and the
-            shift to the right; as many as whole slices have.
-        most
-            -most - 1 <= u[j] <= most for all j.
-        mask
-            int32: -1, where all shifts are 0 to 31, or 0 for none.
-        u, y
-            int32, (multiples of 64 with room for d_input and d_output,); y is written.
-        table
-            uint8, four an element of u: to write on.
-        """
-        n_slices = np.uint64((d_output + lanes - 1) // lanes)
-        first = np.uint64(of_pointers)
+    def add(matrix, data, u, y, most):
+        arrays, pointers = (data.steps, data.tables, data.window), data.pointers
+        shifts, offsets, of_outputs = data.shifts, data.offsets, matrix.outputs
+        mask = np.int32(-1 if matrix.common_shift >= 0 else 0)  # negative ones are not taken here
+        n_slices = np.uint64((matrix.rows + lanes - 1) // lanes)
+        first = np.uint64(matrix.pointers)
         narrow = most < 1 << 15
         offset = np.int32(1 << 15) if narrow else np.int32(-(1 << 31))
         if not narrow:  # 2^31, doubled, is nothing
-            for i in range(d_output):
+            for i in range(matrix.rows):
                 y[i] = 0
         for half in range(1 if narrow else 2):
-            for at in range(0, d_input, PART):
-                fill(u, at, offset, np.int32(16 * half), table, at * stride)
+            for at in range(0, matrix.columns, PART):
+                fill(u, at, offset, np.int32(16 * half), arrays[2], at * stride)
             begin = pointers[first]
             for k in range(n_slices):
                 end = pointers[first + k + np.uint64(1)]
                 to = np.int64(k) * lanes
+                here = of_outputs + to
                 if narrow:
                     add_slice(
-                        steps, tables, begin, end, table, np.int32(1), offsets, of_outputs + to,
-                        down, of_outputs + to, mask, y, to,
+                        arrays, (begin, end), np.int32(1), (offsets, here), (shifts, here, mask),
+                        y, to,
                     )  # fmt: skip
                 else:
                     add_slice(
-                        steps, tables, begin, end, table, np.int32(16 * half + 1), y, to,
-                        down, of_outputs + to, mask * np.int32(half), y, to,
+                        arrays, (begin, end), np.int32(16 * half + 1), (y, to),
+                        (shifts, here, np.int32(mask * half)), y, to,
                     )  # fmt: skip
                 begin = end
 
-    # machine code finds functions by name: that of a kernel from disk, which another process has
-    # compiled, would find the other form
-    add_windows.__qualname__ += f"_of_{shape.window}"
-    return compiled(add_windows)
+    size = shape.together * lanes
 
+    def add_wide(matrix, data, u, totals):
+        """In 64 bits, weight by weight."""
+        for i in range(matrix.rows):
+            at = matrix.pointers + i // lanes
+            for step in range(data.pointers[at], data.pointers[at + 1]):
+                begin = 2 * size * step + shape.together * (i % lanes)
+                for k in range(begin, begin + shape.together):
+                    weight = np.int64(np.int8(data.steps[k + size]))
+                    if weight != 0:
+                        j = data.tables[step] // stride + data.steps[k]
+                        totals[i] += 2 * weight * np.int64(u[j])
 
-@compiled
-def sums_of_windows(steps, tables, pointers, shape, d_output, u, totals):
-    """`totals += 2 weights @ u` in 64 bits, which takes longer; `pointers` those of the matrix."""
-    size = shape.together * shape.lanes
-    for i in range(d_output):
-        k, lane = i // shape.lanes, i % shape.lanes
-        for step in range(pointers[k], pointers[k + 1]):
-            begin = 2 * size * step + shape.together * lane
-            for at in range(begin, begin + shape.together):
-                weight = np.int64(np.int8(steps[at + size]))
-                if weight != 0:
-                    j = tables[step] // shape.stride + steps[at]
-                    totals[i] += 2 * weight * np.int64(u[j])
+    add, add_wide = compiled(renamed(add, name)), compiled(renamed(add_wide, name))
+    return Form(name, lay_out, add, add_wide, shifts=True)

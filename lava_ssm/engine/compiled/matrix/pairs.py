@@ -12,17 +12,17 @@ exact where the sum fits 32 bits.
 
 # mypy: disable-error-code="no-untyped-def"
 
-from typing import Any
-
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
-from numpy.typing import NDArray
 
 from lava_ssm.engine.compiled.compiling import compiled
 from lava_ssm.engine.compiled.cpu import features
+from lava_ssm.engine.compiled.matrix.dense import active
+from lava_ssm.engine.compiled.matrix.form import Form, Row
 from lava_ssm.engine.compiled.vectors import Arrays, Vector
+from lava_ssm.engine.compiled.writer import Writer
 from lava_ssm.numerics import IntArray
 
 HAS_PAIRS = "avx2" in features()
@@ -47,95 +47,74 @@ def _place(i: int) -> int:
 PLACE = np.array([_place(i) for i in range(BLOCK)])
 
 
-def in_blocks(weights: IntArray) -> NDArray[np.int8]:
-    """Lay a matrix (d_output, d_input) out: (n_blocks, d_input, 32), flat."""
+def lay_out(writer: Writer, row: Row, weights: IntArray) -> None:
+    """(n_blocks, d_input, BLOCK), flat."""
     d_output, d_input = weights.shape
     blocks = np.zeros((-(-d_output // BLOCK) * BLOCK, d_input), np.uint8)
     blocks[:d_output] = weights + _ORIGIN
     parts = blocks.reshape(-1, BLOCK, d_input)
     placed = np.empty((len(parts), d_input, BLOCK), np.uint8)
     placed[..., PLACE] = np.moveaxis(parts, 1, 2)
-    return placed.reshape(-1).view(np.int8)
+    row["first"] = writer.put("weights", placed.view(np.int8))
 
 
 @compiled
-def add_pairs(weights, first, d_input, d_output, most, u, found, y):
-    """`y = 2 weights @ u` modulo 2^32.
-
-    Parameters
-    ----------
-    weights
-        See `in_blocks`; from `first` on those of the matrix.
-    most
-        -most - 1 <= u[j] <= most for all j.
-    u, y
-        int32, (multiples of 32 with room for d_input and d_output,); y is written.
-    found
-        int64, at least (d_input + 1,): to write on.
-    """
+def add_pairs(matrix, data, u, y, most):
+    """See `Form`."""
+    d_input, pairs = matrix.columns, data.wide
     total = np.int32(0)
     for j in range(d_input):
         total += u[j]
-    n_outputs = (d_output + BLOCK - 1) // BLOCK * BLOCK
+    n_outputs = (matrix.rows + BLOCK - 1) // BLOCK * BLOCK
     for i in range(n_outputs):
         y[i] = np.int32(-2 * _ORIGIN * total)
     narrow = most < 1 << 15
     for part in range(1 if narrow else 2):
-        n = active(u, d_input, found)
+        n = active(u, d_input, pairs)
         down, mask = (0, 0xFFFF) if narrow else ((0, 0x7FFF) if part == 0 else (15, 0xFFFF))
-        n_pairs = _pair(u, n, found, down, mask)
+        n_pairs = _pair(u, n, pairs, down, mask)
         for i in range(0, n_outputs, BLOCK):
-            add_block(weights, first + i * d_input, found, n_pairs, np.int32(15 * part + 1), y, i)
+            first = matrix.first + i * d_input
+            add_block(data.weights, first, pairs, n_pairs, np.int32(15 * part + 1), y, i)
 
 
 @compiled
-def sums_of_blocks(weights, d_input, d_output, u, totals):
-    """`totals += 2 weights @ u` in 64 bits, which takes longer; `weights` from the matrix's on."""
+def add_pairs_wide(matrix, data, u, totals):
+    """In 64 bits."""
+    d_input = matrix.columns
     for j in range(d_input):
-        for i in range(d_output):
-            at = (i // BLOCK * d_input + j) * BLOCK + PLACE[i % BLOCK]
-            weight = np.int64(np.uint8(weights[at])) - _ORIGIN
+        for i in range(matrix.rows):
+            at = matrix.first + (i // BLOCK * d_input + j) * BLOCK + PLACE[i % BLOCK]
+            weight = np.int64(np.uint8(data.weights[at])) - _ORIGIN
             totals[i] += 2 * weight * np.int64(u[j])
 
 
 @compiled
-def active(u, d_input, found):
-    """Write the numbers of the inputs that are not zero; gives how many.
-
-    Without a branch: which ones are zero changes from token to token, and no processor guesses it.
-    """
-    n = np.uint64(0)
-    for j in range(np.uint64(d_input)):
-        found[n] = j
-        n += np.uint64(u[j] != 0)
-    return n
-
-
-@compiled
-def _pair(u, n, found, down, mask):
+def _pair(u, n, numbers, down, mask):
     """Replace numbers of inputs by two messages of 16 bits and two numbers; gives how many."""
     n_pairs = n // np.uint64(2)
     for k in range(n_pairs):
-        i, j = np.uint64(found[np.uint64(2) * k]), np.uint64(found[np.uint64(2) * k + np.uint64(1)])
+        i, j = (
+            np.uint64(numbers[np.uint64(2) * k]),
+            np.uint64(numbers[np.uint64(2) * k + np.uint64(1)]),
+        )
         one, other = (np.int64(u[i]) >> down) & mask, (np.int64(u[j]) >> down) & mask
-        found[k] = one | other << 16 | np.int64(i) << 32 | np.int64(j) << 48
+        numbers[k] = one | other << 16 | np.int64(i) << 32 | np.int64(j) << 48
     if n % np.uint64(2) == 0:
         return np.int64(n_pairs)
-    i = np.uint64(found[n - np.uint64(1)])
-    found[n_pairs] = ((np.int64(u[i]) >> down) & mask) | np.int64(i) << 32 | np.int64(i) << 48
+    i = np.uint64(numbers[n - np.uint64(1)])
+    numbers[n_pairs] = ((np.int64(u[i]) >> down) & mask) | np.int64(i) << 32 | np.int64(i) << 48
     return np.int64(n_pairs) + 1
 
 
 @intrinsic
-def add_block(
-    typingctx: Any, weights: Any, first: Any, pairs: Any, n_pairs: Any, left: Any, y: Any, to: Any
-) -> Any:
+def add_block(typingctx, weights, first, pairs, n_pairs, left, y, to):
     """Add a block's sums over pairs, shifted to the left, to y[to : to + 32].
 
     Where the CPU lacks the instructions: nothing, for then no matrix is laid out so.
     """
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    def generate(context, builder, signature, args):
         if not HAS_PAIRS:
             return context.get_dummy_value()
         weights_, first_, pairs_, n_pairs_, left_, y_, to_ = args
@@ -146,16 +125,16 @@ def add_block(
         )
         start = builder.gep(bytes_, [first_])
 
-        def constant(kind: Any, value: int) -> Any:
+        def constant(kind: ir.Type, value: int) -> ir.Value:
             return ir.Constant(kind, [value] * kind.count)
 
-        def column(j: Any) -> Any:
+        def column(j: ir.Value) -> ir.Value:
             place = builder.gep(start, [builder.mul(j, ir.Constant(_INT64, BLOCK))])
             return builder.bitcast(
                 builder.load(builder.bitcast(place, _BYTES.as_pointer()), align=1), _WORDS
             )
 
-        def interleaved(one: Any, other: Any, from_: int) -> Any:
+        def interleaved(one: ir.Value, other: ir.Value, from_: int) -> ir.Value:
             places = [
                 half + from_ + i + source
                 for half in (0, 8)
@@ -165,7 +144,7 @@ def add_block(
             kind = ir.VectorType(_INT32, _WORDS.count)
             return builder.shuffle_vector(one, other, ir.Constant(kind, places))
 
-        def multiplied(values: Any, messages: Any) -> Any:
+        def multiplied(values: ir.Value, messages: ir.Value) -> ir.Value:
             kind = ir.FunctionType(_SUMS, [_WORDS, _WORDS])
             name = "llvm.x86.avx2.pmadd.wd"
             function = cgutils.get_or_insert_function(builder.module, kind, name)
@@ -205,3 +184,6 @@ def add_block(
 
     wide = types.intp
     return types.void(weights, wide, pairs, wide, types.int32, y, wide), generate
+
+
+PAIRS = Form("pairs", lay_out, add_pairs, add_pairs_wide)

@@ -1,0 +1,69 @@
+"""All forms of matrices, and which one a matrix takes."""
+
+import numpy as np
+
+from lava_ssm.engine.compiled.matrix.dense import DENSE
+from lava_ssm.engine.compiled.matrix.form import MATRIX, Form, Row
+from lava_ssm.engine.compiled.matrix.narrow_windows import HAS_NARROW_WINDOWS, NARROW_WINDOWS
+from lava_ssm.engine.compiled.matrix.pairs import HAS_PAIRS, MOST_INPUTS, PAIRS
+from lava_ssm.engine.compiled.matrix.places import MOST_OUTPUTS, PLACES
+from lava_ssm.engine.compiled.matrix.wide_windows import HAS_WIDE_WINDOWS, WIDE_WINDOWS
+from lava_ssm.engine.compiled.writer import Writer
+from lava_ssm.network import Matrix
+from lava_ssm.numerics import SYNAPSE_BITS, IntArray
+
+FORMS = (
+    DENSE,
+    *[PAIRS] * HAS_PAIRS,
+    *[NARROW_WINDOWS] * HAS_NARROW_WINDOWS,
+    *[WIDE_WINDOWS] * HAS_WIDE_WINDOWS,
+    PLACES,
+)
+"""Those that this CPU has."""
+
+CACHE = 1 << 20
+"""Bytes of weights that stay near the processor from token to token: a second-level cache."""
+IN_WIDE_WINDOWS = 0.4
+"""Share of weights that are not zero up to which a matrix is laid out in windows, which do not skip
+activations of zero: about where they are as fast as columns if 30 % of the activations are on
+(measured on Zen 4; with 65 % they are at any density)."""
+IN_NARROW_WINDOWS = 0.2
+"""The same of narrow windows: about where they are as fast as pairs of columns if 30 % of the
+activations are on (measured on Zen 3; with 65 % they are at 0.35)."""
+SPARSE_IN_CACHE, SPARSE_BEYOND = 0.05, 0.12
+"""The same of places, on CPUs that have no windows. To add one up by its place takes about twenty
+times as long as in a vector, or eight times where the vectors come from further away than that
+cache (measured on Zen 4)."""
+
+
+def form_of(weights: IntArray, n_weights: int) -> Form:
+    """How this CPU takes a matrix fastest, of a network of so many weights."""
+    density = np.count_nonzero(weights) / weights.size
+    if HAS_WIDE_WINDOWS:
+        return WIDE_WINDOWS if density <= IN_WIDE_WINDOWS else DENSE
+    if HAS_NARROW_WINDOWS and density <= IN_NARROW_WINDOWS:
+        return NARROW_WINDOWS
+    if HAS_PAIRS and weights.shape[1] <= MOST_INPUTS:
+        return PAIRS
+    sparse = SPARSE_IN_CACHE if n_weights <= CACHE else SPARSE_BEYOND
+    return PLACES if density <= sparse and len(weights) <= MOST_OUTPUTS else DENSE
+
+
+def lay_out(writer: Writer, synapse: Matrix, bits: int) -> Row:
+    """Put a matrix, which is multiplied by messages of so many bits, into the writer's arrays."""
+    weights = synapse.weights
+    row = np.zeros((), MATRIX)
+    row["rows"], row["columns"] = weights.shape
+    if writer.rules is None:
+        row["first"] = writer.put("weights", weights.T)
+        return row
+    form = form_of(weights, writer.n_weights)
+    form.lay_out(writer, row, weights)
+    # beyond these a 32-bit sum is shifted to nothing
+    shifts = np.clip(synapse.shift, -SYNAPSE_BITS, SYNAPSE_BITS - 1)
+    row["form"], row["common_shift"] = FORMS.index(form), np.min(shifts)
+    row["outputs"] = writer.put_lines("shifts", np.broadcast_to(shifts, len(weights)))
+    writer.put_lines("offsets", -(weights.sum(axis=1) << 16))
+    row["most_gain"] = 2 * np.abs(weights).sum(axis=1).max()
+    row["most"] = (1 << (bits - 1)) - 1
+    return row

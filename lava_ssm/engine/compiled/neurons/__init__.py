@@ -1,0 +1,11 @@
+"""Operations: one file each. A line here makes one known to the layout and the kernels."""
+
+from lava_ssm.engine.compiled.neurons.affine import AFFINE
+from lava_ssm.engine.compiled.neurons.filters import FILTERS
+from lava_ssm.engine.compiled.neurons.operation import Memory, Operation
+from lava_ssm.engine.compiled.neurons.product import PRODUCT
+from lava_ssm.engine.compiled.neurons.recurrence import RECURRENCE
+
+OPERATIONS = (FILTERS, RECURRENCE, AFFINE, PRODUCT)
+
+__all__ = ["OPERATIONS", "Memory", "Operation"]

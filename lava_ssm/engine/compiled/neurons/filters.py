@@ -1,0 +1,280 @@
+"""Complex states, each with an input and an output of its own, one channel for a block of tokens.
+
+`reference.fixed.filters` is the specification. Restated here twice:
+
+- `_fast`, in floats. With the CPU's rounding mode set to the rounding of the network's arithmetic,
+  `rounded(a * x)` is the product of the mantissas after its shift: scaling a by 2^-p is exact, the
+  product is rounded to the float's 24 (or 53) bits in the very direction in which `rounded` then
+  drops the fraction, and rounding twice in one direction is rounding once. (For NEAREST it is not,
+  hence float64, where products are exact.) This holds as long as every integer on the way
+  stays below 2^24 (2^53). |a| < 1 guarantees it for a x, limits of |u| and |x'| that are
+  computed from b, c and the words (`channels_of`) for all others, and that no word can
+  overflow. A sum that exceeds 2^24 is still seen to exceed it.
+- `_exact`, in 64-bit integers, for everything else: it takes the block over again from the state
+  before it. It counts overflows, too.
+
+What vectorises: the loop over states, whose arrays are padded with zeros.
+"""
+
+# mypy: disable-error-code="no-untyped-def"
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lava_ssm.engine.compiled.compiling import compiled
+from lava_ssm.engine.compiled.cpu import from_magnitude
+from lava_ssm.engine.compiled.neurons.operation import Memory, Operation
+from lava_ssm.engine.compiled.vectors import filter_states, step_states
+from lava_ssm.engine.compiled.words import INPUT, STATE, SYNAPSE, WRAP, shifted, word
+from lava_ssm.engine.compiled.writer import Writer
+from lava_ssm.network import Filters
+from lava_ssm.numerics import SYNAPSE_BITS, Arithmetic, Rounding, word_range
+
+CHANNEL = np.dtype(
+    [
+        ("param_exponent", np.int64),
+        ("state_exponent", np.int64),
+        *[(name, np.float64) for name in ("up", "down", "u_limit", "x_limit", "b_norm")],
+    ],
+    align=True,
+)
+"""A channel: exponents, 2**state_exponent, 2**(1 - state_exponent); limits, see `channels_of`."""
+LANES = 16
+"""States are padded to a multiple of this: the floats of a 512-bit vector."""
+
+ROOT2 = np.sqrt(2.0)
+ROUNDING_ERROR = 4.0
+"""Three products, each off by less than one, and what the bound itself may be off by."""
+
+
+def lay_out(writer: Writer, row: np.void, neurons: Filters) -> None:
+    """Of each channel `padded` each of re and im of a, b, c; and its numbers."""
+    rules = writer.rules
+    row["channels"], row["d_state"] = neurons.d_model, neurons.d_state
+    row["padded"] = padded(neurons.d_state)
+    row["parameters"] = writer.put("parameters", scaled(neurons, writer.real))
+    row["states"] = writer.states(neurons.d_model * row["padded"])
+    if rules is not None:
+        row["first"] = writer.put("channels", channels_of(neurons, rules, writer.real))
+        row["n_peaks"], row["peaks"] = neurons.d_model, writer.carry(neurons.d_model)
+
+
+def padded(d_state: int) -> int:
+    """Round a number of states up to full vectors."""
+    return -(-d_state // LANES) * LANES
+
+
+def float_type(rules: Arithmetic, param_bits: int) -> np.dtype[Any]:
+    """float32 where a state fits it and rounding twice is rounding once; float64 otherwise."""
+    single = rules.state_bits <= 24 and param_bits <= 24 and rules.rounding is not Rounding.NEAREST
+    return np.dtype(np.float32 if single else np.float64)
+
+
+def scaled(layer: Filters, real: np.dtype[Any]) -> NDArray[Any]:
+    """Give values of a, b, c, (d_model, 6, padded): exact in `real`, of integers."""
+    parameters = (layer.a, layer.b, layer.c)
+    if np.iscomplexobj(layer.a):
+        parts = [part for v in parameters for part in (v.real, v.imag)]
+    else:
+        scale = np.exp2(-np.reshape(np.broadcast_to(layer.param_exponent, layer.d_model), (-1, 1)))
+        parts = [v[..., i] * scale for v in parameters for i in (0, 1)]
+    rows: NDArray[Any] = np.zeros((layer.d_model, 6, padded(layer.d_state)), real)
+    rows[..., : layer.d_state] = np.stack(parts, axis=1)
+    return rows
+
+
+def channels_of(layer: Filters, rules: Arithmetic, real: np.dtype[Any]) -> NDArray[np.void]:
+    """Give each channel's numbers, with the limits within which floats are exact.
+
+    Within `u_limit` of its input and `x_limit` of its new state no word overflows, no integer
+    leaves the float's significant bits, and no sum over states its 32 bits. `b_norm` is the
+    greatest |b| 2**state_exponent: of u, not of v.
+    """
+    channels = np.zeros(layer.d_model, CHANNEL)
+    p = channels["param_exponent"] = np.broadcast_to(layer.param_exponent, layer.d_model)
+    s = channels["state_exponent"] = np.broadcast_to(layer.state_exponent, layer.d_model)
+    b = np.abs(layer.b).max(axis=(1, 2)) * np.exp2(-p)
+    c = np.abs(layer.c).sum(axis=2).max(axis=1) * np.exp2(-p)
+    exact = 2.0 ** (np.finfo(real).nmant + 1)
+    most = float(word_range(rules.state_bits)[1])
+    # |out| <= 2 (|c_re x_re| + |c_im x_im|) 2^-s and a unit of rounding, d_state of them
+    largest_out = 2.0 ** (SYNAPSE_BITS - 1) / layer.d_state - 4
+    largest_c_x = np.minimum(exact, largest_out * np.exp2(s - 1)) - 4
+    channels["up"], channels["down"] = np.exp2(s), np.exp2(1 - s)
+    with np.errstate(divide="ignore"):
+        channels["u_limit"] = np.floor(np.minimum(most, exact / b) * np.exp2(-s))
+        channels["x_limit"] = np.floor(np.minimum(most, largest_c_x / c))
+    if layer.param_bits + rules.state_bits > np.finfo(np.float64).nmant:
+        channels["u_limit"] = -1  # never in floats
+    channels["b_norm"] = b * np.exp2(s)
+    return channels
+
+
+@compiled
+def step(row, data, k, n):
+    """See `Operation`: in floats, channels together, where they keep their limits."""
+    n_channels = row.channels
+    together = max(1, data.kept.shape[1] // row.padded) if n > 1 else 1
+    for h in range(0, n_channels, together):
+        m = min(together, n_channels - h)
+        if n == 1 and _is_safe(row, data, k, h):
+            _fast(row, data, k, h, 1, 1)
+        elif not _tried(row, data, k, h, m, n):
+            for i in range(h, h + m):
+                if m == 1 or not _tried(row, data, k, i, 1, n):
+                    _exact(row, data, k, i, n)
+
+
+@compiled
+def _is_safe(row, data, k, h):
+    """Whether a channel's states are sure to stay within its limits over one token."""
+    channel = data.channels[row.first + h]
+    u = abs(np.float64(data.buffers[row.source, 0, h]))
+    reached = ROOT2 * data.carried[k, row.peaks + h] + channel.b_norm * u + ROUNDING_ERROR
+    return reached <= channel.x_limit and u <= channel.u_limit
+
+
+@compiled
+def _fast(row, data, k, h, m, n):
+    """Step m channels from h on in floats, over n tokens.
+
+    Channel by channel within each token, since a state's next step waits for its last. The peaks
+    are the greatest magnitudes on the way.
+    """
+    real, size = data.parameters.dtype.type, row.padded
+    re, im, peaks = data.re[k], data.im[k], data.carried[k]
+    for i in range(h, h + m):
+        peaks[row.peaks + i] = 0
+    for t in range(n):
+        u, y = data.buffers[row.source, t], data.buffers[row.out, t]
+        for i in range(h, h + m):
+            channel = data.channels[row.first + i]
+            drive = real(u[i]) * real(channel.up), real(channel.down)
+            at = row.parameters + 6 * size * i, row.states + size * i
+            total, reached = step_states(data.parameters, re, im, at, size, drive)
+            peak = np.float64(from_magnitude(reached))
+            peaks[row.peaks + i] = max(peaks[row.peaks + i], peak)
+            y[i] = total
+
+
+@compiled
+def _tried(row, data, k, h, m, n):
+    """The same; say whether all limits were kept. If not, the states are as before."""
+    for i in range(h, h + m):
+        limit = data.channels[row.first + i].u_limit
+        for t in range(n):
+            if abs(np.int64(data.buffers[row.source, t, i])) > limit:
+                return False
+    begin, kept, re, im = row.states + row.padded * h, data.kept, data.re[k], data.im[k]
+    for i in range(m * row.padded):
+        kept[0, i], kept[1, i] = re[begin + i], im[begin + i]
+    _fast(row, data, k, h, m, n)
+    within = True
+    for i in range(h, h + m):
+        limit = data.channels[row.first + i].x_limit
+        within = within and data.carried[k, row.peaks + i] <= limit
+    if not within:
+        for i in range(m * row.padded):
+            re[begin + i], im[begin + i] = kept[0, i], kept[1, i]
+    return within
+
+
+@compiled
+def _exact(row, data, k, h, n):
+    """Step a channel in integers; its peak is the greatest magnitude after the last token."""
+    channel, rules, counts = data.channels[row.first + h], data.rules[0], data.counts[row.stage]
+    size, at, re, im = row.padded, row.states + row.padded * h, data.re[k], data.im[k]
+    for t in range(n):
+        u = np.int64(data.buffers[row.source, t, h])
+        total = np.int64(0)
+        for i in range(row.d_state):
+            x = np.int64(re[at + i]), np.int64(im[at + i])
+            place = row.parameters + 6 * size * h + i, size
+            new_re, new_im, out = exact_state(data.parameters, place, channel, x, u, rules, counts)
+            re[at + i], im[at + i] = new_re, new_im
+            total += out
+        data.buffers[row.out, t, h] = word(total, SYNAPSE_BITS, WRAP, counts, SYNAPSE)
+    peak = 0.0
+    for i in range(row.d_state):
+        peak = max(peak, max(abs(np.float64(re[at + i])), abs(np.float64(im[at + i]))))
+    data.carried[k, row.peaks + h] = peak
+
+
+@compiled
+def exact_state(parameters, place, channel, x, u, rules, counts):
+    """Step one state in 64-bit integers; give its new parts and what is sent.
+
+    Parameters
+    ----------
+    parameters, place
+        Reals, and where those of the state are: at place[0] and each place[1] further on re and im
+        of a, b, c, times 2**-param_exponent.
+    x, u
+        int64: re and im, and the input.
+    """
+    mode, overflow, bits = rules.rounding, rules.overflow, rules.state_bits
+    (at, size), (x_re, x_im) = place, x
+    p, s = channel.param_exponent, channel.state_exponent
+    one = 2.0**p
+    a_re, a_im = _mantissa(parameters, at, one), _mantissa(parameters, at + size, one)
+    at += 2 * size
+    b_re, b_im = _mantissa(parameters, at, one), _mantissa(parameters, at + size, one)
+    at += 2 * size
+    c_re, c_im = _mantissa(parameters, at, one), _mantissa(parameters, at + size, one)
+    v = word(u << s, bits, overflow, counts, INPUT)
+    new_re = (
+        shifted(a_re * x_re, p, mode) - shifted(a_im * x_im, p, mode) + shifted(b_re * v, p, mode)
+    )
+    new_im = (
+        shifted(a_re * x_im, p, mode) + shifted(a_im * x_re, p, mode) + shifted(b_im * v, p, mode)
+    )
+    new_re = word(new_re, bits, overflow, counts, STATE)
+    new_im = word(new_im, bits, overflow, counts, STATE)
+    out = 2 * (shifted(c_re * new_re, p, mode) - shifted(c_im * new_im, p, mode))
+    return new_re, new_im, shifted(out, s, mode)
+
+
+@compiled
+def _mantissa(parameters, at, one):
+    return np.int64(np.float64(parameters[at]) * one)
+
+
+@compiled
+def step_float(row, data, k, n):
+    """See `Operation`."""
+    size = row.padded
+    for h in range(row.channels):
+        at = row.parameters + 6 * size * h, row.states + size * h
+        for t in range(n):
+            u = data.buffers[row.source, t, h]
+            data.buffers[row.out, t, h] = filter_states(
+                data.parameters, data.re[k], data.im[k], at, size, u
+            )
+
+
+def parts(row: np.void, memory: Memory) -> Sequence[NDArray[Any]]:
+    """See `Operation`."""
+    first, size, n = row["states"], row["padded"], row["channels"]
+    wanted = slice(first, first + n * size)
+    return [
+        memory[name][:, wanted].reshape(-1, n, size)[..., : row["d_state"]] for name in ("re", "im")
+    ]
+
+
+def forget(row: np.void, memory: Memory) -> None:
+    """See `Operation`: how great the states are."""
+    memory["carried"][:, row["peaks"] : row["peaks"] + row["n_peaks"]] = np.inf
+
+
+FILTERS = Operation(
+    Filters,
+    ("channels", "d_state", "padded", "parameters", "states", "first", "peaks", "n_peaks"),
+    lay_out,
+    step,
+    step_float,
+    parts,
+    forget,
+)

@@ -1,0 +1,147 @@
+"""What reaches neurons, and what they send: the same of all operations.
+
+In doubles, under the rounding mode of the network's rules: words have at most 32 bits, weights and
+parameters 16, so that products, and sums of a few, are exact, and a shift to the right is a
+multiplication by a power of two, rounded to an integer. What leaves the 52 bits leaves its word
+too, and is taken again in integers. Loops that do not branch and touch few arrays each are what
+LLVM makes vectors of: it has to see that none overlaps another. (CPUs without AVX-512 do not shift
+integers of 64 bits with their sign.)
+"""
+
+# mypy: disable-error-code="no-untyped-def"
+
+from math import erf, sqrt
+
+import numpy as np
+
+from lava_ssm.engine.compiled.compiling import compiled, compiled_float
+from lava_ssm.engine.compiled.cpu import to_int32
+from lava_ssm.engine.compiled.matrix import add_real, synapse
+from lava_ssm.engine.compiled.words import MESSAGE, word
+from lava_ssm.network import Activation
+
+NONE, RELU, GELU = range(3)
+ACTIVATIONS = {Activation.NONE: NONE, Activation.RELU: RELU, Activation.GELU: GELU}
+
+
+@compiled
+def received(row, data, t):
+    """The sums of the first input, in the buffer of what neurons send, and the second input."""
+    y, u = data.buffers[row.out, t], data.buffers[max(row.second, 0), t]
+    counts = data.counts[row.stage]
+    if row.matrix >= 0:
+        synapse(data.matrices[row.matrix], data, data.buffers[row.source, t], y, counts)
+    elif row.source != row.out:
+        source = data.buffers[row.source, t]
+        for j in range(row.size):
+            y[j] = source[j]
+    if row.second_matrix >= 0:
+        sums = data.sums[1]
+        synapse(data.matrices[row.second_matrix], data, u, sums, counts)
+        return y, sums
+    return y, u
+
+
+@compiled
+def received_float(row, data, t):
+    """The same of a float network."""
+    y, u = data.buffers[row.out, t], data.buffers[max(row.second, 0), t]
+    if row.matrix >= 0:
+        add_real(data.matrices[row.matrix], data, data.buffers[row.source, t], y)
+    elif row.source != row.out:
+        source = data.buffers[row.source, t]
+        for j in range(row.size):
+            y[j] = source[j]
+    if row.second_matrix >= 0:
+        sums = data.sums[1]
+        add_real(data.matrices[row.second_matrix], data, u, sums)
+        return y, sums
+    return y, u
+
+
+@compiled
+def sent(row, data, t, values):
+    """Bring what neurons have made, doubles, to messages; whether all fit, else see `sent_exactly`.
+
+    Adds the residual path, and rectifies.
+    """
+    y, size = data.buffers[row.out, t], row.size
+    if row.residual >= 0:
+        r, factor = data.buffers[row.residual, t], down(row.residual_shift)
+        for j in range(size):
+            values[j] += np.floor(np.float64(r[j]) * factor)
+    half = np.float64(np.int64(1) << (data.rules[0].message_bits - 1))
+    least = 0.0 if row.activation == RELU else -np.inf
+    all_fit = True
+    for j in range(size):
+        all_fit &= fits(max(values[j], least), half)
+    if all_fit:
+        for j in range(size):
+            y[j] = to_int32(max(values[j], least))
+    return all_fit
+
+
+@compiled
+def sent_exactly(row, data, t, j, value):
+    """The same of one neuron, an int64: brought to its word, and counted."""
+    if row.residual >= 0:
+        n = row.residual_shift
+        value += (np.int64(data.buffers[row.residual, t, j]) << max(-n, 0)) >> max(n, 0)
+    rules = data.rules[0]
+    data.buffers[row.out, t, j] = message(value, rules, row.activation, data.counts[row.stage])
+
+
+@compiled_float
+def sent_float(row, data, t):
+    """Add the residual path to what neurons have made, in its place, and apply the activation."""
+    y, size = data.buffers[row.out, t], row.size
+    if row.residual >= 0:
+        r = data.buffers[row.residual, t]
+        for j in range(size):
+            y[j] += r[j]
+    if row.activation == RELU:
+        zero = y.dtype.type(0)
+        for j in range(size):
+            y[j] = max(y[j], zero)
+    elif row.activation == GELU:
+        for j in range(size):
+            y[j] = 0.5 * y[j] * (1.0 + erf(y[j] / sqrt(2.0)))
+
+
+@compiled
+def messages(y, size, rules, activation, counts):
+    """What neurons send on of int32 sums y[:size], in place."""
+    half = 1 << (rules.message_bits - 1)
+    low, high = np.int32(0), np.int32(0)
+    if activation == RELU:
+        for i in range(size):
+            y[i] = max(y[i], np.int32(0))
+    for i in range(size):
+        low, high = min(low, y[i]), max(high, y[i])
+    if low < -half or high >= half:
+        for i in range(size):
+            y[i] = message(np.int64(y[i]), rules, activation, counts)
+
+
+@compiled
+def message(y, rules, activation, counts):
+    """The same of one sum, an int64."""
+    v = max(y, 0) if activation == RELU else y
+    return word(v, rules.message_bits, rules.overflow, counts, MESSAGE)
+
+
+@compiled
+def down(n):
+    """2**-n, -16 <= n <= 63; what has 62 bits less is rounded as what has 63."""
+    if n < 0:
+        return np.float64(np.int64(1) << -n)
+    return 1.0 / np.float64(np.int64(1) << min(n, 62))
+
+
+@compiled
+def fits(x, half):
+    """Whether an integer, a double, lies in [-half, half), the middle of which is -1/2.
+
+    Exact in all rounding modes, and cheaper than to compare with both ends.
+    """
+    return abs(x + 0.5) < half

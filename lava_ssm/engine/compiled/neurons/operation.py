@@ -1,0 +1,42 @@
+"""What an operation brings, for the kernels of fixed and of float networks."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lava_ssm.engine.compiled.writer import Writer
+
+Memory: TypeAlias = Mapping[str, NDArray[Any]]
+"""What is carried from token to token, a sequence a row: `re`, `im`, `carried`."""
+
+
+class Operation(NamedTuple):
+    """How an operation of `network.neurons` is laid out, and computed by kernels.
+
+    Parameters
+    ----------
+    neurons
+        Its class.
+    fields
+        Integers of its own in its populations' rows.
+    lay_out
+        `lay_out(writer, row, neurons)` puts its arrays into the writer's, and fills its fields.
+    step, step_float
+        For kernels of fixed and of float networks: `step(row, data, k, n)` takes n tokens of
+        sequence k through the population, from buffer to buffer.
+    parts
+        `parts(row, memory)`: views of a population's state, (rows, ...), which on a new last axis
+        are the state as `neurons.state_shape` has it. None: it has no state.
+    forget
+        `forget(row, memory)` follows where a state was set: what else was known of it is not.
+    """
+
+    neurons: type
+    fields: Sequence[str]
+    lay_out: Callable[[Writer, np.void, Any], None]
+    step: Callable[..., None]
+    step_float: Callable[..., None]
+    parts: Callable[[np.void, Memory], Sequence[NDArray[Any]]] | None = None
+    forget: Callable[[np.void, Memory], None] | None = None
