@@ -32,6 +32,8 @@ def joined(x: Sequences, tokens: int) -> Sequences:
     if tokens < 1:
         raise ValueError(f"tokens must be at least 1, got {tokens}")
     batch, time, channels = x.shape
+    if tokens == 1:
+        return x
     if time % tokens:
         raise ValueError(f"tokens must divide the sequences' {time} tokens, got {tokens}")
     return x.reshape(batch, -1, tokens, channels).mean(2)

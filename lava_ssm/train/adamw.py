@@ -1,9 +1,13 @@
 """What moves parameters, and how fast."""
 
+import math
+
 import torch
 from torch import nn
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
 from lava_ssm.nn import LayerModule
+from lava_ssm.train.recipe import Recipe
 
 
 def optimizer(
@@ -35,3 +39,18 @@ def optimizer(
             {"params": rest, "lr": lr, "weight_decay": weight_decay},
         ]
     )
+
+
+def schedule(adamw: torch.optim.AdamW, recipe: Recipe, steps: int) -> LRScheduler:
+    """How the rates go, which are the peaks now, see `Recipe`."""
+    if recipe.schedule == "one-cycle":
+        peaks = [group["lr"] for group in adamw.param_groups]
+        return OneCycleLR(adamw, peaks, total_steps=steps, pct_start=recipe.warm_up)
+    rising = math.ceil(recipe.warm_up * steps)
+
+    def share(step: int) -> float:
+        if step < rising:
+            return (step + 1) / rising
+        return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1, steps - rising)))
+
+    return LambdaLR(adamw, share)

@@ -1,10 +1,13 @@
 """Training a classifier of token sequences."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from lava_ssm.data import joined
+from lava_ssm.nn import stretch
 from lava_ssm.nn.evaluating import evaluating
 from lava_ssm.nn.inputs import (
     Given,
@@ -37,6 +40,9 @@ class Training(Loop[Recipe]):
         See `Loop`.
     augment
         What is done to each step's sequences first.
+    teacher
+        Whose logits are learned too, see `Recipe`: a model of the same classes. It gets the same
+        sequences, with `teacher_join` tokens as one.
 
     Raises
     ------
@@ -57,18 +63,47 @@ class Training(Loop[Recipe]):
         worker: Worker | None = None,
         adamw: torch.optim.AdamW | None = None,
         after_step: AfterStep | None = None,
+        teacher: nn.Module | None = None,
+        teacher_join: int = 1,
     ) -> None:
         check_finite(model)
-        self.augment, self.model = augment, model
+        if (teacher is None) is (recipe.distillation > 0):
+            raise ValueError(
+                "teacher: there must be one if and only if distillation is above 0, got "
+                f"{type(teacher).__name__} and {recipe.distillation}"
+            )
+        self.augment, self.model, self.join = augment, model, recipe.joined(1)
         self.x = sequences(x, self.bare)
+        for tokens in (*recipe.stages, teacher_join):
+            joined(self.x[:1], tokens)  # refused now
         n_classes = number_of_classes(self.bare, self._first)
+        self.teacher, self.teacher_join = teacher, teacher_join
+        if teacher is not None and number_of_classes(teacher, self._taught) != n_classes:
+            raise ValueError(f"teacher must have the model's {n_classes} classes")
         self.labels = classes(labels, len(self.x), n_classes).to(self.x.device)
         super().__init__(model, len(self.x), recipe, worker, adamw, after_step)
 
     def _first(self) -> Tensor:
         """A sequence as the model gets it."""
         x = self.x[:1]
-        return x if self.augment is None else self.augment(x, torch.Generator())
+        x = x if self.augment is None else self.augment(x, torch.Generator())
+        return joined(x, self.join)
+
+    def _taught(self) -> Tensor:
+        """A sequence as the teacher gets it."""
+        return joined(self.x[:1], self.teacher_join)
+
+    def begin(self, epoch: int) -> None:
+        """Make the steps of the state space layers as long as the tokens of the epoch."""
+        before, self.join = self.recipe.joined(max(1, epoch - 1)), self.recipe.joined(epoch)
+        if self.join != before:
+            for model in {self.bare, self.measured}:
+                stretch(model, self.join / before)
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """See `Loop`."""
+        super().restore(state)
+        self.join = self.recipe.joined(max(1, -(-self.step // self.steps_an_epoch)))
 
     @staticmethod
     def shown(score: float) -> str:
@@ -82,10 +117,21 @@ class Training(Loop[Recipe]):
 
     def losses(self, x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """Sum of cross entropies, and how many are classified rightly."""
-        logits = self.outputs(x)
+        logits = self.outputs(joined(x, self.join))
         loss = nn.functional.cross_entropy(
             logits, target, label_smoothing=self.recipe.label_smoothing, reduction="sum"
         )
+        if self.teacher is not None:
+            w, t = self.recipe.distillation, self.recipe.temperature
+            with evaluating(self.teacher), torch.no_grad():
+                taught = self.teacher(joined(x, self.teacher_join)).float()
+            divergence = nn.functional.kl_div(
+                (logits / t).log_softmax(-1),
+                (taught / t).log_softmax(-1),
+                reduction="sum",
+                log_target=True,
+            )
+            loss = (1 - w) * loss + w * t**2 * divergence
         return loss, (logits.argmax(-1) == target).sum()
 
 

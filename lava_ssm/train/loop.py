@@ -7,8 +7,12 @@ from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import (  # type: ignore[attr-defined]  # stubs lag behind
+    AveragedModel,
+    get_ema_multi_avg_fn,
+)
 
-from lava_ssm.train.adamw import optimizer
+from lava_ssm.train.adamw import optimizer, schedule
 from lava_ssm.train.recipe import Recipe
 
 AfterStep = Callable[[float], None]
@@ -50,7 +54,7 @@ class Worker:
 
 
 class Loop(ABC, Generic[AnyRecipe]):
-    """A training with a one-cycle schedule, which can be left and taken up again.
+    """A training that can be left and taken up again.
 
     Everything random is drawn anew from the recipe's seed and the number of the epoch or step, so
     a training that is continued from `state` gives what an uninterrupted one gives, to the last
@@ -94,12 +98,11 @@ class Loop(ABC, Generic[AnyRecipe]):
         if adamw is None:
             adamw = optimizer(model, recipe.lr, recipe.ssm_lr, recipe.weight_decay)
         self.adamw = adamw
-        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            adamw,
-            [group["lr"] for group in adamw.param_groups],
-            total_steps=self.steps,
-            pct_start=recipe.warm_up,
-        )
+        self.schedule = schedule(adamw, recipe, self.steps)
+        self.average: AveragedModel | None = None
+        if recipe.ema > 0:
+            by = get_ema_multi_avg_fn(recipe.ema)
+            self.average = AveragedModel(self.bare, multi_avg_fn=by)  # type: ignore[call-arg]
         self.step = 0
         self.history: list[Epoch] = []
         self._sums = torch.zeros(2, dtype=torch.float64)  # of the epoch: losses, scores
@@ -118,6 +121,9 @@ class Loop(ABC, Generic[AnyRecipe]):
     def losses(self, x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """Sums of loss and of score over inputs and targets; the first one is differentiated."""
 
+    def begin(self, epoch: int) -> None:
+        """Do what is to be done before the first step of an epoch, from 1."""
+
     @property
     def steps(self) -> int:
         """Steps of the whole training."""
@@ -129,10 +135,15 @@ class Loop(ABC, Generic[AnyRecipe]):
         wrapped = isinstance(self.model, nn.parallel.DistributedDataParallel)
         return self.model.module if wrapped else self.model
 
+    @property
+    def measured(self) -> nn.Module:
+        """What is measured: the model with averaged parameters, if they are."""
+        return self.bare if self.average is None else self.average.module
+
     def outputs(self, x: Tensor) -> Tensor:
         """What the model gives of its inputs, in the recipe's precision, as float32."""
         kind = getattr(torch, self.recipe.precision)
-        with torch.autocast("cpu", kind, enabled=kind is torch.bfloat16):
+        with torch.autocast(x.device.type, kind, enabled=kind is torch.bfloat16):
             y: Tensor = self.model(x)
         return y.float()
 
@@ -150,11 +161,15 @@ class Loop(ABC, Generic[AnyRecipe]):
             The loss is no longer finite.
         """
         epoch, place = divmod(self.step, self.steps_an_epoch)
+        if place == 0:
+            self.begin(epoch + 1)
         size = self.recipe.batch_size
         chosen = self._order_of(epoch)[place * size : (place + 1) * size]
         seed = hash((self.recipe.seed, self.step)) % 2**63
         batch = self.batch(chosen, torch.Generator().manual_seed(seed))
-        with torch.random.fork_rng(devices=[]):  # what the user draws does not depend on us
+        device = batch[0].device
+        devices = [device] if device.type == "cuda" else []
+        with torch.random.fork_rng(devices):  # what the user draws does not depend on us
             torch.manual_seed(seed + self.worker.rank)
             loss, score = self._learn(batch, len(chosen), epoch + 1)
         if place == 0:
@@ -163,6 +178,10 @@ class Loop(ABC, Generic[AnyRecipe]):
         self.step += 1
         if self.after_step is not None:
             self.after_step(self.step / self.steps)
+        if self.average is not None:
+            self.average.update_parameters(self.bare)
+            if self.step == self.steps:
+                self.bare.load_state_dict(self.average.module.state_dict())
         samples = min((place + 1) * size, self.samples)
         now = Epoch(epoch + 1, *(self._sums / samples).tolist())
         if place + 1 == self.steps_an_epoch:
@@ -203,6 +222,7 @@ class Loop(ABC, Generic[AnyRecipe]):
         return {
             "model": self.bare.state_dict(),
             "adamw": self.adamw.state_dict(),
+            **({} if self.average is None else {"average": self.average.state_dict()}),
             "step": self.step,
             "sums": self._sums,
             "history": [astuple(epoch) for epoch in self.history],
@@ -212,8 +232,10 @@ class Loop(ABC, Generic[AnyRecipe]):
         """Continue from what `state` gave."""
         self.bare.load_state_dict(state["model"])
         self.adamw.load_state_dict(state["adamw"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
         self.step = state["step"]
         # the rates themselves are the optimizer's
-        self.schedule.load_state_dict({"last_epoch": self.step, "_step_count": self.step + 1})
+        self.schedule.__dict__.update(last_epoch=self.step, _step_count=self.step + 1)
         self._sums = state["sums"].clone()
         self.history = [Epoch(*numbers) for numbers in state["history"]]
