@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from lava_ssm.cli.train import Precision, carry_out
-from lava_ssm.train.folder import read_classifier
+from lava_ssm.train.folder import last_of, read_classifier
 
 
 class Preset(str, Enum):
@@ -53,7 +53,8 @@ def finetune(
     and `.png`.
     """
     config = read_classifier(run)
-    config["limit"], config["start"] = limit, None  # it starts from the run itself
+    config["limit"], config["join"] = limit, last_of(config["join"])
+    config["start"] = config["teacher"] = None  # it starts from the run itself
     config["recipe"] = {
         **config["recipe"],
         "epochs": epochs,
@@ -63,6 +64,8 @@ def finetune(
         "weight_decay": weight_decay,
         "precision": precision,
         "seed": seed,
+        "ema": 0.0,
+        "distillation": 0.0,
     }
     config["finetune"] = {
         "run": str(run),

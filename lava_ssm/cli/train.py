@@ -1,5 +1,6 @@
 """`lava-ssm train`: a float network, in a run folder that can be left and taken up again."""
 
+import math
 import os
 import shlex
 import sys
@@ -13,6 +14,8 @@ from lava_ssm.cli.console import make_console
 from lava_ssm.train.folder import NETWORK
 
 Precision = Literal["float32", "bfloat16"]
+Schedule = Literal["one-cycle", "cosine"]
+Device = Literal["cpu", "cuda", "auto"]
 Init = Literal["lin", "legs", "real"]
 
 
@@ -80,9 +83,33 @@ def train(
     shift: Annotated[float, typer.Option(help="Shift them by up to so many pixels.")] = 0.0,
     mirror: Annotated[bool, typer.Option(help="Mirror half of them.")] = False,
     join: Annotated[
-        int, typer.Option(min=1, help="Take the mean of so many tokens as one; see --start.")
-    ] = 1,
-    seed: Annotated[int, typer.Option(help="Of weights, order and augmentation.")] = 0,
+        str, typer.Option(help="Take the mean of so many tokens as one; in stages: 4,2,1.")
+    ] = "1",
+    dropout: Annotated[
+        float, typer.Option(help="Leave out this share of channels, each of all tokens.")
+    ] = 0.0,
+    norm: Annotated[
+        bool, typer.Option(help="Batch norms behind layers, folded into them in the end.")
+    ] = False,
+    schedule: Annotated[
+        Schedule, typer.Option(help="One cycle, or a linear rise and a cosine.")
+    ] = "one-cycle",
+    ema: Annotated[
+        float, typer.Option(help="Keep the moving average of parameters with this decay.")
+    ] = 0.0,
+    teacher: Annotated[
+        str | None,
+        typer.Option(help="Learn from its logits: a run folder, a float network or a zoo name."),
+    ] = None,
+    distillation: Annotated[
+        float | None, typer.Option(help="Weight of the teacher; with one 0.5.")
+    ] = None,
+    temperature: Annotated[float, typer.Option(help="Of what the teacher gives.")] = 2.0,
+    seed: Annotated[
+        list[int] | None,
+        typer.Option(help="Of weights, order and augmentation: 0. Several: a training each."),
+    ] = None,
+    device: Annotated[Device, typer.Option(help="What to compute on; auto: a GPU if any.")] = "cpu",
     limit: Annotated[int | None, typer.Option(min=20, help="Use so many samples only.")] = None,
     checkpoint_every: Annotated[
         float, typer.Option(min=0, help="Seconds between checkpoints.")
@@ -96,8 +123,9 @@ def train(
 
     A twentieth of the training samples, 2000 at most, is kept aside: the network that classifies
     those best is what is kept, and measured on the test set at the end. A long task may be begun
-    with tokens joined: a run with --start and a smaller --join goes on with what was learned,
-    its steps made shorter to match.
+    with tokens joined: --join 4,2,1 takes fewer together stage by stage, each stage as long as it
+    costs the same. So does a run with --start and a smaller --join. Several --seed: each has its
+    run folder, OUT/seed-N.
     """
     config: dict[str, Any] = {
         "task": task.value,
@@ -108,7 +136,10 @@ def train(
         "wobble": {"turn": turn, "scale": scale, "shift": shift, "mirror": mirror},
         "limit": limit,
         "start": start,
-        "join": join,
+        "join": _stages(join),
+        "dropout": dropout,
+        "norm": norm,
+        "teacher": teacher,
         "recipe": {
             "epochs": epochs,
             "batch_size": batch_size,
@@ -118,28 +149,68 @@ def train(
             "label_smoothing": label_smoothing,
             "warm_up": warm_up,
             "precision": precision,
-            "seed": seed,
+            "schedule": schedule,
+            "ema": ema,
+            "distillation": _weight(teacher, distillation),
+            "temperature": temperature,
         },
     }
     folder = out or Path("runs") / f"{task.value}-{model.value}"
-    carry_out(folder, config, data, resume, checkpoint_every)
+    seeds = seed or [0]
+    accuracies = []
+    for one in seeds:
+        recipe = {**config["recipe"], "seed": one}
+        place = folder / f"seed-{one}" if len(seeds) > 1 else folder
+        again = {**config, "recipe": recipe}
+        accuracies.append(carry_out(place, again, data, resume, checkpoint_every, device))
+    if len(seeds) > 1:
+        mean = sum(accuracies) / len(seeds)
+        make_console().print(
+            f"{len(seeds)} seeds: mean {mean:.2%}, from {min(accuracies):.2%} to "
+            f"{max(accuracies):.2%}"
+        )
+
+
+def _stages(join: str) -> int | list[int]:
+    """Tokens that are one, of each stage."""
+    try:
+        stages = [int(tokens) for tokens in join.split(",")]
+    except ValueError:
+        raise ValueError(f"--join must be a number, or several as 4,2,1, got {join!r}") from None
+    return stages[0] if len(stages) == 1 else stages
+
+
+def _weight(teacher: str | None, distillation: float | None) -> float:
+    """Weight of the teacher."""
+    if teacher is None and distillation:
+        raise ValueError("--distillation: there must be a --teacher")
+    return distillation if distillation is not None else 0.0 if teacher is None else 0.5
 
 
 def carry_out(
-    folder: Path, config: dict[str, Any], data: Path | None, resume: bool, checkpoint_every: float
-) -> None:
-    """Train as `config` says, and tell what came of it."""
+    folder: Path,
+    config: dict[str, Any],
+    data: Path | None,
+    resume: bool,
+    checkpoint_every: float,
+    device: Device = "cpu",
+) -> float:
+    """Train as `config` says, and tell what came of it; give the accuracy."""
     from lava_ssm.train import classifier
 
     console = make_console()
-    result = classifier.train(config, folder, data, resume, checkpoint_every, command(), console)
-    if result is not None and os.environ.get("RANK", "0") == "0":
-        console.print(
-            f"Test accuracy {result['test_accuracy']:.2%} on {result['test_samples']} samples, "
-            f"after {result['cpu_hours']:.2f} core hours. "
-            f"{folder / NETWORK}, curves.png, log.csv",
-            soft_wrap=True,
-        )
+    result = classifier.train(
+        config, folder, data, resume, checkpoint_every, device, command(), console
+    )
+    if result is None or os.environ.get("RANK", "0") != "0":
+        return math.nan
+    accuracy: float = result["test_accuracy"]
+    console.print(
+        f"Test accuracy {accuracy:.2%} on {result['test_samples']} samples, after "
+        f"{result['cpu_hours']:.2f} core hours. {folder / NETWORK}, curves.png, log.csv",
+        soft_wrap=True,
+    )
+    return accuracy
 
 
 def command() -> str:

@@ -14,6 +14,7 @@ from lava_ssm.nn.initialization import Initialization
 from lava_ssm.nn.layer import LayerModule
 from lava_ssm.nn.linear import GLU, Gate
 from lava_ssm.nn.ns4d import NS4D, SIZES
+from lava_ssm.nn.regularized import regularize
 from lava_ssm.nn.s4d import S4D
 from lava_ssm.nn.s5 import S5
 from lava_ssm.nn.sparse_s5 import S5_SIZES, S5Block, SparseS5
@@ -35,6 +36,7 @@ __all__ = [
     "assign",
     "export",
     "module",
+    "regularize",
     "stretch",
 ]
 

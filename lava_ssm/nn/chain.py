@@ -66,12 +66,7 @@ class Normalized(LayerModule):
 
     def arrays(self) -> Arrays:
         """See `LayerModule`."""
-        norm = self.norm
-        if norm.running_mean is None or norm.running_var is None or not norm.affine:
-            raise TypeError("a norm without running statistics or weights has no description")
-        scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
-        shift = norm.bias - norm.running_mean * scale
-        return self.layer.normalized(self.layer.arrays(), scale, shift)
+        return self.layer.normalized(self.layer.arrays(), *folded(self.norm))
 
     def constants(self) -> dict[str, bool]:
         """See `LayerModule`."""
@@ -96,6 +91,14 @@ class Normalized(LayerModule):
         normal = self.norm(u.reshape(-1, u.shape[-1])).view(u.shape)
         y: Tensor = self.layer(normal)
         return y
+
+
+def folded(norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
+    """Give the scale and the shift of each channel that a norm is with its running statistics."""
+    if norm.running_mean is None or norm.running_var is None or not norm.affine:
+        raise TypeError("a norm without running statistics or weights has no description")
+    scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+    return scale, norm.bias - norm.running_mean * scale
 
 
 class Chain(nn.Module):
@@ -155,11 +158,7 @@ class Chain(nn.Module):
         layers = layers_of(parts)
 
         def respond(i: int, u: Tensor, channels_first: bool) -> Tensor:
-            layer = layers[i]
-            if channels_first:
-                return layer.response(u, layer.arrays(), True)
-            y: Tensor = layer(u)
-            return y
+            return layers[i].trained(u, channels_first)
 
         y = flow(parts, x.reshape(-1, *x.shape[-2:]), respond)
         return y.reshape(*x.shape[:-1], y.shape[-1])

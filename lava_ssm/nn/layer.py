@@ -101,6 +101,16 @@ class LayerModule(nn.Module):
         """
         raise TypeError(f"a norm in front of {type(self).__name__} cannot be part of it")
 
+    def scaled(self, arrays: Arrays, scale: Tensor, shift: Tensor) -> Arrays:
+        """Give the fields of the layer that gives `scale * y + shift` rather than y.
+
+        Raises
+        ------
+        TypeError
+            They have no place for it.
+        """
+        raise TypeError(f"a norm behind {type(self).__name__} cannot be part of it")
+
     def initial_state(self, *batch: int) -> Tensor | None:
         """Zero state of a batch; None: the layer has none."""
         return None
@@ -129,6 +139,13 @@ class LayerModule(nn.Module):
     def forward(self, u: Tensor) -> Tensor:
         """Outputs of u (..., time, d_input), (..., time, d_output)."""
         return self.response(u, self.arrays(), False)
+
+    def trained(self, u: Tensor, channels_first: bool) -> Tensor:
+        """Give the outputs of u, see `response`, as they are while the layer is trained."""
+        if channels_first:
+            return self.response(u, self.arrays(), True)
+        y: Tensor = self(u)
+        return y
 
     @torch.no_grad()
     def describe(self) -> network.FloatLayer:

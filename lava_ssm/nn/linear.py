@@ -46,6 +46,11 @@ class Linear(LayerModule):
         weights = {"weights": self.linear.weight}
         return weights if bias is None else {**weights, "bias": bias}
 
+    def scaled(self, arrays: Arrays, scale: Tensor, shift: Tensor) -> Arrays:
+        """See `LayerModule`."""
+        bias = shift + scale * arrays["bias"] if "bias" in arrays else shift
+        return {"weights": scale[:, None] * arrays["weights"], "bias": bias}
+
     def response(self, u: Tensor, arrays: Arrays, channels_first: bool) -> Tensor:
         """See `LayerModule`."""
         return mapped(u, arrays["weights"], arrays.get("bias"), channels_first)

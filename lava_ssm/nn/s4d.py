@@ -131,6 +131,12 @@ class S4D(LayerModule):
         others = {"d": self.d, "bias": self.bias}
         return arrays | {name: v for name, v in others.items() if v is not None}
 
+    def scaled(self, arrays: Arrays, scale: Tensor, shift: Tensor) -> Arrays:
+        """See `LayerModule`."""
+        bias = shift + scale * arrays["bias"] if "bias" in arrays else shift
+        direct = {"d": scale * arrays["d"]} if "d" in arrays else {}
+        return {**arrays, "c": scale[:, None] * arrays["c"], **direct, "bias": bias}
+
     def _discretized(self) -> tuple[Tensor, Tensor, Tensor]:
         """a, b and log(a)."""
         re = -self.log_a_re.exp()

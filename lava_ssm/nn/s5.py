@@ -163,6 +163,13 @@ class S5(LayerModule):
             drive, bias = drive + arrays["drive_bias"], bias + arrays["bias"]
         return {**arrays, "b": b * scale, "d": d * scale, "drive_bias": drive, "bias": bias}
 
+    def scaled(self, arrays: Arrays, scale: Tensor, shift: Tensor) -> Arrays:
+        """See `LayerModule`."""
+        c, d = scale[:, None] * arrays["c"], scale * arrays["d"]
+        bias = shift + scale * arrays["bias"] if "bias" in arrays else shift
+        drive = arrays.get("drive_bias", torch.zeros_like(arrays["a"]))
+        return {**arrays, "c": c, "d": d, "drive_bias": drive, "bias": bias}
+
     def forward(self, u: Tensor) -> Tensor:
         """Outputs of u (..., time, d_model); same shape."""
         check_tokens(u, self.d_model)

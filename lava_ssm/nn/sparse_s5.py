@@ -49,7 +49,10 @@ class S5Block(Chain):
 
     def relufy(self) -> None:
         """Rectify where a large linear map follows, and on the states."""
-        self.activation, self.last, self.s5.relu = nn.ReLU(), nn.ReLU(), True
+        self.activation, self.last = nn.ReLU(), nn.ReLU()
+        for module in self.s5.modules():  # it may be a part of another one
+            if isinstance(module, S5):
+                module.relu = True
 
 
 class SparseS5(Chain):

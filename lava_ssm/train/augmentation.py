@@ -59,7 +59,8 @@ class Wobble:
         height, width = self.image_shape
         rows = x if self.place is None else x[:, self.place]
         images = rows.transpose(1, 2).reshape(batch, channels, height, width)
-        angle, size, down, right = 2 * torch.rand(4, batch, generator=generator) - 1
+        # drawn on the CPU: the same numbers on any device
+        angle, size, down, right = (2 * torch.rand(4, batch, generator=generator) - 1).to(x.device)
         angle = angle * math.radians(self.turn)
         size = 1 + size * self.scale
         # where in the old image, whose axes go from -1 to 1, a pixel of the new one comes from

@@ -15,6 +15,7 @@ def train(
     data: Path | None = None,
     resume: bool | None = None,
     checkpoint_every: float = 60.0,
+    device: str = "cpu",
     command: str = "",
     console: Console | None = None,
 ) -> dict[str, Any] | None:
@@ -28,7 +29,7 @@ def train(
         Folder of data sets, see `data.load`.
     resume
         Whether to go on with what is there; None: if there is anything.
-    checkpoint_every, command, console
+    checkpoint_every, device, command, console
         See `run.Sitting`.
 
     Returns
@@ -60,5 +61,5 @@ def train(
     from lava_ssm.train.run import Sitting, carry_out, start_worker
 
     again = resume is not False
-    sitting = Sitting(folder, again, start_worker(), checkpoint_every, command, console)
+    sitting = Sitting(folder, again, start_worker(), checkpoint_every, device, command, console)
     return carry_out(ClassifierRun(config, sitting, sets))

@@ -17,9 +17,9 @@ from lava_ssm.numerics import CHIP, RealArray
 from lava_ssm.train.augmentation import Wobble
 from lava_ssm.train.classification import Augment, Training, accuracy, evaluate
 from lava_ssm.train.figures import write_report
-from lava_ssm.train.folder import NETWORK, START, RunError, join_of, read_classifier
+from lava_ssm.train.folder import NETWORK, START, RunError, join_of, last_of, read_classifier
 from lava_ssm.train.recipe import Recipe
-from lava_ssm.train.run import Run, Sitting, load_best
+from lava_ssm.train.run import Run, Sitting, device_of, load_best
 
 with needed("torch"):
     import torch
@@ -50,9 +50,10 @@ class ClassifierRun(Run):
     loop: Training
 
     def __init__(self, config: dict[str, Any], sitting: Sitting, sets: data.TokenData) -> None:
-        if sitting.worker.count > 1 and config["model"] in nn.S5_SIZES:
+        if sitting.worker.count > 1 and (config["model"] in nn.S5_SIZES or config["norm"]):
+            what = "--norm" if config["norm"] else f"--model {config['model']}"
             raise RunError(
-                f"--model {config['model']}: {sitting.worker.count} processes would each normalise "
+                f"{what}: {sitting.worker.count} processes would each normalise "
                 "by their own share of a step's samples, and learn something else than one process "
                 "does; train it without torchrun"
             )
@@ -63,34 +64,41 @@ class ClassifierRun(Run):
 
     def prepare(self) -> Training:
         """Make the model, and the loop that trains it."""
-        config, recipe = self.config, Recipe(**self.config["recipe"])
-        train, kept = _split(self.data.train.first(config["limit"]))
-        self.kept = kept.joined(config["join"])
+        config, device = self.config, device_of(self.sitting.device)
+        recipe = Recipe(**config["recipe"], join=config["join"])
+        train, self.kept = _split(self.data.train.first(config["limit"]))
         torch.manual_seed(recipe.seed)
         bare = build(config, self.data)
-        self.model: Model | FixedModel = bare
         if config["start"] is not None:
-            _begin_with(bare, config["start"], config["join"])
+            _begin_with(bare, config["start"], recipe.stages[0])
+        model: torch.nn.Module = bare
         if "finetune" in config:
-            self.model = self._to_finetune(bare, config["finetune"])
-        model: torch.nn.Module = self.model
+            model = self._to_finetune(bare, config["finetune"])
+        self.n_parameters = sum(p.numel() for p in model.parameters())
+        model.to(device)
         if self.worker.count > 1:
             model = torch.nn.parallel.DistributedDataParallel(model)
-        augment = self._augmentation(config["wobble"])
-        return Training(model, train.x, train.y, recipe, augment, self.worker)
+        teacher, join = _teacher(config["teacher"])
+        return Training(
+            model,
+            train.x,
+            train.y,
+            recipe,
+            self._augmentation(config["wobble"]),
+            self.worker,
+            teacher=None if teacher is None else teacher.to(device),
+            teacher_join=join,
+        )
 
-    def _augmentation(self, wobble: dict[str, Any]) -> Augment:
+    def _augmentation(self, wobble: dict[str, Any]) -> Augment | None:
         order = None if self.data.order is None else self.data.order.tolist()
-        moved = Wobble(self.data.image_shape, order, **wobble) if any(wobble.values()) else None
+        return Wobble(self.data.image_shape, order, **wobble) if any(wobble.values()) else None
 
-        def augment(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-            return data.joined(x if moved is None else moved(x, generator), self.config["join"])
-
-        return augment
-
-    def _to_finetune(self, model: Model, asked: dict[str, Any]) -> FixedModel:
+    def _to_finetune(self, model: nn.Chain, asked: dict[str, Any]) -> FixedModel:
         """Give the fixed model of a trained one."""
         load_best(model, Path(asked["run"]))
+        if self.config["norm"] or self.config["dropout"]:
+            model = nn.module(nn.export(model))  # norms folded
         start = self.folder / START
         if self.sitting.resume and start.is_file():
             fixed = network_file.load(start)
@@ -109,7 +117,8 @@ class ClassifierRun(Run):
 
     def _calibration(self, samples: int) -> RealArray:
         """Tokens (samples, time, d_input) that exponents are chosen by."""
-        return data.joined(self.data.train.x[:samples], self.config["join"]).astype(np.float64)
+        join = last_of(self.config["join"])
+        return data.joined(self.data.train.x[:samples], join).astype(np.float64)
 
     def _report(self, name: str, network: Network, fixed: FixedNetwork, seen: RealArray) -> None:
         write_report(compress.report(network, fixed, seen[:_REPORTED]), self.folder / name)
@@ -117,34 +126,39 @@ class ClassifierRun(Run):
     def describe(self) -> str:
         """What is about to be done."""
         return (
-            f"{self.data.name}: {self.loop.samples} samples of {self.kept.x.shape[1]} tokens to "
-            f"train, {len(self.kept)} kept aside, {len(self.data.test)} to test; "
-            f"{sum(p.numel() for p in self.model.parameters()):,} parameters; "
+            f"{self.data.name}: {self.loop.samples} samples of "
+            f"{self.kept.x.shape[1] // self.loop.join} tokens to train, {len(self.kept)} kept "
+            f"aside, {len(self.data.test)} to test; {self.n_parameters:,} parameters; "
             f"step {self.loop.step} of {self.loop.steps}"
         )
 
     def measure(self) -> tuple[float, float]:
         """Accuracy and mean loss of what was kept aside."""
-        if isinstance(self.model, FixedModel):
-            self.model.overflows = 0
-        return evaluate(self.model, self.kept.x, self.kept.y)
+        model, kept = self.loop.measured, self.kept.joined(self.loop.join)
+        if isinstance(model, FixedModel):
+            model.overflows = 0
+        return evaluate(model, kept.x, kept.y)
+
+    def may_be_best(self) -> bool:
+        """Whether tokens are joined as they are in the end."""
+        return self.loop.join == self.loop.recipe.stages[-1]
 
     def remark(self) -> str:
         """What else is to be said of the epoch."""
-        overflows = getattr(self.model, "overflows", 0)
+        overflows = getattr(self.loop.measured, "overflows", 0)
         return f"; {overflows} overflows in what was kept aside" if overflows else ""
 
     def results(self) -> dict[str, Any]:
         """Export the best network; give its accuracy on the test set."""
-        test = self.data.test.joined(self.config["join"])
-        right = accuracy(self.model, test.x, test.y)
+        test, model = self.data.test.joined(self.loop.join), self.loop.bare
+        right = accuracy(model, test.x, test.y)
         network: Network | FixedNetwork
-        if isinstance(self.model, FixedModel):
-            network = self.model.network()
+        if isinstance(model, FixedModel):
+            network = model.network()
             seen = self._calibration(self.config["finetune"]["calibration"])
-            self._report("report", nn.export(self.model.model), network, seen)
+            self._report("report", nn.export(model.model), network, seen)
         else:
-            network = nn.export(self.model)
+            network = nn.export(model)
         made_by = {
             "data": self.data.name,
             "command": self.sitting.command,
@@ -166,7 +180,7 @@ def _begin_with(model: Model, start: str, join: int) -> None:
     folder = Path(start)
     if folder.is_dir():
         load_best(model, folder)
-        before = read_classifier(folder)["join"]
+        before = last_of(read_classifier(folder)["join"])
     else:
         try:
             network = lava_ssm.load(start)
@@ -185,6 +199,25 @@ def _begin_with(model: Model, start: str, join: int) -> None:
     nn.stretch(model, join / before)
 
 
+def _teacher(name: str | None) -> tuple[nn.Chain | None, int]:
+    """Give what is learned from, and how many tokens are one of its.
+
+    Raises
+    ------
+    RunError
+        There is none of this name, or it is no float network.
+    """
+    if name is None:
+        return None, 1
+    try:
+        network = lava_ssm.load(Path(name) / NETWORK if Path(name).is_dir() else name)
+    except FileNotFoundError as error:
+        raise RunError(f"--teacher: {name!r} holds no trained network: {error}") from error
+    if not isinstance(network, Network):
+        raise RunError(f"--teacher: {name!r} must be a float network")
+    return nn.module(network), join_of(network)
+
+
 def build(config: dict[str, Any], of: data.TokenData) -> Model:
     """Make the network that a configuration asks for.
 
@@ -194,22 +227,29 @@ def build(config: dict[str, Any], of: data.TokenData) -> Model:
         An S4D initialisation for an S5 network.
     """
     # steps such that the slowest and the fastest states see a sequence alike, whatever its length
-    longest = of.train.x.shape[1]
+    longest, join = of.train.x.shape[1], Recipe(**config["recipe"], join=config["join"]).stages[0]
     dt_min, dt_max = config["dt"]
     short = longest < 256
     common: dict[str, Any] = {
         "d_input": of.d_input,
         "d_output": of.n_classes,
         "readout": config["readout"],
-        "dt_min": (dt_min if dt_min is not None else 1e-2 if short else 1e-3) * config["join"],
-        "dt_max": (dt_max if dt_max is not None else 0.5 if short else 0.1) * config["join"],
+        "dt_min": (dt_min if dt_min is not None else 1e-2 if short else 1e-3) * join,
+        "dt_max": (dt_max if dt_max is not None else 0.5 if short else 0.1) * join,
     }
     name = config["model"]
+    model: Model
     if name in nn.SIZES:
-        return nn.NS4D(init=config["init"], **common, **nn.SIZES[name])
-    if config["init"] != "lin":
+        model = nn.NS4D(init=config["init"], **common, **nn.SIZES[name])
+    elif config["init"] != "lin":
         raise RunError(f"--init is of S4D, not of {name}: S5 begins with HiPPO; leave it out")
-    return nn.SparseS5(relu=True, **common, **nn.S5_SIZES[name])
+    elif config["norm"]:
+        raise RunError(f"--norm is of n-S4D; {name} has norms of its own: leave it out")
+    else:
+        model = nn.SparseS5(relu=True, **common, **nn.S5_SIZES[name])
+    if config["norm"] or config["dropout"]:
+        nn.regularize(model, config["dropout"], config["norm"])
+    return model
 
 
 def _split(samples: data.Split) -> tuple[data.Split, data.Split]:

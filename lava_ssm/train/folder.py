@@ -173,12 +173,20 @@ def completed(config: dict[str, Any]) -> dict[str, Any]:
     if "recipe" not in config:
         return {"message_limit": None, **config}
     wobble = {"mirror": False, **config.get("wobble", {})}
-    return {"start": None, "join": 1, **config, "wobble": wobble}
+    since = {"schedule": "one-cycle", "ema": 0.0, "distillation": 0.0, "temperature": 2.0}
+    recipe = {**since, **config["recipe"]}
+    usual = {"start": None, "join": 1, "dropout": 0.0, "norm": False, "teacher": None}
+    return {**usual, **config, "wobble": wobble, "recipe": recipe}
 
 
 def join_of(network: "Network | FixedNetwork") -> int:
     """How many tokens of its data set are one of a network's, see `data.joined`."""
-    return int(json.loads(network.made_by.get("config", "{}")).get("join", 1))
+    return last_of(json.loads(network.made_by.get("config", "{}")).get("join", 1))
+
+
+def last_of(join: int | list[int]) -> int:
+    """How many tokens are one in the end, see `Recipe`."""
+    return join if isinstance(join, int) else int(join[-1])
 
 
 def _check_unused(folder: Path) -> None:

@@ -51,6 +51,8 @@ class Sitting:
         Which of several processes this is; the first one alone writes.
     checkpoint_every
         Seconds between checkpoints.
+    device
+        What is computed on: "cpu", "cuda", or "auto" for the second where there is one.
     command
         What is said to have been the command.
     console
@@ -61,8 +63,24 @@ class Sitting:
     resume: bool = True
     worker: Worker = field(default_factory=Worker)
     checkpoint_every: float = 60.0
+    device: str = "cpu"
     command: str = ""
     console: Console | None = None
+
+
+def device_of(name: str) -> torch.device:
+    """Give what is computed on.
+
+    Raises
+    ------
+    RunError
+        It is not there.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise RunError("--device cuda: PyTorch finds none; --device auto takes what there is")
+    return torch.device(name)
 
 
 def start_worker() -> Worker:
@@ -244,7 +262,7 @@ class Run(ABC):
         best = self.best[self.score], -self.best["loss"]
         if self.may_be_best() and (score, -loss) >= best:
             self.best = {self.score: score, "loss": loss, "epoch": epoch.number}
-            checkpoint.write(self.folder / BEST, self.loop.bare.state_dict())
+            checkpoint.write(self.folder / BEST, self.loop.measured.state_dict())
         self.checkpoint()
         self._write_log()
         minutes = self.seconds["cpu"] / 60

@@ -666,3 +666,77 @@ def test_an_initialisation_of_s4d_is_none_of_s5(tmp_path: Path) -> None:
 def test_the_recorded_command_does_not_say_where_the_data_lie() -> None:
     given = ["train", "smnist", "--data", "somewhere", "--epochs", "2", "--data=elsewhere"]
     assert _without_data(given) == ["train", "smnist", "--epochs", "2"]
+
+
+EVERYTHING = ["--dropout", "0.1", "--norm", "--schedule", "cosine", "--ema", "0.9"]
+EVERYTHING += ["--join", "4,2,1", "--teacher", "ns4d-sdigits-float", "--device", "auto"]
+
+
+def test_a_run_with_everything_is_taken_up_and_its_norms_are_folded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = [*TINY, *EVERYTHING, "--epochs", "5"]
+    assert lava_ssm_command(*options, "--out", str(tmp_path / "whole")).exit_code == 0
+    with monkeypatch.context() as patches:
+        after_the_optimizer(patches, [signal.SIGTERM])
+        left = lava_ssm_command(*options, "--out", str(tmp_path / "left"))
+    assert "Left after step 9" in left.output
+    again = lava_ssm_command(*options, "--out", str(tmp_path / "left"), "--resume")
+    assert again.exit_code == 0, again.output
+    assert log(tmp_path / "left") == log(tmp_path / "whole")
+    network = lava_ssm.load(tmp_path / "left" / NETWORK)
+    assert network == lava_ssm.load(tmp_path / "whole" / NETWORK)
+    assert [type(layer).__name__ for layer in network.layers[:3]] == ["Linear", "S4D", "ReLU"]
+    assert network.layers[1].bias.any()
+    config = json.loads(network.made_by["config"])
+    assert (config["norm"], config["dropout"], config["join"]) == (True, 0.1, [4, 2, 1])
+    assert (config["recipe"]["ema"], config["recipe"]["distillation"]) == (0.9, 0.5)
+    test = lava_ssm.data.digits().test
+    result = json.loads((tmp_path / "left" / "result.json").read_text())
+    found = float((network.predict(test.x) == test.y).mean())
+    assert result["test_accuracy"] == pytest.approx(found, abs=1.1 / len(test))
+    tuned = ["finetune", str(tmp_path / "left"), "--limit", "60", "--calibration", "10"]
+    done = lava_ssm_command(*tuned)
+    assert done.exit_code == 0, done.output
+    assert isinstance(lava_ssm.load(tmp_path / "left-fixed" / NETWORK), FixedNetwork)
+
+
+def test_several_seeds_are_several_runs_and_a_mean(tmp_path: Path) -> None:
+    options = [*TINY, "--epochs", "1", "--out", str(tmp_path / "runs")]
+    done = lava_ssm_command(*options, "--seed", "3", "--seed", "4")
+    assert done.exit_code == 0, done.output
+    results = [
+        json.loads((tmp_path / "runs" / name / "result.json").read_text())["test_accuracy"]
+        for name in ("seed-3", "seed-4")
+    ]
+    text = f"mean {sum(results) / 2:.2%}, from {min(results):.2%} to {max(results):.2%}"
+    assert f"2 seeds: {text}" in done.output
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (["--join", "4,x"], "--join must be a number, or several as 4,2,1, got '4,x'"),
+        (["--join", "4,2,1", "--epochs", "2"], "join must have at most 2 stages"),
+        (["--distillation", "0.5"], "--distillation: there must be a --teacher"),
+        (["--teacher", "ns4d-none"], "--teacher: 'ns4d-none' holds no trained network"),
+        (["--teacher", "ns4d-sdigits"], "--teacher: 'ns4d-sdigits' must be a float network"),
+        (["--ema", "1"], "ema must lie in [0, 1), got 1"),
+        (["--dropout", "1"], "dropout must lie in [0, 1), got 1"),
+        (["--norm", "--model", "s5-tiny"], "--norm is of n-S4D; s5-tiny has norms of its own"),
+    ],
+)
+def test_what_cannot_be_trained_with_is_named(
+    options: list[str], text: str, tmp_path: Path
+) -> None:
+    done = lava_ssm_command(*TINY, *options, "--out", str(tmp_path / "run"))
+    assert done.exit_code == 2
+    assert text in " ".join(done.output.split())
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_said(tmp_path: Path) -> None:
+    done = lava_ssm_command(*TINY, "--device", "cuda", "--out", str(tmp_path / "run"))
+    assert done.exit_code == 2
+    assert "--device cuda: PyTorch finds none" in done.output

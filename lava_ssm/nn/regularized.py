@@ -1,0 +1,163 @@
+"""What helps a network learn and is gone from its description: norms, and channels left out."""
+
+import numpy as np
+from torch import Tensor, nn
+
+from lava_ssm.network import FloatLayer
+from lava_ssm.nn.chain import Chain, Normalized, folded, layers_of, parts_of
+from lava_ssm.nn.layer import Arrays, LayerModule
+from lava_ssm.nn.linear import Linear
+from lava_ssm.numerics import real_number
+
+
+class Regularized(LayerModule):
+    """A layer, behind it a batch norm and dropout of channels: in a description a layer alone.
+
+    There the norm is folded into the layer, with its running statistics. Dropout leaves channels
+    out at all tokens of a sequence (Tompson et al., "Efficient Object Localization Using
+    Convolutional Networks", arXiv 1411.4280, section 3.2).
+
+    Parameters
+    ----------
+    layer
+        A `LayerModule` or `torch.nn.Linear`.
+    dropout
+        Share of the channels that are left out in training, in [0, 1).
+    norm
+        Whether there is a norm.
+
+    Raises
+    ------
+    TypeError
+        The layer has no place for a norm.
+    ValueError
+        A share outside its range.
+    """
+
+    def __init__(self, layer: nn.Module, dropout: float = 0.0, norm: bool = False) -> None:
+        super().__init__()
+        self.layer = layer
+        self.dropout = real_number(dropout, "dropout", "[0, 1)")
+        width = self._inner.widths[1]
+        self.norm = nn.BatchNorm1d(width) if norm else None
+        self.arrays()  # refused now
+
+    @property
+    def _inner(self) -> LayerModule:
+        return self.layer if isinstance(self.layer, LayerModule) else Linear(self.layer)  # type: ignore[arg-type]
+
+    @property
+    def kind(self) -> type[FloatLayer]:  # type: ignore[override]
+        """See `LayerModule`."""
+        return self._inner.kind
+
+    @property
+    def channels_first(self) -> bool | None:  # type: ignore[override]
+        """See `LayerModule`."""
+        return self._inner.channels_first
+
+    @property
+    def continuous(self) -> bool:  # type: ignore[override]
+        """See `LayerModule`: a norm scales what the layer gives."""
+        return self._inner.continuous or self.norm is not None
+
+    @property
+    def widths(self) -> tuple[int, int]:
+        """See `LayerModule`."""
+        return self._inner.widths
+
+    def parameters_of(self, layer: FloatLayer) -> dict[str, np.ndarray]:
+        """See `LayerModule`."""
+        if self.norm is not None:
+            raise ValueError("the model has a norm, which is part of a layer in the network")
+        values = self._inner.parameters_of(layer)
+        return {f"layer.{name}": value for name, value in values.items()}
+
+    def arrays(self) -> Arrays:
+        """See `LayerModule`."""
+        arrays = self._inner.arrays()
+        return arrays if self.norm is None else self._inner.scaled(arrays, *folded(self.norm))
+
+    def constants(self) -> dict[str, bool]:
+        """See `LayerModule`."""
+        return self._inner.constants()
+
+    def response(self, u: Tensor, arrays: Arrays, channels_first: bool) -> Tensor:
+        """See `LayerModule`."""
+        return self._inner.response(u, arrays, channels_first)
+
+    def normalized(self, arrays: Arrays, scale: Tensor, shift: Tensor) -> Arrays:
+        """See `LayerModule`."""
+        return self._inner.normalized(arrays, scale, shift)
+
+    def initial_state(self, *batch: int) -> Tensor | None:
+        """See `LayerModule`."""
+        return self._inner.initial_state(*batch)
+
+    def step(
+        self, u: Tensor, state: Tensor | None, arrays: Arrays | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """See `LayerModule`."""
+        return self._inner.step(u, state, self.arrays() if arrays is None else arrays)
+
+    def forward(self, u: Tensor) -> Tensor:
+        """See `LayerModule`."""
+        if not self.channels_first:
+            return self.trained(u, False)
+        first = u.reshape(-1, *u.shape[-2:]).permute(2, 0, 1)
+        return self.trained(first, True).permute(1, 2, 0).view(u.shape)
+
+    def trained(self, u: Tensor, channels_first: bool) -> Tensor:
+        """See `LayerModule`; in training with the statistics of the batch."""
+        if not self.training:
+            return self.response(u, self.arrays(), channels_first)
+        y = self._inner.trained(u, channels_first)
+        if self.norm is not None:
+            flat = y.reshape(1, len(y), -1) if channels_first else y.reshape(-1, y.shape[-1])
+            y = self.norm(flat).view(y.shape)
+        if self.dropout > 0:
+            shape = (*y.shape[:-1], 1) if channels_first else (*y.shape[:-2], 1, y.shape[-1])
+            y = y * nn.functional.dropout(y.new_ones(shape), self.dropout)
+        return y
+
+    def extra_repr(self) -> str:
+        """Describe the layer in the text of a model."""
+        return f"dropout={self.dropout}"
+
+
+def regularize(model: Chain, dropout: float = 0.0, norm: bool = False) -> None:
+    """Put norms and dropout behind the layers of a model that something else follows, in place.
+
+    That is, behind all but the last one and those directly followed by another layer. None of them
+    is in what `export` gives: dropout acts in training alone, norms are folded.
+
+    Parameters
+    ----------
+    model
+        Any model of layers in a row.
+    dropout
+        Share of channels that are left out of a sequence in training, in [0, 1).
+    norm
+        Whether there are batch norms.
+
+    Raises
+    ------
+    TypeError
+        No `Chain`; or there is a layer that a norm cannot be folded into.
+    ValueError
+        A share outside its range.
+    """
+    if not isinstance(model, Chain):
+        raise TypeError(f"model must be a Chain, such as an NS4D, got {type(model).__name__}")
+    parts = parts_of(model)
+    layers = layers_of(parts)
+    made: dict[int, Regularized] = {}
+    for i, part in layers.items():
+        if i + 1 < len(parts) and i + 1 not in layers:
+            own = (part.layer if isinstance(part, Normalized) else part).module
+            made[id(own)] = Regularized(own, dropout, norm)
+    for module in list(model.modules()):
+        if not isinstance(module, Regularized):
+            for name, child in module.named_children():
+                if id(child) in made:
+                    setattr(module, name, made[id(child)])
