@@ -18,6 +18,10 @@ _EXTRAS = {
     "G722": "audio",
     "lava": "lava",
     "greenlet": "lava",
+    "ziglang": "deploy",
+    "wasmtime": "deploy",
+    "onnx": "exchange",
+    "nir": "exchange",
 }
 
 

@@ -18,7 +18,10 @@ Tokens = Annotated[
 def deploy_network(
     network: Annotated[Path, typer.Argument(help="A fixed network's file, or a name of the zoo.")],
     out: Folder,
-    target: Annotated[Literal["c"], typer.Option(help="What to write: c, for any compiler.")] = "c",
+    target: Annotated[
+        Literal["c", "native", "wasm", "aarch64", "cortex-m4", "cortex-m7"],
+        typer.Option(help="The machine; c: the sources alone, for any compiler."),
+    ] = "c",
     name: Annotated[str, typer.Option(help="With which the program's names begin.")] = "net",
     overflows: Annotated[
         bool, typer.Option("--overflows", help="Count what leaves its word.")
@@ -26,6 +29,10 @@ def deploy_network(
     harness: Annotated[
         bool, typer.Option("--harness", help="Write a main that reads tokens, prints outputs.")
     ] = False,
+    flash: Annotated[
+        int | None, typer.Option(min=1, help="Bytes of the part's flash, of a Cortex-M.")
+    ] = None,
+    ram: Annotated[int | None, typer.Option(min=1, help="The same of its RAM.")] = None,
     tokens: Tokens = None,
 ) -> None:
     """Write a fixed network as a program that computes the same integers, with test vectors."""
@@ -33,9 +40,10 @@ def deploy_network(
     net = placement.read(network)
     given = None if tokens is None else placement.read_tokens(tokens)
 
-    from lava_ssm.deploy import write
+    from lava_ssm.deploy import Options, write
 
-    for path in write(net, out, name, overflows, harness, given):  # type: ignore[arg-type]
+    options = Options(name, overflows, harness, flash, ram)
+    for path in write(net, out, target, options, given):  # type: ignore[arg-type]
         typer.echo(path)
 
 

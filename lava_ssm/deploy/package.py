@@ -1,5 +1,6 @@
 """Folders with a network for another machine: its program, test vectors, and how to use them."""
 
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
@@ -7,8 +8,10 @@ from numpy.typing import ArrayLike
 
 from lava_ssm import files
 from lava_ssm.deploy.emitter import Program, c
+from lava_ssm.deploy.targets import TARGETS, check_fits, compiled, harness, sizes
 from lava_ssm.deploy.vectors import text_of, vectors
 from lava_ssm.network import FixedNetwork
+from lava_ssm.numerics import shown
 
 _README = """\
 # {name}
@@ -27,37 +30,59 @@ static {name}_state state;
 int status = {name}_step(&state, token, output); /* for each token */
 ```
 
-`{name}_step` gives {NAME}_OK, or says why it took nothing: see `{name}.h`. Constants take
-{flash:,} bytes, the state {state:,}.
+`{name}_step` gives {NAME}_OK, or says why it took nothing: see `{name}.h`. {takes}
 
 `inputs.txt` holds tokens, a line each, `outputs.txt` what has to come of them.
 """
 _TRY_IT = """
 ```
-cc -std=c99 -O2 {name}.c {name}_main.c -o {name}
-./{name} < inputs.txt | diff - outputs.txt
+{command}
 ```
 """
+
+
+@dataclass(frozen=True)
+class Options:
+    """What of a program is wanted.
+
+    Parameters
+    ----------
+    name
+        With which its names and those of its files begin, see `c`.
+    overflows
+        Whether overflows are counted, see `c`.
+    harness
+        Whether to write a main, too, that reads tokens and prints outputs; compiled, where the
+        target is.
+    flash, ram
+        Bytes of the part, in place of those of the target's usual one.
+    """
+
+    name: str = "net"
+    overflows: bool = False
+    harness: bool = False
+    flash: int | None = None
+    ram: int | None = None
 
 
 def write(
     network: FixedNetwork,
     folder: str | PathLike[str],
-    name: str = "net",
-    overflows: bool = False,
-    harness: bool = False,
+    target: str = "c",
+    options: Options = Options(),
     tokens: ArrayLike | None = None,
 ) -> list[Path]:
-    """Write a network as C99 into a folder, with a README and test vectors.
+    """Write a network as a program into a folder, with a README and test vectors.
 
     Parameters
     ----------
-    network, name, overflows
-        See `c`.
+    network
+        Fixed.
     folder
         Made if it is not there.
-    harness
-        Whether to write a main, too, that reads tokens and prints outputs.
+    target
+        "c": C99; "native", "wasm": that, compiled, for `Library`; "aarch64", "cortex-m4",
+        "cortex-m7": with an object file.
     tokens
         Of the test vectors, see `vectors`.
 
@@ -68,24 +93,70 @@ def write(
 
     Raises
     ------
+    MissingPackageError
+        There is no compiler; the message is the command that installs one.
+    CompilerError
+        The compiler refused the program.
     TypeError, ValueError, OSError
-        As `c`, `vectors` and `files.write` do.
+        As `c`, `vectors` and `files.write` do; an unknown target, or a network that is too large
+        for it.
     """
-    program = c(network, name, overflows)
-    place = Path(files.name_of(folder))
-    contents = texts(network, program, tokens)
-    contents[f"{name}.h"], contents[f"{name}.c"] = program.header, program.source
-    if harness:
+    if target != "c" and target not in TARGETS:
+        known = ", ".join(("c", *TARGETS))
+        raise ValueError(f"target must be one of {known}; got {shown(target)}")
+    place, name = Path(files.name_of(folder)), options.name
+    files.check_folder(place)
+    machine = TARGETS.get(target)
+    compressed = None if machine is None else machine.compressed
+    program = c(network, name, options.overflows, compressed)
+    contents: dict[str, str | bytes] = {f"{name}.h": program.header, f"{name}.c": program.source}
+    takes = f"Constants take {program.flash:,} bytes, the state {program.state:,}."
+    if options.harness:
         contents[f"{name}_main.c"] = program.harness
-        contents["README.md"] += _TRY_IT.format(name=name)
+    if machine is not None:
+        product = compiled(program, machine)
+        contents[f"{name}{machine.product}"] = product
+        if machine.linked:
+            contents["host.c"] = program.host
+        if machine.flash is not None:
+            needed = sizes(program, machine, product)
+            takes = (
+                f"On a {target} it takes {needed.flash:,} bytes of flash, {needed.ram:,} of RAM."
+            )
+            check_fits(target, needed, options.flash or machine.flash, options.ram or machine.ram)
+        if options.harness and machine.has_main:
+            contents[name] = harness(program, target, machine)
+    readme, inputs, outputs = _texts(network, program, tokens, takes)
+    if options.harness:
+        readme += _TRY_IT.format(command=_command(name, target))
+    contents |= {"README.md": readme, "inputs.txt": inputs, "outputs.txt": outputs}
     place.mkdir(parents=True, exist_ok=True)
-    for file, text in contents.items():
-        files.write(place / file, text)
+    for file, content in contents.items():
+        files.write(place / file, content)
+    if name in contents:
+        (place / name).chmod(0o755)
     return [place / file for file in contents]
 
 
-def texts(network: FixedNetwork, program: Program, tokens: ArrayLike | None) -> dict[str, str]:
-    """README and test vectors, by the file's name."""
+def _command(name: str, target: str) -> str:
+    """How the test vectors are tried."""
+    compare = "< inputs.txt | diff - outputs.txt"
+    if target == "aarch64":
+        return f"qemu-aarch64 ./{name} {compare}   # or ./{name} on such a machine"
+    if target.startswith("cortex"):
+        board = "mps2-an386" if target == "cortex-m4" else "mps2-an500"
+        return (
+            f"qemu-system-arm -M {board} -nographic -monitor none -serial none \\\n"
+            f"    -semihosting-config enable=on,target=native -kernel {name} {compare}"
+        )
+    build = f"cc -std=c99 -O2 {name}.c {name}_main.c -o {name}\n" if target in ("c", "wasm") else ""
+    return f"{build}./{name} {compare}"
+
+
+def _texts(
+    network: FixedNetwork, program: Program, tokens: ArrayLike | None, takes: str
+) -> tuple[str, str, str]:
+    """README, inputs and outputs of the test vectors."""
     run = vectors(network, tokens)
     form = network.input_format
     readme = _README.format(
@@ -98,11 +169,6 @@ def texts(network: FixedNetwork, program: Program, tokens: ArrayLike | None) -> 
         e_out=network.exponents[-1],
         low=form.min_mantissa,
         high=form.max_mantissa,
-        flash=program.flash,
-        state=program.state,
+        takes=takes,
     )
-    return {
-        "README.md": readme,
-        "inputs.txt": text_of(run.inputs),
-        "outputs.txt": text_of(run.outputs),
-    }
+    return readme, text_of(run.inputs), text_of(run.outputs)

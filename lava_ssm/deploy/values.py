@@ -47,7 +47,8 @@ class Value:
         """The greater of it and zero."""
         if self.low >= 0:
             return self
-        return Value(f"({self.text} > 0 ? {self.text} : 0)", 0, max(self.high, 0))
+        larger = Value(f"({self.text} > 0 ? {self.text} : 0)", 0, max(self.high, 0))
+        return narrowed(larger, width(self.kind))
 
     def shifted(self, amount: int, rounding: Rounding) -> "Value":
         """`numerics.shift` by a number that is known."""

@@ -11,7 +11,7 @@ import pytest
 
 import lava_ssm
 from lava_ssm import zoo
-from lava_ssm.deploy import c, write
+from lava_ssm.deploy import Options, c, write
 from lava_ssm.network import FixedLinear, FixedNetwork, FixedS4D, Readout, ReLU
 from lava_ssm.numerics import Arithmetic, Overflow, Rounding
 from tests.deploy.building import built, needs_cc, run
@@ -151,7 +151,7 @@ def test_a_token_beyond_the_input_format_is_refused(tmp_path: Path) -> None:
 def test_a_network_of_the_zoo_gives_the_engines_integers(name: str, tmp_path: Path) -> None:
     net = lava_ssm.load(name)
     assert isinstance(net, FixedNetwork)
-    write(net, tmp_path, harness=True)
+    write(net, tmp_path, options=Options(harness=True))
     program = built(c(net), tmp_path)
     tokens = np.loadtxt(tmp_path / "inputs.txt", dtype=np.int64).reshape(-1, net.d_input)
     outputs = np.loadtxt(tmp_path / "outputs.txt", dtype=np.int64)
@@ -205,7 +205,7 @@ def test_float_networks_are_refused() -> None:
 
 
 def test_the_readme_says_how_to_try_it(tmp_path: Path) -> None:
-    write(chain(Arithmetic()), tmp_path / "build", name="demo", harness=True)
+    write(chain(Arithmetic()), tmp_path / "build", options=Options("demo", harness=True))
     readme = (tmp_path / "build" / "README.md").read_text()
     command = readme.split("```")[-2].strip()
     done = subprocess.run(command, shell=True, cwd=tmp_path / "build", capture_output=True)
