@@ -32,6 +32,7 @@ _ROOMS = (
     "network",
     "nn",
     "numerics",
+    "plot",
     "proc",
     "runtime",
     "train",

@@ -45,6 +45,7 @@ _NEEDED_BY = {
     ),
     "lava-dl": ("nn/test_lava_dl.py",),
     "dask": ("benchmarks",),
+    "matplotlib": ("plot",),
     "s5-pytorch": ("exchange",),
 }
 

@@ -21,6 +21,7 @@ ALLOWED = {
     "engine": {"files", "network", "numerics", "tables"},
     "nn": {"engine", "extras", "network", "numerics"},
     "compress": {"engine", "extras", "network", "nn", "numerics", "tables"},
+    "plot": {"engine", "extras", "network", "numerics"},
     "exchange": {"engine", "extras", "network", "nn", "numerics", "tables"},
     "runtime": {"extras", "numerics", "tables"},
     "proc": {"engine", "network", "numerics", "runtime", "tables"},

@@ -17,6 +17,7 @@ from lava_ssm.cli.errors import told_plainly
 from lava_ssm.cli.estimate import estimate_network
 from lava_ssm.cli.evaluate import evaluate
 from lava_ssm.cli.finetune import finetune
+from lava_ssm.cli.import_network import import_network
 from lava_ssm.cli.lava import install_lava
 from lava_ssm.cli.map import map_network
 from lava_ssm.cli.mini_ndns import mini_ndns
@@ -49,6 +50,7 @@ app = typer.Typer(cls=_Commands, no_args_is_help=True)
 app.command()(told_plainly(demo))
 app.command()(told_plainly(train))
 app.command()(told_plainly(finetune))
+app.command("import")(told_plainly(import_network))
 app.command("quantize")(told_plainly(quantize_network))
 app.command()(told_plainly(evaluate))
 app.command("map")(told_plainly(map_network))

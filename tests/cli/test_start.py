@@ -29,6 +29,7 @@ COMMANDS = (
     "demo",
     "train",
     "finetune",
+    "import",
     "quantize",
     "evaluate",
     "map",

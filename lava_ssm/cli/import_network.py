@@ -1,0 +1,104 @@
+"""`lava-ssm import`: arrays of a network that another program trained become a network's file."""
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lava_ssm import files
+from lava_ssm.cli.console import make_console, show
+
+
+class Kind(str, Enum):
+    """What the arrays are of, see `lava_ssm.exchange.from_state_dict`."""
+
+    S4D = "s4d"
+    S5 = "s5"
+    LRU = "lru"
+    SPARSE_RNNS = "sparse-rnns"
+    LAVA_S4D = "lava-s4d"
+
+
+class Outputs(str, Enum):
+    """What the network gives."""
+
+    EVERY = "every"
+    LAST = "last"
+    MEAN = "mean"
+
+
+class Method(str, Enum):
+    """How the program discretises."""
+
+    ZOH = "zoh"
+    BILINEAR = "bilinear"
+
+
+def import_network(
+    arrays: Annotated[
+        Path, typer.Argument(help="A state dict: .pt or .pth, .safetensors, or .npz.")
+    ],
+    kind: Annotated[Kind, typer.Option(help="What it is of.")],
+    out: Annotated[Path, typer.Option(help="Where to write the network (.safetensors).")],
+    prenorm: Annotated[
+        bool, typer.Option(help="Of s4d: norms stand before the blocks, not behind.")
+    ] = False,
+    readout: Annotated[
+        Outputs | None, typer.Option(help="What the network gives; as the model, if not said.")
+    ] = None,
+    discretization: Annotated[Method, typer.Option(help="Of s4d, s5, sparse-rnns.")] = Method.ZOH,
+    d_state: Annotated[int, typer.Option(min=1, help="Of lava-s4d: states of a channel.")] = 1,
+) -> None:
+    """Make a network of the arrays of a trained one. Nothing of the file is executed."""
+    if out.suffix != ".safetensors":
+        raise ValueError(f"--out must end in .safetensors, got {out}")
+    files.check(out, "--out")
+    if out.exists():
+        raise ValueError(f"--out: {out} exists already; choose another name, or remove it")
+    state = _read(arrays)
+
+    from lava_ssm import exchange
+
+    network = exchange.from_state_dict(
+        state,
+        kind.value,
+        prenorm=prenorm,
+        readout=None if readout is None else readout.value,
+        discretization=discretization.value,
+        d_state=d_state,
+    )
+    network.save(out)
+    show(network)
+    make_console().print(str(out), soft_wrap=True)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Read arrays by name, without unpickling anything but tensors."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: there is no such file")
+    try:
+        match path.suffix:
+            case ".safetensors":
+                from safetensors.numpy import load_file
+
+                return dict(load_file(path))
+            case ".npz":
+                import numpy as np
+
+                with np.load(path, allow_pickle=False) as arrays:
+                    return dict(arrays)
+            case _:
+                from lava_ssm.extras import needed
+
+                with needed("torch"):
+                    import torch
+
+                return torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, ImportError):
+        raise
+    except Exception as error:  # of whatever the file is instead
+        raise ValueError(
+            f"{path}: holds no arrays that can be read without executing what it says "
+            f"({str(error).splitlines()[0]}); save the model's state_dict()"
+        ) from error
