@@ -9,11 +9,11 @@ from typing import TypeVar
 
 import numpy as np
 
+from lava_ssm.compress.ranges import Moments
 from lava_ssm.network import S4D, S5, FloatLayer
 from lava_ssm.numerics import RealArray
 
 Layer = TypeVar("Layer", bound=S4D | S5)
-AnyLayer = TypeVar("AnyLayer", bound=FloatLayer)
 _EXPONENTS = np.array(sorted(range(-40, 41), key=abs), float)
 """Of the scales that `found_scale` knows, the nearest to 0 first."""
 
@@ -26,14 +26,11 @@ def scaled(layer: Layer, k: RealArray) -> Layer:
     k
         (d_model, d_state) of an S4D, (d_state,) of an S5.
     """
-    return _multiplied(layer, _factors(layer, k))
-
-
-def _factors(layer: S4D | S5, k: RealArray) -> dict[str, RealArray]:
-    """By what the fields of a layer are multiplied when its states are `k` times as large."""
     if isinstance(layer, S4D):
-        return {"b": k, "c": 1 / k}
-    return {"b": k[:, np.newaxis], "c": 1 / k, "drive_bias": k}
+        return replace(layer, b=layer.b * k, c=layer.c / k)
+    return replace(
+        layer, b=layer.b * k[:, np.newaxis], c=layer.c / k, drive_bias=layer.drive_bias * k
+    )
 
 
 def balance(layer: S4D) -> RealArray:
@@ -66,6 +63,18 @@ def _between(before: RealArray, behind: RealArray) -> RealArray:
     return np.exp2(np.rint(np.log2(ratio) / 2))
 
 
+def level_states(sent: Moments) -> RealArray:
+    """Powers of two that make all states of an S5 as large as the largest, (d_state,).
+
+    They share the exponents of their words and messages.
+    """
+    re, im = np.split(np.diag(sent.gram), 2)
+    size = np.sqrt(re + im)
+    return np.exp2(
+        np.rint(np.log2(np.where(size > 0, size.max() / np.where(size > 0, size, 1), 1)))
+    )
+
+
 def found_scale(layer: Layer, values: Layer) -> RealArray:
     """Powers of two by which the states of quantised values were scaled, as `scaled` takes them.
 
@@ -88,20 +97,11 @@ def found_scale(layer: Layer, values: Layer) -> RealArray:
     return np.where(error_b <= error_c, of_b, of_c)
 
 
-def found_factors(layer: FloatLayer, values: FloatLayer) -> dict[str, RealArray]:
-    """By what the fields of a layer were multiplied when its states were scaled, if it has any."""
-    if isinstance(layer, S4D | S5) and isinstance(values, type(layer)):
-        return _factors(layer, found_scale(layer, values))
-    return {}
-
-
 def scaled_like(layer: FloatLayer, values: FloatLayer) -> FloatLayer:
     """Give a layer, its states if it has any scaled as those of its quantised values were."""
-    return _multiplied(layer, found_factors(layer, values))
-
-
-def _multiplied(layer: AnyLayer, by: dict[str, RealArray]) -> AnyLayer:
-    return replace(layer, **{name: getattr(layer, name) * factor for name, factor in by.items()})
+    if isinstance(layer, S4D | S5) and isinstance(values, type(layer)):
+        return scaled(layer, found_scale(layer, values))
+    return layer
 
 
 def _of_states(layer: S4D | S5, key: str) -> np.ndarray:

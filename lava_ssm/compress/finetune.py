@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from lava_ssm import engine
-from lava_ssm.compress.balance import found_factors
+from lava_ssm.compress.equalise import aligned
 from lava_ssm.compress.kinds import kind_of
 from lava_ssm.compress.shares import layout_of
 from lava_ssm.compress.straight_through import instead, straight, tensor_like
@@ -84,12 +84,15 @@ class FixedModel(nn.Module):
         self.model, self.start, self.scales, self.n_threads = model, fixed, scales, n_threads
         self.overflows = 0
         self._zeros = Zeros(model)  # before small weights are rounded to zero: they may grow again
+        alike = aligned(network, fixed)
+        factors: dict[int, dict[str, RealArray]] = {}
         for i, part in layers_of(parts_of(model)).items():
             value = values.layers[i]
+            factors[i] = _factors(network.layers[i], alike.layers[i]) if part.continuous else {}
             if isinstance(value, FloatLayer) and not part.continuous:
                 put(part, value)
         self._offsets = {
-            i: _offset(real, value, old)
+            i: _offset(real, value, old, factors[i])
             for i, (real, value, old) in enumerate(
                 zip(export(model).layers, values.layers, fixed.layers, strict=True)
             )
@@ -191,7 +194,7 @@ class _Offset(NamedTuple):
     Attributes
     ----------
     factors
-        By field: the scales of states, see `balance`.
+        By field: the scales of channels and states, see `equalise`.
     biases
         What is added to biases, by field: of a layer behind a norm they are the norm's.
     """
@@ -215,12 +218,27 @@ class _Offset(NamedTuple):
         return found
 
 
-def _offset(real: FloatLayer, value: FloatLayer, old: FixedLayer) -> _Offset:
+def _offset(
+    real: FloatLayer, value: FloatLayer, old: FixedLayer, factors: dict[str, RealArray]
+) -> _Offset:
     """See what quantisation made of a layer."""
-    offset = _Offset(found_factors(real, value), {})
+    offset = _Offset(factors, {})
     arrays = offset.applied(_fields(real), _same)
     names = kind_of(real).bias_exponents(old, 0)
     return offset._replace(biases={name: getattr(value, name) - arrays[name] for name in names})
+
+
+def _factors(layer: object, alike: object) -> dict[str, RealArray]:
+    """By what the fields of a layer were multiplied."""
+    assert isinstance(layer, FloatLayer)
+    assert isinstance(alike, FloatLayer)
+    found, arrays = {}, _fields(layer)
+    for name, scaled in _fields(alike).items():
+        zero = arrays[name] == 0
+        ratio = np.divide(scaled, arrays[name], out=np.ones_like(scaled), where=~zero).real
+        if (ratio != 1).any():
+            found[name] = ratio
+    return found
 
 
 def _fields(layer: FloatLayer) -> dict[str, np.ndarray]:

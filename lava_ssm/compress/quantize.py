@@ -10,9 +10,10 @@ from numpy.typing import ArrayLike
 
 from lava_ssm import engine
 from lava_ssm.compress.certify import Certificate
+from lava_ssm.compress.equalise import equalised, with_layers
 from lava_ssm.compress.formats import Formats
 from lava_ssm.compress.kinds import Rules, kind_of
-from lava_ssm.compress.ranges import Observed, Ranges, observe
+from lava_ssm.compress.ranges import Moments, Observed, Ranges, observe
 from lava_ssm.compress.search import CLEARLY, Choice, largest, least_error
 from lava_ssm.network import (
     GELU,
@@ -21,10 +22,8 @@ from lava_ssm.network import (
     FloatLayer,
     Network,
     Readout,
-    Residual,
 )
-from lava_ssm.network.activation import Elementwise
-from lava_ssm.numerics import CHIP, Arithmetic, IntArray, Overflow, RealArray, real_number
+from lava_ssm.numerics import CHIP, Arithmetic, Overflow, RealArray, real_number
 
 L = TypeVar("L", FixedLayer, FloatLayer)
 
@@ -113,58 +112,82 @@ def quantize(
                 "(`relufy` of the model) and train on"
             )
 
-    inputs = observe(network, x)
-    task = _Task(network, x, inputs, Rules(formats, arithmetic))
+    tasks = _ways(network, x, Rules(formats, arithmetic))
+    task = tasks[0] if len(tasks) == 1 else _best(tasks, input_range)
     if bound == "calibrated":
         fixed = task.calibrated(input_range)
-        if formats.search and any(
-            kind_of(stage.layer).weighed(stage.layer) for stage in network.stages
-        ):
-            weighed = _Task(network, x, inputs, Rules(formats, arithmetic, weigh=True))
-            other = weighed.calibrated(input_range)
-            if weighed.error(other) < CLEARLY * task.error(fixed):
-                task, fixed = weighed, other
         overflows = task.overflows(fixed)
         if formats.state_exponent == "auto":
             _refuse(overflows)
         else:  # exponents that were asked for, as `PAPER` does
             engine.warn_of_overflows(overflows)
     else:
-        fixed = task.certified()
+        # what is best where data tell the ranges need not be so where all inputs do
+        worth = tasks[:1] if task is tasks[0] else (tasks[0], task)
+        fixed = min((one.certified() for one in worth), key=task.error)
     made_by = {
-        **network.made_by,
+        **fixed.made_by,
         "quantize": f"{formats}, bound={bound!r}, input_range={input_range}",
     }
     return replace(fixed, made_by=made_by)
 
 
 _SEARCHED = 16
-"""Calibration sequences on which exponents are tried."""
+"""Calibration sequences on which exponents, and ways to quantise parameters, are tried."""
+
+
+def _ways(network: Network, x: RealArray, rules: Rules) -> list["_Task"]:
+    """Quantise the parameters in the ways that are worth trying, the plainest first.
+
+    The network as it is, and with its channels equalised; weights of linear layers with either of
+    two exponents.
+    """
+    inputs = observe(network, x)
+    ways = [(network, inputs.moments, rules)]
+    if rules.formats.search:
+        if any(kind_of(stage.layer).weighed(stage.layer) for stage in network.stages):
+            ways += [(network, inputs.moments, replace(rules, weigh=True))]
+        if rules.formats.balance:
+            level, moments = equalised(network, inputs)
+            ways += [(level, moments, replace(of, level=True)) for _, _, of in ways]
+    return [_Task(net, x, moments, of) for net, moments, of in ways]
+
+
+def _best(tasks: Sequence["_Task"], input_range: float | None) -> "_Task":
+    """Give the one with the least error at the output; a later one must be clearly better."""
+    errors = [task.error(task.calibrated(input_range, quick=True), every=True) for task in tasks]
+    best = 0
+    for i, error in enumerate(errors):
+        best = i if error < CLEARLY * errors[best] else best
+    return tasks[best]
 
 
 class _Task:
     """A network whose parameters are quantised, and the search for its exponents."""
 
-    def __init__(self, network: Network, x: RealArray, inputs: Observed, rules: Rules) -> None:
+    def __init__(
+        self, network: Network, x: RealArray, moments: Sequence[Moments], rules: Rules
+    ) -> None:
         self.network, self.x, self.rules = network, x, rules
-        self.fixed, self.values = _parameters(network, inputs, rules)
+        self.fixed, self.values = _parameters(network, moments, rules)
         self.some = x.reshape(-1, *x.shape[-2:])[:_SEARCHED]
 
     @cached_property
     def wanted(self) -> RealArray:
         """What the float network gives of the calibration sequences."""
-        return self._result(self.network, engine.run(self.network, self.some).outputs)
+        outputs: RealArray = engine.run(self.network, self.some).outputs
+        return outputs
 
-    def calibrated(self, input_range: float | None) -> FixedNetwork:
-        """Exponents by what the calibration data cause."""
-        observed = observe(self.values, self.x).ending(input_range)
+    def calibrated(self, input_range: float | None, quick: bool = False) -> FixedNetwork:
+        """Exponents by what the calibration data cause; `quick`: some of them, and no search."""
+        observed = observe(self.values, self.some if quick else self.x).ending(input_range)
         choice = largest(self.values, self.fixed, observed, self.rules, input_range)
 
         def build(choice: Choice) -> FixedNetwork:
             return self._assembled(choice.edges, observed.stages, self.rules)
 
         # elsewhere messages and states do not share a word: there is nothing to weigh up
-        if self.rules.formats.search and self._hands_on:
+        if self.rules.formats.search and self._hands_on and not quick:
             choice = least_error(choice, lambda choice: self.error(build(choice)))
         return build(choice)
 
@@ -214,48 +237,42 @@ class _Task:
         ]
         chain = with_layers(self.network, layers)
         bits = None if reach is None else max(2, edges[0] + int(np.log2(reach)) + 1)
-        return FixedNetwork(chain, self.network.readout, edges[0], bits, rules.arithmetic)
+        network = self.network
+        return FixedNetwork(
+            chain, network.readout, edges[0], bits, rules.arithmetic, network.made_by
+        )
 
     def overflows(self, fixed: FixedNetwork) -> engine.Overflows:
         """Count what leaves its word on the calibration data."""
         return engine.run(_counting(fixed), self.x).overflows
 
-    def error(self, fixed: FixedNetwork) -> float:
-        """Squared error of what the network gives; infinite if anything overflows."""
+    def error(self, fixed: FixedNetwork, every: bool = False) -> float:
+        """Squared error of the answers, or of `every` token's; infinite if anything overflows."""
         done = engine.run(_counting(fixed), self.some)
         if done.overflows.total:
             return np.inf
-        return float(((self._result(fixed, done.outputs) - self.wanted) ** 2).sum())
-
-    def _result(self, network: Network | FixedNetwork, outputs: RealArray | IntArray) -> RealArray:
-        values = network.to_float(outputs)
-        return values if network.readout is Readout.EVERY_TOKEN else values[..., -1, :]
+        error = (fixed.to_float(done.outputs) - self.wanted) ** 2
+        if not every and self.network.readout is not Readout.EVERY_TOKEN:
+            error = error[..., -1, :]
+        return float(error.sum())
 
 
 def _parameters(
-    network: Network, inputs: Observed, rules: Rules
+    network: Network, moments: Sequence[Moments], rules: Rules
 ) -> tuple[list[FixedLayer], Network]:
     """Quantise the weights of each layer: the fixed layers, and the network of their values."""
     fixed: list[FixedLayer] = []
     values: list[FloatLayer] = []
     places = [i for i, layer in enumerate(network.layers) if isinstance(layer, FloatLayer)]
-    for i, stage, moments in zip(places, network.stages, inputs.moments, strict=True):
+    for i, stage, entering in zip(places, network.stages, moments, strict=True):
         try:
-            integers, of_these = kind_of(stage.layer).parameters(stage.layer, moments, rules)
+            integers, of_these = kind_of(stage.layer).parameters(stage.layer, entering, rules)
         except ValueError as error:
             name = type(stage.layer).__name__
             raise ValueError(f"layers[{i}] ({name}): {error}") from error
         fixed.append(integers)
         values.append(of_these)
     return fixed, Network(with_layers(network, values), network.readout)
-
-
-def with_layers(network: Network, layers: Sequence[L]) -> tuple[L | Residual | Elementwise, ...]:
-    """Give a network's chain with other layers of synapses."""
-    given = iter(layers)
-    return tuple(
-        la if isinstance(la, Residual | Elementwise) else next(given) for la in network.layers
-    )
 
 
 def _counting(fixed: FixedNetwork) -> FixedNetwork:

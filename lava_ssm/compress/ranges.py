@@ -20,20 +20,25 @@ class Moments:
         Each (d_input,).
     gram
         Sum of u u^T, (d_input, d_input).
-    mean_sent
-        Mean of what states that are one population for all channels send, complex, (d_state,).
+    sent
+        Of what states that are one population for all channels send: of real parts, then of
+        imaginary ones.
     """
 
     mean: RealArray
     std: RealArray
     gram: RealArray
-    mean_sent: np.ndarray | None = None
+    sent: "Moments | None" = None
 
     @classmethod
     def of(cls, u: RealArray) -> "Moments":
         """Of values (..., d_input)."""
         rows = u.reshape(-1, u.shape[-1])
         return cls(rows.mean(axis=0), rows.std(axis=0), rows.T @ rows)
+
+    def scaled(self, k: RealArray) -> "Moments":
+        """Of inputs `k` times as large, (d_input,), and states that are as they were."""
+        return Moments(k * self.mean, k * self.std, np.outer(k, k) * self.gram, self.sent)
 
 
 @dataclass(frozen=True)
@@ -115,15 +120,17 @@ def observe(network: Network, x: RealArray) -> Observed:
     populations = network.lowered
     moments, inputs = [Moments.of(x)], [_peaks(x)]
     peaks: list[dict[tuple[str, str], RealArray]] = [{} for _ in network.stages]
-    mean_sent: dict[int, np.ndarray] = {}
+    of_states: dict[int, Moments] = {}
     total = 0.0
 
     def see(population: int, what: str, values: np.ndarray) -> None:
         nonlocal total
         p = populations[population]
         channel = -1 if what != "state" else -3 if isinstance(p.neurons, Filters) else -2
-        others = tuple(i for i in range(values.ndim) if i != values.ndim + channel)
-        peak = np.abs(values).max(axis=others)
+        # over the outermost axes first: rows of memory are compared with rows
+        inner = values.reshape(-1, *values.shape[channel:])
+        peak = np.maximum(inner.max(axis=0), -inner.min(axis=0))
+        peak = peak.reshape(len(peak), -1).max(axis=1)
         if not np.isfinite(peak).all():
             raise ValueError(
                 f"calibration: makes {_NAMES[what]} of stage {p.stage} leave the range of doubles; "
@@ -137,14 +144,13 @@ def observe(network: Network, x: RealArray) -> Observed:
                 sums = np.cumsum(values, axis=-2) if mean else values
                 total = float(np.abs(sums).max())
         elif what == "sent" and isinstance(p.neurons, Recurrence):
-            re, im = np.split(values.reshape(-1, values.shape[-1]).mean(axis=0), 2)
-            mean_sent[p.stage] = re + 1j * im
+            of_states[p.stage] = Moments.of(values)
         of_stage, key = peaks[p.stage], (p.name, what)
         of_stage[key] = np.maximum(of_stage.get(key, peak), peak)
 
     engine.run(network, x, probe=see)
     stages = tuple(map(Ranges, inputs, peaks))
-    entering = (replace(m, mean_sent=mean_sent.get(i)) for i, m in enumerate(moments[:-1]))
+    entering = (replace(m, sent=of_states.get(i)) for i, m in enumerate(moments[:-1]))
     return Observed(stages, tuple(entering), total)
 
 

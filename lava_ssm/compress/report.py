@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from rich.table import Table
 
 from lava_ssm import engine
-from lava_ssm.compress.balance import scaled_like
+from lava_ssm.compress.equalise import aligned
 from lava_ssm.compress.kinds import kind_of
 from lava_ssm.compress.parameters import parts
 from lava_ssm.compress.shares import values_of
@@ -117,7 +117,8 @@ def report(network: Network, fixed: FixedNetwork, x: ArrayLike) -> Report:
     ValueError
         The two are not networks of the same layers and readout, or `x` is empty or misshapen.
     """
-    values = values_of(network, fixed)
+    values_of(network, fixed)  # or an error
+    network = aligned(network, fixed)
     x = engine.as_sequences(network, x)
     real, integer = _Signals(network), _Signals(fixed)
     outputs = engine.run(network, x, probe=real).outputs
@@ -128,11 +129,11 @@ def report(network: Network, fixed: FixedNetwork, x: ArrayLike) -> Report:
     u, form, e = engine.as_tokens(fixed, x), fixed.input_format, fixed.exponents
     rows = [_compare("input", form.bits, e[0], u, np.asarray(x), 0)]
     tallies = (tally for _, tally in result.overflows.stages)
-    for i, (float_stage, of_values, stage, tally) in enumerate(
-        zip(network.stages, values.stages, fixed.stages, tallies, strict=True)
+    for i, (float_stage, stage, tally) in enumerate(
+        zip(network.stages, fixed.stages, tallies, strict=True)
     ):
         kind, name = kind_of(float_stage.layer), f"{i} {type(float_stage.layer).__name__}"
-        rows += _parameters(name, scaled_like(float_stage.layer, of_values.layer), stage.layer)
+        rows += _parameters(name, float_stage.layer, stage.layer)
         exponents = kind.state_exponents(stage.layer, e[i])
         if exponents is not None:
             bits = fixed.arithmetic.state_bits

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lava_ssm import engine
-from lava_ssm.compress.balance import scaled_like
+from lava_ssm.compress.equalise import aligned
 from lava_ssm.compress.kinds import kind_of
 from lava_ssm.network import FixedNetwork, FloatLayer, Network
 from lava_ssm.numerics import reals
@@ -99,6 +99,7 @@ def error_shares(network: Network, fixed: FixedNetwork, x: ArrayLike) -> dict[st
     values = values_of(network, fixed)
     x = engine.as_sequences(network, x)
     wanted = network.run(x)
+    network = aligned(network, fixed)
     shares = {}
     stage = -1
     for i, (real, quantized) in enumerate(zip(network.layers, values.layers, strict=True)):
@@ -120,7 +121,6 @@ def error_shares(network: Network, fixed: FixedNetwork, x: ArrayLike) -> dict[st
 
 def _one_at_a_time(real: FloatLayer, quantized: FloatLayer) -> Iterator[tuple[str, FloatLayer]]:
     """Give the layer with each of its tensors quantised, the others as they were."""
-    real = scaled_like(real, quantized)
     for tensor in kind_of(real).tensors:
         if np.any(getattr(quantized, tensor.name)):
             names = (tensor.name, *tensor.along)

@@ -4,13 +4,13 @@ from typing import Any
 
 from lava_ssm.compress.kinds.gate import GateKind
 from lava_ssm.compress.kinds.glu import GLUKind
-from lava_ssm.compress.kinds.kind import Kind, Rules, Tensor
+from lava_ssm.compress.kinds.kind import Kind, Rules, Scales, Tensor
 from lava_ssm.compress.kinds.linear import LinearKind
 from lava_ssm.compress.kinds.s4d import S4DKind
 from lava_ssm.compress.kinds.s5 import S5Kind
 from lava_ssm.network import GLU, S4D, S5, FloatLayer, Gate, Linear
 
-__all__ = ["Kind", "Rules", "Tensor", "kind_of"]
+__all__ = ["Kind", "Rules", "Scales", "Tensor", "kind_of"]
 
 _KINDS: dict[type[FloatLayer], Kind[Any, Any]] = {
     Linear: LinearKind(),

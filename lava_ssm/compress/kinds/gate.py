@@ -3,18 +3,24 @@
 from dataclasses import replace
 
 from lava_ssm.compress.headroom import synapse_headroom
-from lava_ssm.compress.kinds.kind import Kind, Rules, Tensor
+from lava_ssm.compress.kinds.kind import Kind, Rules, Scales, Tensor
 from lava_ssm.compress.parameters import gate_bias, weight_mantissas
 from lava_ssm.compress.ranges import Moments, Ranges
 from lava_ssm.network import FixedGate, Gate
 from lava_ssm.network.linear import WEIGHT_BITS
-from lava_ssm.numerics import SIGMOID_EXPONENT, SIGMOID_INPUT_EXPONENT
+from lava_ssm.numerics import SIGMOID_EXPONENT, SIGMOID_INPUT_EXPONENT, RealArray
 
 
 class GateKind(Kind[Gate, FixedGate]):
     """y = u sigmoid(W u + b)."""
 
     tensors = (Tensor("weights", WEIGHT_BITS, "exponent", ("bias",)),)
+
+    scales = Scales.SAME
+
+    def rescaled(self, layer: Gate, before: RealArray, behind: RealArray) -> Gate:
+        """See `Kind`."""
+        return replace(layer, weights=layer.weights / before)
 
     def parameters(self, layer: Gate, moments: Moments, rules: Rules) -> tuple[FixedGate, Gate]:
         """See `Kind`."""

@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 
 from lava_ssm.compress.headroom import bias_headroom, headroom, synapse_headroom
-from lava_ssm.compress.kinds.kind import Kind, Rules, Tensor
+from lava_ssm.compress.kinds.kind import Kind, Rules, Scales, Tensor
 from lava_ssm.compress.parameters import fixed_bias, gate_bias, weight_mantissas
 from lava_ssm.compress.ranges import Moments, Ranges
 from lava_ssm.network import GLU, FixedGLU
 from lava_ssm.network.linear import WEIGHT_BITS
-from lava_ssm.numerics import SIGMOID_INPUT_EXPONENT
+from lava_ssm.numerics import SIGMOID_INPUT_EXPONENT, RealArray
 
 
 class GLUKind(Kind[GLU, FixedGLU]):
@@ -20,6 +20,13 @@ class GLUKind(Kind[GLU, FixedGLU]):
         Tensor("weights", WEIGHT_BITS, "exponent", ("bias",)),
         Tensor("gate", WEIGHT_BITS, "gate_exponent", ("gate_bias",)),
     )
+
+    scales = Scales.ANY
+
+    def rescaled(self, layer: GLU, before: RealArray, behind: RealArray) -> GLU:
+        """See `Kind`."""
+        weights, bias = layer.weights * behind[:, np.newaxis] / before, layer.bias * behind
+        return replace(layer, weights=weights, bias=bias, gate=layer.gate / before)
 
     def parameters(self, layer: GLU, moments: Moments, rules: Rules) -> tuple[FixedGLU, GLU]:
         """See `Kind`."""

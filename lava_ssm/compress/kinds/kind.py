@@ -1,6 +1,7 @@
 """What quantisation asks of a kind of layer."""
 
 from dataclasses import dataclass, replace
+from enum import Enum
 from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -11,7 +12,7 @@ from lava_ssm.compress.parameters import saturated, weight_exponents
 from lava_ssm.compress.ranges import Moments, Ranges
 from lava_ssm.network import FixedLayer, FloatLayer
 from lava_ssm.network.description import BIAS_BITS, Exponent
-from lava_ssm.numerics import Arithmetic, IntArray
+from lava_ssm.numerics import Arithmetic, IntArray, RealArray
 
 F = TypeVar("F", bound=FloatLayer)
 X = TypeVar("X", bound=FixedLayer)
@@ -30,6 +31,8 @@ class Rules:
     weigh
         Whether weights of linear layers without bias get the exponents with the least error of
         their products, instead of those at which the largest weight fits.
+    level
+        Whether states that share a format are scaled to be alike.
     spare
         How many times what is known to occur must fit: 2 where data tell it, which leaves one spare
         bit, 1 where it is proven.
@@ -38,6 +41,7 @@ class Rules:
     formats: Formats
     arithmetic: Arithmetic
     weigh: bool = False
+    level: bool = False
     spare: int = 2
 
 
@@ -63,6 +67,17 @@ class Tensor:
     along: tuple[str, ...] = ()
 
 
+class Scales(Enum):
+    """Which powers of two a layer passes on, channel by channel."""
+
+    ANY = "any"
+    """Any: its weights take them in."""
+    SAME = "same"
+    """Its outputs are multiplied by what its inputs are."""
+    NONE = "none"
+    """Neither can be multiplied."""
+
+
 class Kind(Generic[F, X]):
     """How layers of one kind are quantised; F is the float layer, X the fixed one.
 
@@ -73,6 +88,18 @@ class Kind(Generic[F, X]):
     tensors: ClassVar[tuple[Tensor, ...]]
     hands_on: ClassVar[bool] = False
     """Whether its messages have the exponent of what enters."""
+
+    scales: ClassVar[Scales] = Scales.NONE
+
+    def rescaled(self, layer: F, before: RealArray, behind: RealArray) -> F:
+        """Give the layer that takes inputs `before` times as large, and gives `behind` times so.
+
+        Parameters
+        ----------
+        before, behind
+            Powers of two, (d_input,) and (d_output,), as `scales` allows them.
+        """
+        return layer
 
     def weighed(self, layer: F) -> bool:
         """Whether its weights depend on `Rules.weigh`."""

@@ -5,18 +5,26 @@ from dataclasses import replace
 import numpy as np
 
 from lava_ssm.compress.headroom import ANY, neuron_headroom, synapse_headroom
-from lava_ssm.compress.kinds.kind import Kind, Rules, Tensor
+from lava_ssm.compress.kinds.kind import Kind, Rules, Scales, Tensor
 from lava_ssm.compress.parameters import fixed_bias, weight_mantissas
 from lava_ssm.compress.ranges import Moments, Ranges
 from lava_ssm.compress.weights import compensated
 from lava_ssm.network import FixedLinear, Linear
 from lava_ssm.network.linear import WEIGHT_BITS
+from lava_ssm.numerics import RealArray
 
 
 class LinearKind(Kind[Linear, FixedLinear]):
     """y = W u + b."""
 
     tensors = (Tensor("weights", WEIGHT_BITS, "exponent", ("bias",)),)
+
+    scales = Scales.ANY
+
+    def rescaled(self, layer: Linear, before: RealArray, behind: RealArray) -> Linear:
+        """See `Kind`."""
+        bias = None if layer.bias is None else layer.bias * behind
+        return Linear(layer.weights * behind[:, np.newaxis] / before, bias)
 
     def weighed(self, layer: Linear) -> bool:
         """See `Kind`."""

@@ -7,7 +7,7 @@ import numpy as np
 from lava_ssm.compress.balance import balance, scaled
 from lava_ssm.compress.formats import Formats
 from lava_ssm.compress.headroom import headroom, neuron_headroom
-from lava_ssm.compress.kinds.kind import Kind, Rules, Tensor
+from lava_ssm.compress.kinds.kind import Kind, Rules, Scales, Tensor
 from lava_ssm.compress.parameters import (
     direct_mantissas,
     fitting,
@@ -20,7 +20,7 @@ from lava_ssm.compress.parameters import (
 from lava_ssm.compress.ranges import Moments, Ranges
 from lava_ssm.network import S4D, FixedS4D
 from lava_ssm.network.description import DIAGONAL_BITS, Exponent
-from lava_ssm.numerics import IntArray, Rounding, quantize
+from lava_ssm.numerics import IntArray, RealArray, Rounding, quantize
 
 _LARGEST_STATE_EXPONENT = 16
 
@@ -36,6 +36,15 @@ class S4DKind(Kind[S4D, FixedS4D]):
         Tensor("bias"),
     )
     hands_on = True
+
+    scales = Scales.ANY
+
+    def rescaled(self, layer: S4D, before: RealArray, behind: RealArray) -> S4D:
+        """See `Kind`."""
+        d = None if layer.d is None else layer.d * behind / before
+        bias = None if layer.bias is None else layer.bias * behind
+        b, c = layer.b / before[:, np.newaxis], layer.c * behind[:, np.newaxis]
+        return S4D(layer.a, b, c, d, bias)
 
     def parameters(self, layer: S4D, moments: Moments, rules: Rules) -> tuple[FixedS4D, S4D]:
         """See `Kind`."""

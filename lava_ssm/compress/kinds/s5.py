@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from lava_ssm.compress.balance import balance_rows, scaled
+from lava_ssm.compress.balance import balance_rows, level_states, scaled
 from lava_ssm.compress.formats import Formats
 from lava_ssm.compress.headroom import bias_headroom, headroom, synapse_headroom
-from lava_ssm.compress.kinds.kind import Kind, Rules, Tensor
+from lava_ssm.compress.kinds.kind import Kind, Rules, Scales, Tensor
 from lava_ssm.compress.parameters import (
     direct_mantissas,
     fixed_bias,
@@ -37,6 +37,13 @@ class S5Kind(Kind[S5, FixedS5]):
         Tensor("d", DIAGONAL_BITS, "d_exponent"),
     )
 
+    scales = Scales.ANY
+
+    def rescaled(self, layer: S5, before: RealArray, behind: RealArray) -> S5:
+        """See `Kind`."""
+        b, c = layer.b / before, layer.c * behind[:, np.newaxis]
+        return replace(layer, b=b, c=c, d=layer.d * behind / before, bias=layer.bias * behind)
+
     def parameters(self, layer: S5, moments: Moments, rules: Rules) -> tuple[FixedS5, S5]:
         """See `Kind`.
 
@@ -44,15 +51,19 @@ class S5Kind(Kind[S5, FixedS5]):
         what states send on the average: a normalisation that was folded into the weights subtracts
         a mean; without this, rounded weights and exact biases would disagree about it.
         """
+        assert moments.sent is not None
         k = np.ones(layer.d_state)
         if rules.formats.balance and not rules.formats.per_channel:
             k = balance_rows(layer, moments.std)
+        elif rules.level:
+            k = level_states(moments.sent)
+        re, im = np.split(moments.sent.mean, 2)
+        mean_sent = re + 1j * im
         layer = scaled(layer, k)
         fixed = fixed_s5(layer, rules.formats, moments.std)
         values = fixed.dequantize()
-        assert moments.mean_sent is not None
         drive = layer.drive_bias + (layer.b - values.b) @ moments.mean
-        read = 2 * ((layer.c - values.c) @ (k * moments.mean_sent)).real
+        read = 2 * ((layer.c - values.c) @ (k * mean_sent)).real
         bias = layer.bias + (layer.d - values.d) * moments.mean + read
         return fixed, replace(values, drive_bias=drive, bias=bias)
 

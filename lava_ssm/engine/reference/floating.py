@@ -28,22 +28,24 @@ def step(
 
     Shapes are those of `fixed.step`.
     """
-    x = state[..., 0] + 1j * state[..., 1]
+    x = np.ascontiguousarray(state).view(complex)[..., 0]
     match neurons:
         case Filters(a, b, c):
-            x = a * x + b * by_channel(u, neurons.d_model)
+            x = a * x
+            x += b * by_channel(u, neurons.d_model)
             out = 2 * (c * x).real
-            return np.stack([x.real, x.imag], axis=-1), out.reshape(
-                *out.shape[:-2], neurons.n_neurons
-            )
+            return _parts(x), out.reshape(*out.shape[:-2], neurons.n_neurons)
         case Recurrence(a, bias, relu):
             v = paired(u)
             x = a * x + (v[..., 0] + 1j * v[..., 1] + bias)
             positive = (x.real > 0) | ((x.real == 0) & (x.imag > 0))
-            sent = np.where(positive, x, 0j) if relu else x
-            new, out = (np.stack([z.real, z.imag], axis=-1) for z in (x, sent))
-            return new, flat(out)
+            return _parts(x), flat(_parts(np.where(positive, x, 0j) if relu else x))
     raise TypeError(f"{type(neurons).__name__} neurons have no state")
+
+
+def _parts(x: np.ndarray) -> RealArray:
+    """Real and imaginary parts on a new last axis."""
+    return np.ascontiguousarray(x)[..., np.newaxis].view(float)
 
 
 def output(neurons: Affine | Product, rules: Any, s: RealArray, u: Any) -> RealArray:

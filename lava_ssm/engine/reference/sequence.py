@@ -17,8 +17,8 @@ Probe: TypeAlias = Callable[[int, str, Array], None]
 """Called with the number of a population of `network.lowered`, what is shown, and the values: `sum`
 (what its first input's synapse gives, no bias added; not of one that hands messages to several
 neurons), `second` (the same of a second input), `sent` (its messages), each (*batch, time,
-n_neurons), and `state` (*batch, *state_shape), token by token. What a synapse of ones adds up is
-`sent` token by token too, (*batch, n_neurons)."""
+n_neurons), and `state` (*batch, *state_shape), token by token, of a large batch a part at a time.
+What a synapse of ones adds up is `sent` so too, (*batch, n_neurons)."""
 
 
 def see_nothing(population: int, what: str, values: Array) -> None:
@@ -126,11 +126,31 @@ def advance(
     return outputs, State(tuple(after), total)
 
 
+_CACHED = 2**16
+"""Numbers of a state that are taken through time together: more would not stay in the cache."""
+
+
 def _over_time(
     step: Callable[[Array, Array], tuple[Array, Array]], carried: Array, u: Array, width: int
 ) -> tuple[Array, Array]:
-    """Apply `step` to the tokens of u (*batch, time, d) in turn; carry, and stack the outputs."""
+    """Apply `step` to the tokens of u (*batch, time, d) in turn; carry, and stack the outputs.
+
+    Of a batch so many sequences at a time as stay in the cache.
+    """
     y = np.empty((*u.shape[:-1], width), u.dtype)
+    if u.ndim < 3 or carried.size <= _CACHED:
+        return _in_turn(step, carried, u, y), y
+    after = np.empty_like(carried)
+    some = max(1, _CACHED * len(u) // carried.size)
+    for first in range(0, len(u), some):
+        part = slice(first, first + some)
+        after[part] = _in_turn(step, carried[part], u[part], y[part])
+    return after, y
+
+
+def _in_turn(
+    step: Callable[[Array, Array], tuple[Array, Array]], carried: Array, u: Array, y: Array
+) -> Array:
     for t in range(u.shape[-2]):
         carried, y[..., t, :] = step(carried, u[..., t, :])
-    return carried, y
+    return carried

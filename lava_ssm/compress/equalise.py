@@ -1,0 +1,133 @@
+"""Channels scaled by powers of two, across layers: the same network, with numbers alike in size.
+
+A positive factor of a channel passes a rectifier, a residual path if the sum has it too, and every
+kind of layer as its `Kind.scales` says; weights before and behind take it in. (Nagel, van Baalen,
+Blankevoort, Welling, "Data-Free Quantization Through Weight Equalization and Bias Correction", ICCV
+2019, section 4.1, with powers of two, which change no bit of a float network.) So messages that are
+quiet, of an S4D with small steps as of single channels, use the bits of their words.
+"""
+
+import itertools
+from collections.abc import Sequence
+from typing import TypeVar
+
+import numpy as np
+
+from lava_ssm.compress.balance import scaled_like
+from lava_ssm.compress.kinds import Scales, kind_of
+from lava_ssm.compress.ranges import Moments, Observed
+from lava_ssm.network import Activation, FixedLayer, FixedNetwork, FloatLayer, Network, Residual
+from lava_ssm.network.activation import Elementwise
+from lava_ssm.numerics import RealArray
+
+L = TypeVar("L", FixedLayer, FloatLayer)
+_KEY = "scales"
+"""Of `made_by`: exponents of the scales of all channels, edge by edge."""
+_PASSING = (Activation.NONE, Activation.RELU)
+
+
+def equalised(network: Network, observed: Observed) -> tuple[Network, tuple[Moments, ...]]:
+    """Scale channels so that the largest message of each is nearest to one size.
+
+    Parameters
+    ----------
+    observed
+        What calibration data cause in the network.
+
+    Returns
+    -------
+    tuple
+        The network, and the moments of what enters its stages.
+    """
+    stages = network.stages
+    peaks = [ranges.inputs for ranges in observed.stages] + [observed.stages[-1].messages]
+    groups = _groups(network)
+    free = set(range(len(peaks))) - _fixed(network, groups)
+    sizes = _sizes(network, peaks)
+    scales = [np.ones(len(peak)) for peak in peaks]
+    for edge in free:
+        together = [other for other in free if groups[other] == groups[edge]]
+        peak = np.max([peaks[other] for other in together], axis=0)
+        size = max(sizes[other] for other in together)
+        scales[edge] = _power(np.where(peak > 0, size, 1), np.where(peak > 0, peak, 1))
+    layers = [
+        kind_of(stage.layer).rescaled(stage.layer, scales[i], scales[i + 1])
+        for i, stage in enumerate(stages)
+    ]
+    moments = tuple(of.scaled(k) for of, k in zip(observed.moments, scales[:-1], strict=True))
+    powers = ";".join(" ".join(f"{e:.0f}" for e in np.log2(k)) for k in scales)
+    made_by = {**network.made_by, _KEY: powers}
+    return Network(with_layers(network, layers), network.readout, made_by), moments
+
+
+def aligned(network: Network, fixed: FixedNetwork) -> Network:
+    """Scale a network's channels and states as `quantize` did that made `fixed` of it."""
+    stages, values = network.stages, fixed.dequantize().stages
+    scales = [np.ones(stages[0].layer.d_input), *(np.ones(s.layer.d_output) for s in stages)]
+    if _KEY in fixed.made_by:
+        rows = fixed.made_by[_KEY].split(";")
+        scales = [np.exp2(np.array(row.split(), float)) for row in rows]
+    layers = [
+        scaled_like(kind_of(stage.layer).rescaled(stage.layer, *ends), of_values.layer)
+        for stage, of_values, ends in zip(stages, values, itertools.pairwise(scales), strict=True)
+    ]
+    return Network(with_layers(network, layers), network.readout)
+
+
+def with_layers(network: Network, layers: Sequence[L]) -> tuple[L | Residual | Elementwise, ...]:
+    """Give a network's chain with other layers of synapses."""
+    given = iter(layers)
+    return tuple(
+        layer if isinstance(layer, Residual | Elementwise) else next(given)
+        for layer in network.layers
+    )
+
+
+def _groups(network: Network) -> list[int]:
+    """Number the edges so that those that must have one scale have one number."""
+    groups = list(range(len(network.stages) + 1))
+
+    def join(a: int, b: int) -> None:
+        old, new = groups[a], groups[b]
+        groups[:] = [new if g == old else g for g in groups]
+
+    for i, stage in enumerate(network.stages):
+        if stage.residual is not None:
+            join(i + 1, stage.residual)
+        if kind_of(stage.layer).scales is Scales.SAME:
+            join(i + 1, i)
+    return groups
+
+
+def _fixed(network: Network, groups: list[int]) -> set[int]:
+    """Edges whose messages stay as they are: input and output, and what takes no factor."""
+    fixed = {0, len(network.stages)}
+    for i, stage in enumerate(network.stages):
+        if kind_of(stage.layer).scales is Scales.NONE:
+            fixed |= {i, i + 1}
+        if stage.activation not in _PASSING:
+            fixed.add(i + 1)
+    tied = {groups[edge] for edge in fixed}
+    return {edge for edge, group in enumerate(groups) if group in tied}
+
+
+def _sizes(network: Network, peaks: Sequence[RealArray]) -> list[float]:
+    """Size that messages of each edge are brought to: where one exponent is handed on from the
+    input, or on to the output, theirs.
+    """
+    sizes = [1.0] * len(peaks)
+    last = len(network.stages)
+    for edges in (range(last + 1), range(last, -1, -1)):
+        for edge in edges:
+            if edge in (0, last):
+                sizes[edge] = float(np.max(peaks[edge])) or 1.0
+                continue
+            layer = network.stages[edge - 1 if edges.step > 0 else edge].layer
+            if not kind_of(layer).hands_on:
+                break
+            sizes[edge] = sizes[edge - edges.step]
+    return sizes
+
+
+def _power(size: RealArray, peak: RealArray) -> RealArray:
+    return np.exp2(np.rint(np.clip(np.log2(size / peak), -200, 200)))

@@ -1,0 +1,92 @@
+"""Powers of two move across layers: quiet outputs and uneven channels lose nothing."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lava_ssm import engine
+from lava_ssm.compress import W8A16, Formats, error_shares, quantize, report, signal_to_error
+from lava_ssm.compress.equalise import aligned, equalised
+from lava_ssm.compress.ranges import observe
+from lava_ssm.network import S4D, Linear, Network, ReLU
+from lava_ssm.numerics import CHIP, Arithmetic
+from tests.networks import random_float_chain
+
+
+def uneven(dt: float = 0.01, spread: int = 0, d: int = 16) -> tuple[Network, np.ndarray]:
+    """An S4D between linear layers; of its channels some have 2^spread times the others' size."""
+    rng = np.random.default_rng(0)
+    k = np.exp2(rng.integers(-spread, spread + 1, d))
+    shape = (d, 8)
+    c = rng.normal(size=shape) + 1j * rng.normal(size=shape)
+    a = -0.5 + 1j * np.pi * np.arange(8) * np.ones(shape)
+    encoder, decoder = rng.normal(size=(d, 4)), rng.normal(size=(4, d)) / 4
+    s4d = S4D.from_continuous(a, np.ones(shape), c, dt)
+    net = Network((Linear(encoder * k[:, np.newaxis]), s4d, ReLU(), Linear(decoder / k)))
+    return net, rng.normal(size=(8, 200, 4))
+
+
+def reached(net: Network, x: np.ndarray, rules: Arithmetic, per_channel: bool = True) -> float:
+    fixed = quantize(net, x, Formats(per_channel=per_channel), arithmetic=rules)
+    fresh = np.random.default_rng(9).normal(size=x.shape)
+    return signal_to_error(net.run(fresh), fixed.to_float(engine.run(fixed, fresh).outputs))
+
+
+@pytest.mark.parametrize("rules", [CHIP, W8A16], ids=["24 bits", "16 bits"])
+@pytest.mark.parametrize("dt", [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0])
+def test_quiet_outputs_do_not_vanish(dt: float, rules: Arithmetic) -> None:
+    assert reached(*uneven(dt), rules) > 38
+    assert reached(*uneven(dt), rules, per_channel=False) > 33
+
+
+@pytest.mark.parametrize("rules", [CHIP, W8A16], ids=["24 bits", "16 bits"])
+@pytest.mark.parametrize("spread", [3, 5, 10, 20])
+def test_channels_of_different_size_keep_their_bits(spread: int, rules: Arithmetic) -> None:
+    assert reached(*uneven(spread=spread), rules) > 38
+    assert reached(*uneven(spread=spread), rules, per_channel=False) > 33
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_an_equalised_network_computes_the_same(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    net = random_float_chain(rng)
+    x = rng.normal(size=(3, 20, net.d_input))
+    level, moments = equalised(net, observe(net, x))
+    np.testing.assert_allclose(level.run(x), net.run(x), rtol=1e-9, atol=1e-12)
+    seen = observe(level, x).moments
+    for of, wanted in zip(moments, seen, strict=True):
+        np.testing.assert_allclose(of.gram, wanted.gram, rtol=1e-9, atol=1e-12)
+
+
+def test_reports_compare_at_the_scales_that_tensors_have() -> None:
+    net, x = uneven(spread=10)
+    fixed = quantize(net, x)
+    alike = aligned(net, fixed)
+    np.testing.assert_allclose(alike.run(x), net.run(x), rtol=1e-9)
+    with pytest.raises(AssertionError):  # they were moved
+        np.testing.assert_allclose(fixed.dequantize().layers[0].weights, net.layers[0].weights, 0.1)  # type: ignore[union-attr]
+    rows = {t.name: t.sqnr for t in report(net, fixed, x).tensors}
+    assert min(rows[f"{i} {name}"] for i, name in ((0, "Linear weights"), (1, "S4D message"))) > 35
+    assert min(error_shares(net, fixed, x).values()) > 35
+
+
+def test_what_is_told_of_scales_survives_a_file(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    from lava_ssm import load
+
+    net, x = uneven(spread=5)
+    fixed = quantize(net, x)
+    fixed.save(tmp_path / "net.safetensors")
+    np.testing.assert_allclose(
+        aligned(net, load(tmp_path / "net.safetensors")).run(x), net.run(x), rtol=1e-9
+    )
+
+
+def test_a_network_is_left_alone_where_it_does_not_help() -> None:
+    net, x = uneven()
+    alone = quantize(net, x, Formats(balance=False))
+    assert "scales" not in alone.made_by
+    assert replace(alone, made_by={}) == alone
