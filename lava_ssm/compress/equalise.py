@@ -1,10 +1,11 @@
-"""Channels scaled by powers of two, across layers: the same network, with numbers alike in size.
+"""Channels scaled across layers: the same network, with numbers that integers hold better.
 
 A positive factor of a channel passes a rectifier, a residual path if the sum has it too, and every
 kind of layer as its `Kind.scales` says; weights before and behind take it in. (Nagel, van Baalen,
 Blankevoort, Welling, "Data-Free Quantization Through Weight Equalization and Bias Correction", ICCV
-2019, section 4.1, with powers of two, which change no bit of a float network.) So messages that are
-quiet, of an S4D with small steps as of single channels, use the bits of their words.
+2019, section 4.1.) Powers of two make messages alike in size, so that quiet ones, of an S4D with
+small steps as of single channels, use the bits of their words; finer factors bring weights near to
+mantissas.
 """
 
 import itertools
@@ -14,19 +15,23 @@ from typing import TypeVar
 import numpy as np
 
 from lava_ssm.compress.balance import scaled_like
+from lava_ssm.compress.formats import Formats
 from lava_ssm.compress.kinds import Scales, kind_of
+from lava_ssm.compress.parameters import FINENESS
 from lava_ssm.compress.ranges import Moments, Observed
 from lava_ssm.network import Activation, FixedLayer, FixedNetwork, FloatLayer, Network, Residual
 from lava_ssm.network.activation import Elementwise
-from lava_ssm.numerics import RealArray
+from lava_ssm.numerics import IntArray, RealArray
 
 L = TypeVar("L", FixedLayer, FloatLayer)
 _KEY = "scales"
-"""Of `made_by`: exponents of the scales of all channels, edge by edge."""
+"""Of `made_by`: scales of all channels, edge by edge, as powers of 2^(1/32)."""
 _PASSING = (Activation.NONE, Activation.RELU)
 
 
-def equalised(network: Network, observed: Observed) -> tuple[Network, tuple[Moments, ...]]:
+def equalised(
+    network: Network, observed: Observed, formats: Formats
+) -> tuple[Network, tuple[Moments, ...]]:
     """Scale channels so that the largest message of each is nearest to one size.
 
     Parameters
@@ -44,20 +49,36 @@ def equalised(network: Network, observed: Observed) -> tuple[Network, tuple[Mome
     groups = _groups(network)
     free = set(range(len(peaks))) - _fixed(network, groups)
     sizes = _sizes(network, peaks)
-    scales = [np.ones(len(peak)) for peak in peaks]
+    steps = [np.zeros(len(peak), np.int64) for peak in peaks]
     for edge in free:
         together = [other for other in free if groups[other] == groups[edge]]
         peak = np.max([peaks[other] for other in together], axis=0)
         size = max(sizes[other] for other in together)
-        scales[edge] = _power(np.where(peak > 0, size, 1), np.where(peak > 0, peak, 1))
+        steps[edge] = FINENESS * _power(np.where(peak > 0, size / np.where(peak > 0, peak, 1), 1))
+    for edge in sorted(free):
+        if groups.count(groups[edge]) > 1:
+            continue
+        before, behind = (stages[i].layer for i in (edge - 1, edge))
+        kind = kind_of(before)
+        layer = kind.rescaled(before, _scale(steps[edge - 1]), _scale(steps[edge]))
+        entering = observed.moments[edge - 1].scaled(_scale(steps[edge - 1]))
+        fine = kind.row_steps(layer, entering, formats)
+        if kind.hands_on:  # whose own parameters are finer than the weights behind it
+            layer = kind_of(behind).rescaled(behind, _scale(steps[edge]), _scale(steps[edge + 1]))
+            fine = fine + kind_of(behind).column_steps(layer, formats)
+        steps[edge] = steps[edge] + fine
+    scales = [_scale(of) for of in steps]
     layers = [
-        kind_of(stage.layer).rescaled(stage.layer, scales[i], scales[i + 1])
-        for i, stage in enumerate(stages)
+        kind_of(stage.layer).rescaled(stage.layer, *ends)
+        for stage, ends in zip(stages, itertools.pairwise(scales), strict=True)
     ]
     moments = tuple(of.scaled(k) for of, k in zip(observed.moments, scales[:-1], strict=True))
-    powers = ";".join(" ".join(f"{e:.0f}" for e in np.log2(k)) for k in scales)
-    made_by = {**network.made_by, _KEY: powers}
+    made_by = {**network.made_by, _KEY: ";".join(" ".join(map(str, of)) for of in steps)}
     return Network(with_layers(network, layers), network.readout, made_by), moments
+
+
+def _scale(steps: IntArray) -> RealArray:
+    return np.exp2(steps / FINENESS)
 
 
 def aligned(network: Network, fixed: FixedNetwork) -> Network:
@@ -66,7 +87,7 @@ def aligned(network: Network, fixed: FixedNetwork) -> Network:
     scales = [np.ones(stages[0].layer.d_input), *(np.ones(s.layer.d_output) for s in stages)]
     if _KEY in fixed.made_by:
         rows = fixed.made_by[_KEY].split(";")
-        scales = [np.exp2(np.array(row.split(), float)) for row in rows]
+        scales = [_scale(np.array(row.split(), np.int64)) for row in rows]
     layers = [
         scaled_like(kind_of(stage.layer).rescaled(stage.layer, *ends), of_values.layer)
         for stage, of_values, ends in zip(stages, values, itertools.pairwise(scales), strict=True)
@@ -129,5 +150,5 @@ def _sizes(network: Network, peaks: Sequence[RealArray]) -> list[float]:
     return sizes
 
 
-def _power(size: RealArray, peak: RealArray) -> RealArray:
-    return np.exp2(np.rint(np.clip(np.log2(size / peak), -200, 200)))
+def _power(ratio: RealArray) -> IntArray:
+    return np.rint(np.clip(np.log2(ratio), -200, 200)).astype(np.int64)

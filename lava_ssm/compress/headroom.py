@@ -5,6 +5,8 @@ import numpy as np
 from lava_ssm.network.description import BIAS_BITS, Exponent
 from lava_ssm.numerics import SYNAPSE_BITS, Arithmetic, RealArray, dequantize, word_range
 
+_SLACK = 1.001
+"""What rounding inside a network adds to what its float one causes."""
 ANY = 1000
 """Exponent of what is always zero."""
 
@@ -16,7 +18,7 @@ def limit(bits: int) -> int:
 
 def headroom(peak: float, bits: int, spare: int) -> int:
     """Largest exponent at which so many times a peak fits its word; `ANY` of zero."""
-    return int(np.floor(np.log2(limit(bits) / (spare * peak)))) if peak > 0 else ANY
+    return int(np.floor(np.log2(limit(bits) / (_SLACK * spare * peak)))) if peak > 0 else ANY
 
 
 def synapse_headroom(sums: RealArray, exponent: Exponent, spare: int) -> int:

@@ -18,6 +18,7 @@ from lava_ssm.numerics import (
     fitting_exponent,
     quantize,
     round_real,
+    word_range,
 )
 
 
@@ -143,3 +144,47 @@ def weight_mantissas(
         lowest = np.where(better, error, lowest)
         mantissas = np.where(np.reshape(better, rows), rounded, mantissas)
     return mantissas, best
+
+
+FINENESS = 32
+"""Scales of channels are powers of 2^(1/32)."""
+
+
+def row_steps(weights: RealArray, formats: Formats, std: RealArray) -> IntArray:
+    """Scales at which rows of a matrix are nearest to mantissas, as powers of 2^(1/32), (rows,).
+
+    Between 1 and 2; with one exponent for all of them, such that all have large mantissas.
+    """
+    largest = np.abs(weights).max(axis=1)
+    used = largest > 0
+    e = np.reshape(weight_exponents(np.where(used, largest, 1)), (-1, 1))
+    best, lowest = np.zeros(len(weights), np.int64), np.full(len(weights), np.inf)
+    for step in range(FINENESS):
+        k = np.exp2(e + step / FINENESS)
+        k = np.where(largest[:, np.newaxis] * k > word_range(WEIGHT_BITS)[1], k / 2, k)
+        off = (np.rint(weights * k) / k - weights) * std
+        error = (off**2).sum(axis=1)
+        better = error < lowest
+        best, lowest = np.where(better, step, best), np.where(better, error, lowest)
+    if not formats.per_channel:
+        k = np.exp2(e[:, 0] + best / FINENESS)
+        best += FINENESS * (e[:, 0] - e.max() - (largest * k > word_range(WEIGHT_BITS)[1]))
+    return np.where(used, best, 0)
+
+
+def column_steps(weights: RealArray, formats: Formats) -> IntArray:
+    """Factors by which to divide columns so that they are nearest to mantissas, (columns,).
+
+    As powers of 2^(1/32), between -16 and 15, at the exponents that the rows have.
+    """
+    largest = np.abs(weights).max(axis=1) if formats.per_channel else np.abs(weights).max()
+    one = np.exp2(np.reshape(weight_exponents(largest), (-1, 1)))
+    best, lowest = (np.zeros(weights.shape[1]) for _ in range(2))
+    lowest += np.inf
+    for step in sorted(range(-FINENESS // 2, FINENESS // 2), key=abs):
+        k = one * np.exp2(-step / FINENESS)
+        rounded = np.clip(np.rint(weights * k), *word_range(WEIGHT_BITS))
+        error = ((rounded / k - weights) ** 2).sum(axis=0)
+        better = error < lowest
+        best, lowest = np.where(better, step, best), np.where(better, error, lowest)
+    return best.astype(np.int64)

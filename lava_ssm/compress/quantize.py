@@ -148,7 +148,7 @@ def _ways(network: Network, x: RealArray, rules: Rules) -> list["_Task"]:
         if any(kind_of(stage.layer).weighed(stage.layer) for stage in network.stages):
             ways += [(network, inputs.moments, replace(rules, weigh=True))]
         if rules.formats.balance:
-            level, moments = equalised(network, inputs)
+            level, moments = equalised(network, inputs, rules.formats)
             ways += [(level, moments, replace(of, level=True)) for _, _, of in ways]
     return [_Task(net, x, moments, of) for net, moments, of in ways]
 

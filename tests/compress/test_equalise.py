@@ -55,7 +55,7 @@ def test_an_equalised_network_computes_the_same(seed: int) -> None:
     rng = np.random.default_rng(seed)
     net = random_float_chain(rng)
     x = rng.normal(size=(3, 20, net.d_input))
-    level, moments = equalised(net, observe(net, x))
+    level, moments = equalised(net, observe(net, x), Formats())
     np.testing.assert_allclose(level.run(x), net.run(x), rtol=1e-9, atol=1e-12)
     seen = observe(level, x).moments
     for of, wanted in zip(moments, seen, strict=True):

@@ -101,6 +101,14 @@ class Kind(Generic[F, X]):
         """
         return layer
 
+    def row_steps(self, layer: F, moments: Moments, formats: Formats) -> IntArray:
+        """Scales of outputs at which its weights are nearest to mantissas, see `row_steps`."""
+        return np.zeros(layer.d_output, np.int64)
+
+    def column_steps(self, layer: F, formats: Formats) -> IntArray:
+        """Scales of inputs at which its weights are nearest to mantissas, see `column_steps`."""
+        return np.zeros(layer.d_input, np.int64)
+
     def weighed(self, layer: F) -> bool:
         """Whether its weights depend on `Rules.weigh`."""
         return False

@@ -4,14 +4,15 @@ from dataclasses import replace
 
 import numpy as np
 
+from lava_ssm.compress.formats import Formats
 from lava_ssm.compress.headroom import ANY, neuron_headroom, synapse_headroom
 from lava_ssm.compress.kinds.kind import Kind, Rules, Scales, Tensor
-from lava_ssm.compress.parameters import fixed_bias, weight_mantissas
+from lava_ssm.compress.parameters import column_steps, fixed_bias, row_steps, weight_mantissas
 from lava_ssm.compress.ranges import Moments, Ranges
 from lava_ssm.compress.weights import compensated
 from lava_ssm.network import FixedLinear, Linear
 from lava_ssm.network.linear import WEIGHT_BITS
-from lava_ssm.numerics import RealArray
+from lava_ssm.numerics import IntArray, RealArray
 
 
 class LinearKind(Kind[Linear, FixedLinear]):
@@ -25,6 +26,14 @@ class LinearKind(Kind[Linear, FixedLinear]):
         """See `Kind`."""
         bias = None if layer.bias is None else layer.bias * behind
         return Linear(layer.weights * behind[:, np.newaxis] / before, bias)
+
+    def row_steps(self, layer: Linear, moments: Moments, formats: Formats) -> IntArray:
+        """See `Kind`."""
+        return row_steps(layer.weights, formats, moments.std)
+
+    def column_steps(self, layer: Linear, formats: Formats) -> IntArray:
+        """See `Kind`."""
+        return column_steps(layer.weights, formats)
 
     def weighed(self, layer: Linear) -> bool:
         """See `Kind`."""
