@@ -151,4 +151,4 @@ def _sizes(network: Network, peaks: Sequence[RealArray]) -> list[float]:
 
 
 def _power(ratio: RealArray) -> IntArray:
-    return np.rint(np.clip(np.log2(ratio), -200, 200)).astype(np.int64)
+    return np.rint(np.clip(np.log2(ratio), -900, 900)).astype(np.int64)

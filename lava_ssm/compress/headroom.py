@@ -5,7 +5,7 @@ import numpy as np
 from lava_ssm.network.description import BIAS_BITS, Exponent
 from lava_ssm.numerics import SYNAPSE_BITS, Arithmetic, RealArray, dequantize, word_range
 
-_SLACK = 1.001
+_SLACK = 1.01
 """What rounding inside a network adds to what its float one causes."""
 ANY = 1000
 """Exponent of what is always zero."""
