@@ -61,6 +61,14 @@ def run(
     return np.concatenate(parts), f"{total} overflows" if total else "no overflow"
 
 
+def names_of(network: "Network | FixedNetwork") -> list[str]:
+    """Names of the classes of a network; numbers, where it was trained with none."""
+    from lava_ssm.data.own import classes_of
+
+    known = classes_of(network.made_by)
+    return list(known) if len(known) == network.d_output else [*map(str, range(network.d_output))]
+
+
 def compare(
     network: "Network | FixedNetwork",
     x: "NDArray[np.floating]",

@@ -11,7 +11,7 @@ from lava_ssm.cli.backend import compare as compare_with
 from lava_ssm.cli.backend import run as run_by
 from lava_ssm.cli.console import make_console
 from lava_ssm.cli.errors import say
-from lava_ssm.cli.train import Task
+from lava_ssm.cli.train import DataSet
 from lava_ssm.train.folder import join_of
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def evaluate(
     net: Annotated[str, typer.Argument(help="A network's file, or a name of the zoo.")],
-    task: Annotated[Task, typer.Argument(help="The data set, of which the test set is used.")],
+    task: DataSet,
     backend: Annotated[
         Backend, typer.Option(help="Machine code, NumPy, or a Lava graph, expanded or fused.")
     ] = Backend.COMPILED,
@@ -47,7 +47,7 @@ def evaluate(
 
     from lava_ssm.data import load as load_data
 
-    sets = load_data(task.value, data)
+    sets = load_data(task, data)
     for name, checked in zip(names, networks, strict=True):
         check(checked, name, sets)
     samples = sets.test.first(limit)
@@ -59,7 +59,7 @@ def evaluate(
     classes = outputs[:, -1].argmax(-1)
     right = int((classes == test.y).sum())
     console.print(
-        f"{net} on {task.value}, {type(network).__name__}, {backend.value}: {right} of "
+        f"{net} on {task}, {type(network).__name__}, {backend.value}: {right} of "
         f"{len(test)} right, {right / len(test):.2%}; {overflows}; "
         f"{1e6 * seconds / test.x[..., 0].size:.1f} us a token",
         soft_wrap=True,

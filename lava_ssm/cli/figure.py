@@ -29,7 +29,7 @@ def draw_stream(fixed: FixedNetwork, data: TokenData, path: Path) -> None:
         [["image", "tokens"], ["image", "states"], ["image", "logits"]],
         width_ratios=[1, 3],
     )
-    grid["image"].imshow(image.reshape(data.image_shape), cmap="gray_r")
+    grid["image"].imshow(image.reshape(data.image_shape or (8, -1)), cmap="gray_r")
     grid["image"].set_title(f"a {data.test.y[0]}, recognised as a {last}")
     grid["image"].set(xticks=[], yticks=[])
     grid["tokens"].step(range(len(image)), image[:, 0], where="mid", color="black")

@@ -14,7 +14,7 @@ from lava_ssm.cli.console import make_console, show
 from lava_ssm.cli.errors import say
 from lava_ssm.cli.evaluate import check
 from lava_ssm.cli.finetune import Preset
-from lava_ssm.cli.train import Task
+from lava_ssm.cli.train import DataSet
 from lava_ssm.extras import MissingPackageError
 from lava_ssm.train.folder import join_of
 
@@ -36,7 +36,7 @@ class Bound(str, Enum):
 
 def quantize_network(
     net: Annotated[str, typer.Argument(help="A float network's file, or a name of the zoo.")],
-    task: Annotated[Task, typer.Argument(help="The data set to calibrate with.")],
+    task: DataSet,
     out: Annotated[Path, typer.Option(help="Where to write the fixed network (.safetensors).")],
     formats: Annotated[
         Preset, typer.Option(help="The best that fit, or those of the paper.")
@@ -73,7 +73,7 @@ def quantize_network(
 
     if not isinstance(network, Network):
         raise ValueError(f"{net} is quantised already: give a float network, such as {_FLOAT}")
-    sets = data_sets.load(task.value, data)
+    sets = data_sets.load(task, data)
     check(network, net, sets)
     seen = sets.train.first(calibration).joined(join_of(network)).x
     rules = compress.W8A16 if any(isinstance(la, S5) for la in network.layers) else CHIP

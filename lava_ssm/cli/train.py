@@ -19,15 +19,15 @@ Device = Literal["cpu", "cuda", "auto"]
 Init = Literal["lin", "legs", "real"]
 
 
-class Task(str, Enum):
-    """A data set of `lava_ssm.data`."""
-
-    SDIGITS = "sdigits"
-    SMNIST = "smnist"
-    PSMNIST = "psmnist"
-    PSMNIST_92916 = "psmnist-92916"
-    SCIFAR = "scifar"
-    SCIFAR_GREY = "scifar-grey"
+DataSet = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATA",
+        help="sdigits, smnist, psmnist, psmnist-92916, scifar, scifar-grey; or your own: an .npz "
+        "or .csv file, or a folder of .csv or sound files, see docs/own-data.md.",
+    ),
+]
+"""The name of a data set of `lava_ssm.data`, or the path of one's own."""
 
 
 class Readout(str, Enum):
@@ -49,10 +49,10 @@ class Size(str, Enum):
 
 
 def train(
-    task: Annotated[Task, typer.Argument(help="The data set.")],
+    task: DataSet,
     model: Annotated[Size, typer.Option(help="Size of the network.")] = Size.SMALL,
     out: Annotated[
-        Path | None, typer.Option(help="Run folder; without it runs/TASK-MODEL.")
+        Path | None, typer.Option(help="Run folder; without it runs/DATA-MODEL.")
     ] = None,
     resume: Annotated[bool, typer.Option(help="Go on with what is in the run folder.")] = False,
     start: Annotated[
@@ -128,7 +128,7 @@ def train(
     run folder, OUT/seed-N.
     """
     config: dict[str, Any] = {
-        "task": task.value,
+        "task": task,
         "model": model.value,
         "readout": readout.value,
         "init": init,
@@ -155,7 +155,7 @@ def train(
             "temperature": temperature,
         },
     }
-    folder = out or Path("runs") / f"{task.value}-{model.value}"
+    folder = out or Path("runs") / f"{Path(task).stem}-{model.value}"
     seeds = seed or [0]
     accuracies = []
     for one in seeds:

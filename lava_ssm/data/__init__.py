@@ -5,6 +5,7 @@ from lava_ssm.data.digits import digits
 from lava_ssm.data.mnist import mnist
 from lava_ssm.data.ndns import Clip, ndns, stacked
 from lava_ssm.data.order import bit_reversal, seeded
+from lava_ssm.data.own import own
 from lava_ssm.data.source import DataDamagedError, DataNotFoundError
 from lava_ssm.data.split import Split, TokenData, joined
 from lava_ssm.data.tasks import TASKS, load
@@ -23,6 +24,7 @@ __all__ = [
     "load",
     "mnist",
     "ndns",
+    "own",
     "seeded",
     "stacked",
 ]

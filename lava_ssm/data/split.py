@@ -77,19 +77,22 @@ class TokenData:
     train, test
         Its two parts.
     image_shape
-        Shape of the image that a sequence is.
+        Shape of the image that a sequence is; None: it is none.
     order
         Pixel (row by row) that is token 0, 1, ..., int64, (time,); None: row by row.
     n_classes
         How many classes there are.
+    classes
+        Their names; none, where they are numbers.
     """
 
     name: str
     train: Split
     test: Split
-    image_shape: tuple[int, int]
+    image_shape: tuple[int, int] | None = None
     order: NDArray[np.int64] | None = None
     n_classes: int = 10
+    classes: tuple[str, ...] = ()
 
     @property
     def d_input(self) -> int:

@@ -7,6 +7,7 @@ from lava_ssm.data.cifar import cifar
 from lava_ssm.data.digits import digits
 from lava_ssm.data.mnist import mnist
 from lava_ssm.data.order import bit_reversal, seeded
+from lava_ssm.data.own import own
 from lava_ssm.data.split import TokenData
 
 TASKS: dict[str, Callable[[str | os.PathLike[str] | None], TokenData]] = {
@@ -28,7 +29,7 @@ def load(task: str, path: str | os.PathLike[str] | None = None) -> TokenData:
     task
         "sdigits" (comes with scikit-learn), "smnist", "psmnist" (pixels in the bit-reversed order
         of the S4 code), "psmnist-92916" (in that of NumPy's `RandomState(92916)`), "scifar" (RGB)
-        or "scifar-grey".
+        or "scifar-grey"; or the path of data of one's own, see `own`.
     path
         Folder with the data sets' files; None: that of the environment variable LAVA_SSM_DATA, or
         else `data` in the present folder.
@@ -42,6 +43,10 @@ def load(task: str, path: str | os.PathLike[str] | None = None) -> TokenData:
     DataDamagedError
         A file's checksum is wrong.
     """
-    if task not in TASKS:
-        raise ValueError(f"task must be one of {', '.join(TASKS)}; got {task!r}")
-    return TASKS[task](path)
+    if task in TASKS:
+        return TASKS[task](path)
+    if not os.path.exists(task):
+        raise ValueError(
+            f"task must be one of {', '.join(TASKS)}, or the path of data of your own; got {task!r}"
+        )
+    return own(task)

@@ -1,10 +1,11 @@
 """Training a classifier of token sequences."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
 
 from lava_ssm.data import joined
 from lava_ssm.nn import stretch
@@ -24,6 +25,10 @@ Augment = Callable[[Tensor, torch.Generator], Tensor]
 """Changes sequences (batch, time, d_input) at random, by the numbers of the generator alone."""
 
 
+Pairs: TypeAlias = "Dataset[tuple[Tensor, Tensor]] | DataLoader[tuple[Tensor, Tensor]]"
+"""Pairs of a sequence (time, d_input) and its class."""
+
+
 class Training(Loop[Recipe]):
     """Training of a classifier with cross entropy, see `Loop`; its score is the accuracy.
 
@@ -35,7 +40,8 @@ class Training(Loop[Recipe]):
     x, labels
         Sequences (samples, time, d_input) and their classes (samples,), whole numbers in
         [0, d_output): tensors or arrays of any real type. Sequences are rounded to the type of the
-        model's parameters.
+        model's parameters. Or x is a torch `Dataset` or `DataLoader` of pairs of them, which is
+        gone through once, and labels is None.
     recipe, worker, adamw, after_step
         See `Loop`.
     augment
@@ -56,8 +62,8 @@ class Training(Loop[Recipe]):
     def __init__(
         self,
         model: nn.Module,
-        x: Given,
-        labels: Given,
+        x: Given | Pairs,
+        labels: Given | None,
         recipe: Recipe,
         augment: Augment | None = None,
         worker: Worker | None = None,
@@ -73,6 +79,7 @@ class Training(Loop[Recipe]):
                 f"{type(teacher).__name__} and {recipe.distillation}"
             )
         self.augment, self.model, self.join = augment, model, recipe.joined(1)
+        x, labels = _taken(x, labels)
         self.x = sequences(x, self.bare)
         for tokens in (*recipe.stages, teacher_join):
             joined(self.x[:1], tokens)  # refused now
@@ -133,6 +140,27 @@ class Training(Loop[Recipe]):
             )
             loss = (1 - w) * loss + w * t**2 * divergence
         return loss, (logits.argmax(-1) == target).sum()
+
+
+def _taken(x: Given | Pairs, labels: Given | None) -> tuple[Given, Given]:
+    """Sequences and labels, of a data set all that is in it."""
+    if not isinstance(x, Dataset | DataLoader):
+        if labels is None:
+            raise TypeError("labels must be integers, the class of each sample, got None")
+        return x, labels
+    if labels is not None:
+        raise TypeError(f"labels must be None, as {type(x).__name__} has labels of its own")
+    try:
+        pairs = list(x if isinstance(x, DataLoader) else DataLoader(x, batch_size=500))
+        parts = list(zip(*((sequence, label) for sequence, label in pairs), strict=True))
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise ValueError(
+            "x must give pairs of a sequence (time, d_input) and its class, all sequences as "
+            f"long: {error}"
+        ) from error
+    if not parts:
+        raise ValueError("x: no samples")
+    return torch.cat(parts[0]), torch.cat(parts[1])
 
 
 def accuracy(model: nn.Module, x: Given, labels: Given, batch_size: int = 500) -> float:

@@ -91,8 +91,12 @@ class ClassifierRun(Run):
         )
 
     def _augmentation(self, wobble: dict[str, Any]) -> Augment | None:
+        if not any(wobble.values()):
+            return None
+        if self.data.image_shape is None:
+            raise RunError(f"{', '.join(wobble)}: {self.data.name} has no images to move")
         order = None if self.data.order is None else self.data.order.tolist()
-        return Wobble(self.data.image_shape, order, **wobble) if any(wobble.values()) else None
+        return Wobble(self.data.image_shape, order, **wobble)
 
     def _to_finetune(self, model: nn.Chain, asked: dict[str, Any]) -> FixedModel:
         """Give the fixed model of a trained one."""
@@ -164,6 +168,8 @@ class ClassifierRun(Run):
             "command": self.sitting.command,
             "config": json.dumps(self.config),
         }
+        if self.data.classes:
+            made_by["classes"] = json.dumps(self.data.classes)
         network = replace(network, made_by={**network.made_by, **made_by})
         network.save(self.folder / NETWORK)
         return {"test_accuracy": right, "test_samples": len(test)}
@@ -254,7 +260,7 @@ def build(config: dict[str, Any], of: data.TokenData) -> Model:
 
 def _split(samples: data.Split) -> tuple[data.Split, data.Split]:
     """What to train with, and what is kept aside; always the same."""
-    kept = max(10, min(2000, len(samples) // 20))
+    kept = max(10, len(np.unique(samples.y)), min(2000, len(samples) // 20))
     rest, aside = train_test_split(
         np.arange(len(samples)), test_size=kept, stratify=samples.y, random_state=0
     )

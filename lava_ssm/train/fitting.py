@@ -8,7 +8,7 @@ from rich.console import Console
 from torch import nn
 
 from lava_ssm.nn.inputs import Given
-from lava_ssm.train.classification import Training
+from lava_ssm.train.classification import Pairs, Training
 from lava_ssm.train.loop import Epoch
 from lava_ssm.train.progress import Shown
 from lava_ssm.train.recipe import Recipe
@@ -45,9 +45,9 @@ class Fit(Sequence[Epoch]):
 
 def fit(
     model: nn.Module,
-    x: Given,
-    labels: Given,
-    epochs: int,
+    x: Given | Pairs,
+    labels: Given | None = None,
+    epochs: int = 10,
     batch_size: int = 50,
     adamw: torch.optim.AdamW | None = None,
     label_smoothing: float = 0.0,
@@ -93,9 +93,9 @@ def fit(
 
 def fit_epochs(
     model: nn.Module,
-    x: Given,
-    labels: Given,
-    epochs: int,
+    x: Given | Pairs,
+    labels: Given | None = None,
+    epochs: int = 10,
     batch_size: int = 50,
     adamw: torch.optim.AdamW | None = None,
     label_smoothing: float = 0.0,

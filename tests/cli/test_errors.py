@@ -23,6 +23,8 @@ COMMANDS = {
     "finetune": ["<run>", "--limit", "60", "--out", "<out>"],
     "quantize": [NET, "sdigits", "--out", "<out>"],
     "evaluate": [NET, "sdigits", "--limit", "2"],
+    "run": [NET, "sdigits", "--limit", "2", "--out", "<out>"],
+    "stream": [NET],
     "map": [NET],
     "estimate": [NET],
     "bench": ["fall-through-vs-pipelined", NET, "--n-tokens", "4", "--output", "<out>"],

@@ -32,6 +32,8 @@ COMMANDS = (
     "import",
     "quantize",
     "evaluate",
+    "run",
+    "stream",
     "map",
     "estimate",
     "mini-ndns",

@@ -384,3 +384,35 @@ def test_a_classifier_is_no_denoiser_and_silence_has_no_level() -> None:
 
 def test_a_recipe_may_be_changed_by_replace() -> None:
     assert replace(Recipe(1), epochs=2) == Recipe(2)
+
+
+def test_a_data_set_of_torch_is_gone_through_once() -> None:
+    x, y = toy()
+    wanted = losses(x, y)
+    dataset = torch.utils.data.TensorDataset(x, y)
+    for given in (dataset, torch.utils.data.DataLoader(dataset, batch_size=7)):
+        assert fit(small(), given, epochs=2, batch_size=8).history == wanted
+    with pytest.raises(TypeError, match="labels must be None, as TensorDataset has labels"):
+        fit(small(), dataset, y)
+    with pytest.raises(TypeError, match="labels must be integers, the class of each sample"):
+        fit(small(), x)
+
+
+@pytest.mark.parametrize(
+    ("samples", "text"),
+    [
+        ([(torch.zeros(3, 1), 0), (torch.zeros(4, 1), 1)], "all sequences as long: stack expects"),
+        ([torch.zeros(3, 1)], "pairs of a sequence"),
+        ([], "x: no samples|num_samples"),
+    ],
+)
+def test_a_data_set_of_something_else_is_refused(samples: list[Any], text: str) -> None:
+    class Listed(torch.utils.data.Dataset[Any]):
+        def __len__(self) -> int:
+            return len(samples)
+
+        def __getitem__(self, i: int) -> Any:
+            return samples[i]
+
+    with pytest.raises(ValueError, match=text):
+        fit(small(), Listed())

@@ -1,0 +1,54 @@
+"""`lava-ssm run`: what a network gives of the test set of some data, in a file."""
+
+import io
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lava_ssm import files
+from lava_ssm.cli.backend import Backend, names_of
+from lava_ssm.cli.backend import run as run_by
+from lava_ssm.cli.console import make_console
+from lava_ssm.cli.evaluate import check
+from lava_ssm.cli.train import DataSet
+from lava_ssm.train.folder import join_of
+
+
+def run_network(
+    net: Annotated[str, typer.Argument(help="A network's file, or a name of the zoo.")],
+    task: DataSet,
+    out: Annotated[Path, typer.Option(help="Where to write outputs and classes (.npz).")],
+    backend: Annotated[
+        Backend, typer.Option(help="Machine code, NumPy, or a Lava graph, expanded or fused.")
+    ] = Backend.COMPILED,
+    limit: Annotated[int | None, typer.Option(min=1, help="The first samples only.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of data sets; without it LAVA_SSM_DATA, or ./data.")
+    ] = None,
+) -> None:
+    """Run a network on the test set; write what it gives of each token, and classes."""
+    import lava_ssm
+
+    if out.suffix != ".npz":
+        raise ValueError(f"--out must end in .npz, got {out}")
+    files.check(out, "--out")
+    console = make_console()
+    network = lava_ssm.load(net)
+
+    import numpy as np
+
+    from lava_ssm.data import load
+
+    sets = load(task, data)
+    check(network, net, sets)
+    test = sets.test.first(limit).joined(join_of(network))
+    outputs, overflows = run_by(network, test.x, backend, console)
+    content = io.BytesIO()
+    classes = outputs[:, -1].argmax(-1)
+    names = np.array(names_of(network))
+    np.savez(content, outputs=outputs, classes=classes, labels=test.y, names=names)
+    files.write(out, content.getvalue())
+    console.print(
+        f"{out}: outputs {outputs.shape} of {outputs.dtype}, classes; {overflows}", soft_wrap=True
+    )

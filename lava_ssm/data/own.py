@@ -1,0 +1,265 @@
+"""Data of one's own: an .npz file, a .csv file, or a folder of .csv or sound files."""
+
+import csv
+import json
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from os import PathLike
+from pathlib import Path
+from typing import TypeAlias
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lava_ssm.data.source import DataNotFoundError
+from lava_ssm.data.split import Split, TokenData
+from lava_ssm.extras import needed
+
+Sample: TypeAlias = tuple[str, NDArray[np.float32], str]
+"""Where it is from, its tokens (time, d_input), its class."""
+_TEST = 0.2
+"""Share of the samples that are the test set, where there is none."""
+_SOUNDS = {".wav", ".flac", ".ogg"}
+
+
+def own(path: str | PathLike[str]) -> TokenData:
+    """Read data of one's own.
+
+    All sequences have the same length; classes are the sorted labels. Where there is no test set,
+    it is a fifth of the samples, stratified by class, always the same one.
+
+    Parameters
+    ----------
+    path
+        One of
+
+        - an .npz file of arrays `x` (samples, time) or (samples, time, channels) and `y`
+          (samples,), whole numbers or texts; perhaps `x_test` and `y_test` beside them,
+        - a .csv or .tsv file with a header and a column `label`: a sample a row, whose other
+          columns are its tokens; or, with a column `sample`, a token a row, whose other columns
+          are its channels. Perhaps a column `split` that holds `train` or `test`,
+        - a folder with a folder for each class, or with folders `train` and `test` of such ones: in
+          it a file for each sample, .csv of a token a row, or sound (mono, 16 kHz), whose tokens
+          are the 257 magnitudes of its spectra (`audio.analyse`).
+
+    Raises
+    ------
+    DataNotFoundError
+        There is nothing at this path.
+    ValueError
+        The content is none of these, or sequences differ in length; the message says where.
+    """
+    place = Path(path)
+    if not place.exists():
+        raise DataNotFoundError(f"no data at {str(place)!r}")
+    if place.is_dir():
+        parts = _folder(place)
+    elif place.suffix == ".npz":
+        parts = _arrays(place)
+    elif place.suffix in (".csv", ".tsv"):
+        parts = _table(place)
+    else:
+        raise ValueError(f"{str(place)!r} must be a folder, or end in .npz, .csv or .tsv")
+    train, test = (list(part) for part in parts)
+    labels = {label for _, _, label in (*train, *test)}
+    classes = tuple(sorted(labels, key=_rank))
+    if len(classes) < 2:
+        raise ValueError(f"{str(place)!r} must have samples of two classes at least, got {classes}")
+    x, y = _stacked([*train, *test], classes)
+    if test:
+        halves = Split(x[: len(train)], y[: len(train)]), Split(x[len(train) :], y[len(train) :])
+    else:
+        halves = _halves(x, y, str(place))
+    scale = float(np.abs(x).max())
+    if not 1e-2 <= scale <= 1e2:
+        warnings.warn(
+            f"{str(place)!r} has values of up to {scale:.3g}: networks learn best of values of "
+            "about 1; scale them",
+            stacklevel=2,
+        )
+    return TokenData(place.stem, *halves, n_classes=len(classes), classes=classes)
+
+
+def row_of(text: str, where: str) -> NDArray[np.float32]:
+    """Read the numbers of a line, between commas, semicolons, tabs or spaces.
+
+    Raises
+    ------
+    ValueError
+        Something in it is no finite number.
+    """
+    return _numbers(_cells(text), where)
+
+
+def _cells(line: str) -> list[str]:
+    delimiter = next((d for d in ",;\t" if d in line), None)
+    if delimiter is None:
+        return line.split()
+    return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter))]
+
+
+def _numbers(cells: Iterable[str], where: str) -> NDArray[np.float32]:
+    cells = list(cells)
+    try:
+        values = np.array([float(cell) for cell in cells], np.float32)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
+    if not np.isfinite(values).all():
+        raise ValueError(f"{where}: {cells[int(np.isfinite(values).argmin())]} is not finite")
+    return values
+
+
+def _is_header(cells: list[str]) -> bool:
+    try:
+        _ = [float(cell) for cell in cells]
+    except ValueError:
+        return True
+    return False
+
+
+def _lines(path: Path) -> Iterator[tuple[str, list[str]]]:
+    """Cells of each line that is not empty, and where they are."""
+    try:
+        for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1):
+            if line.strip():
+                yield f"{str(path)!r}, line {number}", _cells(line)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{str(path)!r} is no text: {error}") from None
+
+
+def _table(path: Path) -> tuple[list[Sample], list[Sample]]:
+    """Samples to train and to test with, of a file with a header."""
+    lines = list(_lines(path))
+    names = lines[0][1] if lines else []
+    if "label" not in names:
+        raise ValueError(f"{str(path)!r} must begin with a header that has a column 'label'")
+    special = {"label", "sample", "split"}
+    parts: dict[str, list[Sample]] = {"train": [], "test": []}
+    tokens: dict[tuple[str, str, str], list[NDArray[np.float32]]] = {}
+    for where, cells in lines[1:]:
+        if len(cells) != len(names):
+            raise ValueError(f"{where}: {len(cells)} cells, the header has {len(names)}")
+        row = dict(zip(names, cells, strict=True))
+        part = row.get("split", "train")
+        if part not in parts:
+            raise ValueError(f"{where}: split must be 'train' or 'test', got {part!r}")
+        values = _numbers((v for name, v in row.items() if name not in special), where)
+        if "sample" in row:
+            tokens.setdefault((part, row["sample"], row["label"]), []).append(values)
+        else:
+            parts[part].append((where, values[:, np.newaxis], row["label"]))
+    for (part, sample, label), rows in tokens.items():
+        parts[part].append((f"{str(path)!r}, sample {sample}", np.stack(rows), label))
+    return parts["train"], parts["test"]
+
+
+def _folder(path: Path) -> tuple[list[Sample], list[Sample]]:
+    inside = {p.name for p in path.iterdir() if p.is_dir()}
+    if inside == {"train", "test"}:
+        return list(_files(path / "train")), list(_files(path / "test"))
+    return list(_files(path)), []
+
+
+def _files(path: Path) -> Iterator[Sample]:
+    """A sample a file, its class the name of its folder."""
+    for file in sorted(path.glob("*/*")):
+        if file.name.startswith("."):
+            continue
+        if file.suffix in (".csv", ".tsv"):
+            lines = list(_lines(file))
+            rows = lines[1:] if lines and _is_header(lines[0][1]) else lines
+            tokens = [_numbers(cells, where) for where, cells in rows]
+            if len({len(token) for token in tokens}) != 1:
+                raise ValueError(f"{str(file)!r} must have lines of one length")
+            yield str(file), np.stack(tokens), file.parent.name
+        elif file.suffix in _SOUNDS:
+            from lava_ssm import audio
+
+            spectra = np.abs(audio.analyse(audio.read(file)))
+            yield str(file), spectra.astype(np.float32), file.parent.name
+        else:
+            raise ValueError(f"{str(file)!r} must be a .csv, .tsv, .wav, .flac or .ogg file")
+
+
+def _arrays(path: Path) -> tuple[list[Sample], list[Sample]]:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            held = {name: arrays[name] for name in arrays.files}
+    except (BadZipFile, EOFError, OSError, ValueError) as error:
+        hint = "; sequences of different lengths: cut or pad them" if "pickle" in str(error) else ""
+        raise ValueError(f"{str(path)!r} cannot be read: {error}{hint}") from None
+    if not {"x", "y"} <= held.keys():
+        raise ValueError(f"{str(path)!r} must hold arrays x and y, got {', '.join(held) or 'none'}")
+    if ("x_test" in held) is not ("y_test" in held):
+        raise ValueError(f"{str(path)!r} must hold both x_test and y_test, or neither")
+    train = list(_pairs(path, held["x"], held["y"], "x", "y"))
+    if "x_test" not in held:
+        return train, []
+    return train, list(_pairs(path, held["x_test"], held["y_test"], "x_test", "y_test"))
+
+
+def _pairs(
+    path: Path, x: NDArray[np.generic], y: NDArray[np.generic], x_name: str, y_name: str
+) -> Iterator[Sample]:
+    if x.dtype.kind not in "fiub" or x.ndim not in (2, 3):
+        raise ValueError(
+            f"{str(path)!r}: {x_name} must be real numbers (samples, time) or (samples, time, "
+            f"channels), got {x.dtype} of shape {x.shape}"
+        )
+    if y.ndim != 1 or len(y) != len(x) or y.dtype.kind not in "fiubU":
+        raise ValueError(
+            f"{str(path)!r}: {y_name} must be a label of each of the {len(x)} samples, got "
+            f"{y.dtype} of shape {y.shape}"
+        )
+    if y.dtype.kind == "f":
+        if not (y == np.floor(y.astype(float))).all():
+            raise ValueError(f"{str(path)!r}: {y_name} must be whole numbers or texts")
+        y = y.astype(np.int64)
+    elif y.dtype.kind == "b":
+        y = y.astype(np.int64)
+    tokens = x.astype(np.float32).reshape(*x.shape[:2], -1)
+    for i, (sample, label) in enumerate(zip(tokens, y, strict=True)):
+        if not np.isfinite(sample).all():
+            raise ValueError(f"{str(path)!r}: {x_name} must be finite, sample {i} is not")
+        yield f"{str(path)!r}, sample {i}", sample, str(label)
+
+
+def _stacked(
+    samples: list[Sample], classes: tuple[str, ...]
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    first = samples[0]
+    for where, tokens, _ in samples:
+        if tokens.shape != first[1].shape:
+            raise ValueError(
+                f"{where}: {tokens.shape[0]} tokens of {tokens.shape[1]} channels, but "
+                f"{first[0]} has {first[1].shape[0]} of {first[1].shape[1]}: all samples must be "
+                "as long; cut or pad them"
+            )
+    numbers = {label: i for i, label in enumerate(classes)}
+    x = np.stack([tokens for _, tokens, _ in samples])
+    return x, np.array([numbers[label] for _, _, label in samples], np.int64)
+
+
+def _halves(x: NDArray[np.float32], y: NDArray[np.int64], path: str) -> tuple[Split, Split]:
+    with needed("sklearn"):
+        from sklearn.model_selection import train_test_split
+    try:
+        parts = train_test_split(x, y, test_size=_TEST, stratify=y, random_state=0)
+    except ValueError as error:
+        raise ValueError(f"{path!r}: too few samples for a test set of a fifth: {error}") from None
+    x_train, x_test, y_train, y_test = parts
+    return Split(x_train, y_train), Split(x_test, y_test)
+
+
+def _rank(label: str) -> tuple[int, float, str]:
+    """Numbers by size, before texts by the alphabet."""
+    try:
+        return 0, float(label), label
+    except ValueError:
+        return 1, 0.0, label
+
+
+def classes_of(made_by: Mapping[str, str]) -> tuple[str, ...]:
+    """Names of the classes of a network that was trained with data of one's own."""
+    return tuple(json.loads(made_by.get("classes", "[]")))

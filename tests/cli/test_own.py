@@ -1,0 +1,110 @@
+"""From a table of one's own to a network that is run and streamed, by commands."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import lava_ssm
+from lava_ssm.cli import app
+
+NAMES = ["slow", "middle", "fast"]
+
+
+def command(*arguments: str, stdin: str | None = None) -> Any:
+    done = CliRunner().invoke(app, list(arguments), input=stdin)
+    assert done.exit_code == 0, done.output
+    return done
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("own")
+    rng, t = np.random.default_rng(0), np.arange(24)
+    rows = [",".join([*(f"t{i}" for i in t), "label"])]
+    for i in range(120):
+        wave = np.sin(2 * np.pi * (1 + 2 * (i % 3)) * t / 24 + rng.uniform(0, 6))
+        rows.append(",".join([*(f"{v:.3f}" for v in wave), NAMES[i % 3]]))
+    (folder / "moves.csv").write_text("\n".join(rows))
+    options = ["--model", "ns4d-tiny", "--epochs", "12", "--batch-size", "10"]
+    command("train", str(folder / "moves.csv"), *options, "--out", str(folder / "run"))
+    float_net, fixed = str(folder / "run" / "network.safetensors"), str(folder / "net.safetensors")
+    command("quantize", float_net, str(folder / "moves.csv"), "--out", fixed)
+    return folder
+
+
+def test_a_network_of_own_data_is_evaluated_and_run(place: Path) -> None:
+    net, table = str(place / "net.safetensors"), str(place / "moves.csv")
+    done = command("evaluate", net, table, "--backend", "reference")
+    assert "of 24 right" in done.output
+    command("run", net, table, "--out", str(place / "outputs.npz"))
+    with np.load(place / "outputs.npz") as found:
+        test = lava_ssm.data.own(table).test
+        np.testing.assert_array_equal(found["outputs"], lava_ssm.load(net).run(test.x))
+        np.testing.assert_array_equal(found["labels"], test.y)
+        assert found["names"].tolist() == sorted(NAMES)
+        assert (found["classes"] == test.y).mean() > 0.9
+
+
+def test_own_data_are_fine_tuned_with(place: Path) -> None:
+    command("finetune", str(place / "run"), "--calibration", "10")
+    network = lava_ssm.load(place / "run-fixed" / "network.safetensors")
+    assert network.made_by["data"] == "moves"
+
+
+def test_a_stream_says_a_class_a_token(place: Path) -> None:
+    net = lava_ssm.load(place / "net.safetensors")
+    test = lava_ssm.data.own(place / "moves.csv").test
+    tokens = test.x[:2].reshape(-1, 1)
+    lines = "sensor\n" + "\n".join(f"{v:.3f}" for v in tokens[:, 0])
+    path = str(place / "net.safetensors")
+    done = command("stream", path, "--reset-every", "24", stdin=lines)
+    wanted = net.run(test.x[:2]).argmax(-1).ravel()
+    assert done.stdout.split() == [sorted(NAMES)[i] for i in wanted]
+    done = command("stream", path, "--values", stdin=lines)
+    values = np.array([line.split(",") for line in done.stdout.split()], float)
+    np.testing.assert_allclose(values[:24], net.to_float(net.run(test.x[0])), rtol=1e-5, atol=1e-9)
+
+
+def test_a_stream_answers_before_its_input_ends(place: Path) -> None:
+    net = str(place / "net.safetensors")
+    arguments = [sys.executable, "-m", "lava_ssm.cli", "stream", net]
+    with subprocess.Popen(
+        arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stdin is not None
+        assert running.stdout is not None
+        for token in ("0.5", "-0.25"):
+            running.stdin.write(f"{token}\n")
+            running.stdin.flush()
+            assert running.stdout.readline().strip() in NAMES
+        running.stdin.close()
+        assert running.wait(60) == 0
+
+
+@pytest.mark.parametrize(
+    ("lines", "text"),
+    [
+        ("0.5\n0.5,1\n", "line 2: token"),
+        ("0.5\nx\n", "line 2: could not convert string to float: 'x'"),
+        ("0.5\n1e9\n", "line 2: "),
+        ("0.5\nnan\n", "line 2: nan is not finite"),
+    ],
+)
+def test_a_token_that_is_none_is_named_by_its_line(lines: str, text: str, place: Path) -> None:
+    arguments = ["stream", str(place / "net.safetensors")]
+    done = CliRunner().invoke(app, arguments, input=lines)
+    assert done.exit_code == 2
+    assert text in done.stderr
+    assert len(done.stdout.splitlines()) == 1
+
+
+def test_images_that_are_none_are_not_moved(place: Path, tmp_path: Path) -> None:
+    options = ["--turn", "10", "--out", str(tmp_path / "run")]
+    done = CliRunner().invoke(app, ["train", str(place / "moves.csv"), *options])
+    assert done.exit_code == 2
+    assert "moves has no images to move" in done.output
