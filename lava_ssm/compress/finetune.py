@@ -104,17 +104,17 @@ class FixedModel(nn.Module):
     @property
     def d_input(self) -> int:
         """Width of a token."""
-        return self.model.d_input
+        return self.start.d_input
 
     @property
     def d_output(self) -> int:
         """Width of the output."""
-        return self.model.d_output
+        return self.start.d_output
 
     @property
     def readout(self) -> Readout:
         """What is given of a sequence."""
-        return self.model.readout
+        return self.start.readout
 
     @torch.no_grad()
     def network(self) -> FixedNetwork:

@@ -153,9 +153,9 @@ class Chain(nn.Module):
 
     def outputs(self, x: Tensor) -> Tensor:
         """Output of each token of x (..., time, d_input), (..., time, d_output)."""
-        check_tokens(x, self.d_input, "x")
         parts = parts_of(self, training=True)
         layers = layers_of(parts)
+        check_tokens(x, next(iter(layers.values())).widths[0], "x")
 
         def respond(i: int, u: Tensor, channels_first: bool) -> Tensor:
             return layers[i].trained(u, channels_first)
