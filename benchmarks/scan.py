@@ -110,7 +110,7 @@ def forward_and_backward(way: str, time: int, d_state: int) -> Callable[[], None
 def _given(time: int, d_state: int) -> tuple[Tensor, Tensor]:
     """Give a (d_state,) as S5 begins with it, and v (batch, time, d_state)."""
     torch.manual_seed(0)
-    a = S5(1, d_state, blocks=8).discretized()[0].detach()
+    a = S5(1, d_state, blocks=8).arrays()["a"].detach()
     return a, torch.randn(BATCH, time, d_state, dtype=a.dtype)
 
 

@@ -1,8 +1,8 @@
 """Quantisation-aware fine-tuning: what is trained is what the chip computes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Set
 from dataclasses import fields, replace
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -16,11 +16,13 @@ from lava_ssm.compress.straight_through import instead, straight, tensor_like
 from lava_ssm.network import FixedLayer, FixedNetwork, FloatLayer, Network, Readout
 from lava_ssm.nn import Chain, export
 from lava_ssm.nn.chain import flow, layers_of, parts_of, read_out
-from lava_ssm.nn.export import put
+from lava_ssm.nn.export import pairs
 from lava_ssm.nn.zeros import Zeros
 from lava_ssm.numerics import RealArray
 
-A = TypeVar("A", np.ndarray, Tensor)
+Moves: TypeAlias = dict[str, tuple[RealArray, np.ndarray]]
+"""By field: what quantisation multiplied it with and added, which is none of the model's parameters
+and stays. (Of a layer behind a norm biases are the norm's.)"""
 
 
 class FixedModel(nn.Module):
@@ -84,22 +86,20 @@ class FixedModel(nn.Module):
         self.model, self.start, self.scales, self.n_threads = model, fixed, scales, n_threads
         self.overflows = 0
         self._zeros = Zeros(model)  # before small weights are rounded to zero: they may grow again
-        alike = aligned(network, fixed)
-        factors: dict[int, dict[str, RealArray]] = {}
-        for i, part in layers_of(parts_of(model)).items():
-            value = values.layers[i]
-            factors[i] = _factors(network.layers[i], alike.layers[i]) if part.continuous else {}
-            if isinstance(value, FloatLayer) and not part.continuous:
-                put(part, value)
-        self._offsets = {
-            i: _offset(real, value, old, factors[i])
-            for i, (real, value, old) in enumerate(
-                zip(export(model).layers, values.layers, fixed.layers, strict=True)
-            )
-            if isinstance(real, FloatLayer)
-            and isinstance(value, FloatLayer)
-            and isinstance(old, FixedLayer)
-        }
+        parts = layers_of(parts_of(model))
+        with torch.no_grad():
+            for i, part in parts.items():
+                value = values.layers[i]
+                if isinstance(value, FloatLayer) and not part.continuous:
+                    for parameter, new in pairs(part, value):
+                        parameter.copy_(new)
+        real: Any = export(model).layers
+        alike: Any = aligned(network, fixed).layers
+        self._moves: dict[int, Moves] = {}
+        for i, part in parts.items():
+            biases = kind_of(real[i]).bias_exponents(fixed.layers[i], 0).keys()
+            scaled = alike[i] if part.continuous else real[i]
+            self._moves[i] = _moves(real[i], scaled, values.layers[i], biases)
 
     @property
     def d_input(self) -> int:
@@ -126,7 +126,9 @@ class FixedModel(nn.Module):
             zip(export(self.model).layers, self.start.layers, strict=True)
         ):
             if isinstance(real, FloatLayer) and isinstance(old, FixedLayer):
-                real = replace(real, **self._offsets[i].applied(_fields(real), _same))
+                moves = self._moves[i].items()
+                moved = {name: getattr(real, name) * k + off for name, (k, off) in moves}
+                real = replace(real, **moved)
                 fitted = self.scales == "fitted"
                 old = kind_of(real).rounded(old, real, next(entering), fitted)
             layers.append(old)
@@ -174,78 +176,40 @@ class FixedModel(nn.Module):
         layers = layers_of(parts)
 
         def respond(i: int, u: Tensor, channels_first: bool) -> Tensor:
-            value = values.layers[i]
-            assert isinstance(value, FloatLayer)
-            real = self._offsets[i].applied(layers[i].arrays(), tensor_like)
-            like = next(iter(real.values()))
-            rounded = {
-                # biases that quantisation gave a layer without are none of the model's
-                name: straight(real[name], array) if name in real else tensor_like(array, like)
-                for name, array in _fields(value).items()
-            }
+            arrays, rounded = layers[i].arrays(), {}
+            some = next(iter(arrays.values()))
+            for field in fields(layers[i].kind):
+                value, real = getattr(values.layers[i], field.name), arrays.get(field.name)
+                if not isinstance(value, np.ndarray):
+                    continue
+                if real is None:  # a bias that quantisation gave a layer without
+                    rounded[field.name] = tensor_like(value, some)
+                    continue
+                if field.name in self._moves[i]:
+                    k, off = self._moves[i][field.name]
+                    real = real * tensor_like(k, real) + tensor_like(off, real)
+                rounded[field.name] = straight(real, value)
             return layers[i].response(u, rounded, channels_first)
 
         return flow(parts, x, respond)
 
 
-class _Offset(NamedTuple):
-    """What quantisation did to a layer that is none of its model's parameters, and stays.
+def _moves(real: FloatLayer, scaled: FloatLayer, value: object, biases: Set[str]) -> Moves:
+    """See what quantisation made of a layer.
 
-    Attributes
+    Parameters
     ----------
-    factors
-        By field: the scales of channels and states, see `equalise`.
+    scaled, value
+        The layer with channels and states scaled, and with the values of the mantissas.
     biases
-        What is added to biases, by field: of a layer behind a norm they are the norm's.
+        Which fields are biases.
     """
-
-    factors: dict[str, RealArray]
-    biases: dict[str, np.ndarray]
-
-    def applied(self, arrays: Mapping[str, A], like: Callable[[np.ndarray, A], A]) -> dict[str, A]:
-        """Give the fields of a layer with both.
-
-        Parameters
-        ----------
-        like
-            Makes an array what the fields are.
-        """
-        found: dict[str, Any] = dict(arrays)
-        for name in self.factors.keys() & found.keys():
-            found[name] = found[name] * like(self.factors[name], found[name])
-        for name in self.biases.keys() & found.keys():
-            found[name] = found[name] + like(self.biases[name], found[name])
-        return found
-
-
-def _offset(
-    real: FloatLayer, value: FloatLayer, old: FixedLayer, factors: dict[str, RealArray]
-) -> _Offset:
-    """See what quantisation made of a layer."""
-    offset = _Offset(factors, {})
-    arrays = offset.applied(_fields(real), _same)
-    names = kind_of(real).bias_exponents(old, 0)
-    return offset._replace(biases={name: getattr(value, name) - arrays[name] for name in names})
-
-
-def _factors(layer: object, alike: object) -> dict[str, RealArray]:
-    """By what the fields of a layer were multiplied."""
-    assert isinstance(layer, FloatLayer)
-    assert isinstance(alike, FloatLayer)
-    found, arrays = {}, _fields(layer)
-    for name, scaled in _fields(alike).items():
-        zero = arrays[name] == 0
-        ratio = np.divide(scaled, arrays[name], out=np.ones_like(scaled), where=~zero).real
-        if (ratio != 1).any():
-            found[name] = ratio
-    return found
-
-
-def _fields(layer: FloatLayer) -> dict[str, np.ndarray]:
-    """Arrays of a layer, by field."""
-    named = {field.name: getattr(layer, field.name) for field in fields(layer)}
-    return {name: value for name, value in named.items() if isinstance(value, np.ndarray)}
-
-
-def _same(array: np.ndarray, like: np.ndarray) -> np.ndarray:
-    return array
+    moves: Moves = {}
+    for name in (field.name for field in fields(real)):
+        array, like = getattr(real, name), getattr(scaled, name)
+        if isinstance(array, np.ndarray):
+            k = np.divide(like, array, out=np.ones_like(like), where=array != 0).real
+            off = getattr(value, name) - k * array if name in biases else np.zeros(())
+            if off.any() or (k != 1).any():
+                moves[name] = k, off
+    return moves

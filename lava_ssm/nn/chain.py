@@ -4,14 +4,13 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lava_ssm.network import FloatLayer, Readout
+from lava_ssm.network import Readout
 from lava_ssm.nn.convolution import turned
 from lava_ssm.nn.inputs import size
-from lava_ssm.nn.layer import Arrays, LayerModule, check_tokens
+from lava_ssm.nn.layer import LayerModule, check_tokens
 from lava_ssm.nn.linear import Linear
 from lava_ssm.numerics import real_number
 
@@ -35,70 +34,6 @@ class Residual(nn.Module):
     def extra_repr(self) -> str:
         """Describe the path in the text of a model."""
         return f"span={self.span}"
-
-
-class Normalized(LayerModule):
-    """A batch norm and the layer behind it, of which it is a part in a description.
-
-    There it has its running statistics, which stay.
-    """
-
-    channels_first = False
-    continuous = True
-
-    def __init__(self, norm: nn.BatchNorm1d, layer: LayerModule) -> None:
-        super().__init__()
-        self.norm, self.layer = norm, layer
-
-    @property
-    def kind(self) -> type[FloatLayer]:  # type: ignore[override]
-        """See `LayerModule`."""
-        return self.layer.kind
-
-    @property
-    def widths(self) -> tuple[int, int]:
-        """See `LayerModule`."""
-        return self.layer.widths
-
-    def parameters_of(self, layer: FloatLayer) -> dict[str, np.ndarray]:
-        """See `LayerModule`."""
-        raise ValueError("the model has a norm, which is part of a layer in the network")
-
-    def arrays(self) -> Arrays:
-        """See `LayerModule`."""
-        return self.layer.normalized(self.layer.arrays(), *folded(self.norm))
-
-    def constants(self) -> dict[str, bool]:
-        """See `LayerModule`."""
-        return self.layer.constants()
-
-    def response(self, u: Tensor, arrays: Arrays, channels_first: bool) -> Tensor:
-        """See `LayerModule`."""
-        return self.layer.response(u, arrays, channels_first)
-
-    def initial_state(self, *batch: int) -> Tensor | None:
-        """See `LayerModule`."""
-        return self.layer.initial_state(*batch)
-
-    def step(
-        self, u: Tensor, state: Tensor | None, arrays: Arrays | None = None
-    ) -> tuple[Tensor, Tensor | None]:
-        """See `LayerModule`."""
-        return self.layer.step(u, state, self.arrays() if arrays is None else arrays)
-
-    def forward(self, u: Tensor) -> Tensor:
-        """See `LayerModule`; in training with the statistics of the batch."""
-        normal = self.norm(u.reshape(-1, u.shape[-1])).view(u.shape)
-        y: Tensor = self.layer(normal)
-        return y
-
-
-def folded(norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
-    """Give the scale and the shift of each channel that a norm is with its running statistics."""
-    if norm.running_mean is None or norm.running_var is None or not norm.affine:
-        raise TypeError("a norm without running statistics or weights has no description")
-    scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
-    return scale, norm.bias - norm.running_mean * scale
 
 
 class Chain(nn.Module):
@@ -163,25 +98,6 @@ class Chain(nn.Module):
         y = flow(parts, x.reshape(-1, *x.shape[-2:]), respond)
         return y.reshape(*x.shape[:-1], y.shape[-1])
 
-    @torch.no_grad()
-    def recurrent(self, x: Tensor) -> Tensor:
-        """Output of each token of x (..., time, d_input) by the recurrence, (..., time, d_output).
-
-        What the layers give, before the readout; norms have their running statistics.
-        """
-        check_tokens(x, self.d_input, "x")
-        parts = parts_of(self)
-        layers = layers_of(parts)
-        arrays = {i: layer.arrays() for i, layer in layers.items()}
-        states = {i: layer.initial_state(*x.shape[:-2]) for i, layer in layers.items()}
-
-        def respond(i: int, u: Tensor, channels_first: bool) -> Tensor:
-            y, states[i] = layers[i].step(u, states[i], arrays[i])
-            return y
-
-        tokens = [flow(parts, token, respond, whole=False) for token in x.unbind(-2)]
-        return torch.stack(tokens, -2)
-
 
 def parts_of(model: nn.Module, training: bool = False) -> list[nn.Module]:
     """Give the parts of nested modules in the order in which a token passes them.
@@ -190,14 +106,14 @@ def parts_of(model: nn.Module, training: bool = False) -> list[nn.Module]:
     Other modules are given as they are.
     """
     parts: list[nn.Module] = []
-    for module in _leaves(model):
+    for module in leaves(model):
         if isinstance(module, nn.Identity) or (isinstance(module, nn.Dropout) and not training):
             continue
         if isinstance(module, nn.Linear) and not isinstance(module, LayerModule):
-            module = Linear(module)
-        norm = parts[-1] if parts else None
-        if isinstance(norm, nn.BatchNorm1d) and isinstance(module, LayerModule):
-            parts[-1] = Normalized(norm, module)
+            module = Linear.of(module)
+        before = parts[-1] if parts else None
+        if isinstance(before, nn.BatchNorm1d) and isinstance(module, LayerModule):
+            parts[-1] = module.behind(before)
         else:
             parts.append(module)
     return parts
@@ -208,16 +124,17 @@ def layers_of(parts: Sequence[nn.Module]) -> dict[int, LayerModule]:
     return {i: part for i, part in enumerate(parts) if isinstance(part, LayerModule)}
 
 
-def _leaves(module: nn.Module) -> Iterator[nn.Module]:
+def leaves(module: nn.Module) -> Iterator[nn.Module]:
+    """Give the modules of nested ones in the order in which a token passes them."""
     if isinstance(module, nn.Sequential | nn.ModuleList | Chain):
         for child in module._modules.values():  # `children` would leave out what comes twice
             assert child is not None
-            yield from _leaves(child)
+            yield from leaves(child)
     else:
         yield module
 
 
-def flow(parts: Sequence[nn.Module], y: Tensor, respond: Respond, whole: bool = True) -> Tensor:
+def flow(parts: Sequence[nn.Module], y: Tensor, respond: Respond) -> Tensor:
     """Pass sequences through the parts of a network, each turned round only where it must be.
 
     Parameters
@@ -225,17 +142,17 @@ def flow(parts: Sequence[nn.Module], y: Tensor, respond: Respond, whole: bool = 
     parts
         See `parts_of`.
     y
-        (batch, time, d_input), or, if it is not `whole`, a token (..., d_input).
+        (batch, time, d_input).
     respond
         Gives the outputs of layer `parts[i]`.
 
     Returns
     -------
     Tensor
-        (batch, time, d_output), or (..., d_output).
+        (batch, time, d_output).
     """
     wanted = (part.channels_first for part in parts if isinstance(part, LayerModule))
-    first = whole and bool(next((w for w in wanted if w is not None), False))
+    first = bool(next((w for w in wanted if w is not None), False))
     y = y.permute(2, 0, 1) if first else y
     entered: list[tuple[Tensor, bool]] = []
     for i, part in enumerate(parts):
@@ -245,7 +162,7 @@ def flow(parts: Sequence[nn.Module], y: Tensor, respond: Respond, whole: bool = 
             message, was_first = entered[-part.span]
             y = y + (message if was_first == first else _turned(message, was_first))
         elif isinstance(part, LayerModule):
-            if whole and part.channels_first not in (None, first):
+            if part.channels_first not in (None, first):
                 y, first = _turned(y, first), not first
             entered.append((y, first))
             y = respond(i, y, first)

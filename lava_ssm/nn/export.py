@@ -98,7 +98,7 @@ def module(net: network.Network) -> Chain:
     parts: list[nn.Module] = []
     for layer in net.layers:
         if isinstance(layer, network.FloatLayer):
-            parts.append(MODULES[type(layer)].like(layer).module)
+            parts.append(MODULES[type(layer)].like(layer))
         elif isinstance(layer, network.Residual):
             parts.append(Residual(layer.span))
         else:
@@ -143,7 +143,7 @@ def assign(model: Chain, net: network.Network) -> None:
     for i, (part, layer) in enumerate(zip(parts, net.layers, strict=True)):
         if isinstance(part, LayerModule) and isinstance(layer, part.kind):
             try:
-                values += _pairs(part, layer)
+                values += pairs(part, layer)
             except ValueError as error:
                 raise ValueError(f"layer {i}: {error}") from None
         elif isinstance(part, LayerModule) or _described(part) != layer:
@@ -152,16 +152,9 @@ def assign(model: Chain, net: network.Network) -> None:
         parameter.copy_(value)
 
 
-@torch.no_grad()
-def put(part: LayerModule, layer: network.FloatLayer) -> None:
-    """Give a layer of a model the parameters of a description of its kind and sizes."""
-    for parameter, value in _pairs(part, layer):
-        parameter.copy_(value)
-
-
-def _pairs(part: LayerModule, layer: network.FloatLayer) -> list[tuple[Tensor, Tensor]]:
+def pairs(part: LayerModule, layer: network.FloatLayer) -> list[tuple[Tensor, Tensor]]:
     """Parameters, and what they are to be."""
-    values, own = part.parameters_of(layer), dict(part.module.named_parameters())
+    values, own = part.parameters_of(layer), dict(part.named_parameters())
     constants = {name: getattr(layer, name) for name in part.constants()}
     if own.keys() != values.keys() or constants != part.constants():
         raise ValueError(f"the model has {part}, the network another {part.kind.__name__}")

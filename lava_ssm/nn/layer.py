@@ -1,21 +1,16 @@
-"""What a kind of layer of `lava_ssm.network` is in PyTorch: one contract for every direction.
-
-A module's parameters are what is trained, its `arrays` the fields of its description, made of them
-in a way that gradients pass, and its `response` computes with such fields. Training is
-`response(u, arrays())`; an export is the arrays in double precision; fine-tuning in integers is the
-response with rounded values in their place.
-"""
+"""What a kind of layer of `lava_ssm.network` is in PyTorch: one contract for every direction."""
 
 import copy
 from collections.abc import Iterator
 from dataclasses import fields
+from operator import attrgetter
 from typing import ClassVar, TypeAlias, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lava_ssm import network
+from lava_ssm.network import FloatLayer
 
 Arrays: TypeAlias = dict[str, Tensor]
 """Fields of a description by name; those that it does not have are left out."""
@@ -23,47 +18,48 @@ M = TypeVar("M", bound=nn.Module)
 
 
 class LayerModule(nn.Module):
-    """The PyTorch counterpart of a kind of layer: a line in `lava_ssm.nn.kinds`.
+    """The PyTorch counterpart of a kind of layer.
+
+    Its parameters are what is trained, its `arrays` the fields of its description, made of them in
+    a way that gradients pass, and its `response` computes with such fields.
 
     Attributes
     ----------
     kind
         The class of its descriptions.
+    names
+        Fields of descriptions that are parameters, and which.
     channels_first
         Whether `response` takes (channels, batch, time), with which it is faster; if not, it takes
         (..., time, channels). None: either.
     continuous
-        Whether its parameters are those of a system in continuous time, of which the description
-        has one of many discretisations, with states of any scale.
+        Whether it is a system in continuous time, of which the description has a discretisation.
     matrices
-        Parameters that a `Pruner` prunes, and whether they are pairs of a real and an imaginary
-        part that are pruned together; beside those of a `torch.nn.Linear` in it.
+        Parameters that a `Pruner` prunes, and whether their last axis is of a real and an imaginary
+        part that are pruned together; beside those of the `torch.nn.Linear` in it.
     slow
         Parameters that learn at a lower rate and do not decay.
     """
 
-    kind: ClassVar[type[network.FloatLayer]]
+    kind: ClassVar[type[FloatLayer]]
+    names: ClassVar[dict[str, str]]
     channels_first: ClassVar[bool | None] = None
     continuous: ClassVar[bool] = False
     matrices: ClassVar[dict[str, bool]] = {}
     slow: ClassVar[frozenset[str]] = frozenset()
+    d_model: int
 
     @property
     def widths(self) -> tuple[int, int]:
         """Number of input and output channels."""
-        raise NotImplementedError
-
-    @property
-    def module(self) -> nn.Module:
-        """What has the parameters, and stands in a model."""
-        return self
+        return self.d_model, self.d_model
 
     @classmethod
-    def like(cls, layer: network.FloatLayer) -> "LayerModule":
+    def like(cls, layer: FloatLayer) -> "LayerModule":
         """Make a module that can have the parameters of a description."""
         raise NotImplementedError
 
-    def parameters_of(self, layer: network.FloatLayer) -> dict[str, np.ndarray]:
+    def parameters_of(self, layer: FloatLayer) -> dict[str, np.ndarray]:
         """Give the values of this module's parameters, by name, with which it is the layer.
 
         Raises
@@ -71,11 +67,13 @@ class LayerModule(nn.Module):
         ValueError
             There are none.
         """
-        raise NotImplementedError
+        values = {name: getattr(layer, field) for field, name in self.names.items()}
+        return {name: value for name, value in values.items() if value is not None}
 
     def arrays(self) -> Arrays:
         """Give the fields of the description, differentiable."""
-        raise NotImplementedError
+        values = {field: attrgetter(name)(self) for field, name in self.names.items()}
+        return {field: value for field, value in values.items() if value is not None}
 
     def constants(self) -> dict[str, bool]:
         """Give the fields that are not trained."""
@@ -91,16 +89,6 @@ class LayerModule(nn.Module):
         """
         raise NotImplementedError
 
-    def normalized(self, arrays: Arrays, scale: Tensor, shift: Tensor) -> Arrays:
-        """Give the fields of the layer of which the input is `scale * u + shift` rather than u.
-
-        Raises
-        ------
-        TypeError
-            They have no place for it.
-        """
-        raise TypeError(f"a norm in front of {type(self).__name__} cannot be part of it")
-
     def scaled(self, arrays: Arrays, scale: Tensor, shift: Tensor) -> Arrays:
         """Give the fields of the layer that gives `scale * y + shift` rather than y.
 
@@ -111,30 +99,16 @@ class LayerModule(nn.Module):
         """
         raise TypeError(f"a norm behind {type(self).__name__} cannot be part of it")
 
-    def initial_state(self, *batch: int) -> Tensor | None:
-        """Zero state of a batch; None: the layer has none."""
-        return None
+    def behind(self, norm: nn.BatchNorm1d) -> "LayerModule":
+        """Give the layer with a norm in front of it, which its description has in it.
 
-    def step(
-        self, u: Tensor, state: Tensor | None, arrays: Arrays | None = None
-    ) -> tuple[Tensor, Tensor | None]:
-        """Take one token by the recurrence.
-
-        Parameters
-        ----------
-        u
-            (..., d_input).
-        state
-            From `initial_state` or an earlier step.
-        arrays
-            What `arrays()` gave, where many steps are taken with the same parameters.
-
-        Returns
-        -------
-        tuple
-            The output (..., d_output) and the new state.
+        Raises
+        ------
+        TypeError
+            The description has no place for it.
         """
-        return self.response(u, self.arrays() if arrays is None else arrays, False), None
+        kind = type(self).__name__
+        raise TypeError(f"model: a norm must be in front of an S5, there is one in front of {kind}")
 
     def forward(self, u: Tensor) -> Tensor:
         """Outputs of u (..., time, d_input), (..., time, d_output)."""
@@ -148,7 +122,7 @@ class LayerModule(nn.Module):
         return y
 
     @torch.no_grad()
-    def describe(self) -> network.FloatLayer:
+    def describe(self) -> FloatLayer:
         """Describe the layer, in double precision.
 
         Raises
@@ -156,8 +130,7 @@ class LayerModule(nn.Module):
         ValueError
             Parameters that are not finite, an unstable state.
         """
-        arrays = _exact(self).arrays()
-        names = {field.name for field in fields(self.kind)}
+        arrays, names = _exact(self).arrays(), {field.name for field in fields(self.kind)}
         known = {name: np.asarray(v) for name, v in arrays.items() if name in names}
         return self.kind(**known, **self.constants())
 
@@ -172,26 +145,28 @@ def _exact(module: M) -> M:
     return twin
 
 
+def folded(norm: nn.BatchNorm1d, like: Tensor) -> tuple[Tensor, Tensor]:
+    """Give the scale and the shift of each channel that a norm is with its running statistics."""
+    if norm.running_mean is None or norm.running_var is None or not norm.affine:
+        raise TypeError("a norm without running statistics or weights has no description")
+    own = norm.running_mean, norm.running_var, norm.weight, norm.bias
+    mean, var, weight, bias = (values.to(like) for values in own)
+    scale = weight / torch.sqrt(var + norm.eps)
+    return scale, bias - mean * scale
+
+
 def matrices_of(model: nn.Module) -> Iterator[tuple[str, Tensor, bool]]:
     """Name and weights of a model's matrices, and whether their last axis is of complex pairs."""
     for name, module in model.named_modules():
-        prefix = f"{name}." if name else ""
         plain = {"weight": False} if isinstance(module, nn.Linear) else {}
         own = module.matrices if isinstance(module, LayerModule) else plain
         for key, paired in own.items():
-            yield f"{prefix}{key}", module.get_parameter(key), paired
+            yield f"{name}.{key}".removeprefix("."), module.get_parameter(key), paired
 
 
 def check_tokens(u: Tensor, width: int, name: str = "u") -> None:
     """Refuse what is no tensor (..., time, width) with a token."""
-    check_width(u, width, name)
-    if u.ndim < 2 or u.shape[-2] < 1:
-        raise ValueError(f"{name} must have shape (..., time, {width}), got {tuple(u.shape)}")
-
-
-def check_width(u: Tensor, width: int, name: str) -> None:
-    """Refuse what is no tensor that ends in `width` channels."""
     if not isinstance(u, Tensor):
         raise TypeError(f"{name} must be a tensor, got {type(u).__name__}")
-    if u.ndim == 0 or u.shape[-1] != width:
-        raise ValueError(f"{name} must have shape (..., {width}), got {tuple(u.shape)}")
+    if u.ndim < 2 or u.shape[-1] != width or u.shape[-2] < 1:
+        raise ValueError(f"{name} must have shape (..., time, {width}), got {tuple(u.shape)}")

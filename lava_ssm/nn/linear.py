@@ -2,7 +2,6 @@
 
 from typing import ClassVar
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -11,40 +10,29 @@ from lava_ssm.nn.inputs import size
 from lava_ssm.nn.layer import Arrays, LayerModule
 
 
-class Linear(LayerModule):
-    """y = W u, or W u + b: a `torch.nn.Linear` among the layers of a network."""
+class Linear(LayerModule, nn.Linear):
+    """y = W u, or W u + b: a `torch.nn.Linear` that knows its description."""
 
-    kind = network.Linear
-
-    def __init__(self, linear: nn.Linear) -> None:
-        super().__init__()
-        self.linear = linear
+    kind: ClassVar[type[network.FloatLayer]] = network.Linear
+    names: ClassVar = {"weights": "weight", "bias": "bias"}
+    matrices: ClassVar = {"weight": False}
 
     @property
     def widths(self) -> tuple[int, int]:
         """See `LayerModule`."""
-        return self.linear.in_features, self.linear.out_features
+        return self.in_features, self.out_features
 
-    @property
-    def module(self) -> nn.Module:
-        """See `LayerModule`."""
-        return self.linear
+    @classmethod
+    def of(cls, linear: nn.Linear) -> "Linear":
+        """Give the same module as one of these: parameters, hooks and mode are shared."""
+        same = cls.__new__(cls)
+        same.__dict__ = linear.__dict__
+        return same
 
     @classmethod
     def like(cls, layer: network.Linear) -> "Linear":  # type: ignore[override]
         """See `LayerModule`."""
-        return cls(nn.Linear(layer.d_input, layer.d_output, layer.bias is not None))
-
-    def parameters_of(self, layer: network.Linear) -> dict[str, np.ndarray]:  # type: ignore[override]
-        """See `LayerModule`."""
-        values = {"weight": layer.weights}
-        return values if layer.bias is None else {**values, "bias": layer.bias}
-
-    def arrays(self) -> Arrays:
-        """See `LayerModule`."""
-        bias: Tensor | None = self.linear.bias
-        weights = {"weights": self.linear.weight}
-        return weights if bias is None else {**weights, "bias": bias}
+        return cls(layer.d_input, layer.d_output, layer.bias is not None)
 
     def scaled(self, arrays: Arrays, scale: Tensor, shift: Tensor) -> Arrays:
         """See `LayerModule`."""
@@ -55,13 +43,8 @@ class Linear(LayerModule):
         """See `LayerModule`."""
         return mapped(u, arrays["weights"], arrays.get("bias"), channels_first)
 
-    def forward(self, u: Tensor) -> Tensor:
-        """See `LayerModule`."""
-        y: Tensor = self.linear(u)
-        return y
 
-
-class Gate(LayerModule, nn.Linear):
+class Gate(Linear):
     """y = u * sigmoid(W u + b), element by element: half of a gated linear unit.
 
     Parameters
@@ -76,32 +59,19 @@ class Gate(LayerModule, nn.Linear):
     """
 
     kind = network.Gate
-    matrices: ClassVar = {"weight": False}
+    scaled = LayerModule.scaled  # what it gives is no multiple of its weights
 
     def __init__(self, d_model: int) -> None:
         super().__init__(size(d_model, "d_model"), d_model)
-
-    @property
-    def widths(self) -> tuple[int, int]:
-        """See `LayerModule`."""
-        return self.in_features, self.out_features
 
     @classmethod
     def like(cls, layer: network.Gate) -> "Gate":  # type: ignore[override]
         """See `LayerModule`."""
         return cls(layer.d_input)
 
-    def parameters_of(self, layer: network.Gate) -> dict[str, np.ndarray]:  # type: ignore[override]
-        """See `LayerModule`."""
-        return {"weight": layer.weights, "bias": layer.bias}
-
-    def arrays(self) -> Arrays:
-        """See `LayerModule`."""
-        return {"weights": self.weight, "bias": self.bias}
-
     def response(self, u: Tensor, arrays: Arrays, channels_first: bool) -> Tensor:
         """See `LayerModule`."""
-        return u * torch.sigmoid(mapped(u, arrays["weights"], arrays["bias"], channels_first))
+        return u * torch.sigmoid(super().response(u, arrays, channels_first))
 
 
 class GLU(LayerModule):
@@ -122,11 +92,17 @@ class GLU(LayerModule):
     """
 
     kind = network.GLU
+    names: ClassVar = {
+        "weights": "value.weight",
+        "bias": "value.bias",
+        "gate": "gate.weight",
+        "gate_bias": "gate.bias",
+    }
 
     def __init__(self, d_input: int, d_output: int) -> None:
         super().__init__()
-        d_input, d_output = size(d_input, "d_input"), size(d_output, "d_output")
-        self.value, self.gate = nn.Linear(d_input, d_output), nn.Linear(d_input, d_output)
+        widths = size(d_input, "d_input"), size(d_output, "d_output")
+        self.value, self.gate = nn.Linear(*widths), nn.Linear(*widths)
 
     @property
     def widths(self) -> tuple[int, int]:
@@ -137,16 +113,6 @@ class GLU(LayerModule):
     def like(cls, layer: network.GLU) -> "GLU":  # type: ignore[override]
         """See `LayerModule`."""
         return cls(layer.d_input, layer.d_output)
-
-    def parameters_of(self, layer: network.GLU) -> dict[str, np.ndarray]:  # type: ignore[override]
-        """See `LayerModule`."""
-        value = {"value.weight": layer.weights, "value.bias": layer.bias}
-        return {**value, "gate.weight": layer.gate, "gate.bias": layer.gate_bias}
-
-    def arrays(self) -> Arrays:
-        """See `LayerModule`."""
-        value = {"weights": self.value.weight, "bias": self.value.bias}
-        return {**value, "gate": self.gate.weight, "gate_bias": self.gate.bias}
 
     def response(self, u: Tensor, arrays: Arrays, channels_first: bool) -> Tensor:
         """See `LayerModule`."""

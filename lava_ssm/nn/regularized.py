@@ -1,11 +1,13 @@
 """What helps a network learn and is gone from its description: norms, and channels left out."""
 
+import copy
+
 import numpy as np
 from torch import Tensor, nn
 
 from lava_ssm.network import FloatLayer
-from lava_ssm.nn.chain import Chain, Normalized, folded, layers_of, parts_of
-from lava_ssm.nn.layer import Arrays, LayerModule
+from lava_ssm.nn.chain import Chain, leaves
+from lava_ssm.nn.layer import Arrays, LayerModule, folded
 from lava_ssm.nn.linear import Linear
 from lava_ssm.numerics import real_number
 
@@ -36,69 +38,58 @@ class Regularized(LayerModule):
 
     def __init__(self, layer: nn.Module, dropout: float = 0.0, norm: bool = False) -> None:
         super().__init__()
-        self.layer = layer
+        self.layer = Linear.of(layer) if not isinstance(layer, LayerModule) else layer  # type: ignore[arg-type]
         self.dropout = real_number(dropout, "dropout", "[0, 1)")
-        width = self._inner.widths[1]
-        self.norm = nn.BatchNorm1d(width) if norm else None
+        self.norm = nn.BatchNorm1d(self.layer.widths[1]) if norm else None
         self.arrays()  # refused now
-
-    @property
-    def _inner(self) -> LayerModule:
-        return self.layer if isinstance(self.layer, LayerModule) else Linear(self.layer)  # type: ignore[arg-type]
 
     @property
     def kind(self) -> type[FloatLayer]:  # type: ignore[override]
         """See `LayerModule`."""
-        return self._inner.kind
+        return self.layer.kind
 
     @property
     def channels_first(self) -> bool | None:  # type: ignore[override]
         """See `LayerModule`."""
-        return self._inner.channels_first
+        return self.layer.channels_first
 
     @property
     def continuous(self) -> bool:  # type: ignore[override]
         """See `LayerModule`: a norm scales what the layer gives."""
-        return self._inner.continuous or self.norm is not None
+        return self.layer.continuous or self.norm is not None
 
     @property
     def widths(self) -> tuple[int, int]:
         """See `LayerModule`."""
-        return self._inner.widths
+        return self.layer.widths
 
     def parameters_of(self, layer: FloatLayer) -> dict[str, np.ndarray]:
         """See `LayerModule`."""
         if self.norm is not None:
             raise ValueError("the model has a norm, which is part of a layer in the network")
-        values = self._inner.parameters_of(layer)
+        values = self.layer.parameters_of(layer)
         return {f"layer.{name}": value for name, value in values.items()}
 
     def arrays(self) -> Arrays:
         """See `LayerModule`."""
-        arrays = self._inner.arrays()
-        return arrays if self.norm is None else self._inner.scaled(arrays, *folded(self.norm))
+        arrays = self.layer.arrays()
+        if self.norm is None:
+            return arrays
+        return self.layer.scaled(arrays, *folded(self.norm, next(self.layer.parameters())))
 
     def constants(self) -> dict[str, bool]:
         """See `LayerModule`."""
-        return self._inner.constants()
+        return self.layer.constants()
 
     def response(self, u: Tensor, arrays: Arrays, channels_first: bool) -> Tensor:
         """See `LayerModule`."""
-        return self._inner.response(u, arrays, channels_first)
+        return self.layer.response(u, arrays, channels_first)
 
-    def normalized(self, arrays: Arrays, scale: Tensor, shift: Tensor) -> Arrays:
+    def behind(self, norm: nn.BatchNorm1d) -> "Regularized":
         """See `LayerModule`."""
-        return self._inner.normalized(arrays, scale, shift)
-
-    def initial_state(self, *batch: int) -> Tensor | None:
-        """See `LayerModule`."""
-        return self._inner.initial_state(*batch)
-
-    def step(
-        self, u: Tensor, state: Tensor | None, arrays: Arrays | None = None
-    ) -> tuple[Tensor, Tensor | None]:
-        """See `LayerModule`."""
-        return self._inner.step(u, state, self.arrays() if arrays is None else arrays)
+        twin = copy.copy(self)
+        twin.__dict__["_modules"] = {**self._modules, "layer": self.layer.behind(norm)}
+        return twin
 
     def forward(self, u: Tensor) -> Tensor:
         """See `LayerModule`."""
@@ -111,7 +102,7 @@ class Regularized(LayerModule):
         """See `LayerModule`; in training with the statistics of the batch."""
         if not self.training:
             return self.response(u, self.arrays(), channels_first)
-        y = self._inner.trained(u, channels_first)
+        y = self.layer.trained(u, channels_first)
         if self.norm is not None:
             flat = y.reshape(1, len(y), -1) if channels_first else y.reshape(-1, y.shape[-1])
             y = self.norm(flat).view(y.shape)
@@ -149,13 +140,14 @@ def regularize(model: Chain, dropout: float = 0.0, norm: bool = False) -> None:
     """
     if not isinstance(model, Chain):
         raise TypeError(f"model must be a Chain, such as an NS4D, got {type(model).__name__}")
-    parts = parts_of(model)
-    layers = layers_of(parts)
-    made: dict[int, Regularized] = {}
-    for i, part in layers.items():
-        if i + 1 < len(parts) and i + 1 not in layers:
-            own = (part.layer if isinstance(part, Normalized) else part).module
-            made[id(own)] = Regularized(own, dropout, norm)
+    silent = nn.Identity | nn.Dropout | nn.BatchNorm1d
+    parts = [part for part in leaves(model) if not isinstance(part, silent)]
+    layers = [isinstance(part, LayerModule | nn.Linear) for part in parts]
+    made = {
+        id(part): Regularized(part, dropout, norm)
+        for part, layer, before_layer in zip(parts, layers, layers[1:], strict=False)
+        if layer and not before_layer
+    }
     for module in list(model.modules()):
         if not isinstance(module, Regularized):
             for name, child in module.named_children():

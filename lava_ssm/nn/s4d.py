@@ -1,6 +1,7 @@
 """The S4D layer: trained as a convolution, run as a recurrence."""
 
 import math
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -8,10 +9,10 @@ from torch import Tensor, nn
 
 from lava_ssm import network
 from lava_ssm.nn.continuous import check_steps, continuous, log_steps, parts
-from lava_ssm.nn.convolution import convolve, impulse_response, turned
+from lava_ssm.nn.convolution import convolve, turned
 from lava_ssm.nn.initialization import Initialization
 from lava_ssm.nn.inputs import size
-from lava_ssm.nn.layer import Arrays, LayerModule, check_tokens, check_width
+from lava_ssm.nn.layer import Arrays, LayerModule, check_tokens
 
 _NEXT_TO_NOTHING = 1e-20
 
@@ -61,6 +62,7 @@ class S4D(LayerModule):
     """
 
     kind = network.S4D
+    names: ClassVar = {"d": "d", "bias": "bias"}
     channels_first = True
     continuous = True
     slow = frozenset({"log_dt", "log_a_re", "a_im", "b"})
@@ -98,11 +100,6 @@ class S4D(LayerModule):
         self.d = nn.Parameter(torch.randn(d_model)) if direct else None
         self.bias = nn.Parameter(torch.zeros(d_model)) if bias else None
 
-    @property
-    def widths(self) -> tuple[int, int]:
-        """See `LayerModule`."""
-        return self.d_model, self.d_model
-
     @classmethod
     def like(cls, layer: network.S4D) -> "S4D":  # type: ignore[override]
         """See `LayerModule`."""
@@ -112,49 +109,32 @@ class S4D(LayerModule):
     def parameters_of(self, layer: network.S4D) -> dict[str, np.ndarray]:  # type: ignore[override]
         """See `LayerModule`: each channel's step is that at which the median of Re(A) is -1/2."""
         if self.discretization != "zoh":
-            raise ValueError("S4D: only with 'zoh' it can have the parameters of a description")
+            raise ValueError(f"the model has {self}, it must be with 'zoh'")
         log_dt, a, b = continuous(layer.a, layer.b, by_channel=True)
         values = {"log_dt": log_dt, "log_a_re": np.log(-a.real), "a_im": a.imag}
-        values |= {"b": parts(b), "c": parts(layer.c)}
-        others = {"d": layer.d, "bias": layer.bias}
-        return values | {name: v for name, v in others.items() if v is not None}
-
-    def discretized(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Give a, b, c of the recurrence, complex, (d_model, d_state)."""
-        a, b, _ = self._discretized()
-        return a, b, _complex(self.c)
+        return super().parameters_of(layer) | values | {"b": parts(b), "c": parts(layer.c)}
 
     def arrays(self) -> Arrays:
         """See `LayerModule`; with them log(a), which a sequence is convolved by."""
-        a, b, log_a = self._discretized()
-        arrays = {"a": a, "b": b, "c": _complex(self.c), "log_a": log_a}
-        others = {"d": self.d, "bias": self.bias}
-        return arrays | {name: v for name, v in others.items() if v is not None}
+        re = -self.log_a_re.exp()
+        big_a = torch.complex(re, torch.zeros_like(re) if self.a_im is None else self.a_im)
+        dt, big_b = self.log_dt.exp()[:, None], _complex(self.b)
+        log_a = dt * big_a  # (d_model, d_state)
+        if self.discretization == "zoh":
+            a = log_a.exp()
+            b = big_b * (a - 1) / big_a
+        else:
+            z, eps = log_a / 2, torch.finfo(re.dtype).eps
+            # a = 0, at z = -1, has no logarithm: a next to nothing stands for it
+            z = torch.where((1 + z).abs() < eps, z + eps, z)
+            a, b, log_a = (1 + z) / (1 - z), dt * big_b / (1 - z), 2 * z.atanh()
+        return super().arrays() | {"a": a, "b": b, "c": _complex(self.c), "log_a": log_a}
 
     def scaled(self, arrays: Arrays, scale: Tensor, shift: Tensor) -> Arrays:
         """See `LayerModule`."""
         bias = shift + scale * arrays["bias"] if "bias" in arrays else shift
         direct = {"d": scale * arrays["d"]} if "d" in arrays else {}
         return {**arrays, "c": scale[:, None] * arrays["c"], **direct, "bias": bias}
-
-    def _discretized(self) -> tuple[Tensor, Tensor, Tensor]:
-        """a, b and log(a)."""
-        re = -self.log_a_re.exp()
-        big_a = torch.complex(re, torch.zeros_like(re) if self.a_im is None else self.a_im)
-        dt_a = self.log_dt.exp()[:, None] * big_a  # (d_model, d_state)
-        if self.discretization == "zoh":
-            a = dt_a.exp()
-            return a, _complex(self.b) * (a - 1) / big_a, dt_a
-        z = dt_a / 2
-        # a = 0, at z = -1, has no logarithm: a next to nothing stands for it
-        z = torch.where((1 + z).abs() < torch.finfo(re.dtype).eps, z + torch.finfo(re.dtype).eps, z)
-        b = self.log_dt.exp()[:, None] * _complex(self.b) / (1 - z)
-        return (1 + z) / (1 - z), b, 2 * z.atanh()
-
-    def kernel(self, length: int) -> Tensor:
-        """Impulse response y_0 ... y_{length-1}, real, (d_model, length)."""
-        _, b, log_a = self._discretized()
-        return impulse_response(log_a, 2 * _complex(self.c) * b, length)
 
     def forward(self, u: Tensor) -> Tensor:
         """Convolve u (..., time, d_model) with the kernel; same shape."""
@@ -176,23 +156,6 @@ class S4D(LayerModule):
         if "d" in arrays:
             y = y + arrays["d"][:, None, None] * u
         return y + arrays["bias"][:, None, None] if "bias" in arrays else y
-
-    def initial_state(self, *batch: int) -> Tensor:
-        """Give the zero state, complex, (*batch, d_model, d_state)."""
-        kind = torch.complex64 if self.log_dt.dtype == torch.float32 else torch.complex128
-        return torch.zeros(*batch, self.d_model, self.d_state, dtype=kind, device=self.c.device)
-
-    def step(
-        self, u: Tensor, state: Tensor | None, arrays: Arrays | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """See `LayerModule`."""
-        check_width(u, self.d_model, "u")
-        known = self.arrays() if arrays is None else arrays
-        state = known["a"] * state + known["b"] * u[..., None]
-        y = 2 * (known["c"] * state).real.sum(-1)
-        if "d" in known:
-            y = y + known["d"] * u
-        return (y + known["bias"] if "bias" in known else y), state
 
     def extra_repr(self) -> str:
         """Describe the layer in the text of a model."""

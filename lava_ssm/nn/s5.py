@@ -1,5 +1,6 @@
 """The S5 layer: trained by a scan over time, run as a recurrence."""
 
+import copy
 import math
 from typing import ClassVar
 
@@ -11,7 +12,7 @@ from lava_ssm import network
 from lava_ssm.nn.continuous import check_steps, continuous, log_steps, parts
 from lava_ssm.nn.initialization import normal_hippo
 from lava_ssm.nn.inputs import size
-from lava_ssm.nn.layer import Arrays, LayerModule, check_tokens, check_width
+from lava_ssm.nn.layer import Arrays, LayerModule, check_tokens, folded
 from lava_ssm.nn.scan import scan
 
 _LEAST_DECAY = 1e-4
@@ -68,8 +69,10 @@ class S5(LayerModule):
     """
 
     kind = network.S5
+    names: ClassVar = {"d": "d", "bias": "bias"}
     channels_first = False
     continuous = True
+    norm: nn.BatchNorm1d | None = None
     # discretising multiplies b by a complex number, which makes two parts of one
     matrices: ClassVar = {"b": True, "c": False}
     slow = frozenset({"log_dt", "a_re", "a_im", "b", "drive_bias"})
@@ -109,11 +112,6 @@ class S5(LayerModule):
         self.drive_bias = nn.Parameter(torch.zeros(d_state, 2)) if bias else None
         self.bias = nn.Parameter(torch.zeros(d_model)) if bias else None
 
-    @property
-    def widths(self) -> tuple[int, int]:
-        """See `LayerModule`."""
-        return self.d_model, self.d_model
-
     @classmethod
     def like(cls, layer: network.S5) -> "S5":  # type: ignore[override]
         """See `LayerModule`."""
@@ -122,17 +120,33 @@ class S5(LayerModule):
 
     def parameters_of(self, layer: network.S5) -> dict[str, np.ndarray]:  # type: ignore[override]
         """See `LayerModule`: each state's step is that at which Re(A) is -1/2."""
-        if self.discretization != "zoh":
-            raise ValueError("S5: only with 'zoh' it can have the parameters of a description")
+        if self.discretization != "zoh" or self.norm is not None:
+            raise ValueError(f"the model has {self} with a norm, or not with 'zoh'")
         log_dt, a, b = continuous(layer.a, layer.b)
-        values = {"log_dt": log_dt, "a_re": a.real, "a_im": a.imag}
-        values |= {"b": parts(b), "c": parts(layer.c), "d": layer.d}
+        values = {"log_dt": log_dt, "a_re": a.real, "a_im": a.imag, "b": parts(b)}
+        values |= {"c": parts(layer.c), "d": layer.d}
         if self.bias is not None or layer.drive_bias.any() or layer.bias.any():
             values |= {"drive_bias": parts(layer.drive_bias), "bias": layer.bias}
         return values
 
-    def discretized(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Give a (d_state,), b (d_state, d_model) and c (d_model, d_state), complex."""
+    def behind(self, norm: nn.BatchNorm1d) -> "S5":
+        """See `LayerModule`."""
+        twin = copy.copy(self)
+        twin.__dict__["norm"] = norm
+        return twin
+
+    def arrays(self) -> Arrays:
+        """See `LayerModule`; with what a norm in front does when its statistics stand still."""
+        arrays = self._bare_arrays()
+        if self.norm is None:
+            return arrays
+        scale, shift = folded(self.norm, self.d)
+        # as `network.S5.normalized`
+        moved = {"drive_bias": (arrays["b"] * shift).sum(-1), "bias": self.d * shift}
+        moved |= {name: moved[name] + arrays[name] for name in moved.keys() & arrays.keys()}
+        return arrays | moved | {"b": arrays["b"] * scale, "d": self.d * scale}
+
+    def _bare_arrays(self) -> Arrays:
         big_a = torch.complex(self.a_re.clamp(max=-_LEAST_DECAY), self.a_im)
         dt = self.log_dt.exp()
         if self.discretization == "zoh":
@@ -141,27 +155,11 @@ class S5(LayerModule):
         else:
             z = dt * big_a / 2
             a, factor = (1 + z) / (1 - z), dt / (1 - z)
-        return a, factor[:, None] * torch.view_as_complex(self.b), torch.view_as_complex(self.c)
-
-    def arrays(self) -> Arrays:
-        """See `LayerModule`."""
-        arrays = dict(zip("abc", self.discretized(), strict=True)) | {"d": self.d}
-        if self.drive_bias is not None and self.bias is not None:
-            drive = torch.view_as_complex(self.drive_bias)
-            arrays |= {"drive_bias": drive, "bias": self.bias}
+        b = factor[:, None] * torch.view_as_complex(self.b)
+        arrays = super().arrays() | {"a": a, "b": b, "c": torch.view_as_complex(self.c)}
+        if self.drive_bias is not None:
+            arrays["drive_bias"] = torch.view_as_complex(self.drive_bias)
         return arrays
-
-    def constants(self) -> dict[str, bool]:
-        """See `LayerModule`."""
-        return {"relu": self.relu}
-
-    def normalized(self, arrays: Arrays, scale: Tensor, shift: Tensor) -> Arrays:
-        """See `LayerModule`: as `network.S5.normalized`."""
-        b, d = arrays["b"], arrays["d"]
-        drive, bias = (b * shift).sum(-1), d * shift
-        if "bias" in arrays:
-            drive, bias = drive + arrays["drive_bias"], bias + arrays["bias"]
-        return {**arrays, "b": b * scale, "d": d * scale, "drive_bias": drive, "bias": bias}
 
     def scaled(self, arrays: Arrays, scale: Tensor, shift: Tensor) -> Arrays:
         """See `LayerModule`."""
@@ -170,30 +168,24 @@ class S5(LayerModule):
         drive = arrays.get("drive_bias", torch.zeros_like(arrays["a"]))
         return {**arrays, "c": c, "d": d, "drive_bias": drive, "bias": bias}
 
+    def constants(self) -> dict[str, bool]:
+        """See `LayerModule`."""
+        return {"relu": self.relu}
+
     def forward(self, u: Tensor) -> Tensor:
         """Outputs of u (..., time, d_model); same shape."""
         check_tokens(u, self.d_model)
-        return super().forward(u)
+        if self.norm is not None:
+            u = self.norm(u.reshape(-1, self.d_model)).view(u.shape)
+        return self.response(u, self._bare_arrays(), False)
 
     def response(self, u: Tensor, arrays: Arrays, channels_first: bool) -> Tensor:
         """See `LayerModule`."""
-        return self._output(scan(arrays["a"], _drive(u, arrays)), u, arrays)
-
-    def initial_state(self, *batch: int) -> Tensor:
-        """Zero state, complex, (*batch, d_state)."""
-        kind = torch.complex128 if self.c.dtype == torch.float64 else torch.complex64
-        return torch.zeros(*batch, self.d_state, dtype=kind, device=self.c.device)
-
-    def step(
-        self, u: Tensor, state: Tensor | None, arrays: Arrays | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """See `LayerModule`."""
-        check_width(u, self.d_model, "u")
-        known = self.arrays() if arrays is None else arrays
-        state = known["a"] * state + _drive(u, known)
-        return self._output(state, u, known), state
-
-    def _output(self, x: Tensor, u: Tensor, arrays: Arrays) -> Tensor:
+        b, bias = arrays["b"], arrays.get("drive_bias")
+        re, im = u @ b.real.T, u @ b.imag.T
+        if bias is not None:
+            re, im = re + bias.real, im + bias.imag
+        x = scan(arrays["a"], torch.complex(re, im))
         re, im, c = x.real, x.imag, arrays["c"]
         if self.relu:
             positive = (re > 0) | ((re == 0) & (im > 0))
@@ -207,10 +199,3 @@ class S5(LayerModule):
             f"d_model={self.d_model}, d_state={self.d_state}, relu={self.relu}, "
             f"discretization={self.discretization!r}"
         )
-
-
-def _drive(u: Tensor, arrays: Arrays) -> Tensor:
-    """What enters the states, complex, of real u (..., d_model): (..., d_state)."""
-    b, bias = arrays["b"], arrays.get("drive_bias")
-    re, im = u @ b.real.T, u @ b.imag.T
-    return torch.complex(re, im) if bias is None else torch.complex(re + bias.real, im + bias.imag)

@@ -98,12 +98,9 @@ def test_a_model_computes_what_its_network_does(name: str, double: object) -> No
     with torch.no_grad():
         logits = model(torch.from_numpy(x)).numpy()
         one = model(torch.from_numpy(x[0])).numpy()
-        tokens = model.recurrent(torch.from_numpy(x)).numpy()
     whole = wanted if net.readout is Readout.EVERY_TOKEN else wanted[:, -1]
     np.testing.assert_allclose(logits, whole, rtol=1e-8, atol=1e-9)
     np.testing.assert_allclose(one, whole[0], rtol=1e-8, atol=1e-9)
-    if net.readout is not Readout.MEAN_OVER_TIME:
-        np.testing.assert_allclose(tokens, wanted, rtol=1e-8, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", networks())
@@ -202,7 +199,7 @@ def test_layers_of_another_number_or_with_other_parts_are_not_assigned() -> None
     with pytest.raises(ValueError, match="layer 5: the model has Residual"):
         assign(model, Network((*net.layers[:5], Residual(1), *net.layers[6:])))
     sparse = SparseS5(3, 6, 5, 1, 4, relu=True)
-    with pytest.raises(ValueError, match="layer 2: the model has a norm"):
+    with pytest.raises(ValueError, match=r"layer 2: the model has S5.* with a norm"):
         assign(sparse, export(sparse))
     assert all(torch.equal(v, before[name]) for name, v in model.state_dict().items())
 
@@ -247,7 +244,7 @@ def test_nested_modules_and_what_acts_in_training_alone_are_one_network() -> Non
     inner = nn.Sequential(nn.Linear(3, 4), nn.Identity(), nn.ModuleList([nn.ReLU()]))
     net = export(Chain([inner, nn.Dropout(0.5), nn.Linear(4, 2)]))
     assert [type(layer) for layer in net.layers] == [Linear, ReLU, Linear]
-    with pytest.raises(TypeError, match="layer 0: a norm in front of Linear cannot be part of it"):
+    with pytest.raises(TypeError, match="in front of an S5, there is one in front of Linear"):
         export(nn.Sequential(nn.BatchNorm1d(3), nn.Linear(3, 3)))
     with pytest.raises(TypeError, match="layer 0: cannot export BatchNorm1d"):
         export(nn.Sequential(nn.BatchNorm1d(3), nn.ReLU(), nn.Linear(3, 3)))
