@@ -45,7 +45,7 @@ def from_state_dict(
     Parameters
     ----------
     state
-        Arrays or tensors by name, as `torch.load(path, weights_only=True)` gives them; nested
+        Arrays or tensors by name, as `load(path, weights_only=True)` of PyTorch gives them; nested
         mappings too, and those that hold the arrays as "model", "state_dict" or "params".
     kind
         - "s4d": the S4D of state-spaces/s4, one block or the model of its example: an encoder,
