@@ -123,10 +123,17 @@ def test_pickled_code_is_not_run(write: Any, tmp_path: Path) -> None:
 def test_nothing_in_the_package_unpickles() -> None:
     package = Path(checkpoint.__file__).parents[1]
     for path in package.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
+        tree = ast.parse(path.read_text())
+        harmless = {  # tensors alone are read: what else a file asks for is refused
+            id(node.func)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Call)
+            and "weights_only=True" in [ast.unparse(keyword) for keyword in node.keywords]
+        }
+        for node in ast.walk(tree):
             code = ast.unparse(node) if isinstance(node, ast.Attribute | ast.keyword) else ""
             bad = ("torch.load", "torch.save", "pickle.load", "allow_pickle=True")
-            assert code not in bad, path
+            assert code not in bad or id(node) in harmless, path
 
 
 @pytest.mark.parametrize(
