@@ -19,8 +19,8 @@ def deploy_network(
     network: Annotated[Path, typer.Argument(help="A fixed network's file, or a name of the zoo.")],
     out: Folder,
     target: Annotated[
-        Literal["c", "native", "wasm", "aarch64", "cortex-m4", "cortex-m7"],
-        typer.Option(help="The machine; c: the sources alone, for any compiler."),
+        Literal["c", "native", "wasm", "aarch64", "cortex-m4", "cortex-m7", "html"],
+        typer.Option(help="The machine; c: the sources alone; html: a page with it inside."),
     ] = "c",
     name: Annotated[str, typer.Option(help="With which the program's names begin.")] = "net",
     overflows: Annotated[

@@ -159,6 +159,8 @@ EXPORT int32_t host_inputs(void);
 EXPORT int32_t host_outputs(void);
 EXPORT int32_t *host_token(void);
 EXPORT int32_t *host_output(void);
+EXPORT void *host_memory(void);
+EXPORT int32_t host_memory_bytes(void);
 EXPORT void host_reset(void);
 EXPORT int host_step(void);
 EXPORT int host_run(const int32_t *tokens, int32_t *outputs, int32_t n);
@@ -181,6 +183,16 @@ int32_t *host_token(void)
 int32_t *host_output(void)
 {
     return output;
+}
+
+void *host_memory(void)
+{
+    return &state.memory;
+}
+
+int32_t host_memory_bytes(void)
+{
+    return (int32_t)sizeof state.memory;
 }
 
 void host_reset(void)

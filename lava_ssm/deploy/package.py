@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 
 from lava_ssm import files
 from lava_ssm.deploy.emitter import Program, c
+from lava_ssm.deploy.page import page
 from lava_ssm.deploy.targets import TARGETS, check_fits, compiled, harness, sizes
 from lava_ssm.deploy.vectors import text_of, vectors
 from lava_ssm.network import FixedNetwork
@@ -82,7 +83,7 @@ def write(
         Made if it is not there.
     target
         "c": C99; "native", "wasm": that, compiled, for `Library`; "aarch64", "cortex-m4",
-        "cortex-m7": with an object file.
+        "cortex-m7": with an object file; "html": a page with the network inside, to be opened.
     tokens
         Of the test vectors, see `vectors`.
 
@@ -101,12 +102,12 @@ def write(
         As `c`, `vectors` and `files.write` do; an unknown target, or a network that is too large
         for it.
     """
-    if target != "c" and target not in TARGETS:
-        known = ", ".join(("c", *TARGETS))
+    if target not in ("c", "html", *TARGETS):
+        known = ", ".join(("c", "html", *TARGETS))
         raise ValueError(f"target must be one of {known}; got {shown(target)}")
     place, name = Path(files.name_of(folder)), options.name
     files.check_folder(place)
-    machine = TARGETS.get(target)
+    machine = TARGETS["wasm"] if target == "html" else TARGETS.get(target)
     compressed = None if machine is None else machine.compressed
     program = c(network, name, options.overflows, compressed)
     contents: dict[str, str | bytes] = {f"{name}.h": program.header, f"{name}.c": program.source}
@@ -116,6 +117,8 @@ def write(
     if machine is not None:
         product = compiled(program, machine)
         contents[f"{name}{machine.product}"] = product
+        if target == "html":
+            contents[f"{name}.html"] = page(network, program, product)
         if machine.linked:
             contents["host.c"] = program.host
         if machine.flash is not None:
@@ -149,7 +152,11 @@ def _command(name: str, target: str) -> str:
             f"qemu-system-arm -M {board} -nographic -monitor none -serial none \\\n"
             f"    -semihosting-config enable=on,target=native -kernel {name} {compare}"
         )
-    build = f"cc -std=c99 -O2 {name}.c {name}_main.c -o {name}\n" if target in ("c", "wasm") else ""
+    build = (
+        f"cc -std=c99 -O2 {name}.c {name}_main.c -o {name}\n"
+        if target in ("c", "wasm", "html")
+        else ""
+    )
     return f"{build}./{name} {compare}"
 
 

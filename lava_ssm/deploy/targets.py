@@ -13,7 +13,7 @@ from lava_ssm import extras
 from lava_ssm.deploy.emitter import Program
 
 _HERE = Path(__file__).parent
-_EXPORTS = ("inputs", "outputs", "token", "output", "reset", "step")
+_EXPORTS = ("inputs", "outputs", "token", "output", "memory", "memory_bytes", "reset", "step")
 
 
 class CompilerError(RuntimeError):

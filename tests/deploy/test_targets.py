@@ -12,6 +12,7 @@ import lava_ssm
 from lava_ssm import extras, zoo
 from lava_ssm.deploy import Library, Options, targets, write
 from lava_ssm.network import FixedNetwork
+from lava_ssm.numerics import FixedPointOverflow
 from tests.deploy.building import needs_cc
 from tests.networks import random_chain, random_fixed_network, random_mantissas
 
@@ -113,7 +114,11 @@ def test_many_random_networks(seed: int, target: str, tmp_path: Path) -> None:
         pytest.importorskip("wasmtime")
         pytest.importorskip("ziglang")
     net = random_chain(np.random.default_rng(seed), widest=65)
-    [path] = [p for p in write(net, tmp_path, target) if p.suffix in (".so", ".dll", ".wasm")]
+    try:
+        paths = write(net, tmp_path, target)
+    except FixedPointOverflow:
+        pytest.skip("its rule is to raise, and it overflows whatever it takes")
+    [path] = [p for p in paths if p.suffix in (".so", ".dll", ".wasm")]
     same(net, Library(path), 1000, seed)
 
 
