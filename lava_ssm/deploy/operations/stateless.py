@@ -77,8 +77,13 @@ def write(
     if population.residual is not None:
         earlier = loop.buffer("earlier", writer.sent[population.residual.source])
         y = loop.body.let("z", y + earlier.shifted(population.residual_shift, Rounding.FLOOR))
-    if population.activation is Activation.RELU:
-        y = loop.body.let("rectified", y.rectified())
+    match population.activation:
+        case Activation.RELU:
+            y = loop.body.let("rectified", y.rectified())
+        case Activation.NONE:
+            pass
+        case other:
+            raise ValueError(f"the activation {other.value} has no C form")
     sent = loop.body.word(y, writer.rules.message_bits, "message")
     out = writer.message(population, sent.low, sent.high)
     loop.body.lines.append(f"sent[i] = ({out.kind}){sent.text};")
