@@ -18,7 +18,7 @@ from tests.deploy.building import built, needs_cc, run
 from tests.engine import plain
 from tests.networks import random_chain, random_mantissas
 
-pytestmark = needs_cc
+pytestmark = [needs_cc, pytest.mark.filterwarnings("ignore:integers left")]
 
 
 def expected(net: FixedNetwork, tokens: np.ndarray) -> tuple[int, list[list[int]], plain.Plain]:
