@@ -8,7 +8,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from lava_ssm.compress.formats import PAPER, Formats
-from lava_ssm.compress.quantize import W8A16, quantize
+from lava_ssm.compress.quantize import W8A16, AccuracyWarning, quantize
 from lava_ssm.compress.report import Report, report
 from lava_ssm.compress.shares import error_shares, signal_to_error
 from lava_ssm.extras import needed
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "PAPER",
     "W8A16",
+    "AccuracyWarning",
     "FixedModel",
     "Formats",
     "Pruner",

@@ -1,5 +1,6 @@
 """Post-training quantisation: a float network to the integers of the chip."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -15,6 +16,7 @@ from lava_ssm.compress.formats import Formats
 from lava_ssm.compress.kinds import Rules, kind_of
 from lava_ssm.compress.ranges import Moments, Observed, Ranges, observe
 from lava_ssm.compress.search import CLEARLY, Choice, largest, least_error
+from lava_ssm.compress.shares import error_shares, signal_to_error
 from lava_ssm.network import (
     GELU,
     FixedLayer,
@@ -80,8 +82,12 @@ def quantize(
 
     Warns
     -----
+    AccuracyWarning
+        The fixed network's outputs on calibration data have less than 20 dB of signal to error; it
+        names the tensor by which most is lost, and a remedy. `made_by["accuracy"]` says what was
+        reached.
     OverflowWarning
-        The same, of calibration data and a `state_exponent` that is given.
+        Calibration data overflow, and a `state_exponent` is given.
     """
     if not isinstance(network, Network):
         raise TypeError(f"network must be a float Network, got {type(network).__name__}")
@@ -125,11 +131,45 @@ def quantize(
         # what is best where data tell the ranges need not be so where all inputs do
         worth = tasks[:1] if task is tasks[0] else (tasks[0], task)
         fixed = min((one.certified() for one in worth), key=task.error)
+    accuracy = _accuracy(network, fixed, task.some, formats.per_channel)
     made_by = {
         **fixed.made_by,
         "quantize": f"{formats}, bound={bound!r}, input_range={input_range}",
+        "accuracy": f"{accuracy:.1f} dB of signal to error at the outputs, on calibration data",
     }
     return replace(fixed, made_by=made_by)
+
+
+class AccuracyWarning(UserWarning):
+    """A fixed network gives something else than the float one, on its own calibration data."""
+
+
+_POOR = 20.0
+"""Signal to error, in dB, below which a fixed network is not what the float one was."""
+
+
+def _accuracy(network: Network, fixed: FixedNetwork, x: RealArray, per_channel: bool) -> float:
+    """Signal to error at the outputs, in dB; warns if it is poor, and says where it is lost."""
+    wanted = network.run(x)
+    outputs = fixed.to_float(engine.run(_counting(fixed), x).outputs)
+    reached = signal_to_error(wanted, outputs)
+    if reached < _POOR and wanted.any():
+        shares = error_shares(network, _counting(fixed), x)
+        where = min((key for key in shares if key not in ("all", "total")), key=shares.__getitem__)
+        remedy = "fine-tune the network in integers (compress.FixedModel)"
+        if where == "arithmetic":
+            where, remedy = "the integers' words", "give messages more bits, or scale inputs up"
+        elif where.endswith(" a"):
+            remedy = "give parameters more bits (Formats(param_bits=24)), or " + remedy
+        elif not per_channel:
+            remedy = "give each row its exponent (Formats(per_channel=True)), or " + remedy
+        warnings.warn(
+            f"calibration: the fixed network's outputs have {reached:.1f} dB of signal to error; "
+            f"most is lost by {where} ({shares.get(where, shares['arithmetic']):.1f} dB): {remedy}",
+            AccuracyWarning,
+            stacklevel=3,
+        )
+    return reached
 
 
 _SEARCHED = 16

@@ -20,6 +20,8 @@ class Moments:
         Each (d_input,).
     gram
         Sum of u u^T, (d_input, d_input).
+    count
+        Number of tokens.
     sent
         Of what states that are one population for all channels send: of real parts, then of
         imaginary ones.
@@ -28,17 +30,25 @@ class Moments:
     mean: RealArray
     std: RealArray
     gram: RealArray
+    count: int
     sent: "Moments | None" = None
 
     @classmethod
     def of(cls, u: RealArray) -> "Moments":
         """Of values (..., d_input)."""
         rows = u.reshape(-1, u.shape[-1])
-        return cls(rows.mean(axis=0), rows.std(axis=0), rows.T @ rows)
+        return cls(rows.mean(axis=0), rows.std(axis=0), rows.T @ rows, len(rows))
+
+    @property
+    def centred(self) -> RealArray:
+        """Sum of (u - mean) (u - mean)^T, (d_input, d_input)."""
+        return self.gram - self.count * np.outer(self.mean, self.mean)
 
     def scaled(self, k: RealArray) -> "Moments":
         """Of inputs `k` times as large, (d_input,), and states that are as they were."""
-        return Moments(k * self.mean, k * self.std, np.outer(k, k) * self.gram, self.sent)
+        return Moments(
+            k * self.mean, k * self.std, np.outer(k, k) * self.gram, self.count, self.sent
+        )
 
 
 @dataclass(frozen=True)

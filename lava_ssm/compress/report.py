@@ -59,7 +59,8 @@ class Report(Tabular):
 
     def __rich__(self) -> Table:
         numbers = ("bits", "exponent", "range used", "SQNR (dB)", "overflows")
-        table = empty_table("Quantisation", {"tensor": False, **dict.fromkeys(numbers, True)})
+        title = f"Quantisation: {self.tensors[-1].sqnr:.1f} dB at the output"
+        table = empty_table(title, {"tensor": False, **dict.fromkeys(numbers, True)})
         for t in self.tensors:
             low, high = t.exponent
             exponent = str(low) if low == high else f"{low} to {high}"

@@ -122,7 +122,8 @@ def error_shares(network: Network, fixed: FixedNetwork, x: ArrayLike) -> dict[st
 def _one_at_a_time(real: FloatLayer, quantized: FloatLayer) -> Iterator[tuple[str, FloatLayer]]:
     """Give the layer with each of its tensors quantised, the others as they were."""
     for tensor in kind_of(real).tensors:
-        if np.any(getattr(quantized, tensor.name)):
+        # also one that was rounded to nothing
+        if any(np.any(getattr(layer, tensor.name)) for layer in (real, quantized)):
             names = (tensor.name, *tensor.along)
             changed = {name: getattr(quantized, name) for name in names}
             yield f" {tensor.name}", replace(real, **changed)

@@ -2,7 +2,23 @@
 
 import numpy as np
 
+from lava_ssm.compress.formats import Formats
+from lava_ssm.compress.parameters import weight_mantissas
+from lava_ssm.compress.ranges import Moments
+from lava_ssm.network.description import Exponent
+from lava_ssm.network.linear import WEIGHT_BITS
 from lava_ssm.numerics import IntArray, Overflow, RealArray, quantize, word_range
+
+
+def matrix_mantissas(
+    weights: RealArray, formats: Formats, moments: Moments
+) -> tuple[IntArray, Exponent]:
+    """Mantissas and exponents of a matrix with a bias, which makes up for its inputs' means."""
+    mantissas, exponent = weight_mantissas(weights, formats, moments.std)
+    if formats.compensate:
+        gram = moments.centred
+        mantissas = compensated(weights, WEIGHT_BITS, np.asarray(exponent), gram)
+    return mantissas, exponent
 
 
 def compensated(

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 from lava_ssm.compress.headroom import synapse_headroom
 from lava_ssm.compress.kinds.kind import Kind, Rules, Scales, Tensor
-from lava_ssm.compress.parameters import gate_bias, weight_mantissas
+from lava_ssm.compress.parameters import gate_bias
 from lava_ssm.compress.ranges import Moments, Ranges
+from lava_ssm.compress.weights import matrix_mantissas
 from lava_ssm.network import FixedGate, Gate
 from lava_ssm.network.linear import WEIGHT_BITS
 from lava_ssm.numerics import SIGMOID_EXPONENT, SIGMOID_INPUT_EXPONENT, RealArray
@@ -24,7 +25,7 @@ class GateKind(Kind[Gate, FixedGate]):
 
     def parameters(self, layer: Gate, moments: Moments, rules: Rules) -> tuple[FixedGate, Gate]:
         """See `Kind`."""
-        fixed = FixedGate(*weight_mantissas(layer.weights, rules.formats, moments.std))
+        fixed = FixedGate(*matrix_mantissas(layer.weights, rules.formats, moments))
         values = fixed.dequantize()
         bias = layer.bias + (layer.weights - values.weights) @ moments.mean
         return fixed, replace(values, bias=bias)

@@ -6,8 +6,9 @@ import numpy as np
 
 from lava_ssm.compress.headroom import bias_headroom, headroom, synapse_headroom
 from lava_ssm.compress.kinds.kind import Kind, Rules, Scales, Tensor
-from lava_ssm.compress.parameters import fixed_bias, gate_bias, weight_mantissas
+from lava_ssm.compress.parameters import fixed_bias, gate_bias
 from lava_ssm.compress.ranges import Moments, Ranges
+from lava_ssm.compress.weights import matrix_mantissas
 from lava_ssm.network import GLU, FixedGLU
 from lava_ssm.network.linear import WEIGHT_BITS
 from lava_ssm.numerics import SIGMOID_INPUT_EXPONENT, RealArray
@@ -30,8 +31,8 @@ class GLUKind(Kind[GLU, FixedGLU]):
 
     def parameters(self, layer: GLU, moments: Moments, rules: Rules) -> tuple[FixedGLU, GLU]:
         """See `Kind`."""
-        weights, exponent = weight_mantissas(layer.weights, rules.formats, moments.std)
-        gate, gate_exponent = weight_mantissas(layer.gate, rules.formats, moments.std)
+        weights, exponent = matrix_mantissas(layer.weights, rules.formats, moments)
+        gate, gate_exponent = matrix_mantissas(layer.gate, rules.formats, moments)
         fixed = FixedGLU(weights, gate, exponent, gate_exponent)
         values = fixed.dequantize()
         bias = layer.bias + (layer.weights - values.weights) @ moments.mean

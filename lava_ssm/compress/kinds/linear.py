@@ -9,7 +9,7 @@ from lava_ssm.compress.headroom import ANY, neuron_headroom, synapse_headroom
 from lava_ssm.compress.kinds.kind import Kind, Rules, Scales, Tensor
 from lava_ssm.compress.parameters import column_steps, fixed_bias, row_steps, weight_mantissas
 from lava_ssm.compress.ranges import Moments, Ranges
-from lava_ssm.compress.weights import compensated
+from lava_ssm.compress.weights import compensated, matrix_mantissas
 from lava_ssm.network import FixedLinear, Linear
 from lava_ssm.network.linear import WEIGHT_BITS
 from lava_ssm.numerics import IntArray, RealArray
@@ -44,7 +44,7 @@ class LinearKind(Kind[Linear, FixedLinear]):
     ) -> tuple[FixedLinear, Linear]:
         """See `Kind`. Without a bias, rounded weights make up for each other."""
         if layer.bias is not None:
-            fixed = FixedLinear(*weight_mantissas(layer.weights, rules.formats, moments.std))
+            fixed = FixedLinear(*matrix_mantissas(layer.weights, rules.formats, moments))
             values = fixed.dequantize()
             bias = layer.bias + (layer.weights - values.weights) @ moments.mean
             return fixed, replace(values, bias=bias)
