@@ -16,7 +16,6 @@ from lava_ssm.compress.parameters import (
     weight_mantissas,
 )
 from lava_ssm.compress.ranges import Moments, Ranges
-from lava_ssm.compress.weights import compensated
 from lava_ssm.network import S5, FixedS5
 from lava_ssm.network.description import BIAS_BITS, DIAGONAL_BITS, Exponent
 from lava_ssm.network.linear import WEIGHT_BITS
@@ -62,9 +61,6 @@ class S5Kind(Kind[S5, FixedS5]):
         mean_sent = re + 1j * im
         layer = scaled(layer, k)
         fixed = fixed_s5(layer, rules.formats, moments.std)
-        if rules.formats.compensate:
-            sent = moments.sent.scaled(np.tile(k, 2))
-            fixed = _compensated(fixed, layer, moments.centred, sent.centred)
         values = fixed.dequantize()
         drive = layer.drive_bias + (layer.b - values.b) @ moments.mean
         read = 2 * ((layer.c - values.c) @ (k * mean_sent)).real
@@ -135,18 +131,6 @@ class S5Kind(Kind[S5, FixedS5]):
             return diagonal_mantissas(values, int(exponent), Rounding.NEAREST)
         found = super().mantissas(name, values, bits, exponent)
         return np.maximum(found, _LEAST_OF_C) if name == "c" else found
-
-
-def _compensated(fixed: FixedS5, layer: S5, gram: RealArray, sent: RealArray) -> FixedS5:
-    """Round B's and C's weights with regard to each other, at the exponents that they have."""
-    rows = np.concatenate([layer.b.real, layer.b.imag])
-    e = np.tile(np.broadcast_to(fixed.b_exponent, fixed.d_state), 2)
-    b = np.stack(np.split(compensated(rows, WEIGHT_BITS, e, gram), 2), axis=-1)
-    columns = np.concatenate([layer.c.real, -layer.c.imag], axis=1)
-    c = compensated(columns, WEIGHT_BITS, np.asarray(fixed.c_exponent), sent)
-    top = (1 << (WEIGHT_BITS - 1)) - 1
-    re, im = np.split(np.clip(c, -top, top), 2, axis=1)
-    return replace(fixed, b=b, c=np.stack([re, -im], axis=-1))
 
 
 def _finest(peak: float, bits: int, rules: Rules) -> int:
