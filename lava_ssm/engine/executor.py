@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from numpy.typing import NDArray
+import numpy as np
+from numpy.typing import ArrayLike
 
 from lava_ssm.engine.overflows import Tally
 
@@ -22,24 +23,24 @@ class Executor(Protocol):
     def reset(self) -> None:
         """Set the state to that before a sample's first token."""
 
-    def step(self, token: Any) -> NDArray[Any] | None:
+    def step(self, token: ArrayLike) -> np.ndarray | None:
         """Take one token (*batch, d_input), where that is quickly done: output (*batch, d_output).
 
         None, and nothing done, where `as_tokens` is to bring it to `advance`'s form, or to say what
         is wrong.
         """
 
-    def advance(self, tokens: NDArray[Any]) -> NDArray[Any]:
+    def advance(self, tokens: np.ndarray) -> np.ndarray:
         """Run tokens (*batch, time, d_input) on from the state; outputs (*batch, time, d_output).
 
         Of a fixed network both are int64. An error leaves the state as it was.
         """
 
     @property
-    def states(self) -> Sequence[NDArray[Any]]:
+    def states(self) -> Sequence[np.ndarray]:
         """A copy of the state of each layer that has one, (*batch, *state_shape)."""
 
-    def set_states(self, states: Sequence[NDArray[Any]]) -> None:
+    def set_states(self, states: Sequence[np.ndarray]) -> None:
         """Set the state of each such layer to integers of its word, or reals, of that shape."""
 
     def saved(self) -> Any:

@@ -1,10 +1,9 @@
 """How many multiply-adds a token takes, where zeros are skipped."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from lava_ssm.engine.stream import run
 from lava_ssm.engine.tokens import as_sequences
@@ -18,7 +17,7 @@ from lava_ssm.network import (
     Recurrence,
 )
 
-Array = NDArray[Any]
+Array = np.ndarray
 
 
 @dataclass(frozen=True)

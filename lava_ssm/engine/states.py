@@ -1,15 +1,14 @@
 """States that are given from outside."""
 
-from typing import Any
-
-from numpy.typing import ArrayLike, NDArray
+import numpy as np
+from numpy.typing import ArrayLike
 
 from lava_ssm.numerics import integers, overflowing, reals, word_range
 
 
 def checked_state(
     given: ArrayLike, shape: tuple[int, ...], bits: int | None, name: str = "state"
-) -> NDArray[Any]:
+) -> np.ndarray:
     """A layer's state as an array of that shape.
 
     Parameters

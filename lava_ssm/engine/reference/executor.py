@@ -2,13 +2,13 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
-from numpy.typing import NDArray
+import numpy as np
+from numpy.typing import ArrayLike
 
 from lava_ssm.engine.overflows import Tally
 from lava_ssm.engine.reference.sequence import Probe, State, advance, see_nothing, zero_state
-from lava_ssm.network import FixedNetwork, Network, Stage
+from lava_ssm.network import FixedNetwork, Network
 
 
 class Reference:
@@ -29,8 +29,7 @@ class Reference:
         probe: Probe = see_nothing,
     ) -> None:
         self._network, self._batch, self._probe = network, batch, probe
-        stages: tuple[Stage[Any], ...] = network.stages
-        self.values_per_token = sum(3 * stage.layer.d_output for stage in stages)
+        self.values_per_token = sum(3 * stage.layer.d_output for stage in network.stages)
         self._tallies = [Counter[str]() for _ in network.stages]
         self.reset()
 
@@ -38,21 +37,21 @@ class Reference:
         """See `Executor`."""
         self.state = zero_state(self._network, self._batch)
 
-    def step(self, token: Any) -> NDArray[Any] | None:
+    def step(self, token: ArrayLike) -> np.ndarray | None:
         """See `Executor`."""
         return None
 
-    def advance(self, tokens: NDArray[Any]) -> NDArray[Any]:
+    def advance(self, tokens: np.ndarray) -> np.ndarray:
         """See `Executor`."""
         outputs, self.state = advance(self._network, self.state, tokens, self._tallies, self._probe)
         return outputs
 
     @property
-    def states(self) -> Sequence[NDArray[Any]]:
+    def states(self) -> Sequence[np.ndarray]:
         """See `Executor`."""
         return tuple(x.copy() for x in self.state.populations if x is not None)
 
-    def set_states(self, states: Sequence[NDArray[Any]]) -> None:
+    def set_states(self, states: Sequence[np.ndarray]) -> None:
         """See `Executor`."""
         given = iter(states)
         populations = tuple(
