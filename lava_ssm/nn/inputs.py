@@ -1,16 +1,16 @@
 """What users give to a training, brought to what torch computes with, or refused by name."""
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from lava_ssm.network import Readout
 from lava_ssm.nn.evaluating import evaluating
-from lava_ssm.numerics import integer
+from lava_ssm.numerics import as_array, integer
 
 Given: TypeAlias = ArrayLike | Tensor
 """A tensor, or whatever NumPy makes an array of."""
@@ -143,7 +143,7 @@ def _floats(x: Given, model: nn.Module, name: str) -> Tensor:
         tensor = torch.from_numpy(own).to(like.device, like.dtype)
     if tensor.numel() and not torch.stack(tensor.aminmax()).isfinite().all():
         place = tuple((~tensor.isfinite()).nonzero()[0].tolist())
-        value: Any = x[place] if isinstance(x, Tensor) else array[place]
+        value = x[place] if isinstance(x, Tensor) else array[place]
         where = f" of sample {place[0]}" if place else ""
         raise ValueError(
             f"{name} must be finite in {str(tensor.dtype).removeprefix('torch.')}, got "
@@ -152,18 +152,9 @@ def _floats(x: Given, model: nn.Module, name: str) -> Tensor:
     return tensor
 
 
-def _array(given: Given, name: str) -> NDArray[Any]:
-    """What is given, as NumPy's."""
-    if isinstance(given, np.ma.MaskedArray):
-        raise TypeError(f"{name} must not be masked: leave out the samples of which some is hidden")
-    if isinstance(given, Tensor):
-        held = given.detach().cpu()
-        return np.asarray((held.float() if held.dtype is torch.bfloat16 else held).numpy())
-    try:
-        return np.asarray(given)
-    except (RuntimeError, TypeError, ValueError) as error:
-        raise TypeError(f"{name} must be an array: {error}") from error
+def _array(given: Given, name: str) -> np.ndarray:
+    return as_array(given.detach().cpu() if isinstance(given, Tensor) else given, name)
 
 
-def _kind(array: NDArray[Any]) -> str:
+def _kind(array: np.ndarray) -> str:
     return f"an array of {array.dtype}"

@@ -108,11 +108,10 @@ def nan_at(x: torch.Tensor, *place: int, value: float = torch.nan) -> torch.Tens
         ),
         (lambda x, y: (x > 0, y), TypeError, "x must be real numbers, got .*bool"),
         (lambda x, y: (x.numpy().astype(str), y), TypeError, "x must be real numbers, got .*<U"),
-        (lambda x, y: (x.numpy().astype(object), y), TypeError, "x must be real .*object"),
         (lambda x, y: ([[[1.0]], [1.0]], y), TypeError, "x must be an array"),
-        (lambda x, y: (None, y), TypeError, "x must be real numbers"),
+        (lambda x, y: (None, y), TypeError, "x must be numbers"),
         (lambda x, y: (x.to_sparse(), y), TypeError, "x must be real numbers, got .*sparse"),
-        (lambda x, y: (np.ma.masked_less(x.numpy(), 0), y), TypeError, "x must not be masked"),
+        (lambda x, y: (np.ma.masked_less(x.numpy(), 0), y), TypeError, "x must have no mask"),
         (lambda x, y: (x, y[:-1]), ValueError, "as many labels as samples, got 39, 40"),
         (lambda x, y: (x, y + 1), ValueError, r"labels must be integers in \[0, 1\].*got 2 of"),
         (lambda x, y: (x, y - 1), ValueError, r"labels must be integers in \[0, 1\].*got -1 of"),
@@ -122,8 +121,8 @@ def nan_at(x: torch.Tensor, *place: int, value: float = torch.nan) -> torch.Tens
         (lambda x, y: (x, torch.eye(2)[y]), ValueError, r"labels .*\(samples,\), .*one-hot"),
         (lambda x, y: (x, y[:, None]), ValueError, r"labels must have shape \(samples,\), got"),
         (lambda x, y: (x, ["a"] * len(x)), TypeError, "labels must be integers"),
-        (lambda x, y: (x, np.ma.array(y, mask=y == 0)), TypeError, "labels must not be masked"),
-        (lambda x, y: (x, None), TypeError, "labels must be integers"),
+        (lambda x, y: (x, np.ma.array(y, mask=y == 0)), TypeError, "labels must have no mask"),
+        (lambda x, y: (x, None), TypeError, "labels must be numbers"),
     ],
 )
 @pytest.mark.parametrize("door", [losses, lambda x, y: accuracy(small(), x, y)])
@@ -360,7 +359,7 @@ def test_clips_of_numpy_are_those_of_torch() -> None:
         (lambda z, s: (nan_at(torch.tensor(z), 1, 9), s), ValueError, r"noisy .*nan.*sample 1"),
         (lambda z, s: (z, np.where(s > 0.9, np.inf, s)), ValueError, "clean must be finite"),
         (lambda z, s: (z + 1j, s), TypeError, "noisy must be real"),
-        (lambda z, s: (z, np.ma.masked_less(s, 0)), TypeError, "clean must not be masked"),
+        (lambda z, s: (z, np.ma.masked_less(s, 0)), TypeError, "clean must have no mask"),
     ],
 )
 @pytest.mark.parametrize("door", [Denoising, match_level, denoising_module.evaluate])
