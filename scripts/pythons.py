@@ -129,6 +129,34 @@ def demonstrate(whole: Environment) -> Row:
     }
 
 
+LINES = {
+    "NumPy that was installed": "{numpy}",
+    "size with bytecode, MB": "{size_mb}",
+    "`lava-ssm --version`, s": "{version_s:.2f}",
+    "a refusal (`lava-ssm map none`), s": "{refusal_s:.2f}",
+    "`import lava_ssm`, s": "{import_s:.2f}",
+    'the first `ssm.load("ns4d-smnist").run(x)`, which compiles, s': "{first_run_s:.1f}",
+    "the same in a later process, s": "{later_run_s:.2f}",
+    "tests that need neither PyTorch nor Lava: passed, failed": "{tests_passed}, {tests_failed}",
+    "PyTorch that `[train]` installed": "{torch}",
+    "`lava-ssm demo`: accuracy of the first two rows": "{demo_accuracy[0]}, {demo_accuracy[1]}",
+    "tokens with equal integers": "{demo_equal_tokens[0]} of {demo_equal_tokens[1]}",
+}
+"""Of README's table."""
+
+
+def table(rows: dict[str, Row]) -> str:
+    """Give README's table."""
+    pythons = sorted(rows, key=lambda python: int(python.partition(".")[2]))
+    lines = [
+        f"| the core alone, from the wheel | {' | '.join(pythons)} |",
+        "|---" * (len(pythons) + 1) + "|",
+    ]
+    for heading, text in LINES.items():
+        lines.append(f"| {heading} | {' | '.join(text.format(**rows[p]) for p in pythons)} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Measure, and leave a JSON file."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -147,6 +175,7 @@ def main() -> None:
         print(python, rows[python], flush=True)
         report = {"command": "make pythons", "machine": machine(), "pythons": rows}
         files.write(arguments.json, json.dumps(report, indent=2) + "\n")
+    print(table(rows))
 
 
 if __name__ == "__main__":

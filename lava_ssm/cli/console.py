@@ -2,15 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from rich.console import Console, RenderableType
 from rich.progress import Progress
 
 
-def make_console(**options: Any) -> Console:
+def make_console(stderr: bool = False, width: int | None = None) -> Console:
     """Make a console that takes no text for markup or for the name of an emoji."""
-    return Console(markup=False, emoji=False, **options)
+    return Console(markup=False, emoji=False, stderr=stderr, width=width)
 
 
 def show(table: RenderableType, least: int = 100) -> None:

@@ -28,7 +28,7 @@ class Neuron(Enum):
 
 
 class Connectivity(Enum):
-    """How synapses are laid out, which decides how many bits one takes and who hears whom."""
+    """How synapses are laid out, which decides how many bits one takes and who gets what."""
 
     DENSE = "dense"
     """Every input to every neuron, zeros stored."""

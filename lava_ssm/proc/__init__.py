@@ -14,6 +14,7 @@ from lava_ssm.proc.output.process import Output
 from lava_ssm.proc.readout.process import Readout
 from lava_ssm.proc.relay.process import Relay
 from lava_ssm.proc.run import run
+from lava_ssm.proc.schedule import Schedule
 from lava_ssm.proc.states.process import States
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Readout",
     "Relay",
     "SSMNetwork",
+    "Schedule",
     "Sink",
     "Source",
     "States",

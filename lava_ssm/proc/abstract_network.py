@@ -41,16 +41,14 @@ class AbstractNetwork(AbstractProcess, Tabular):
     ) -> None:
         check_network(network)
         period = period_of(schedule, period, network.latency)
-        self._entry = Schedule(period, offset, reset_every)
-        self._exit = Schedule(period, self._entry.offset + network.latency, reset_every)
+        self.entry = Schedule(period, offset, reset_every)
+        """When tokens enter; `exit`: when their outputs come."""
+        self.exit = self.entry.later(network.latency)
         super().__init__(
             network=network,
-            period=self._entry.period,
-            offset=self._entry.offset,
-            reset_every=self._entry.reset_every,
             batch=batch,
-            entry=self._entry,
-            exit=self._exit,
+            entry=self.entry,
+            exit=self.exit,
             name=name,
             **params,
         )
@@ -79,25 +77,25 @@ class AbstractNetwork(AbstractProcess, Tabular):
     @property
     def offset(self) -> int:
         """Time steps before the first token enters."""
-        return self._entry.offset
+        return self.entry.offset
 
     @property
     def period(self) -> int:
         """Time steps from one token's entry to the next one's."""
-        return self._entry.period
+        return self.entry.period
 
     @property
     def reset_every(self) -> int | None:
         """Tokens of a sample, or None."""
-        return self._entry.reset_every
+        return self.entry.reset_every
 
     def step_of(self, token: int) -> int:
         """Time step, from 1, at which `s_out` carries the output of a token, from 0."""
-        return self._exit.step_of(integer(token, "token", 0))
+        return self.exit.step_of(integer(token, "token", 0))
 
     def steps_for(self, n_tokens: int) -> int:
         """Time steps to run for the outputs of the first `n_tokens` tokens."""
-        return self._exit.step_of(integer(n_tokens, "n_tokens", 1) - 1)
+        return self.exit.step_of(integer(n_tokens, "n_tokens", 1) - 1)
 
     def outputs(self, recorded: ArrayLike, n_tokens: int) -> np.ndarray:
         """Pick the tokens' outputs out of what a sink or Monitor recorded of `s_out`.

@@ -20,7 +20,6 @@ class AbstractNeuron(AbstractProcess):
     """A population of neurons with one input and one output each.
 
     `tag`: that of the models that can run it, `floating_pt` or `fixed_pt`; None: both can.
-    `period`, `offset` and `reset_every` are the neurons' turns, see `Schedule`.
     """
 
     _runtime = None  # Lava's `__del__` asks for it, also of a Process whose checks failed
@@ -29,19 +28,17 @@ class AbstractNeuron(AbstractProcess):
         self,
         shape: tuple[int, ...],
         tag: str | None,
-        period: int,
-        offset: int,
-        reset_every: int | None,
+        schedule: Schedule,
         arithmetic: Arithmetic,
         name: str | None,
         **params: object,
     ) -> None:
         checks.instance(arithmetic, Arithmetic, "arithmetic", "an Arithmetic")
+        checks.instance(schedule, Schedule, "schedule", "a Schedule")
         shape = checks.shape_of(shape)
         if tag not in (None, FIXED, FLOATING):
             raise ValueError(f"tag must be {FIXED!r}, {FLOATING!r} or None, got {shown(tag)}")
         self.tag = tag
-        schedule = Schedule(period, offset, reset_every)
         super().__init__(shape=shape, schedule=schedule, arithmetic=arithmetic, name=name, **params)
         self.a_in = InPort(shape=shape)
         self.s_out = OutPort(shape=shape)

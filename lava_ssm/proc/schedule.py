@@ -1,6 +1,6 @@
 """When a neuron has its turn: tokens are not time steps."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from lava_ssm.numerics import integer, shown
@@ -58,6 +58,10 @@ class Schedule:
                 continue
             object.__setattr__(self, name, integer(value, name, least))
 
+    def later(self, steps: int) -> "Schedule":
+        """Give the schedule of a neuron that tokens reach so many steps later."""
+        return replace(self, offset=self.offset + steps)
+
     def token_at(self, time_step: int) -> int | None:
         """Token that the neuron handles in a time step, or None when it is not its turn."""
         since = time_step - 1 - self.offset
@@ -74,3 +78,7 @@ class Schedule:
     def starts_sample(self, token: int) -> bool:
         """Whether a token is the first of its sample."""
         return self.reset_every is not None and token % self.reset_every == 0
+
+
+EVERY_STEP = Schedule()
+"""A token each time step, from the first one on."""

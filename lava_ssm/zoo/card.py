@@ -33,7 +33,7 @@ class Card(ABC):
     test_samples
         Size of the test set.
     overflows
-        Integers that left their words on the test set, by network.
+        Integers that overflowed on the test set, by network.
     sha256
         Of the files, by name.
     """

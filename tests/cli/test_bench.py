@@ -105,7 +105,7 @@ def test_tokens_that_overflow_are_told_in_one_line(
     result = CliRunner().invoke(app, [*COMMAND, str(network), *options])
     assert result.exit_code == 0, result.output
     (line,) = result.stderr.splitlines()
-    assert line.startswith("On these tokens integers leave their words: stage ")
+    assert line.startswith("On these tokens integers overflow: stage ")
 
 
 def test_the_legend_names_what_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,7 +49,7 @@ def test_neurons_hold_their_state_off_turn_and_reset_at_a_sample() -> None:
     x = np.random.default_rng(1).integers(-3000, 3000, (3, 14))
     sent = record(
         Source(data=x),
-        States(neurons, "fixed_pt", period=3, offset=2, reset_every=2),
+        States(neurons, "fixed_pt", schedule=Schedule(3, 2, reset_every=2)),
         14,
         "fixed_pt",
     )  # turns: steps 3, 6, 9, 12; samples begin at steps 3 and 9
@@ -73,13 +73,15 @@ def test_relay_shifts_rectifies_and_fits_messages() -> None:
 
 def test_readout_sums_since_the_samples_first_token() -> None:
     source = Source(data=np.arange(1, 7)[np.newaxis])
-    sent = record(source, Readout(shape=(1,), reset_every=3), 6, "fixed_pt")
+    sent = record(source, Readout(shape=(1,), schedule=Schedule(reset_every=3)), 6, "fixed_pt")
     assert sent.tolist() == [[1, 3, 6, 4, 9, 15]]
     source = Source(data=np.arange(1, 7)[np.newaxis] / 2)
-    sent = record(source, Readout(shape=(1,), reset_every=3), 6, "floating_pt")
+    sent = record(source, Readout(shape=(1,), schedule=Schedule(reset_every=3)), 6, "floating_pt")
     assert sent.tolist() == [[0.5, 1.5, 3, 2, 4.5, 7.5]]
     source = Source(data=np.arange(1, 7)[np.newaxis] / 2)
-    sent = record(source, Readout(shape=(1,), mean=True, reset_every=3), 6, "floating_pt")
+    sent = record(
+        source, Readout(shape=(1,), mean=True, schedule=Schedule(reset_every=3)), 6, "floating_pt"
+    )
     assert sent.tolist() == [[0.5, 0.75, 1, 2, 2.25, 2.5]]
 
 
@@ -113,7 +115,7 @@ def test_bad_parameters_are_named() -> None:
     with pytest.raises(ValueError, match="shift"):
         Relay(shape=(2,), shift=-1)
     with pytest.raises(ValueError, match="offset must be an integer of at least 0"):
-        Relay(shape=(2,), offset=-1)
+        Relay(shape=(2,), schedule=Schedule(offset=-1))
 
 
 def test_turns_of_a_schedule() -> None:

@@ -66,7 +66,7 @@ def fall_through_vs_pipelined(
     )
     overflows = engine.run(net, sample).overflows
     if overflows.total:
-        say(f"On these tokens integers leave their words: {overflows}", "yellow")
+        say(f"On these tokens integers overflow: {overflows}", "yellow")
     columns = TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn()
     with Progress(*columns, transient=True) as progress:
         task = progress.add_task(name, total=1)

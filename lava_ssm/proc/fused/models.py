@@ -70,7 +70,7 @@ class AbstractFusedModel(PyLoihiProcessModel):
         )
 
     def fetch_overflows(self) -> np.ndarray:
-        """Count the integers that left their words."""
+        """Count the integers that overflowed."""
         return np.array([self.stream.overflows.total])
 
 

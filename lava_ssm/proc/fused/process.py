@@ -127,5 +127,5 @@ class FusedSSMNetwork(AbstractNetwork):
         self.overflows = Var(shape=(1,), init=0)
 
     def count_overflows(self) -> int:
-        """Integers that left their words so far, those of synapses among them."""
+        """Integers that overflowed so far, those of synapses among them."""
         return int(var_value(self.overflows)[0])

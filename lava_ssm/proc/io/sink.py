@@ -138,5 +138,4 @@ def sink(net: AbstractNetwork, n_tokens: int) -> Sink:
         There is no memory for so many.
     """
     checks.instance(net, AbstractNetwork, "net", "an SSMNetwork or a FusedSSMNetwork")
-    schedule = Schedule(net.period, net.offset + net.latency, net.reset_every)
-    return Sink(net.s_out.shape, n_tokens, schedule, net.tag)
+    return Sink(net.s_out.shape, n_tokens, net.exit, net.tag)

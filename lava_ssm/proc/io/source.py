@@ -130,14 +130,13 @@ def source(
     """
     checks.instance(net, AbstractNetwork, "net", "an SSMNetwork or a FusedSSMNetwork")
     drain = net.latency if drain is None else integer(drain, "drain", 0)
-    schedule = Schedule(net.period, net.offset, net.reset_every)
     shape = net.a_in.shape
     tokens: Iterable[np.ndarray]
     if isinstance(x, Iterator):
         tokens = _checked(x, net.network, shape)
     else:
         tokens = _tokens(as_tokens(net.network, as_array(x, "x")), net)
-    return Source(tokens, shape, schedule, drain)
+    return Source(tokens, shape, net.entry, drain)
 
 
 def _tokens(tokens: np.ndarray, net: AbstractNetwork) -> np.ndarray:

@@ -36,6 +36,7 @@ from lava_ssm.proc.neuron import FIXED, FLOATING, AbstractNeuron
 from lava_ssm.proc.output.process import Output
 from lava_ssm.proc.readout.process import Readout as ReadoutNeurons
 from lava_ssm.proc.relay.process import Relay
+from lava_ssm.proc.schedule import Schedule
 from lava_ssm.proc.states.process import States
 
 
@@ -45,9 +46,7 @@ class _Common(TypedDict):
     tag: str
     shift: ArrayLike
     arithmetic: Arithmetic
-    period: int
-    offset: int
-    reset_every: int | None
+    schedule: Schedule
     name: str
 
 
@@ -107,9 +106,7 @@ class _Graph:
             "tag": self.proc.tag,
             "shift": inputs[0][1],
             "arithmetic": self.rules,
-            "period": self.proc.period,
-            "offset": self.proc.offset + p.step,
-            "reset_every": self.proc.reset_every,
+            "schedule": self.proc.entry.later(p.step),
             "name": f"{self.proc.name}.{name}",
         }
         ports = ["a_in", "u_in"][: len(inputs)]

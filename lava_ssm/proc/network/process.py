@@ -125,6 +125,6 @@ class SSMNetwork(AbstractNetwork):
         return var
 
     def count_overflows(self) -> int:
-        """Integers that left their words in neurons so far (stock synapses do not count theirs)."""
+        """Integers that overflowed in neurons so far (stock synapses do not count theirs)."""
         counts = (self.var_of(p, "overflows") for p in self.network.lowered)
         return sum(int(var_value(var)[0]) for var in counts)

@@ -8,6 +8,7 @@ from lava_ssm.network import Activation, Affine, Product, Readout
 from lava_ssm.numerics import CHIP, Arithmetic, integer
 from lava_ssm.proc import checks
 from lava_ssm.proc.neuron import AbstractNeuron
+from lava_ssm.proc.schedule import EVERY_STEP, Schedule
 
 
 class Output(AbstractNeuron):
@@ -37,8 +38,8 @@ class Output(AbstractNeuron):
         mean.
     arithmetic
         Rules of fixed point.
-    period, offset, reset_every
-        The neurons' turns, see `lava_ssm.proc.schedule.Schedule`.
+    schedule
+        The neurons' turns, `lava_ssm.proc.Schedule`; by default each time step.
 
     Attributes
     ----------
@@ -48,7 +49,7 @@ class Output(AbstractNeuron):
     total
         Var of that shape: the running sum, of a mean over time.
     overflows
-        Var of shape (1,): integers that left their words so far.
+        Var of shape (1,): integers that overflowed so far.
     """
 
     def __init__(
@@ -61,9 +62,7 @@ class Output(AbstractNeuron):
         activation: Activation = Activation.NONE,
         readout: Readout = Readout.EVERY_TOKEN,
         arithmetic: Arithmetic = CHIP,
-        period: int = 1,
-        offset: int = 0,
-        reset_every: int | None = None,
+        schedule: Schedule = EVERY_STEP,
         name: str | None = None,
     ) -> None:
         checks.instance(neurons, Affine | Product, "neurons", "Affine or a Product")
@@ -72,9 +71,7 @@ class Output(AbstractNeuron):
         super().__init__(
             shape=shape,
             tag=tag,
-            period=period,
-            offset=offset,
-            reset_every=reset_every,
+            schedule=schedule,
             arithmetic=arithmetic,
             name=name,
             neurons=neurons,

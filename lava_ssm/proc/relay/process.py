@@ -5,6 +5,7 @@ from numpy.typing import ArrayLike
 from lava_ssm.numerics import CHIP, Arithmetic, flag
 from lava_ssm.proc import checks
 from lava_ssm.proc.neuron import AbstractNeuron
+from lava_ssm.proc.schedule import EVERY_STEP, Schedule
 
 
 class Relay(AbstractNeuron):
@@ -26,15 +27,15 @@ class Relay(AbstractNeuron):
         Rules of fixed point.
     tag
         `floating_pt` or `fixed_pt` where only one of them makes sense; None: both.
-    period, offset, reset_every
-        The neurons' turns, see `lava_ssm.proc.schedule.Schedule`.
+    schedule
+        The neurons' turns, `lava_ssm.proc.Schedule`; by default each time step.
 
     Attributes
     ----------
     a_in, s_out
         Ports of that shape.
     overflows
-        Var of shape (1,): integers that left their words so far.
+        Var of shape (1,): integers that overflowed so far.
     """
 
     def __init__(
@@ -44,18 +45,14 @@ class Relay(AbstractNeuron):
         shift: ArrayLike = 0,
         arithmetic: Arithmetic = CHIP,
         tag: str | None = None,
-        period: int = 1,
-        offset: int = 0,
-        reset_every: int | None = None,
+        schedule: Schedule = EVERY_STEP,
         name: str | None = None,
     ) -> None:
         shape = checks.shape_of(shape)
         super().__init__(
             shape=shape,
             tag=tag,
-            period=period,
-            offset=offset,
-            reset_every=reset_every,
+            schedule=schedule,
             name=name,
             relu=flag(relu, "relu"),
             shift=checks.shifts(shift, shape),

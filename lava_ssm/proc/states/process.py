@@ -9,6 +9,7 @@ from lava_ssm.network import Filters, Recurrence
 from lava_ssm.numerics import CHIP, Arithmetic
 from lava_ssm.proc import checks
 from lava_ssm.proc.neuron import AbstractNeuron
+from lava_ssm.proc.schedule import EVERY_STEP, Schedule
 
 
 class States(AbstractNeuron):
@@ -31,8 +32,8 @@ class States(AbstractNeuron):
         shift, one integer or one a neuron, at least 0.
     arithmetic
         Rules of fixed point.
-    period, offset, reset_every
-        The neurons' turns, see `lava_ssm.proc.schedule.Schedule`.
+    schedule
+        The neurons' turns, `lava_ssm.proc.Schedule`; by default each time step.
 
     Attributes
     ----------
@@ -42,7 +43,7 @@ class States(AbstractNeuron):
     state_re, state_im
         Vars, one entry a state. (Lava carries no imaginary parts, hence two.)
     overflows
-        Var of shape (1,): integers that left their words so far.
+        Var of shape (1,): integers that overflowed so far.
     """
 
     def __init__(
@@ -51,9 +52,7 @@ class States(AbstractNeuron):
         tag: str,
         shift: ArrayLike = 0,
         arithmetic: Arithmetic = CHIP,
-        period: int = 1,
-        offset: int = 0,
-        reset_every: int | None = None,
+        schedule: Schedule = EVERY_STEP,
         name: str | None = None,
     ) -> None:
         checks.instance(neurons, Filters | Recurrence, "neurons", "Filters or a Recurrence")
@@ -61,9 +60,7 @@ class States(AbstractNeuron):
         super().__init__(
             shape=shape,
             tag=tag,
-            period=period,
-            offset=offset,
-            reset_every=reset_every,
+            schedule=schedule,
             arithmetic=arithmetic,
             name=name,
             neurons=neurons,
