@@ -2,9 +2,9 @@
 
 make pythons    (PYTHONS="3.12 3.13": these alone)
 
-Each Python gets two fresh environments from the wheel in dist/: the core alone, which is measured
-and then tested with what `make test-core` installs, and `[train,lava]` with Lava, for
-`lava-ssm demo`. Needs uv, and the Pythons; takes about ten minutes and 6 GB for each.
+Each Python gets fresh environments from the wheel in dist/: the core alone, which is measured; what
+`make test-core` installs, which is tested; `[train,lava]` and Lava, for `lava-ssm demo`. Needs uv
+and the Pythons, and for each about ten minutes and 6 GB.
 """
 
 import argparse
@@ -39,17 +39,12 @@ class Environment:
         self.environ = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
         self.environ |= {"NUMBA_CACHE_DIR": str(folder / "kernels"), "COLUMNS": "120"}
         self._uv("venv", "--quiet", "--seed", "--python", python, str(folder))
-        self.wheel = str(wheel)
-        self.install(extras)
+        to = ("--python", str(self.folder / "bin/python"))
+        constraints = ("--constraint", str(ROOT / f"constraints/{python}.txt"))
+        self._uv("pip", "install", "--quiet", *to, *constraints, f"{wheel}{extras}")
 
     def _uv(self, *arguments: str) -> None:
         subprocess.run(["uv", *arguments], check=True, cwd=self.folder.parent)
-
-    def install(self, extras: str) -> None:
-        """Install the wheel with extras, all else in the versions of constraints/."""
-        constraints = str(ROOT / f"constraints/{self.python}.txt")
-        to = ("--python", str(self.folder / "bin/python"))
-        self._uv("pip", "install", "--quiet", *to, "--constraint", constraints, self.wheel + extras)
 
     def run(self, command: str, *arguments: str, cwd: Path | None = None) -> str:
         """Run a command of the environment; its output, whatever its exit code."""
@@ -63,7 +58,7 @@ class Environment:
             check=False,
         ).stdout
 
-    def seconds(self, *command: str, repeats: int = 9, compiles: bool = False) -> float:
+    def seconds(self, *command: str, repeats: int = 7, compiles: bool = False) -> float:
         """Measure the least processor time of a command, which other work changes little."""
         times = []
         for repeat in range(repeats):
@@ -93,14 +88,13 @@ def measure(core: Environment) -> Row:
         "version_s": core.seconds("lava-ssm", "--version"),
         "refusal_s": core.seconds("lava-ssm", "map", "none"),
         "import_s": core.seconds("python", "-c", "import lava_ssm"),
-        "first_run_s": core.seconds("python", "-c", FIRST, repeats=3, compiles=True),
+        "first_run_s": core.seconds("python", "-c", FIRST, repeats=2, compiles=True),
         "later_run_s": core.seconds("python", "-c", FIRST),
     }
 
 
 def test(core: Environment) -> Row:
     """Run the tests that need neither PyTorch nor Lava, against the wheel."""
-    core.install("[audio,data,plot,test]")
     copy = core.folder / "tests"
     for name in sorted(tracked()):
         if not name.startswith("lava_ssm/"):
@@ -129,6 +123,12 @@ def demonstrate(whole: Environment) -> Row:
     }
 
 
+PARTS = {
+    "measure": (measure, ""),
+    "test": (test, "[audio,data,plot,test]"),
+    "demo": (demonstrate, "[train,lava]"),
+}
+"""What is done, and the extras that it takes."""
 LINES = {
     "NumPy that was installed": "{numpy}",
     "size with bytecode, MB": "{size_mb}",
@@ -162,19 +162,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("pythons", nargs="*", default=PYTHONS, help="3.10 to 3.13")
     parser.add_argument("--json", type=Path, default=RESULTS)
+    parser.add_argument("--parts", nargs="*", choices=PARTS, default=PARTS, help="the rest stays")
     arguments = parser.parse_args()
     (wheel,) = (ROOT / "dist").glob("*.whl")
     rows = json.loads(arguments.json.read_text())["pythons"] if arguments.json.exists() else {}
     for python in arguments.pythons:
-        with tempfile.TemporaryDirectory() as folder:
-            core = Environment(Path(folder) / "core", python, wheel)
-            row = measure(core) | test(core)
-            shutil.rmtree(core.folder)
-            whole = Environment(Path(folder) / "whole", python, wheel, "[train,lava]")
-            rows[python] = row | demonstrate(whole)
-        print(python, rows[python], flush=True)
-        report = {"command": "make pythons", "machine": machine(), "pythons": rows}
-        files.write(arguments.json, json.dumps(report, indent=2) + "\n")
+        row = rows.setdefault(python, {})
+        for part in arguments.parts:
+            run, extras = PARTS[part]
+            with tempfile.TemporaryDirectory() as folder:
+                row |= run(Environment(Path(folder) / "fresh", python, wheel, extras))
+            print(python, row, flush=True)
+            report = {"command": "make pythons", "machine": machine(), "pythons": rows}
+            files.write(arguments.json, json.dumps(report, indent=2) + "\n")
     print(table(rows))
 
 
