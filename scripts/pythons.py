@@ -8,6 +8,7 @@ and the Pythons, and for each about ten minutes and 6 GB.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import re
@@ -153,7 +154,8 @@ def table(rows: dict[str, Row]) -> str:
         "|---" * (len(pythons) + 1) + "|",
     ]
     for heading, text in LINES.items():
-        lines.append(f"| {heading} | {' | '.join(text.format(**rows[p]) for p in pythons)} |")
+        with contextlib.suppress(KeyError, TypeError):  # of a part that was not run
+            lines.append(f"| {heading} | {' | '.join(text.format(**rows[p]) for p in pythons)} |")
     return "\n".join(lines)
 
 
