@@ -1,5 +1,6 @@
 """A training in one call."""
 
+import copy
 from collections.abc import Iterator, Sequence
 from typing import overload
 
@@ -8,7 +9,7 @@ from rich.console import Console
 from torch import nn
 
 from lava_ssm.nn.inputs import Given
-from lava_ssm.train.classification import Pairs, Training
+from lava_ssm.train.classification import Pairs, Training, evaluate
 from lava_ssm.train.loop import Epoch
 from lava_ssm.train.progress import Shown
 from lava_ssm.train.recipe import Recipe
@@ -23,10 +24,25 @@ class Fit(Sequence[Epoch]):
         What was trained, in evaluation mode.
     history : list of Epoch
         How each epoch went; the same as the sequence itself.
+    validation : list of tuple
+        After each epoch, accuracy and loss of what was not trained with; empty without such.
     """
 
-    def __init__(self, model: nn.Module, history: list[Epoch]) -> None:
-        self.model, self.history = model, history
+    def __init__(
+        self,
+        model: nn.Module,
+        history: list[Epoch],
+        validation: Sequence[tuple[float, float]] = (),
+    ) -> None:
+        self.model, self.history, self.validation = model, history, list(validation)
+
+    @property
+    def best(self) -> int:
+        """Number of the epoch whose parameters the model has: the last one of the best accuracy."""
+        if not self.validation:
+            return len(self.history)
+        ranks = [(accuracy, -loss, i) for i, (accuracy, loss) in enumerate(self.validation, 1)]
+        return max(ranks)[-1]
 
     def __len__(self) -> int:
         return len(self.history)
@@ -40,7 +56,10 @@ class Fit(Sequence[Epoch]):
 
     def __repr__(self) -> str:
         last = self.history[-1]
-        return f"<Fit: {len(self)} epochs, loss {last.loss:.4f}, accuracy {last.accuracy:.2%}>"
+        text = f"{len(self)} epochs, loss {last.loss:.4f}, accuracy {last.accuracy:.2%}"
+        if self.validation:
+            text += f"; validation {self.validation[self.best - 1][0]:.2%} after {self.best}"
+        return f"<Fit: {text}>"
 
 
 def fit(
@@ -53,6 +72,7 @@ def fit(
     label_smoothing: float = 0.0,
     seed: int = 0,
     progress: bool | None = None,
+    validation: tuple[Given, Given] | None = None,
 ) -> Fit:
     """Train with cross entropy and a one-cycle schedule: `Training` in one call.
 
@@ -72,11 +92,14 @@ def fit(
         Of the order of samples.
     progress
         Whether to show on standard error how it goes; None: if that is a terminal.
+    validation
+        Sequences and labels that are not trained with, to choose the best epoch by.
 
     Returns
     -------
     Fit
-        How each epoch went. The model is in evaluation mode then.
+        How each epoch went. The model is in evaluation mode then; with `validation` it has the
+        parameters of the best epoch.
 
     Raises
     ------
@@ -88,7 +111,18 @@ def fit(
     if progress is None:
         progress = console.is_terminal
     with Shown(training, console if progress else None) as shown:
-        return Fit(model, list(_epochs(training, shown)))
+        if validation is None:
+            return Fit(model, list(_epochs(training, shown)))
+        evaluate(model, *validation)  # refused now
+        measured: list[tuple[float, float]] = []
+        best = model.state_dict()
+        for _ in _epochs(training, shown):
+            measured.append(evaluate(model, *validation))
+            done = Fit(model, training.history, measured)
+            if done.best == len(measured):
+                best = copy.deepcopy(model.state_dict())
+    model.load_state_dict(best)
+    return done
 
 
 def fit_epochs(

@@ -103,6 +103,19 @@ def test_a_token_that_is_none_is_named_by_its_line(lines: str, text: str, place:
     assert len(done.stdout.splitlines()) == 1
 
 
+def test_other_data_at_the_same_place_are_another_run(place: Path, tmp_path: Path) -> None:
+    table = tmp_path / "moves.csv"
+    table.write_text((place / "moves.csv").read_text())
+    arguments = ["train", str(table), "--model", "ns4d-tiny", "--epochs", "1"]
+    arguments += ["--out", str(tmp_path / "run")]
+    command(*arguments)
+    assert "This training is finished" in command(*arguments, "--resume").output
+    table.write_text(table.read_text().replace("slow", "steady"))
+    done = CliRunner().invoke(app, [*arguments, "--resume"])
+    assert done.exit_code == 2
+    assert "is of a training with other settings (data: " in done.output
+
+
 def test_images_that_are_none_are_not_moved(place: Path, tmp_path: Path) -> None:
     options = ["--turn", "10", "--out", str(tmp_path / "run")]
     done = CliRunner().invoke(app, ["train", str(place / "moves.csv"), *options])

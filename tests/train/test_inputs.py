@@ -24,6 +24,7 @@ from lava_ssm.train import (
     evaluate,
     fit,
     fit_epochs,
+    fitting,
     match_level,
 )
 from lava_ssm.train import denoising as denoising_module
@@ -415,3 +416,33 @@ def test_a_data_set_of_something_else_is_refused(samples: list[Any], text: str) 
 
     with pytest.raises(ValueError, match=text):
         fit(small(), Listed())
+
+
+def test_the_best_epoch_on_other_samples_is_what_the_model_has(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    x, y = toy()
+    results = iter([(0.0, 9.0), (0.5, 1.0), (0.75, 0.5), (0.75, 0.4), (0.75, 0.6)])
+    states: list[torch.Tensor] = []
+
+    def measured(model: torch.nn.Module, *given: Any) -> tuple[float, float]:
+        states.append(next(model.parameters()).detach().clone())
+        return next(results)
+
+    monkeypatch.setattr(fitting, "evaluate", measured)
+    done = fit(small(), x, y, epochs=4, batch_size=8, validation=(x, y))
+    assert done.validation == [(0.5, 1.0), (0.75, 0.5), (0.75, 0.4), (0.75, 0.6)]
+    assert done.best == 3
+    assert torch.equal(next(done.model.parameters()), states[3])
+    assert not torch.equal(states[3], states[4])
+    assert "validation 75.00% after 3" in repr(done)
+    assert not done.model.training
+
+
+def test_samples_to_choose_by_are_checked_before_training() -> None:
+    (x, y), model = toy(), small()
+    before = [p.clone() for p in model.parameters()]
+    with pytest.raises(ValueError, match="as many labels as samples"):
+        fit(model, x, y, epochs=1, validation=(x, y[:-1]))
+    assert all(map(torch.equal, before, model.parameters()))
+    assert fit(model, x, y, epochs=2).best == 2
