@@ -208,7 +208,8 @@ def _moves(real: FloatLayer, scaled: FloatLayer, value: object, biases: Set[str]
     for name in (field.name for field in fields(real)):
         array, like = getattr(real, name), getattr(scaled, name)
         if isinstance(array, np.ndarray):
-            k = np.divide(like, array, out=np.ones_like(like), where=array != 0).real
+            # of magnitudes: a complex quotient is no exact power of two
+            k = np.divide(np.abs(like), np.abs(array), out=np.ones(array.shape), where=array != 0)
             off = getattr(value, name) - k * array if name in biases else np.zeros(())
             if off.any() or (k != 1).any():
                 moves[name] = k, off

@@ -7,12 +7,14 @@ import pytest
 import torch
 
 from lava_ssm.compress import PAPER, W8A16, FixedModel, Formats, Pruner, quantize, sparsity_of
+from lava_ssm.compress.balance import scaled
+from lava_ssm.compress.finetune import _moves
 from lava_ssm.engine import run
 from lava_ssm.network import GLU, FixedGLU, FixedNetwork, FixedS4D, FixedS5, Network, Readout
 from lava_ssm.nn import export, module
 from lava_ssm.numerics import CHIP
 from lava_ssm.train import Recipe, Training
-from tests.nn.test_module import mixed, networks
+from tests.nn.test_module import mixed, networks, s4d
 
 FIXED = [name for name in networks() if name not in ("mean", "dense S5")]  # without GELUs
 
@@ -152,3 +154,14 @@ def test_the_papers_formats_can_be_fitted() -> None:
     with torch.no_grad():
         tuned.model.layers[0].weight *= 4  # type: ignore[index, operator]
     assert tuned.network().layers[0].exponent == fixed.layers[0].exponent - 2  # type: ignore[union-attr]
+
+
+def test_scales_of_states_are_seen_to_the_last_bit() -> None:
+    """A complex quotient of numbers that differ by a power of two need not be one."""
+    rng = np.random.default_rng(0)
+    layer = s4d(rng, 40)
+    k = np.exp2(rng.integers(-9, 10, layer.a.shape))
+    moves = _moves(layer, scaled(layer, k), layer, {"bias"})
+    np.testing.assert_array_equal(moves["b"][0], k)
+    np.testing.assert_array_equal(moves["c"][0], 1 / k)
+    assert moves.keys() == {"b", "c"}
