@@ -19,8 +19,10 @@ def deploy_network(
     network: Annotated[Path, typer.Argument(help="A fixed network's file, or a name of the zoo.")],
     out: Folder,
     target: Annotated[
-        Literal["c", "native", "wasm", "aarch64", "cortex-m4", "cortex-m7", "html"],
-        typer.Option(help="The machine; c: the sources alone; html: a page with it inside."),
+        Literal["c", "native", "wasm", "aarch64", "cortex-m4", "cortex-m7", "html", "onnx"],
+        typer.Option(
+            help="The machine; c: the sources alone; html: a page with it inside; onnx: a graph of a step."
+        ),
     ] = "c",
     name: Annotated[str, typer.Option(help="With which the program's names begin.")] = "net",
     overflows: Annotated[
@@ -39,6 +41,15 @@ def deploy_network(
     files.check_folder(out, "--out")
     net = placement.read(network)
     given = None if tokens is None else placement.read_tokens(tokens)
+
+    if target == "onnx":
+        from lava_ssm.exchange import to_onnx
+
+        content = to_onnx(net).SerializeToString()  # type: ignore[arg-type]
+        out.mkdir(parents=True, exist_ok=True)
+        files.write(out / f"{name}.onnx", content)
+        typer.echo(out / f"{name}.onnx")
+        return
 
     from lava_ssm.deploy import Options, write
 

@@ -1,0 +1,358 @@
+"""A fixed network as an ONNX graph of one step, in integer operators: the engine's integers."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lava_ssm.extras import needed
+from lava_ssm.network import (
+    Activation,
+    Affine,
+    Connection,
+    Filters,
+    FixedNetwork,
+    Matrix,
+    Neurons,
+    Population,
+    Product,
+    Readout,
+    Recurrence,
+    check_network,
+)
+from lava_ssm.numerics import (
+    SIGMOID_TABLE,
+    SYNAPSE_BITS,
+    IntArray,
+    Overflow,
+    Rounding,
+    word_range,
+)
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto, TensorProto
+
+_OPSET, _IR = 17, 8
+_MOST_SHIFT = 62
+"""What is shifted stays below 2^62: nothing is left of it by then."""
+_NARROW = (np.int8, np.int16, np.int32, np.int64)
+
+
+def to_onnx(network: FixedNetwork) -> "ModelProto":
+    """Give the graph of one token: state in, state out.
+
+    Inputs are `token`, (batch, d_input), and states, `state0`, ..., (batch, *shape), those of a
+    `Stream`; with a mean readout also `total`, (batch, d_output), the running sum. Outputs are
+    `output`, (batch, d_output), and each state's `..._next`. All are int64, mantissas, zeros at a
+    sample's first token. Parameters are stored in their own widths.
+
+    Parameters
+    ----------
+    network
+        Fixed; its rule of overflow WRAP or SATURATE.
+
+    Raises
+    ------
+    TypeError
+        Not a fixed network.
+    ValueError
+        Its rule of overflow is RAISE, which no operator of ONNX does, or an operation that has no
+        ONNX form.
+    MissingPackageError
+        onnx cannot be imported.
+    """
+    check_network(network)
+    if not isinstance(network, FixedNetwork):
+        raise TypeError("network must be a FixedNetwork, got a float one: quantise it first")
+    if network.arithmetic.overflow is Overflow.RAISE:
+        raise ValueError("network: its rule of overflow is RAISE, an ONNX graph cannot raise")
+    with needed("onnx"):
+        import onnx
+    graph = _Graph(network)
+    for n, population in enumerate(network.lowered):
+        write = _WRITE.get(type(population.neurons))
+        if write is None:
+            raise ValueError(f"{type(population.neurons).__name__} neurons have no ONNX form")
+        graph.sent[n] = write(graph, population)
+    output = graph.sent[len(network.lowered) - 1]
+    if network.readout is Readout.MEAN_OVER_TIME:
+        total = graph.carried("total", (network.d_output,))
+        output = graph.word(graph.op("Add", total, output), SYNAPSE_BITS)
+        graph.next("total", output)
+    graph.rename(output, "output")
+
+    def described(shapes: Mapping[str, tuple[int, ...]]) -> list["onnx.ValueInfoProto"]:
+        return [
+            onnx.helper.make_tensor_value_info(name, onnx.TensorProto.INT64, ["batch", *shape])
+            for name, shape in shapes.items()
+        ]
+
+    inputs: dict[str, tuple[int, ...]] = {"token": (network.d_input,), **graph.states}
+    outputs: dict[str, tuple[int, ...]] = {"output": (network.d_output,)}
+    outputs |= {f"{name}_next": shape for name, shape in graph.states.items()}
+    model = onnx.helper.make_model(
+        onnx.helper.make_graph(
+            graph.nodes, "step", described(inputs), described(outputs), graph.constants
+        ),
+        opset_imports=[onnx.helper.make_opsetid("", _OPSET)],
+        ir_version=_IR,
+        producer_name="lava_ssm",
+    )
+    exponents = {"input_exponent": network.input_exponent, "output_exponent": network.exponents[-1]}
+    onnx.helper.set_model_props(
+        model, {name: str(value) for name, value in exponents.items()} | {**network.made_by}
+    )
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+class _Graph:
+    """Nodes and constants as they are written; values are names."""
+
+    def __init__(self, network: FixedNetwork) -> None:
+        self.network, self.rules = network, network.arithmetic
+        self.nodes: list[NodeProto] = []
+        self.constants: list[TensorProto] = []
+        self.sent: dict[int | None, str] = {None: "token"}
+        self.states: dict[str, tuple[int, ...]] = {}
+        self._names: dict[tuple[bytes, tuple[int, ...]], str] = {}
+
+    def op(self, kind: str, *inputs: str, **attributes: int) -> str:
+        """Add a node; gives its output."""
+        from onnx import helper
+
+        name = f"v{len(self.nodes)}"
+        self.nodes.append(
+            helper.make_node(kind, list(inputs), [name], None, None, None, None, **attributes)
+        )
+        return name
+
+    def constant(self, values: IntArray | int) -> str:
+        """Give integers as int64, stored in the narrowest type."""
+        from onnx import TensorProto, numpy_helper
+
+        array = np.asarray(values, np.int64)
+        key = array.tobytes(), array.shape
+        if key not in self._names:
+            name = f"c{len(self.constants)}"
+            fits = (np.array_equal(array.astype(kind), array) for kind in _NARROW)
+            kind = next(kind for kind, fit in zip(_NARROW, fits, strict=True) if fit)
+            self.constants.append(numpy_helper.from_array(array.astype(kind), name))
+            cast = name if kind is np.int64 else self.op("Cast", name, to=TensorProto.INT64)
+            self._names[key] = cast
+        return self._names[key]
+
+    def carried(self, name: str, shape: tuple[int, ...]) -> str:
+        """Add a state; gives its value before the token."""
+        self.states[name] = shape
+        return name
+
+    def next(self, name: str, value: str) -> None:
+        """Say what a state is after the token."""
+        self._identity(value, f"{name}_next")
+
+    def rename(self, value: str, name: str) -> None:
+        """Give a value the name of an output."""
+        self._identity(value, name)
+
+    def _identity(self, value: str, name: str) -> None:
+        from onnx import helper
+
+        self.nodes.append(helper.make_node("Identity", [value], [name]))
+
+    def floor(self, value: str, amount: IntArray | int) -> str:
+        """Shift to the right, rounding down; to the left by what is negative."""
+        return self.shift(value, amount, Rounding.FLOOR)
+
+    def shift(self, value: str, amount: IntArray | int, rounding: Rounding) -> str:
+        """`numerics.shift`: Div of integers drops the fraction, Mod has the divisor's sign."""
+        shifts = np.asarray(amount, np.int64)
+        if (shifts < 0).any():
+            value = self.op("Mul", value, self.constant(1 << np.clip(-shifts, 0, _MOST_SHIFT)))
+        right = np.clip(shifts, 0, _MOST_SHIFT)
+        if not right.any():
+            return value
+        divisor = self.constant(np.int64(1) << right)
+        if rounding is Rounding.TOWARD_ZERO:
+            return self.op("Div", value, divisor)
+        rest = self.op("Mod", value, divisor)
+        floor = self.op("Div", self.op("Sub", value, rest), divisor)
+        if rounding is Rounding.FLOOR:
+            return floor
+        # 2 rest > 2^n, or equal and the floor odd: 2 rest + (floor mod 2) > 2^n
+        twice = self.op("Add", rest, rest)
+        odd = self.op("Mod", floor, self.constant(2))
+        above = self.op("Greater", self.op("Add", twice, odd), divisor)
+        return self.op("Add", floor, self._integer(above))
+
+    def _integer(self, truth: str) -> str:
+        from onnx import TensorProto
+
+        return self.op("Cast", truth, to=TensorProto.INT64)
+
+    def word(self, value: str, bits: int, overflow: Overflow | None = None) -> str:
+        """`numerics.to_bits`, by the network's rule or another."""
+        low, high = word_range(bits)
+        if (overflow or self.rules.overflow) is Overflow.SATURATE:
+            return self.clipped(value, low, high)
+        moved = self.op("Add", value, self.constant(-low))
+        wrapped = self.op("Mod", moved, self.constant(1 << bits))
+        return self.op("Add", wrapped, self.constant(low))
+
+    def clipped(self, value: str, low: int, high: int | None = None) -> str:
+        """No less than `low`, no more than `high`.
+
+        Clip, Max and Min of integers of 64 bits are wrong in some versions of onnxruntime: of
+        3138694456 and 32767 Min gives the first.
+        """
+        for kind, bound in (("Less", low), ("Greater", high)):
+            if bound is not None:
+                limit = self.constant(bound)
+                value = self.op("Where", self.op(kind, value, limit), limit, value)
+        return value
+
+    def wrapped(self, value: str) -> str:
+        """In the 32 bits of a synapse, which wrap."""
+        return self.word(value, SYNAPSE_BITS, Overflow.WRAP)
+
+    def received(self, connection: Connection) -> str:
+        """What a connection makes of its messages."""
+        sent, synapse = self.sent[connection.source], connection.synapse
+        if not isinstance(synapse, Matrix):  # of ones: those that expand or sum are the states'
+            return sent
+        product = self.op("MatMul", sent, self.constant(2 * synapse.weights.T))
+        common = int(np.min(synapse.shift))
+        sums = self.wrapped(product)
+        if common < 0:
+            factor = 0 if -common >= SYNAPSE_BITS else 1 << -common
+            sums = self.wrapped(self.op("Mul", sums, self.constant(factor)))
+        return self.floor(sums, synapse.shift - min(common, 0))
+
+    def part(self, value: str, part: int) -> str:
+        """The real (0) or the imaginary (1) parts of (..., 2)."""
+        return self.op("Gather", value, self.constant(part), axis=-1)
+
+    def joined(self, re: str, im: str) -> str:
+        """Both parts, (..., 2)."""
+        last = self.constant(np.array([-1]))
+        parts = (self.op("Unsqueeze", value, last) for value in (re, im))
+        return self.op("Concat", *parts, axis=-1)
+
+    def diagonal(self, a: IntArray, p: IntArray | int, state: str, drive: tuple[str, str]) -> str:
+        """X' = a x + drive, (..., 2): each product shifted on its own."""
+        re, im = self.part(state, 0), self.part(state, 1)
+
+        def times(part: int, x: str) -> str:
+            return self.shift(
+                self.op("Mul", self.constant(a[..., part]), x), p, self.rules.rounding
+            )
+
+        new_re = self.op("Sub", times(0, re), times(1, im))
+        new_im = self.op("Add", times(0, im), times(1, re))
+        new = self.joined(self.op("Add", new_re, drive[0]), self.op("Add", new_im, drive[1]))
+        return self.word(new, self.rules.state_bits)
+
+
+def _filters(graph: _Graph, population: Population) -> str:
+    filters, rules = population.neurons, graph.rules
+    assert isinstance(filters, Filters)
+    p = np.broadcast_to(np.reshape(filters.param_exponent, (-1, 1)), (filters.d_model, 1))
+    s = np.broadcast_to(np.reshape(filters.state_exponent, (-1, 1)), (filters.d_model, 1))
+    name = f"state{len(graph.states)}"
+    state = graph.carried(name, filters.state_shape)
+    u = graph.op(
+        "Unsqueeze", graph.sent[population.inputs[0].source], graph.constant(np.array([-1]))
+    )
+    v = graph.word(graph.shift(u, -s, Rounding.FLOOR), rules.state_bits)
+
+    def times(m: IntArray, part: int, x: str) -> str:
+        product = graph.op("Mul", graph.constant(m[..., part]), x)
+        return graph.shift(product, p, rules.rounding)
+
+    state = graph.diagonal(filters.a, p, state, (times(filters.b, 0, v), times(filters.b, 1, v)))
+    graph.next(name, state)
+    difference = graph.op(
+        "Sub",
+        times(filters.c, 0, graph.part(state, 0)),
+        times(filters.c, 1, graph.part(state, 1)),
+    )
+    out = graph.shift(graph.op("Add", difference, difference), s, rules.rounding)
+    return graph.wrapped(graph.op("ReduceSum", out, graph.constant(np.array([-1])), keepdims=0))
+
+
+def _recurrence(graph: _Graph, population: Population) -> str:
+    neurons, rules = population.neurons, graph.rules
+    assert isinstance(neurons, Recurrence)
+    size, name = len(neurons.a), f"state{len(graph.states)}"
+    state = graph.carried(name, neurons.state_shape)
+    u = graph.received(population.inputs[0])
+    drive = [
+        graph.op(
+            "Add",
+            graph.op("Gather", u, graph.constant(np.arange(size) + size * part), axis=-1),
+            graph.constant(neurons.bias[:, part]),
+        )
+        for part in (0, 1)
+    ]
+    state = graph.diagonal(neurons.a, neurons.param_exponent, state, (drive[0], drive[1]))
+    graph.next(name, state)
+    re, im = graph.part(state, 0), graph.part(state, 1)
+    if neurons.relu:
+        # on where Re > 0, or Re = 0 and Im > 0
+        zero = graph.constant(0)
+        upright = graph.op("And", graph.op("Equal", re, zero), graph.op("Greater", im, zero))
+        on = graph.op("Or", graph.op("Greater", re, zero), upright)
+        re, im = (graph.op("Where", on, value, zero) for value in (re, im))
+    sent = graph.shift(graph.op("Concat", re, im, axis=-1), neurons.state_shift, rules.rounding)
+    return graph.word(sent, rules.message_bits)
+
+
+def _affine(graph: _Graph, population: Population) -> str:
+    neurons = population.neurons
+    assert isinstance(neurons, Affine)
+    y = graph.received(population.inputs[0])
+    if neurons.direct is not None and neurons.direct.any():
+        u = graph.received(population.inputs[1])
+        product = graph.op("Mul", u, graph.constant(neurons.direct))
+        y = graph.op("Add", y, graph.shift(product, neurons.shift, graph.rules.rounding))
+    if neurons.bias is not None:
+        y = graph.op("Add", y, graph.constant(neurons.bias))
+    return _message(graph, population, y)
+
+
+def _product(graph: _Graph, population: Population) -> str:
+    neurons = population.neurons
+    assert isinstance(neurons, Product)
+    s, u = (graph.received(c) for c in population.inputs)
+    if neurons.bias_u is not None:
+        u = graph.op("Add", u, graph.constant(neurons.bias_u))
+    half = len(SIGMOID_TABLE) // 2
+    step = graph.floor(graph.op("Add", s, graph.constant(neurons.bias)), 4)
+    step = graph.clipped(step, -half, half - 1)
+    place = graph.op("Add", step, graph.constant(half))
+    gate = graph.op("Gather", graph.constant(SIGMOID_TABLE), place)
+    y = graph.shift(graph.op("Mul", u, gate), neurons.shift, graph.rules.rounding)
+    return _message(graph, population, y)
+
+
+def _message(graph: _Graph, population: Population, y: str) -> str:
+    """Residual path, activation and word."""
+    if population.residual is not None:
+        earlier = graph.floor(graph.sent[population.residual.source], population.residual_shift)
+        y = graph.op("Add", y, earlier)
+    match population.activation:
+        case Activation.RELU:
+            y = graph.clipped(y, 0)
+        case Activation.NONE:
+            pass
+        case other:
+            raise ValueError(f"the activation {other.value} has no ONNX form")
+    return graph.word(y, graph.rules.message_bits)
+
+
+_WRITE: dict[type[Neurons], Callable[[_Graph, Population], str]] = {
+    Affine: _affine,
+    Filters: _filters,
+    Product: _product,
+    Recurrence: _recurrence,
+}
