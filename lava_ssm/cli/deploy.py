@@ -21,7 +21,7 @@ def deploy_network(
     target: Annotated[
         Literal["c", "native", "wasm", "aarch64", "cortex-m4", "cortex-m7", "html", "onnx"],
         typer.Option(
-            help="The machine; c: the sources alone; html: a page with it inside; onnx: a graph of a step."
+            help="The machine; c: sources alone; html: a page with it inside; onnx: a step's graph."
         ),
     ] = "c",
     name: Annotated[str, typer.Option(help="With which the program's names begin.")] = "net",
