@@ -87,19 +87,22 @@ class FixedModel(nn.Module):
         self.overflows = 0
         self._zeros = Zeros(model)  # before small weights are rounded to zero: they may grow again
         parts = layers_of(parts_of(model))
+        first: Any = network.layers
+        alike: Any = aligned(network, fixed).layers
+        scales_of = {i: _ratios(first[i], alike[i]) for i in parts}
         with torch.no_grad():
             for i, part in parts.items():
                 value = values.layers[i]
                 if isinstance(value, FloatLayer) and not part.continuous:
-                    for parameter, new in pairs(part, value):
+                    # at the scales that the model's channels have
+                    own = {name: getattr(value, name) / k for name, k in scales_of[i].items()}
+                    for parameter, new in pairs(part, replace(value, **own)):
                         parameter.copy_(new)
         real: Any = export(model).layers
-        alike: Any = aligned(network, fixed).layers
         self._moves: dict[int, Moves] = {}
-        for i, part in parts.items():
+        for i in parts:
             biases = kind_of(real[i]).bias_exponents(fixed.layers[i], 0).keys()
-            scaled = alike[i] if part.continuous else real[i]
-            self._moves[i] = _moves(real[i], scaled, values.layers[i], biases)
+            self._moves[i] = _moves(real[i], scales_of[i], values.layers[i], biases)
 
     @property
     def d_input(self) -> int:
@@ -194,23 +197,35 @@ class FixedModel(nn.Module):
         return flow(parts, x, respond)
 
 
-def _moves(real: FloatLayer, scaled: FloatLayer, value: object, biases: Set[str]) -> Moves:
+def _ratios(layer: FloatLayer, scaled: FloatLayer) -> dict[str, RealArray]:
+    """By what each field of a layer was multiplied when channels and states were scaled."""
+    ratios = {}
+    for name in (field.name for field in fields(layer)):
+        array, like = getattr(layer, name), getattr(scaled, name)
+        if isinstance(array, np.ndarray):
+            # of magnitudes: a complex quotient is no exact power of two
+            one = np.ones(array.shape)
+            ratios[name] = np.divide(np.abs(like), np.abs(array), out=one, where=array != 0)
+    return ratios
+
+
+def _moves(
+    real: FloatLayer, ratios: dict[str, RealArray], value: object, biases: Set[str]
+) -> Moves:
     """See what quantisation made of a layer.
 
     Parameters
     ----------
-    scaled, value
-        The layer with channels and states scaled, and with the values of the mantissas.
+    ratios
+        See `_ratios`.
+    value
+        The layer with the values of the mantissas.
     biases
         Which fields are biases.
     """
     moves: Moves = {}
-    for name in (field.name for field in fields(real)):
-        array, like = getattr(real, name), getattr(scaled, name)
-        if isinstance(array, np.ndarray):
-            # of magnitudes: a complex quotient is no exact power of two
-            k = np.divide(np.abs(like), np.abs(array), out=np.ones(array.shape), where=array != 0)
-            off = getattr(value, name) - k * array if name in biases else np.zeros(())
-            if off.any() or (k != 1).any():
-                moves[name] = k, off
+    for name, k in ratios.items():
+        off = getattr(value, name) - k * getattr(real, name) if name in biases else np.zeros(())
+        if off.any() or (k != 1).any():
+            moves[name] = k, off
     return moves

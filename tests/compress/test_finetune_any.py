@@ -6,14 +6,24 @@ import numpy as np
 import pytest
 import torch
 
-from lava_ssm.compress import PAPER, W8A16, FixedModel, Formats, Pruner, quantize, sparsity_of
+from lava_ssm.compress import (
+    PAPER,
+    W8A16,
+    FixedModel,
+    Formats,
+    Pruner,
+    quantize,
+    signal_to_error,
+    sparsity_of,
+)
 from lava_ssm.compress.balance import scaled
-from lava_ssm.compress.finetune import _moves
+from lava_ssm.compress.finetune import _ratios
 from lava_ssm.engine import run
 from lava_ssm.network import GLU, FixedGLU, FixedNetwork, FixedS4D, FixedS5, Network, Readout
 from lava_ssm.nn import export, module
 from lava_ssm.numerics import CHIP
 from lava_ssm.train import Recipe, Training
+from tests.compress.test_equalise import uneven
 from tests.nn.test_module import mixed, networks, s4d
 
 FIXED = [name for name in networks() if name not in ("mean", "dense S5")]  # without GELUs
@@ -161,7 +171,16 @@ def test_scales_of_states_are_seen_to_the_last_bit() -> None:
     rng = np.random.default_rng(0)
     layer = s4d(rng, 40)
     k = np.exp2(rng.integers(-9, 10, layer.a.shape))
-    moves = _moves(layer, scaled(layer, k), layer, {"bias"})
-    np.testing.assert_array_equal(moves["b"][0], k)
-    np.testing.assert_array_equal(moves["c"][0], 1 / k)
-    assert moves.keys() == {"b", "c"}
+    ratios = _ratios(layer, scaled(layer, k))
+    np.testing.assert_array_equal(ratios["b"], k)
+    np.testing.assert_array_equal(ratios["c"], 1 / k)
+    assert all((by == 1).all() for name, by in ratios.items() if name not in "bc")
+
+
+def test_the_float_model_stays_itself_where_channels_were_scaled() -> None:
+    net, x = uneven(spread=5)
+    model = module(net)
+    tuned = FixedModel(model, quantize(net, x))
+    wanted = net.run(x)
+    assert signal_to_error(wanted, export(tuned.model).run(x)) > 30
+    assert signal_to_error(wanted, tuned(torch.from_numpy(x).float()).detach().numpy()) > 30
