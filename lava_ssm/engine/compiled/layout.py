@@ -11,7 +11,7 @@ from lava_ssm.engine.compiled.arguments import Kinds
 from lava_ssm.engine.compiled.cpu import ROUNDING_MODE
 from lava_ssm.engine.compiled.matrix import MATRIX, Row, lay_out
 from lava_ssm.engine.compiled.neurons import OPERATIONS
-from lava_ssm.engine.compiled.neurons.filters import CHANNEL, float_type
+from lava_ssm.engine.compiled.neurons.filters import float_type
 from lava_ssm.engine.compiled.neurons.messages import ACTIVATIONS
 from lava_ssm.engine.compiled.words import OVERFLOW
 from lava_ssm.engine.compiled.writer import LINE, Writer
@@ -67,7 +67,6 @@ def kinds(real: DTypeLike, is_fixed: bool) -> Kinds:
         "numbers": (number, 1),  # of operations: biases, diagonals
         "integers": (np.int32, 1),  # of operations: tables
         "parameters": (real, 1),  # of filters
-        "channels": (CHANNEL, 1),
         # of sequences, (batch, ...): what is carried from token to token
         "re": (real, 2),
         "im": (real, 2),

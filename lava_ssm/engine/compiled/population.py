@@ -20,6 +20,10 @@ from lava_ssm.engine.compiled.cpu import rounding_mode, set_rounding_mode, to_in
 from lava_ssm.engine.compiled.layout import RULES, rules_of
 from lava_ssm.engine.compiled.neurons.filters import (
     CHANNEL,
+    DOWN,
+    U_LIMIT,
+    UP,
+    X_LIMIT,
     channels_of,
     exact_state,
     float_type,
@@ -62,16 +66,14 @@ class StateNeurons:
     def _bind(self, layer: Filters) -> None:
         n, rules = layer.n_neurons, self._rules
         size, real = padded(n), float_type(rules, layer.param_bits)
-        channels = np.zeros(size, CHANNEL)
-        channels[:n] = np.repeat(channels_of(layer, rules, real), layer.d_state)  # one a state
+        channels = np.zeros((len(CHANNEL), size))
+        channels[:, :n] = np.repeat(channels_of(layer, rules, real), layer.d_state, axis=1)
         values = np.concatenate([layer.a, layer.b, layer.c], axis=-1).reshape(n, 6)
         parameters: NDArray[Any] = np.zeros((6, size), real)
-        parameters[:, :n] = values.T * np.exp2(-channels["param_exponent"][:n])
-        limits = np.stack([channels[name] for name in ("u_limit", "x_limit", "up", "down")])
+        parameters[:, :n] = values.T * np.exp2(-channels[0, :n])
         arrays = {
             "parameters": parameters.ravel(),
-            "channels": channels,
-            "limits": limits.astype(real),
+            "channels": channels.astype(real),  # of each state
             "rules": rules_of(rules),
             "reals": np.zeros((3, size), real),
             "sent": np.zeros(size, np.int32),
@@ -221,8 +223,7 @@ def _kinds(real: np.dtype[Any]) -> Kinds:
     """Of the arrays of `stepping`; each state counts as a channel."""
     return {
         "parameters": (real, 1),  # (6 * size,): re and im of a, b, c; padded
-        "channels": (CHANNEL, 1),
-        "limits": (real, 2),  # u_limit, x_limit, up, down of the channels
+        "channels": (real, 2),  # (len(CHANNEL), size)
         "rules": (RULES, 1),
         "reals": (real, 2),  # (3, size), to write on; zero in the padding
         "sent": (np.int32, 1),  # the same
@@ -240,28 +241,31 @@ def stepping(real: np.dtype[Any]) -> Callable[..., None]:
         data = data_of(table)
         before, rules = rounding_mode(), data.rules[0]
         set_rounding_mode(np.int32(rules.rounding))
-        limits, reals, sent = data.limits, data.reals, data.sent
+        channels, reals, sent = data.channels, data.reals, data.sent
         n, size = re.size, sent.size
-        real = limits.dtype.type
+        real = channels.dtype.type
         half = real(1 << (rules.state_bits - 1))
         within = True
         for i in range(n):
             v, x_re, x_im = real(u[i]), real(re[i]), real(im[i])
-            within &= abs(v) <= limits[0, i] and abs(x_re) <= half and abs(x_im) <= half
-            reals[0, i], reals[1, i], reals[2, i] = v * limits[2, i], x_re, x_im
-        step_each(data.parameters, size, reals[0], limits[3], reals[1], reals[2], sent)
+            within &= abs(v) <= channels[U_LIMIT, i] and abs(x_re) <= half and abs(x_im) <= half
+            reals[0, i], reals[1, i], reals[2, i] = v * channels[UP, i], x_re, x_im
+        step_each(data.parameters, size, reals[0], channels[DOWN], reals[1], reals[2], sent)
         for i in range(n):
-            within &= abs(reals[1, i]) <= limits[1, i] and abs(reals[2, i]) <= limits[1, i]
+            within &= (
+                abs(reals[1, i]) <= channels[X_LIMIT, i]
+                and abs(reals[2, i]) <= channels[X_LIMIT, i]
+            )
         if within:
             for i in range(n):
                 re[i], im[i], out[i] = to_int32(reals[1, i]), to_int32(reals[2, i]), sent[i]
         else:
             for i in range(n):
                 x = np.int64(re[i]), np.int64(im[i])
+                exponents = np.int64(channels[0, i]), np.int64(channels[1, i])
                 re[i], im[i], out[i] = exact_state(
-                    data.parameters, (i, size), data.channels[i], x, np.int64(u[i]), rules,
-                    data.counts,
-                )  # fmt: skip
+                    data.parameters, (i, size), exponents, x, np.int64(u[i]), rules, data.counts
+                )
         set_rounding_mode(before)
 
     return kernel(renamed(step_neurons, str(real)))

@@ -33,15 +33,17 @@ from lava_ssm.engine.compiled.writer import Writer
 from lava_ssm.network import Filters
 from lava_ssm.numerics import SYNAPSE_BITS, Arithmetic, Rounding, word_range
 
-CHANNEL = np.dtype(
-    [
-        ("param_exponent", np.int64),
-        ("state_exponent", np.int64),
-        *[(name, np.float64) for name in ("up", "down", "u_limit", "x_limit", "b_norm")],
-    ],
-    align=True,
+CHANNEL = (
+    "param_exponent",
+    "state_exponent",
+    "up",  # 2**state_exponent
+    "down",  # 2**(1 - state_exponent)
+    "u_limit",
+    "x_limit",
+    "b_norm",
 )
-"""A channel: exponents, 2**state_exponent, 2**(1 - state_exponent); limits, see `channels_of`."""
+"""Numbers of a channel, see `channels_of`: of a population all of one, then all of the next."""
+UP, DOWN, U_LIMIT, X_LIMIT = range(2, 6)
 LANES = 16
 """States are padded to a multiple of this: the floats of a 512-bit vector."""
 
@@ -58,7 +60,7 @@ def lay_out(writer: Writer, row: np.void, neurons: Filters) -> None:
     row["parameters"] = writer.put("parameters", scaled(neurons, writer.real))
     row["states"] = writer.states(neurons.d_model * row["padded"])
     if rules is not None:
-        row["first"] = writer.put("channels", channels_of(neurons, rules, writer.real))
+        row["first"] = writer.put("numbers", channels_of(neurons, rules, writer.real))
         row["n_peaks"], row["peaks"] = neurons.d_model, writer.carry(neurons.d_model)
 
 
@@ -86,16 +88,15 @@ def scaled(layer: Filters, real: np.dtype[Any]) -> NDArray[Any]:
     return rows
 
 
-def channels_of(layer: Filters, rules: Arithmetic, real: np.dtype[Any]) -> NDArray[np.void]:
-    """Give each channel's numbers, with the limits within which floats are exact.
+def channels_of(layer: Filters, rules: Arithmetic, real: np.dtype[Any]) -> NDArray[np.float64]:
+    """Give the numbers of channels, (len(CHANNEL), d_model): exponents, and limits of floats.
 
     Within `u_limit` of its input and `x_limit` of its new state no word overflows, no integer
     leaves the float's significant bits, and no sum over states its 32 bits. `b_norm` is the
     greatest |b| 2**state_exponent: of u, not of v.
     """
-    channels = np.zeros(layer.d_model, CHANNEL)
-    p = channels["param_exponent"] = np.broadcast_to(layer.param_exponent, layer.d_model)
-    s = channels["state_exponent"] = np.broadcast_to(layer.state_exponent, layer.d_model)
+    p = np.broadcast_to(layer.param_exponent, layer.d_model)
+    s = np.broadcast_to(layer.state_exponent, layer.d_model)
     b = np.abs(layer.b).max(axis=(1, 2)) * np.exp2(-p)
     c = np.abs(layer.c).sum(axis=2).max(axis=1) * np.exp2(-p)
     exact = 2.0 ** (np.finfo(real).nmant + 1)
@@ -103,25 +104,38 @@ def channels_of(layer: Filters, rules: Arithmetic, real: np.dtype[Any]) -> NDArr
     # |out| <= 2 (|c_re x_re| + |c_im x_im|) 2^-s and a unit of rounding, d_state of them
     largest_out = 2.0 ** (SYNAPSE_BITS - 1) / layer.d_state - 4
     largest_c_x = np.minimum(exact, largest_out * np.exp2(s - 1)) - 4
-    channels["up"], channels["down"] = np.exp2(s), np.exp2(1 - s)
     with np.errstate(divide="ignore"):
-        channels["u_limit"] = np.floor(np.minimum(most, exact / b) * np.exp2(-s))
-        channels["x_limit"] = np.floor(np.minimum(most, largest_c_x / c))
+        u_limit = np.floor(np.minimum(most, exact / b) * np.exp2(-s))
+        x_limit = np.floor(np.minimum(most, largest_c_x / c))
     if layer.param_bits + rules.state_bits > np.finfo(np.float64).nmant:
-        channels["u_limit"] = -1  # never in floats
-    channels["b_norm"] = b * np.exp2(s)
-    return channels
+        u_limit = np.full(layer.d_model, -1.0)  # never in floats
+    return np.stack([p, s, np.exp2(s), np.exp2(1 - s), u_limit, x_limit, b * np.exp2(s)])
+
+
+@compiled
+def _numbers_of(numbers, row):
+    """Of all channels: up, down, u_limit, x_limit, b_norm."""
+    n, first = row.channels, row.first + UP * row.channels
+    up, down = numbers[first : first + n], numbers[first + n : first + 2 * n]
+    u_limit, x_limit = (
+        numbers[first + 2 * n : first + 3 * n],
+        numbers[first + 3 * n : first + 4 * n],
+    )
+    return up, down, u_limit, x_limit, numbers[first + 4 * n : first + 5 * n]
 
 
 @compiled
 def step(row, data, k, n):
     """See `Operation`: in floats, channels together, where they keep their limits."""
     n_channels = row.channels
-    together = max(1, data.kept.shape[1] // row.padded) if n > 1 else 1
+    if n == 1 and _are_safe(row, data, k, 0, n_channels):
+        _fast(row, data, k, 0, n_channels, 1)
+        return
+    together = max(1, data.kept.shape[1] // row.padded)
     for h in range(0, n_channels, together):
         m = min(together, n_channels - h)
-        if n == 1 and _is_safe(row, data, k, h):
-            _fast(row, data, k, h, 1, 1)
+        if n == 1 and _are_safe(row, data, k, h, m):
+            _fast(row, data, k, h, m, 1)
         elif not _tried(row, data, k, h, m, n):
             for i in range(h, h + m):
                 if m == 1 or not _tried(row, data, k, i, 1, n):
@@ -129,12 +143,17 @@ def step(row, data, k, n):
 
 
 @compiled
-def _is_safe(row, data, k, h):
-    """Whether a channel's states are sure to stay within its limits over one token."""
-    channel = data.channels[row.first + h]
-    u = abs(np.float64(data.buffers[row.source, 0, h]))
-    reached = ROOT2 * data.carried[k, row.peaks + h] + channel.b_norm * u + ROUNDING_ERROR
-    return reached <= channel.x_limit and u <= channel.u_limit
+def _are_safe(row, data, k, h, m):
+    """Whether the states of m channels are sure to stay within their limits over one token."""
+    _, _, u_limit, x_limit, b_norm = _numbers_of(data.numbers, row)
+    us = data.buffers[row.source, 0]
+    peaks = data.carried[k, row.peaks : row.peaks + row.channels]
+    are_safe = True
+    for i in range(h, h + m):
+        u = abs(np.float64(us[i]))
+        reached = ROOT2 * peaks[i] + b_norm[i] * u + ROUNDING_ERROR
+        are_safe &= (reached <= x_limit[i]) & (u <= u_limit[i])
+    return are_safe
 
 
 @compiled
@@ -144,40 +163,42 @@ def _fast(row, data, k, h, m, n):
     Channel by channel within each token, since a state's next step waits for its last. The peaks
     are the greatest magnitudes on the way.
     """
-    real, size = data.parameters.dtype.type, row.padded
-    re, im, peaks = data.re[k], data.im[k], data.carried[k]
+    parameters, re, im, size = data.parameters, data.re[k], data.im[k], row.padded
+    up, down, _, _, _ = _numbers_of(data.numbers, row)
+    peaks = data.carried[k, row.peaks : row.peaks + row.channels]
+    real, first, states = parameters.dtype.type, row.parameters, row.states
+    source, out = data.buffers[row.source], data.buffers[row.out]
     for i in range(h, h + m):
-        peaks[row.peaks + i] = 0
+        peaks[i] = 0
     for t in range(n):
-        u, y = data.buffers[row.source, t], data.buffers[row.out, t]
+        u, y = source[t], out[t]
         for i in range(h, h + m):
-            channel = data.channels[row.first + i]
-            drive = real(u[i]) * real(channel.up), real(channel.down)
-            at = row.parameters + 6 * size * i, row.states + size * i
-            total, reached = step_states(data.parameters, re, im, at, size, drive)
-            peak = np.float64(from_magnitude(reached))
-            peaks[row.peaks + i] = max(peaks[row.peaks + i], peak)
+            drive = real(u[i]) * real(up[i]), real(down[i])
+            at = first + 6 * size * i, states + size * i
+            total, reached = step_states(parameters, re, im, at, size, drive)
+            peaks[i] = max(peaks[i], np.float64(from_magnitude(reached)))
             y[i] = total
 
 
 @compiled
 def _tried(row, data, k, h, m, n):
     """The same; say whether all limits were kept. If not, the states are as before."""
-    for i in range(h, h + m):
-        limit = data.channels[row.first + i].u_limit
-        for t in range(n):
-            if abs(np.int64(data.buffers[row.source, t, i])) > limit:
+    _, _, u_limit, x_limit, _ = _numbers_of(data.numbers, row)
+    source, peaks = data.buffers[row.source], data.carried[k, row.peaks :]
+    for t in range(n):
+        for i in range(h, h + m):
+            if abs(np.float64(source[t, i])) > u_limit[i]:
                 return False
-    begin, kept, re, im = row.states + row.padded * h, data.kept, data.re[k], data.im[k]
-    for i in range(m * row.padded):
+    begin, size = row.states + row.padded * h, row.padded * m
+    kept, re, im = data.kept, data.re[k], data.im[k]
+    for i in range(size):
         kept[0, i], kept[1, i] = re[begin + i], im[begin + i]
     _fast(row, data, k, h, m, n)
     within = True
     for i in range(h, h + m):
-        limit = data.channels[row.first + i].x_limit
-        within = within and data.carried[k, row.peaks + i] <= limit
+        within &= peaks[i] <= x_limit[i]
     if not within:
-        for i in range(m * row.padded):
+        for i in range(size):
             re[begin + i], im[begin + i] = kept[0, i], kept[1, i]
     return within
 
@@ -185,7 +206,9 @@ def _tried(row, data, k, h, m, n):
 @compiled
 def _exact(row, data, k, h, n):
     """Step a channel in integers; its peak is the greatest magnitude after the last token."""
-    channel, rules, counts = data.channels[row.first + h], data.rules[0], data.counts[row.stage]
+    numbers, parameters = data.numbers, data.parameters
+    rules, counts = data.rules[0], data.counts[row.stage]
+    exponents = np.int64(numbers[row.first + h]), np.int64(numbers[row.first + row.channels + h])
     size, at, re, im = row.padded, row.states + row.padded * h, data.re[k], data.im[k]
     for t in range(n):
         u = np.int64(data.buffers[row.source, t, h])
@@ -193,7 +216,7 @@ def _exact(row, data, k, h, n):
         for i in range(row.d_state):
             x = np.int64(re[at + i]), np.int64(im[at + i])
             place = row.parameters + 6 * size * h + i, size
-            new_re, new_im, out = exact_state(data.parameters, place, channel, x, u, rules, counts)
+            new_re, new_im, out = exact_state(parameters, place, exponents, x, u, rules, counts)
             re[at + i], im[at + i] = new_re, new_im
             total += out
         data.buffers[row.out, t, h] = word(total, SYNAPSE_BITS, WRAP, counts, SYNAPSE)
@@ -204,7 +227,7 @@ def _exact(row, data, k, h, n):
 
 
 @compiled
-def exact_state(parameters, place, channel, x, u, rules, counts):
+def exact_state(parameters, place, exponents, x, u, rules, counts):
     """Step one state in 64-bit integers; give its new parts and what is sent.
 
     Parameters
@@ -212,12 +235,13 @@ def exact_state(parameters, place, channel, x, u, rules, counts):
     parameters, place
         Reals, and where those of the state are: at place[0] and each place[1] further on re and im
         of a, b, c, times 2**-param_exponent.
+    exponents
+        Of the parameters, of the states.
     x, u
         int64: re and im, and the input.
     """
     mode, overflow, bits = rules.rounding, rules.overflow, rules.state_bits
-    (at, size), (x_re, x_im) = place, x
-    p, s = channel.param_exponent, channel.state_exponent
+    (at, size), (x_re, x_im), (p, s) = place, x, exponents
     one = 2.0**p
     a_re, a_im = _mantissa(parameters, at, one), _mantissa(parameters, at + size, one)
     at += 2 * size
