@@ -3,9 +3,10 @@
     python benchmarks/engine.py          several minutes
     python benchmarks/engine.py --quick  about one: fewer rounds, networks that saw one sample
 
-The peers are steps of the same networks in PyTorch (eager, float32) and NumPy (complex64), and
-the reference. Rounds of all alternate; the table shows medians, on one core unless it says
-otherwise. Writes `results/engine.json` and `results/engine.png`.
+The peers are steps of the same networks in PyTorch (float32, eager and compiled) and NumPy
+(complex64), and the reference. Beside some networks stands their roofline: what bounds a token.
+Rounds of all alternate; the tables show medians, on one core unless it says otherwise. Writes
+`results/engine.json` and `results/engine.png`.
 """
 
 import argparse
@@ -22,16 +23,30 @@ from typing import Any
 
 import matplotlib
 import networks
+import numba
 import numpy as np
 import torch
+from llvmlite import ir
 from machine import alternate, machine, ratio
 from networks import LENGTH, SIZES, fixed_network, float_network, mantissas
+from numba.core import types
+from numba.extending import intrinsic
 from rich.console import Console
 from rich.table import Table
 
-from lava_ssm import files
+from lava_ssm import files, load
 from lava_ssm.engine import Stream, run
-from lava_ssm.network import S4D, Activation, FixedNetwork, FixedS4D, Network
+from lava_ssm.engine.compiled.cpu import features
+from lava_ssm.engine.compiled.vectors import Arrays
+from lava_ssm.network import (
+    S4D,
+    Activation,
+    Filters,
+    FixedNetwork,
+    Matrix,
+    Network,
+    Recurrence,
+)
 
 RESULTS = Path(__file__).parent / "results"
 WANTED_US = {"small": 12.0, "large": 45.0}
@@ -133,6 +148,8 @@ def measure_tokens(rounds: int) -> dict[str, dict[str, Any]]:
             "NumPy, complex64": numpy_step(network),
             "reference, fixed point": stepping(fixed.stream(backend="reference"), integers),
         }
+        if networks.samples > 1:  # to compile takes a minute
+            things["PyTorch compiled, float32"] = torch.compile(torch_step(network))
         repeats = {name: 1 if "reference" in name else 300 for name in things}
         seconds = alternate(things, rounds, repeats)
         results[size] = {
@@ -140,44 +157,129 @@ def measure_tokens(rounds: int) -> dict[str, dict[str, Any]]:
             "times as fast": {
                 name: ratio(s, seconds["fixed point"]) for name, s in seconds.items()
             },
-            "limits": limits(fixed),
         }
         show_tokens(size, results[size])
     return results
 
 
-def limits(network: FixedNetwork) -> dict[str, float]:
-    """What bounds a token: the bytes that it touches, and the arithmetic of the states.
+LANES = 16 if "avx512f" in features() else 8
+"""Floats of a vector."""
+STEPS, VECTORS = 16, 12
+"""Multiplications and additions a number in `vector_operations`; of so many vectors."""
 
-    The arithmetic is measured where nothing else counts: one layer whose states and parameters
-    stay in the first cache. The bandwidth is that of a copy of as many bytes as a token touches.
+
+@intrinsic
+def _horner(typingctx, x):  # type: ignore[no-untyped-def]
+    """Horner's rule on vectors side by side."""
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        arrays = Arrays(context, builder, LANES, ir.FloatType())
+        data = arrays.data(x, args[0])
+        places = [ir.Constant(ir.IntType(64), LANES * i) for i in range(VECTORS)]
+        a, b, *values = (arrays.load(data, place) for place in [*places[:2], *places])
+        for _ in range(STEPS):
+            values = [value * a + b for value in values]
+        for value, place in zip(values, places, strict=True):
+            arrays.store(value, data, place)
+        return context.get_dummy_value()
+
+    return types.void(x), generate
+
+
+@numba.njit
+def vector_operations(x: np.ndarray, repeats: int) -> None:
+    """Multiplications and additions in registers: as many as the CPU can do."""
+    for _ in range(repeats):
+        _horner(x)
+
+
+def operations_of(network: FixedNetwork | Network) -> float:
+    """Vector operations of a token, at best, float32 and 32-bit integers.
+
+    A filter's state takes 29 (8 products, each rounded; sums; the greatest magnitude), a
+    recurrence's 2 x 14 in doubles. A weight is half a product of a lane: two of 16 bits, or four of
+    8 bits twice. Of a float network a state takes 14, a weight two.
     """
-    layers = [s.layer for s in network.stages if isinstance(s.layer, FixedS4D)]
-    n_states = sum(layer.d_model * layer.d_state for layer in layers)
-    touched = 24 * n_states + 16 * n_states  # six float32 parameters; two read, two written
-    data = np.zeros(touched // 8, np.float32)  # a copy reads and writes
-    target = np.empty_like(data)
-    first = layers[0]
-    small = FixedS4D(
-        *(v[:8] for v in (first.a, first.b, first.c)),
-        *(
-            np.broadcast_to(e, first.d_model)[:8]
-            for e in (first.param_exponent, first.state_exponent)
-        ),
-        first.param_bits,
-    )
-    alone = FixedNetwork((small,), input_exponent=10).stream()
-    tokens = np.full((2000, 8), 100)
-    seconds = alternate(
-        {"copy": lambda: np.copyto(target, data), "states": lambda: alone.run(tokens)}, 7, 5
-    )
-    per_state = statistics.median(seconds["states"]) / 2000 / (8 * layers[0].d_state)
-    return {
-        "states": n_states,
-        "kB touched": touched / 1e3,
-        "us for a copy of as many bytes": 1e6 * statistics.median(seconds["copy"]),
-        "us for the states alone, in cache": 1e6 * per_state * n_states,
-    }
+    is_fixed = isinstance(network, FixedNetwork)
+    total = 0.0
+    for p in network.lowered:
+        match p.neurons:
+            case Filters() as filters:
+                total += (29 if is_fixed else 14) * filters.n_neurons
+            case Recurrence() as states:
+                total += 28 * len(states.a)
+        for c in p.inputs:
+            if isinstance(c.synapse, Matrix):
+                total += (0.5 if is_fixed else 2) * np.count_nonzero(c.synapse.weights)
+    return total / LANES * (1 if is_fixed else 2)  # float64
+
+
+def bytes_of(stream: Stream) -> float:
+    """Bytes that a token reads and writes: what is laid out, and states twice."""
+    executor: Any = stream._executor
+    arrays = executor._layout.arrays
+    constants = sum(x.nbytes for name, x in arrays.items() if name not in ("integers", "places"))
+    return constants + 2 * sum(x.nbytes for x in executor._memory.values())
+
+
+def roofline(network: FixedNetwork | Network) -> dict[str, float]:
+    """What bounds a token: bytes over the bandwidth where they lie, operations over their rate."""
+    touched = bytes_of(network.stream())
+    data = np.zeros(max(1024, int(touched) // 8), np.float32)  # a copy reads and writes
+    target, x = np.empty_like(data), np.full(LANES * VECTORS, 0.5, np.float32)
+    copies = max(1, 2**20 // data.nbytes)
+
+    def copy() -> None:
+        for _ in range(copies):
+            np.copyto(target, data)
+
+    seconds = alternate({"copy": copy, "operations": lambda: vector_operations(x, 1000)}, 15, 5)
+    copied, computed = (1e6 * min(seconds[name]) for name in ("copy", "operations"))
+    rate = 1000 * 2 * STEPS * VECTORS / computed  # a us
+    us = {"of bytes": copied / copies, "of operations": operations_of(network) / rate}
+    return {"kB touched": touched / 1e3, "vector operations a us": rate, **us}
+
+
+LEFT = {
+    "small": "Python and the kernel's start, then the neuron loop's start, 64 a layer",
+    "large": "the states' parameters, which float32 makes larger than the second cache leaves room",
+    "denoiser, dense": "Python and the kernel's start, then recurrences in doubles",
+    "denoiser, sparse": "Python and the kernel's start, then recurrences in doubles",
+    "float, small": "Python, and float64 where float32 would do",
+}
+"""What is left of each row, beyond its roofline."""
+
+
+def measure_rooflines(rounds: int) -> dict[str, dict[str, float]]:
+    """Microseconds a token of untrained and of shipped networks, beside their rooflines."""
+    things: dict[str, tuple[FixedNetwork | Network, np.ndarray]] = {}
+    for size in SIZES:
+        network = fixed_network(*SIZES[size])
+        things[size] = network, mantissas(network, LENGTH)
+    small = float_network(*SIZES["small"])
+    things["float, small"] = small, np.random.default_rng(2).uniform(size=(LENGTH, 1))
+    for form in ("dense", "sparse"):
+        shipped = load(f"s5-denoise-{form}")
+        things[f"denoiser, {form}"] = shipped, in_range(shipped)
+    steps = {name: stepping(network.stream(), x) for name, (network, x) in things.items()}
+    seconds = alternate(steps, rounds, 300)
+    results = {}
+    for name, (network, _) in things.items():
+        bound = roofline(network)
+        us, least = (1e6 * f(seconds[name]) for f in (statistics.median, min))
+        limit = max(bound["of bytes"], bound["of operations"])
+        results[name] = {"us": us, "least us": least, **bound, "times the roofline": least / limit}
+        shown = ", ".join(f"{key} {value:,.1f}" for key, value in results[name].items())
+        console.print(f"{name}: {shown}; left: {LEFT[name]}")
+    return results
+
+
+def in_range(network: FixedNetwork) -> np.ndarray:
+    """Tokens at which nothing overflows: noise, as loud as may be."""
+    x = np.random.default_rng(3).uniform(size=(LENGTH, network.d_input))
+    while run(network, x).overflows.total:
+        x /= 2
+    return x
 
 
 def measure_sequences(n_sequences: int, n_threads: int) -> dict[str, float]:
@@ -186,7 +288,7 @@ def measure_sequences(n_sequences: int, n_threads: int) -> dict[str, float]:
     x = mantissas(network, n_sequences, LENGTH)
     network.run(x[:4])
     before = time.perf_counter()
-    outputs = run(network, x, n_threads=n_threads).outputs  # random tokens may leave their words
+    outputs = network.run(x, n_threads=n_threads)
     seconds = time.perf_counter() - before
     some = [0, n_sequences // 2, n_sequences - 1]
     expected = run(network, x[some, :60], backend="reference").outputs
@@ -286,7 +388,6 @@ def show_tokens(size: str, found: dict[str, Any]) -> None:
     if size == "large":
         table.add_row("Loihi 2, fall-through (published)", f"{CHIP_US:g}", "", "")
     console.print(table)
-    console.print(", ".join(f"{name}: {value:,.1f}" for name, value in found["limits"].items()))
 
 
 def show_last(rows: list[dict[str, float]]) -> None:
@@ -354,6 +455,7 @@ def main() -> None:
     report = {
         "machine": machine("numpy", "numba", "torch"),
         "tokens": measure_tokens(rounds),
+        "rooflines": measure_rooflines(rounds),
         "sequences": [measure_sequences(n_sequences, n) for n in threads],
         "scaling": measure_scaling(rounds),
         "memory_mb": measure_memory(options.output),

@@ -10,8 +10,8 @@
   stays below 2^24 (2^53). |a| < 1 guarantees it for a x, limits of |u| and |x'| that are
   computed from b, c and the words (`channels_of`) for all others, and that no word can
   overflow. A sum that exceeds 2^24 is still seen to exceed it.
-- `_exact`, in 64-bit integers, for everything else: it takes the block over again from the state
-  before it. It counts overflows, too.
+- `_exact`, in 64-bit integers, for everything else: of a block that left a limit, taken over again
+  from the state before it, the tokens that do. It counts overflows, too.
 
 What vectorises: the loop over states, whose arrays are padded with zeros.
 """
@@ -127,19 +127,23 @@ def _numbers_of(numbers, row):
 @compiled
 def step(row, data, k, n):
     """See `Operation`: in floats, channels together, where they keep their limits."""
-    n_channels = row.channels
+    n_channels, whole = row.channels, (np.int64(0), n)
     if n == 1 and _are_safe(row, data, k, 0, n_channels):
-        _fast(row, data, k, 0, n_channels, 1)
+        _fast(row, data, k, 0, n_channels, whole)
         return
     together = max(1, data.kept.shape[1] // row.padded)
     for h in range(0, n_channels, together):
         m = min(together, n_channels - h)
         if n == 1 and _are_safe(row, data, k, h, m):
-            _fast(row, data, k, h, m, 1)
-        elif not _tried(row, data, k, h, m, n):
+            _fast(row, data, k, h, m, whole)
+        elif not _tried(row, data, k, h, m, whole):
             for i in range(h, h + m):
-                if m == 1 or not _tried(row, data, k, i, 1, n):
-                    _exact(row, data, k, i, n)
+                if m > 1 and _tried(row, data, k, i, 1, whole):
+                    continue
+                for t in range(n):
+                    span = t, t + 1
+                    if n == 1 or not _tried(row, data, k, i, 1, span):
+                        _exact(row, data, k, i, span)
 
 
 @compiled
@@ -157,8 +161,8 @@ def _are_safe(row, data, k, h, m):
 
 
 @compiled
-def _fast(row, data, k, h, m, n):
-    """Step m channels from h on in floats, over n tokens.
+def _fast(row, data, k, h, m, span):
+    """Step m channels from h on in floats, over a span of the block's tokens.
 
     Channel by channel within each token, since a state's next step waits for its last. The peaks
     are the greatest magnitudes on the way.
@@ -170,7 +174,7 @@ def _fast(row, data, k, h, m, n):
     source, out = data.buffers[row.source], data.buffers[row.out]
     for i in range(h, h + m):
         peaks[i] = 0
-    for t in range(n):
+    for t in range(span[0], span[1]):
         u, y = source[t], out[t]
         for i in range(h, h + m):
             drive = real(u[i]) * real(up[i]), real(down[i])
@@ -181,11 +185,11 @@ def _fast(row, data, k, h, m, n):
 
 
 @compiled
-def _tried(row, data, k, h, m, n):
+def _tried(row, data, k, h, m, span):
     """The same; say whether all limits were kept. If not, the states are as before."""
     _, _, u_limit, x_limit, _ = _numbers_of(data.numbers, row)
     source, peaks = data.buffers[row.source], data.carried[k, row.peaks :]
-    for t in range(n):
+    for t in range(span[0], span[1]):
         for i in range(h, h + m):
             if abs(np.float64(source[t, i])) > u_limit[i]:
                 return False
@@ -193,7 +197,7 @@ def _tried(row, data, k, h, m, n):
     kept, re, im = data.kept, data.re[k], data.im[k]
     for i in range(size):
         kept[0, i], kept[1, i] = re[begin + i], im[begin + i]
-    _fast(row, data, k, h, m, n)
+    _fast(row, data, k, h, m, span)
     within = True
     for i in range(h, h + m):
         within &= peaks[i] <= x_limit[i]
@@ -204,13 +208,13 @@ def _tried(row, data, k, h, m, n):
 
 
 @compiled
-def _exact(row, data, k, h, n):
+def _exact(row, data, k, h, span):
     """Step a channel in integers; its peak is the greatest magnitude after the last token."""
     numbers, parameters = data.numbers, data.parameters
     rules, counts = data.rules[0], data.counts[row.stage]
     exponents = np.int64(numbers[row.first + h]), np.int64(numbers[row.first + row.channels + h])
     size, at, re, im = row.padded, row.states + row.padded * h, data.re[k], data.im[k]
-    for t in range(n):
+    for t in range(span[0], span[1]):
         u = np.int64(data.buffers[row.source, t, h])
         total = np.int64(0)
         for i in range(row.d_state):
