@@ -326,4 +326,4 @@ def test_nothing_is_compiled_twice_in_a_process(tmp_path: Path) -> None:
     assert most == 1
     assert first > 40  # one kernel takes all fixed networks: a second one compiles no more
     assert second <= first + 1  # what lays windows out
-    assert done.stderr.count("compiling the engine") <= 3
+    assert done.stderr.count("compiling the engine") == 1

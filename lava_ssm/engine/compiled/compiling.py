@@ -32,6 +32,7 @@ if not IS_COMPILED:
 
 _PATIENCE = 0.7
 """Seconds of compiling before the caller is told what takes so long."""
+_told = False
 _lock = threading.RLock()
 if hasattr(os, "register_at_fork"):  # a process forked meanwhile would wait for ever
     os.register_at_fork(
@@ -124,12 +125,16 @@ _SOURCES = _sources()
 
 
 def _tell_unless(done: threading.Event, outer: Any, known: Counter[Any]) -> None:
-    """Say that a kernel is being compiled, unless that is done soon, or it is loaded from disk."""
+    """Say once that a kernel is being compiled, unless that is soon done, or it is on disk."""
     while not done.wait(_PATIENCE):
         if outer.stats.cache_misses != known:
             break
     else:
         return
+    global _told
+    if _told:
+        return
+    _told = True
     kept = "" if outer.stats.cache_path is None else "; kept on disk for the next time"
-    text = f"lava_ssm: compiling the engine for this CPU, about 20 s{kept}"
+    text = f"lava_ssm: compiling the engine for this CPU, about 10 s{kept}"
     print(text, file=sys.stderr, flush=True)

@@ -65,11 +65,11 @@ def add_dense(matrix, data, u, y, most):
 @compiled
 def add_dense_wide(matrix, data, u, totals):
     """The same in 64 bits."""
-    d_output = matrix.rows
+    weights, first, d_output = data.weights, matrix.first, matrix.rows
     for j in range(matrix.columns):
+        row, v = weights[first + j * d_output : first + (j + 1) * d_output], 2 * np.int64(u[j])
         for i in range(d_output):
-            weight = np.int64(data.weights[matrix.first + j * d_output + i])
-            totals[i] += 2 * weight * np.int64(u[j])
+            totals[i] += row[i] * v
 
 
 DENSE = Form("dense", lay_out, add_dense, add_dense_wide)

@@ -81,12 +81,14 @@ def add_pairs(matrix, data, u, y, most):
 @compiled
 def add_pairs_wide(matrix, data, u, totals):
     """In 64 bits."""
-    d_input = matrix.columns
-    for j in range(d_input):
-        for i in range(matrix.rows):
-            at = matrix.first + (i // BLOCK * d_input + j) * BLOCK + PLACE[i % BLOCK]
-            weight = np.int64(np.uint8(data.weights[at])) - _ORIGIN
-            totals[i] += 2 * weight * np.int64(u[j])
+    weights, first, d_input, d_output = data.weights, matrix.first, matrix.columns, matrix.rows
+    for i in range(d_output):
+        begin = first + i // BLOCK * d_input * BLOCK + PLACE[i % BLOCK]
+        total = np.int64(0)
+        for j in range(d_input):
+            weight = np.int64(np.uint8(weights[begin + j * BLOCK])) - _ORIGIN
+            total += weight * np.int64(u[j])
+        totals[i] += 2 * total
 
 
 @compiled

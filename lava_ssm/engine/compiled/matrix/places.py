@@ -44,12 +44,11 @@ def add_places(matrix, data, u, y, most):
 @compiled
 def add_places_wide(matrix, data, u, totals):
     """The same in 64 bits."""
+    weights, places, pointers, first = data.weights, data.places, data.pointers, matrix.pointers
     apart = matrix.places - matrix.first
     for j in range(matrix.columns):
-        begin, end = data.pointers[matrix.pointers + j], data.pointers[matrix.pointers + j + 1]
-        for at in range(begin, end):
-            weight = np.int64(data.weights[at])
-            totals[data.places[at + apart]] += 2 * weight * np.int64(u[j])
+        for at in range(pointers[first + j], pointers[first + j + 1]):
+            totals[places[at + apart]] += 2 * np.int64(weights[at]) * np.int64(u[j])
 
 
 PLACES = Form("places", lay_out, add_places, add_places_wide)

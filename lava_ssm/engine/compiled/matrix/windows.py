@@ -303,18 +303,20 @@ def windows(
                     )  # fmt: skip
                 begin = end
 
-    size = shape.together * lanes
+    together = shape.together
+    size = together * lanes
 
     def add_wide(matrix, data, u, totals):
         """In 64 bits, weight by weight."""
+        steps, tables, pointers, first = data.steps, data.tables, data.pointers, matrix.pointers
         for i in range(matrix.rows):
-            at = matrix.pointers + i // lanes
-            for step in range(data.pointers[at], data.pointers[at + 1]):
-                begin = 2 * size * step + shape.together * (i % lanes)
-                for k in range(begin, begin + shape.together):
-                    weight = np.int64(np.int8(data.steps[k + size]))
+            at = first + i // lanes
+            for step in range(pointers[at], pointers[at + 1]):
+                begin = 2 * size * step + together * (i % lanes)
+                for k in range(begin, begin + together):
+                    weight = np.int64(np.int8(steps[k + size]))
                     if weight != 0:
-                        j = data.tables[step] // stride + data.steps[k]
+                        j = tables[step] // stride + steps[k]
                         totals[i] += 2 * weight * np.int64(u[j])
 
     add, add_wide = compiled(renamed(add, name)), compiled(renamed(add_wide, name))
