@@ -10,18 +10,31 @@ from lava_ssm.network import (
     GLU,
     S4D,
     S5,
+    Conv1d,
+    FixedConv1d,
     FixedGate,
+    FixedGLU,
+    FixedLayer,
+    FixedLayerNorm,
     FixedLinear,
     FixedNetwork,
+    FixedRMSNorm,
     FixedS4D,
     FixedS5,
+    FloatLayer,
     Gate,
+    LayerNorm,
     Linear,
     Network,
     Readout,
     ReLU,
     Residual,
+    RMSNorm,
+    Sigmoid,
+    SiLU,
+    Tanh,
 )
+from lava_ssm.network.activation import Elementwise
 from lava_ssm.numerics import CHIP, Arithmetic, Overflow, Rounding
 
 
@@ -212,7 +225,7 @@ def random_s5_network(
 
 
 WIDTHS = (1, 1, 2, 3, 5, 6, 8, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100, 127, 128, 200, 257, 300)
-KINDS = ("linear", "s4d", "s5", "gate")
+KINDS = ("linear", "s4d", "s5", "gate", "glu", "norm", "conv1d")
 BARE = ("linear", "s4d")
 
 
@@ -267,7 +280,7 @@ class _Chain:
         self.rng, self.rules, self.bare = rng, rules, bare
         self.widths = [w for w in WIDTHS if w <= widest]
         self.wild = float(rng.choice([0, 0, 0.02, 0.1, 0.4]))  # exponents that are anywhere
-        self.layers: list[FixedLinear | FixedS4D | FixedS5 | FixedGate | Residual | ReLU] = []
+        self.layers: list[FixedLayer | Residual | Elementwise] = []
 
     def network(self, n_stages: int, kinds: Sequence[str]) -> FixedNetwork:
         rng = self.rng
@@ -392,6 +405,52 @@ class _Chain:
             bool(rng.random() < 0.5),
         )
 
+    def glu(self, width: int, e: int, first: bool) -> FixedGLU:
+        d_output = self.width()
+        e_s = self.near(e, -1000, 1000)
+        e_y = self.near(e_s, -1000, min(1000, e_s + 31))
+        gain = 8 + int(np.log2(width) / 2)
+        return FixedGLU(
+            *(self.matrix((d_output, width)) for _ in "wv"),
+            self.each(gain - 1 - e + e_s, d_output),
+            self.each(gain + 3, d_output),
+            *(self.biases((d_output,)) for _ in "bc"),
+            e_s,
+            e_y,
+        )
+
+    def norm(self, width: int, e: int, first: bool) -> FixedLayerNorm | FixedRMSNorm:
+        rng = self.rng
+        e_w, e_y = self.near(14, -1000, 1000), self.near(e, -1000, 1000)
+        k, e_r, p = (
+            int(rng.choice([0, 0, 2, 6, 10, 20])),
+            self.near(16, -1000, 1000),
+            self.near(4, 0, 62),
+        )
+        e_v = e_r + k // 2 - p
+        e_y = min(e_y, max(-1000, e_v + e_w + 16))  # at most 16 bits to the left
+        e_w = max(e_w, e_y - 16 - e_v)
+        weights, bias = self.integers(16, (width,)), self.biases((width,))
+        epsilon = int(2.0 ** rng.uniform(0, 23.9))
+        rest = (k, epsilon, e_r, p, e_y)
+        if rng.random() < 0.4:
+            return FixedRMSNorm(weights, bias, e_w, *rest)
+        return FixedLayerNorm(weights, bias, e_w, int(rng.integers(0, 10)), *rest)
+
+    def conv1d(self, width: int, e: int, first: bool) -> FixedConv1d:
+        rng = self.rng
+        divisors = [g for g in range(1, width + 1) if width % g == 0]
+        groups = int(rng.choice([1, width, rng.choice(divisors)]))
+        d_output = groups * max(1, self.width() // groups)
+        length = int(min(rng.choice([1, 2, 3, 4, 5, 16, 33], 2)))
+        e_y = None if rng.random() < 0.4 else self.near(e, -1000, 1000)
+        gain = 8 + int(np.log2(width // groups * length) / 2)
+        exponent = self.each(gain - 1 - e + (e if e_y is None else e_y), d_output)
+        shape = (d_output, width // groups, length)
+        weights = self.matrix((d_output, width // groups * length)).reshape(shape)
+        bias = self.biases((d_output,))
+        return FixedConv1d(weights, exponent, e_y, None if self.bare else bias, groups)
+
     def behind(self) -> None:
         """What stands behind a layer: a residual path of any span, a rectifier."""
         width, e_y = self.entries[-1]
@@ -403,13 +462,15 @@ class _Chain:
         if spans and not self.bare and self.rng.random() < 0.5:
             self.layers.append(Residual(int(self.rng.choice(spans))))
         if self.rng.random() < 0.5:
-            self.layers.append(ReLU())
+            kinds = [ReLU, ReLU, ReLU, GELU, SiLU, *[Sigmoid, Tanh][: 2 * (e_y <= 31)]]
+            chosen = kinds[int(self.rng.integers(len(kinds)))]
+            self.layers.append(ReLU() if self.bare else chosen())
 
 
-def random_float_chain(rng: Generator, kinds: Sequence[str] = (*KINDS, "glu")) -> Network:
+def random_float_chain(rng: Generator, kinds: Sequence[str] = KINDS) -> Network:
     """Any kinds of layers in any order, with biases, direct paths, residual paths, rectifiers."""
     widths = [int(rng.choice([2, 3, 5, 8]))]
-    layers: list[Linear | S4D | S5 | Gate | GLU | Residual | ReLU] = []
+    layers: list[FloatLayer | Residual | Elementwise] = []
     for _ in range(int(rng.integers(1, 6))):
         d = widths[-1]
         layers.append(_float_layer(rng, str(rng.choice(kinds)), d))
@@ -417,12 +478,13 @@ def random_float_chain(rng: Generator, kinds: Sequence[str] = (*KINDS, "glu")) -
         spans = [i for i in range(1, len(widths)) if widths[-1 - i] == widths[-1]]
         if spans and rng.random() < 0.4:
             layers.append(Residual(int(rng.choice(spans))))
-        if rng.random() < 0.5:
-            layers.append(ReLU())
+        if rng.random() < 0.6:
+            activations = [ReLU, ReLU, ReLU, GELU, SiLU, Sigmoid, Tanh]
+            layers.append(activations[int(rng.integers(len(activations)))]())
     return Network(tuple(layers), rng.choice(list(Readout)))
 
 
-def _float_layer(rng: Generator, kind: str, d: int) -> Linear | S4D | S5 | Gate | GLU:
+def _float_layer(rng: Generator, kind: str, d: int) -> FloatLayer:
     d_output, n = int(rng.choice([2, 3, 5, 8])), int(rng.choice([1, 2, 8]))
 
     def some(*shape: int) -> np.ndarray | None:
@@ -439,5 +501,13 @@ def _float_layer(rng: Generator, kind: str, d: int) -> Linear | S4D | S5 | Gate 
             return random_s5(rng, d, n, bool(rng.random() < 0.5))
         case "gate":
             return Gate(rng.normal(size=(d, d)) / np.sqrt(d), some(d))
+        case "norm":
+            norm = LayerNorm if rng.random() < 0.5 else RMSNorm
+            return norm(rng.normal(size=d), some(d), 10.0 ** rng.uniform(-6, -1))
+        case "conv1d":
+            groups, length = int(rng.choice([1, d])), int(rng.choice([1, 2, 4]))
+            d_output = d if groups == d else d_output
+            shape = d_output, d // groups, length
+            return Conv1d(rng.normal(size=shape) / np.sqrt(d), some(d_output), groups)
     value, gate = rng.normal(size=(2, d_output, d)) / np.sqrt(d)
     return GLU(value, gate, some(d_output), some(d_output))

@@ -13,21 +13,27 @@ import numpy as np
 from lava_ssm.network import (
     Activation,
     Affine,
+    Bilinear,
     Connection,
     Filters,
     FixedNetwork,
+    InverseSqrt,
     Matrix,
     Network,
     Population,
     Product,
     Readout,
     Recurrence,
+    Taps,
 )
 from lava_ssm.network.description import Exponent
 from lava_ssm.numerics import (
+    INVERSE_SQRT_ERROR,
     SYNAPSE_BITS,
+    IntArray,
     RealArray,
     Rounding,
+    Table,
     sigmoid,
     state_bound,
     word_range,
@@ -223,11 +229,65 @@ class _Walk:
                 y = self.shifted(
                     u.times((received[0] + bias).mapped(self._sigmoid)), p.neurons.shift
                 )
+            case Bilinear():
+                y = self._bilinear(p, p.neurons, *received)
+            case InverseSqrt():
+                y = self._inverse_sqrt(p.neurons, received[0])
+            case Taps(length=length):  # and nothing before the first token
+                u = received[0]
+                return Interval(np.minimum(u.low, 0), np.maximum(u.high, 0)).repeated(length)
         if earlier is not None:
             y = y + self.shifted(earlier, p.residual_shift, Rounding.FLOOR)
         if p.activation is Activation.RELU:
             y = y.mapped(lambda v: np.maximum(v, 0))
+        if p.activation.table is not None:
+            y = self._by_table(y, p, p.activation.table)
         return self._message(y, p)
+
+    def _by_table(self, y: Interval, p: Population, table: Table) -> Interval:
+        one = 1.0 if self.rules is None else 2.0**p.exponent
+        if table.multiplies:
+            self.peaks[p.stage][p.name, "activated"] = y.magnitude
+            if self.rules is not None:
+                self.check(y, self.rules.message_bits, p.stage, "message")
+            lowest = np.floor((table.least - table.error) * one) if self.rules else table.least
+            return Interval(np.maximum(np.minimum(y.low, 0), lowest), np.maximum(y.high, 0))
+        if self.rules is None:
+            return y.mapped(lambda v: np.array([table.function(x) for x in np.clip(v, -99, 99)]))
+        rounding = self.rules.rounding
+        return y.mapped(lambda v: table.activate(_integers(v), p.exponent, rounding).astype(float))
+
+    def _bilinear(self, p: Population, neurons: Bilinear, s: Interval, u: Interval) -> Interval:
+        first, second = p.inputs
+        product = s.times(u)
+        if (first.source, first.synapse) == (second.source, second.synapse):  # a square
+            product = Interval(np.maximum(product.low, 0), product.high)
+        y = self.shifted(product, neurons.shift)
+        if neurons.limit is not None:
+            limit = float(neurons.limit)
+            y = y.mapped(lambda v: np.clip(v, -limit, limit))
+        elif self.rules is not None:
+            self.check(y, SYNAPSE_BITS, p.stage, "message")
+        if neurons.weights is not None:
+            y = y.times(Interval(neurons.weights, neurons.weights))
+            y = self.shifted(y, neurons.weight_shift)
+        return y if neurons.bias is None else y + neurons.bias
+
+    def _inverse_sqrt(self, neurons: InverseSqrt, s: Interval) -> Interval:
+        if self.rules is None:
+            ends = (1 / np.sqrt(np.maximum(v, 0) + neurons.epsilon) for v in (s.high, s.low))
+            return Interval(*ends)
+        _, most = word_range(self.rules.message_bits)
+        ends = (
+            2.0**neurons.exponent / np.sqrt(np.maximum(v + neurons.epsilon, 1))
+            for v in (s.high, s.low)
+        )
+        low, high = ends
+        error = INVERSE_SQRT_ERROR
+        return Interval(
+            np.minimum(np.floor(low * (1 - error)), most),
+            np.minimum(np.ceil(high * (1 + error)), most),
+        )
 
     def _message(self, y: Interval, p: Population) -> Interval:
         if self.rules is not None:
@@ -238,7 +298,7 @@ class _Walk:
     def _sigmoid(self, v: RealArray) -> RealArray:
         if self.rules is None:
             return np.asarray(1 / (1 + np.exp(-np.clip(v, -500, 500))))
-        return sigmoid(np.clip(v, -(2.0**60), 2.0**60).astype(np.int64)).astype(float)
+        return sigmoid(_integers(v)).astype(float)
 
     def _filters(self, n: int, p: Population, neurons: Filters, u: Interval) -> Interval:
         """States and outputs of exact systems by their impulse responses, and what rounding adds.
@@ -315,6 +375,10 @@ _ROUNDED: dict[Rounding, Callable[[RealArray], RealArray]] = {
     Rounding.TOWARD_ZERO: np.trunc,
     Rounding.NEAREST: np.rint,
 }
+
+
+def _integers(v: RealArray) -> IntArray:
+    return np.clip(v, -(2.0**60), 2.0**60).astype(np.int64)
 
 
 def _complex(pairs: np.ndarray, exponent: RealArray | int) -> np.ndarray:

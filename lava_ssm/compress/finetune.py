@@ -39,7 +39,7 @@ class FixedModel(nn.Module):
     Parameters
     ----------
     model
-        The float model, without GELUs; its parameters are what is trained. Those of linear maps
+        The float model; its parameters are what is trained. Those of linear maps
         and gates are set to the values of the mantissas, so that training starts with `fixed`
         itself. Weights that are zero because it was pruned stay zero.
     fixed

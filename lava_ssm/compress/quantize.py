@@ -18,7 +18,6 @@ from lava_ssm.compress.ranges import Moments, Observed, Ranges, observe
 from lava_ssm.compress.search import CLEARLY, Choice, largest, least_error
 from lava_ssm.compress.shares import error_shares, signal_to_error
 from lava_ssm.network import (
-    GELU,
     FixedLayer,
     FixedNetwork,
     FloatLayer,
@@ -76,9 +75,9 @@ def quantize(
     TypeError
         Not a float network, or calibration data that are no array of real numbers.
     ValueError
-        A GELU, which has no fixed form; empty or misshapen calibration data, or formats that
-        cannot hold the parameters; no exponents with which the calibration data fit; an
-        `input_range` that is not positive, below the calibration data, or given with "certified".
+        Empty or misshapen calibration data, or formats that cannot hold the parameters; no
+        exponents with which the calibration data fit; an `input_range` that is not positive, below
+        the calibration data, or given with "certified".
 
     Warns
     -----
@@ -110,13 +109,6 @@ def quantize(
         raise TypeError(f"formats must be a Formats, such as PAPER, got {formats!r}")
     if not isinstance(arithmetic, Arithmetic):
         raise TypeError(f"arithmetic must be an Arithmetic, got {arithmetic!r}")
-
-    for i, layer in enumerate(network.layers):
-        if isinstance(layer, GELU):
-            raise ValueError(
-                f"layers[{i}]: a GELU has no fixed form; put a ReLU in its place "
-                "(`relufy` of the model) and train on"
-            )
 
     tasks = _ways(network, x, Rules(formats, arithmetic))
     task = tasks[0] if len(tasks) == 1 else _best(tasks, input_range)

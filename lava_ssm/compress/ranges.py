@@ -89,8 +89,9 @@ class Ranges:
 
     @property
     def messages(self) -> RealArray:
-        """Of what they send, (d_output,)."""
-        return self.peaks["neurons", "sent"]
+        """Of what they send, and of what a table's entry is multiplied with, (d_output,)."""
+        sent = self.peaks["neurons", "sent"]
+        return np.maximum(sent, self.peaks.get(("neurons", "activated"), sent))
 
 
 @dataclass(frozen=True)
@@ -171,6 +172,7 @@ def _peaks(u: RealArray) -> RealArray:
 _NAMES = {
     "sum": "the sums",
     "second": "the second inputs",
+    "activated": "what is activated",
     "state": "the states",
     "sent": "the messages",
 }

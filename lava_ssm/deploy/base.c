@@ -85,3 +85,25 @@ static inline int64_t ssm_product_nearest64(int64_t m, int64_t x, int p)
 {
     return ssm_nearest64(m * x, p);
 }
+
+/* The highest bit of v > 0. */
+static inline int ssm_highest_bit(int64_t v)
+{
+    int bit = 0;
+    while (v >> (bit + 1)) {
+        bit++;
+    }
+    return bit;
+}
+
+/* 2^18 / sqrt(v), v of at most 24 bits, by five steps of Newton's. */
+static inline int64_t ssm_inverse_sqrt(int64_t v, const int32_t *table)
+{
+    int64_t factor = table[ssm_highest_bit(v)], y = factor / 2;
+    for (int i = 0; i < 5; i++) {
+        v = (((v * factor) >> 13) * factor) >> 13;
+        factor = 12288 - v;
+        y = (y * factor) >> 13;
+    }
+    return y;
+}

@@ -47,8 +47,16 @@ class Value:
         """The greater of it and zero."""
         if self.low >= 0:
             return self
-        larger = Value(f"({self.text} > 0 ? {self.text} : 0)", 0, max(self.high, 0))
-        return narrowed(larger, width(self.kind))
+        text = f"({self.text} > 0 ? {self.text} : 0)"
+        return narrowed(Value(text, 0, max(self.high, 0)), width(self.kind))
+
+    def limited(self, low: int, high: int) -> "Value":
+        """The nearest that lies in [low, high]."""
+        if low <= self.low and self.high <= high:
+            return self
+        least, most = literal(low), literal(high)
+        text = f"({self.text} < {least} ? {least} : {self.text} > {most} ? {most} : {self.text})"
+        return narrowed(Value(text, max(low, self.low), min(high, self.high)), width(self.kind))
 
     def shifted(self, amount: int, rounding: Rounding) -> "Value":
         """`numerics.shift` by a number that is known."""

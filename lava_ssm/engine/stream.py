@@ -177,7 +177,8 @@ class Stream(Tabular):
     def state(self) -> tuple[NDArray[Any], ...]:
         """State of each layer that has one; a copy, may be set.
 
-        Of an S4D (*batch, d_model, d_state, 2), of an S5 (*batch, d_state, 2): re, im.
+        Of an S4D (*batch, d_model, d_state, 2), of an S5 (*batch, d_state, 2): re, im. Of a Conv1d
+        the messages of earlier tokens, oldest first, (*batch, d_input, length - 1).
 
         Raises
         ------
@@ -198,10 +199,11 @@ class Stream(Tabular):
             raise TypeError(f"state must be a sequence of arrays, got {type(given).__name__}")
         if len(given) != len(wanted):
             raise ValueError(f"state must have {len(wanted)} arrays, one a layer, got {len(given)}")
-        bits = network.arithmetic.state_bits if isinstance(network, FixedNetwork) else None
         checked = [
             checked_state(x, shape, bits, f"state[{i}]")
-            for i, (x, shape) in enumerate(zip(given, wanted, strict=True))
+            for i, (x, shape, bits) in enumerate(
+                zip(given, wanted, network.state_bits, strict=True)
+            )
         ]
         self._alone(self._undone_if_cut_off, self._executor.set_states, checked)
 

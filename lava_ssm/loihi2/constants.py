@@ -77,6 +77,12 @@ class Constants:
     )
     passes_complex_state: Constant = Constant(7.0, 4.0, 10.0, "passes/update", "public", PROFILING)
     passes_gate: Constant = Constant(4.0, 2.0, 8.0, "passes/update", "assumed", ASSUMED)
+    passes_table: Constant = Constant(3.0, 2.0, 6.0, "passes/update", "assumed", ASSUMED)
+    passes_product: Constant = Constant(2.0, 1.0, 4.0, "passes/update", "assumed", ASSUMED)
+    passes_inverse_sqrt: Constant = Constant(
+        10.0, 5.0, 20.0, "passes/update", "assumed", ASSUMED + ": five Newton steps of two products"
+    )
+    passes_tap: Constant = Constant(1.0, 1.0, 4.0, "passes/update", "assumed", ASSUMED)
     t_message: Constant = Constant(5.0, 3.0, 15.0, "ns/message", "assumed", ASSUMED)
     step_floor: Constant = Constant(3.0, 0.2, 6.9, "us/step", "inferred", INFERRED)
     step_floor_many: Constant = Constant(

@@ -13,13 +13,15 @@ from lava_ssm.loihi2.description import (
 )
 from lava_ssm.network import (
     Affine,
+    Bilinear,
     Filters,
     FixedNetwork,
+    InverseSqrt,
     Matrix,
     Network,
-    Neurons,
     Product,
     Recurrence,
+    Taps,
 )
 
 STORED_DENSE = 0.8
@@ -63,8 +65,9 @@ def describe(network: Network | FixedNetwork | Description, name: str = "") -> D
             elif 0 < begun == populations[-1].stage and begun - 1 not in with_states:
                 builder.label = "decoder" if builder.n_layers else builder.label
         builder.step = p.step - 1
-        target = builder.population(name_of(p), *_on_chip(p.neurons))
-        for c in p.connections:
+        target = builder.population(name_of(p), *_on_chip(p))
+        # A square receives its number once.
+        for c in {(c.source, c.synapse, c.delay): c for c in p.connections}.values():
             source = None if c.source is None else name_of(populations[c.source])
             source = builder.delayed(source, c.synapse.n_in, c.delay)
             if isinstance(c.synapse, Matrix):
@@ -84,19 +87,29 @@ def name_of(population: networks.Population) -> str:
     return f"stage{population.stage}.{population.name}"
 
 
-def _on_chip(neurons: Neurons) -> tuple[Neuron, int]:
-    """What neurons of an operation are on the chip, and how many."""
-    match neurons:
+def _on_chip(p: networks.Population) -> tuple[Neuron, int]:
+    """What neurons of an operation are on the chip, and how many.
+
+    Of public Lava only relays and states run on a chip; `ProdNeuron` and `InvSqrt` have public
+    models of what a product and an inverse root give there.
+    """
+    n = p.neurons.n_neurons
+    match p.neurons:
         case Filters():
-            kind = Neuron.COMPLEX_STATE if neurons.is_complex else Neuron.REAL_STATE
-            return kind, neurons.n_neurons
+            return (Neuron.COMPLEX_STATE if p.neurons.is_complex else Neuron.REAL_STATE), n
         case Recurrence():  # real and imaginary part in one
-            return Neuron.COMPLEX_STATE, neurons.n_neurons // 2
+            return Neuron.COMPLEX_STATE, n // 2
+        case Taps():
+            return Neuron.TAP, n
         case Affine():
-            return Neuron.RELAY, neurons.n_neurons
+            return (Neuron.RELAY if p.activation.table is None else Neuron.TABLE), n
         case Product():
-            return Neuron.GATE, neurons.n_neurons
-    raise TypeError(f"{type(neurons).__name__} neurons have no description for the chip yet")
+            return Neuron.GATE, n
+        case Bilinear():
+            return Neuron.PRODUCT, n
+        case InverseSqrt():
+            return Neuron.INVERSE_SQRT, n
+    raise TypeError(f"{type(p.neurons).__name__} neurons have no description for the chip yet")
 
 
 class Builder:

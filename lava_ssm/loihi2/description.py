@@ -25,6 +25,14 @@ class Neuron(Enum):
     COMPLEX_STATE = "complex state"
     GATE = "gate"
     """A product of two inputs, one of them through a sigmoid, with a residual."""
+    TABLE = "table"
+    """Passes a sum on by a table, or times what a table has for it."""
+    PRODUCT = "product"
+    """A product of two inputs, times a weight."""
+    INVERSE_SQRT = "inverse root"
+    """The inverse square root by Newton's steps."""
+    TAP = "tap"
+    """Sends a message again some tokens later."""
 
 
 class Connectivity(Enum):

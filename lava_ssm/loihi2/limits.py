@@ -22,8 +22,8 @@ class Limits:
         Neurons of a core, at most (vendor).
     neuron_units
         Units of neuron memory (compiler tables).
-    units_relay, units_real_state, units_complex_state, units_gate
-        Units a neuron takes (compiler tables; of a gate: assumed).
+    units_relay, units_real_state, units_complex_state, units_gate, units_...
+        Units a neuron takes (compiler tables; of a gate and all after it: assumed).
     axons, synapse_words, axon_map
         Entries of the three tables, at most (compiler tables). A word has 64 bits.
     synaptic_words
@@ -46,6 +46,10 @@ class Limits:
     units_real_state: int = 2
     units_complex_state: int = 3
     units_gate: int = 3
+    units_table: int = 3
+    units_product: int = 3
+    units_inverse_sqrt: int = 3
+    units_tap: int = 2
     axons: int = 16_000
     synapse_words: int = 16_000
     axon_map: int = 16_000

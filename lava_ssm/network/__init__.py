@@ -1,19 +1,30 @@
 """Descriptions of layers and networks, float and fixed: frozen data that checks itself."""
 
-from lava_ssm.network.activation import Activation
+from lava_ssm.network.activation import GELU, Activation, ReLU, Sigmoid, SiLU, Tanh
+from lava_ssm.network.conv1d import Conv1d, FixedConv1d
 from lava_ssm.network.file import NetworkFileError, load
 from lava_ssm.network.fixed_network import FixedNetwork, check_network
 from lava_ssm.network.float_network import Network
 from lava_ssm.network.gate import FixedGate, Gate
-from lava_ssm.network.gelu import GELU
 from lava_ssm.network.glu import GLU, FixedGLU
 from lava_ssm.network.layer import FixedLayer, FloatLayer, Layer
 from lava_ssm.network.linear import FixedLinear, Linear
-from lava_ssm.network.neurons import Affine, Filters, Neurons, Product, Recurrence
+from lava_ssm.network.neurons import (
+    Affine,
+    Bilinear,
+    Filters,
+    InverseSqrt,
+    Neurons,
+    Product,
+    Recurrence,
+    Stateful,
+    Stateless,
+    Taps,
+)
+from lava_ssm.network.norm import FixedLayerNorm, FixedRMSNorm, LayerNorm, RMSNorm
 from lava_ssm.network.normalization import scale_and_shift
 from lava_ssm.network.population import Connection, Matrix, Ones, Population, Synapse
 from lava_ssm.network.readout import Readout
-from lava_ssm.network.relu import ReLU
 from lava_ssm.network.residual import Residual
 from lava_ssm.network.s4d import S4D, FixedS4D
 from lava_ssm.network.s5 import S5, FixedS5
@@ -26,18 +37,25 @@ __all__ = [
     "S5",
     "Activation",
     "Affine",
+    "Bilinear",
     "Connection",
+    "Conv1d",
     "Filters",
+    "FixedConv1d",
     "FixedGLU",
     "FixedGate",
     "FixedLayer",
+    "FixedLayerNorm",
     "FixedLinear",
     "FixedNetwork",
+    "FixedRMSNorm",
     "FixedS4D",
     "FixedS5",
     "FloatLayer",
     "Gate",
+    "InverseSqrt",
     "Layer",
+    "LayerNorm",
     "Linear",
     "Matrix",
     "Network",
@@ -46,12 +64,19 @@ __all__ = [
     "Ones",
     "Population",
     "Product",
+    "RMSNorm",
     "ReLU",
     "Readout",
     "Recurrence",
     "Residual",
+    "SiLU",
+    "Sigmoid",
     "Stage",
+    "Stateful",
+    "Stateless",
     "Synapse",
+    "Tanh",
+    "Taps",
     "check_network",
     "load",
     "scale_and_shift",

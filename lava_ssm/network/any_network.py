@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from lava_ssm.network.description import Description
 from lava_ssm.network.layer import Layer
 from lava_ssm.network.lowered import lowered
+from lava_ssm.network.neurons import Stateful
 from lava_ssm.network.population import Population
 from lava_ssm.network.readout import Readout
 from lava_ssm.network.stage import Stage
@@ -53,10 +54,19 @@ class AnyNetwork(Tabular, Description, Generic[A]):
         return lowered(self.stages, self.exponents)
 
     @property
+    def states(self) -> tuple[Stateful, ...]:
+        """Neurons that carry a state from token to token."""
+        return tuple(p.neurons for p in self.lowered if isinstance(p.neurons, Stateful))
+
+    @property
     def state_shapes(self) -> tuple[tuple[int, ...], ...]:
-        """Shape of each state that is carried from token to token: (..., 2), re and im."""
-        shapes = (p.neurons.state_shape for p in self.lowered)
-        return tuple(shape for shape in shapes if shape is not None)
+        """Shape of each state that is carried from token to token, see `network.neurons`."""
+        return tuple(neurons.state_shape for neurons in self.states)
+
+    @property
+    def state_bits(self) -> tuple[int | None, ...]:
+        """Width of each state's mantissas, or None of real ones."""
+        return (None,) * len(self.states)
 
     @property
     def d_input(self) -> int:

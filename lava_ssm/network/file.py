@@ -9,6 +9,7 @@ None is left out. (Versions 1 and 2 were HDF5 files.)
 
 import os
 import shlex
+from collections.abc import Mapping
 from dataclasses import fields
 from enum import Enum
 from functools import cache
@@ -20,30 +21,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_ssm import __version__, archive, files
+from lava_ssm.network.activation import Elementwise
 from lava_ssm.network.description import Description
 from lava_ssm.network.fixed_network import FixedNetwork
 from lava_ssm.network.float_network import Network
-from lava_ssm.network.gate import FixedGate, Gate
-from lava_ssm.network.gelu import GELU
-from lava_ssm.network.glu import GLU, FixedGLU
-from lava_ssm.network.linear import FixedLinear, Linear
-from lava_ssm.network.relu import ReLU
+from lava_ssm.network.layer import FixedLayer, FloatLayer, kinds_of
 from lava_ssm.network.residual import Residual
-from lava_ssm.network.s4d import S4D, FixedS4D
-from lava_ssm.network.s5 import S5, FixedS5
 from lava_ssm.numerics import Arithmetic, IntArray, RealArray
 
 FORMAT = "lava_ssm network"
 VERSION = 3
 MOST_LAYERS = 1024
 _HDF5 = b"\x89HDF\r\n\x1a\n"
-_FLOAT = (S4D, S5, Linear, Gate, GLU, GELU)
-_FIXED = (FixedS4D, FixedS5, FixedLinear, FixedGate, FixedGLU)
-_LAYERS: dict[str, type] = {kind.__name__: kind for kind in (*_FLOAT, *_FIXED, ReLU, Residual)}
 _NETWORKS: dict[str, type] = {kind.__name__: kind for kind in (Network, FixedNetwork)}
 _COMPLEX = NDArray[np.complex128]
 _FORMS: dict[object, str] = {
     int: "an integer",
+    float: "a real number",
     bool: "true or false",
     NoneType: "left out",
     IntArray: "an array of signed integers",
@@ -117,7 +111,13 @@ def _is_hdf5(path: str | PathLike[str]) -> bool:
     return start.startswith((_HDF5, b"lava_ssm network, version")) or start[512:].startswith(_HDF5)
 
 
-def _name_of(thing: object, kinds: dict[str, type], what: str) -> str:
+def _layers() -> dict[str, type[Description]]:
+    """Give all kinds of layers, by name: those of this room, and whatever else was defined."""
+    families = (FloatLayer, FixedLayer, Elementwise)
+    return {"Residual": Residual} | {k.__name__: k for each in families for k in kinds_of(each)}
+
+
+def _name_of(thing: object, kinds: Mapping[str, type], what: str) -> str:
     name = type(thing).__name__
     if kinds.get(name) is not type(thing):
         raise TypeError(f"{what}: files hold {', '.join(kinds)}; got {name}")
@@ -140,7 +140,7 @@ def _described(
                 )
             about[name] = [
                 {
-                    "kind": _name_of(layer, _LAYERS, f"layers[{i}]"),
+                    "kind": _name_of(layer, _layers(), f"layers[{i}]"),
                     **_described(layer, f"{prefix}{name}.{i}.", arrays),
                 }
                 for i, layer in enumerate(value)
@@ -189,7 +189,7 @@ def _network(about: object, arrays: dict[str, np.ndarray]) -> Network | FixedNet
     kind = _kind_of(about, _NETWORKS, "network")
     made = {"made_by": about.pop("made_by", None), "layers": []}
     for i, layer in enumerate(layers):
-        kind_of_layer = _kind_of(layer, _LAYERS, f"layers.{i}")
+        kind_of_layer = _kind_of(layer, _layers(), f"layers.{i}")
         made["layers"].append(_constructed(kind_of_layer, layer, f"layers.{i}.", arrays))
     if "arithmetic" in _forms(kind):
         rules = about.pop("arithmetic", None)
@@ -202,7 +202,7 @@ def _network(about: object, arrays: dict[str, np.ndarray]) -> Network | FixedNet
     return network
 
 
-def _kind_of(about: object, kinds: dict[str, type], what: str) -> type:
+def _kind_of(about: object, kinds: Mapping[str, type], what: str) -> type:
     if not isinstance(about, dict):
         raise TypeError(f"{what} must be an object, got {about!r}")
     name = about.pop("kind", None)
@@ -255,7 +255,7 @@ def _field(forms: tuple[object, ...], value: object, name: str) -> object:
                 return value
             if form == _COMPLEX and value.dtype == np.float64 and value.shape[-1:] == (2,):
                 return value.view(np.complex128)[..., 0]
-        elif type(value) is form and form in (int, bool, NoneType):
+        elif type(value) is form and form in (int, float, bool, NoneType):
             return value
         elif isinstance(value, str) and value in (choices := _choices(form)):
             return choices[value]

@@ -8,18 +8,19 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lava_ssm.network.activation import Activation, Elementwise
+from lava_ssm.network.activation import Elementwise
 from lava_ssm.network.any_network import AnyNetwork
 from lava_ssm.network.description import MESSAGE_EXPONENTS, exponent, made_by
 from lava_ssm.network.float_network import Network
 from lava_ssm.network.layer import FixedLayer
-from lava_ssm.network.neurons import Affine, Filters, Product
+from lava_ssm.network.neurons import Affine, Bilinear, Filters, Product
 from lava_ssm.network.population import Matrix
 from lava_ssm.network.readout import Readout
 from lava_ssm.network.residual import Residual
 from lava_ssm.network.stage import Stage, stages
 from lava_ssm.numerics import (
     CHIP,
+    TABLE_EXPONENT,
     Arithmetic,
     Format,
     RealArray,
@@ -40,8 +41,8 @@ class FixedNetwork(AnyNetwork[np.int64]):
     Parameters
     ----------
     layers
-        FixedS4D, FixedS5, FixedLinear and FixedGate; behind one of them a Residual, a ReLU, or
-        both in this order.
+        Layers of synapses (FixedS4D, FixedS5, FixedLinear, ...); behind one of them a Residual, an
+        activation (ReLU, GELU, ...), or both in this order.
     readout
         What is given back of the tokens.
     input_exponent
@@ -74,8 +75,6 @@ class FixedNetwork(AnyNetwork[np.int64]):
             self._set("layers", tuple(self.layers))
         self._set("readout", member(Readout, self.readout, "readout"))
         self._set("made_by", made_by(self.made_by))
-        if any(stage.activation is Activation.GELU for stage in self.stages):
-            raise TypeError("layers: a GELU has no fixed form; replace it by a ReLU")
         if not isinstance(self.arithmetic, Arithmetic):
             raise TypeError(f"arithmetic must be an Arithmetic, got {self.arithmetic!r}")
         e = exponent(self.input_exponent, None, MESSAGE_EXPONENTS, "input_exponent")
@@ -111,7 +110,11 @@ class FixedNetwork(AnyNetwork[np.int64]):
                     shifts["d u"] = p.neurons.shift
                 case Product():
                     shifts["the gate's product"] = p.neurons.shift
+                case Bilinear():
+                    shifts["what is weighted"] = p.neurons.weight_shift
             shifts["the residual message"] = p.residual_shift
+            if p.activation.table is not None and not p.activation.table.multiplies:
+                shifts[f"what a {p.activation.value} gives"] = TABLE_EXPONENT - p.exponent
             for what, amount in shifts.items():
                 if amount < -_MOST_LEFT:
                     raise ValueError(
@@ -132,6 +135,15 @@ class FixedNetwork(AnyNetwork[np.int64]):
             given = stage.layer.output_exponent
             chain.append(chain[-1] if given is None else given)
         return tuple(chain)
+
+    @property
+    def state_bits(self) -> tuple[int, ...]:
+        """Width of each state's mantissas."""
+        rules = self.arithmetic
+        return tuple(
+            rules.message_bits if neurons.holds_messages else rules.state_bits
+            for neurons in self.states
+        )
 
     @property
     def input_format(self) -> Format:

@@ -25,8 +25,8 @@ class Network(AnyNetwork[np.float64]):
     Parameters
     ----------
     layers
-        S4D, S5, Linear and Gate; behind one of them a Residual, a ReLU or GELU, or both in this
-        order.
+        Layers of synapses (S4D, S5, Linear, ...); behind one of them a Residual, an activation
+        (ReLU, GELU, ...), or both in this order.
     readout
         What is given back of the tokens.
     made_by

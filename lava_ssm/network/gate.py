@@ -18,8 +18,8 @@ from lava_ssm.network.linear import WEIGHT_BITS, LinearMap
 from lava_ssm.network.neurons import Product
 from lava_ssm.network.population import Connection, Matrix, Ones, Population
 from lava_ssm.numerics import (
-    SIGMOID_EXPONENT,
     SIGMOID_INPUT_EXPONENT,
+    TABLE_EXPONENT,
     IntArray,
     RealArray,
     dequantize,
@@ -135,8 +135,8 @@ class FixedGate(Square, FixedLayer):
     def product_shift(self, input_exponent: int) -> int:
         """See `Square`."""
         if self.output_exponent is None:
-            return SIGMOID_EXPONENT
-        return input_exponent + SIGMOID_EXPONENT - self.output_exponent
+            return TABLE_EXPONENT
+        return input_exponent + TABLE_EXPONENT - self.output_exponent
 
     def dequantize(self, input_exponent: int | None = None) -> Gate:
         """See `FixedLayer`."""

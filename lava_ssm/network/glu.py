@@ -18,8 +18,8 @@ from lava_ssm.network.linear import WEIGHT_BITS
 from lava_ssm.network.neurons import Product
 from lava_ssm.network.population import Connection, Matrix, Population
 from lava_ssm.numerics import (
-    SIGMOID_EXPONENT,
     SIGMOID_INPUT_EXPONENT,
+    TABLE_EXPONENT,
     IntArray,
     RealArray,
     dequantize,
@@ -169,7 +169,7 @@ class FixedGLU(TwoMaps, FixedLayer):
         return (
             self.exponent + (input_exponent + 1 - self.value_exponent),
             self.gate_exponent + (input_exponent + 1 - SIGMOID_INPUT_EXPONENT),
-            self.value_exponent + SIGMOID_EXPONENT - self.output_exponent,
+            self.value_exponent + TABLE_EXPONENT - self.output_exponent,
         )
 
     def dequantize(self, input_exponent: int | None = None) -> GLU:

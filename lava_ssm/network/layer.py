@@ -1,5 +1,7 @@
 """What a network asks of its layers."""
 
+from collections.abc import Iterator
+
 from lava_ssm.network.description import Description
 from lava_ssm.network.population import Population
 
@@ -64,3 +66,11 @@ class FixedLayer(Layer):
             own for what it gives.
         """
         raise NotImplementedError
+
+
+def kinds_of(family: type[Description]) -> Iterator[type[Description]]:
+    """Give the kinds of layers that a family has: its dataclasses."""
+    for kind in family.__subclasses__():
+        if "__dataclass_params__" in vars(kind):
+            yield kind
+        yield from kinds_of(kind)

@@ -1,5 +1,6 @@
 """Linear maps between channels."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,8 +87,46 @@ class Linear(LinearMap, FloatLayer):
             self._set("bias", optional(self.bias, (self.d_output,), reals, "bias"))
 
 
+class FixedMap(FixedLayer):
+    """What layers of one synapse with 8-bit weights have in common."""
+
+    _check_shape: Callable[[], None]
+    weights: IntArray
+    exponent: Exponent
+    output_exponent: int | None
+    bias: IntArray | None
+
+    def __post_init__(self) -> None:
+        self._set("weights", mantissas(self.weights, WEIGHT_BITS, "weights"))
+        self._check_shape()
+        self._set("exponent", exponent(self.exponent, self.d_output, MESSAGE_EXPONENTS, "exponent"))
+        if self.output_exponent is not None:
+            given = exponent(self.output_exponent, None, MESSAGE_EXPONENTS, "output_exponent")
+            self._set("output_exponent", given)
+        if self.bias is not None:
+            self._set("bias", optional(self.bias, (self.d_output,), biases, "bias"))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the weights, see `matrix_nbytes`, and four a bias."""
+        rows = self.weights.reshape(self.d_output, -1)
+        return matrix_nbytes(rows) + (0 if self.bias is None else 4 * self.bias.size)
+
+    def shift(self, input_exponent: int) -> Exponent:
+        """Bits that the sum is shifted to the right: one integer, or one an output channel."""
+        if self.output_exponent is None:
+            return self.exponent + 1
+        return self.exponent + (input_exponent + 1 - self.output_exponent)
+
+    def _values(self, input_exponent: int | None) -> tuple[RealArray, RealArray | None]:
+        """Weights and bias of the float layer."""
+        exponents = np.reshape(self.exponent, (-1, *[1] * (self.weights.ndim - 1)))
+        e = input_exponent if self.output_exponent is None else self.output_exponent
+        return dequantize(self.weights, exponents), dequantized_bias(self.bias, e)
+
+
 @dataclass(frozen=True, eq=False)
-class FixedLinear(LinearMap, FixedLayer):
+class FixedLinear(FixedMap, LinearMap):
     """A synapse: a 32-bit sum of weights times messages, shifted, rounded down.
 
         y = (sum_j 2 m_ij u_j) >> s_i (+ b_i),    s_i = e_u + exponent_i + 1 - e_y
@@ -119,29 +158,6 @@ class FixedLinear(LinearMap, FixedLayer):
     output_exponent: int | None = None
     bias: IntArray | None = None
 
-    def __post_init__(self) -> None:
-        self._set("weights", mantissas(self.weights, WEIGHT_BITS, "weights"))
-        self._check_shape()
-        self._set("exponent", exponent(self.exponent, self.d_output, MESSAGE_EXPONENTS, "exponent"))
-        if self.output_exponent is not None:
-            given = exponent(self.output_exponent, None, MESSAGE_EXPONENTS, "output_exponent")
-            self._set("output_exponent", given)
-        if self.bias is not None:
-            self._set("bias", optional(self.bias, (self.d_output,), biases, "bias"))
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the weights, see `matrix_nbytes`, and four a bias."""
-        return matrix_nbytes(self.weights) + (0 if self.bias is None else 4 * self.bias.size)
-
-    def shift(self, input_exponent: int) -> Exponent:
-        """See `LinearMap`."""
-        if self.output_exponent is None:
-            return self.exponent + 1
-        return self.exponent + (input_exponent + 1 - self.output_exponent)
-
     def dequantize(self, input_exponent: int | None = None) -> Linear:
         """See `FixedLayer`."""
-        weights = dequantize(self.weights, np.reshape(self.exponent, (-1, 1)))
-        e = input_exponent if self.output_exponent is None else self.output_exponent
-        return Linear(weights, dequantized_bias(self.bias, e))
+        return Linear(*self._values(input_exponent))

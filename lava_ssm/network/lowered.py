@@ -43,11 +43,12 @@ def lowered(stages: Sequence[Stage[Layer]], exponents: Sequence[int]) -> tuple[P
             step = 1 + max(step_of(c.source) for c in inputs)
             timed_inputs = tuple(timed(c, step) for c in inputs)
             populations.append(replace(own, stage=i, inputs=timed_inputs, step=step))
-        last = replace(populations[-1], activation=stage.activation)
+        end = exponents[i + 1]
+        last = replace(populations[-1], activation=stage.activation, exponent=end)
         if stage.residual is not None:
             width = last.neurons.n_neurons
             around = Connection(entries[stage.residual], Ones(width, width), "residual")
-            shift = exponents[stage.residual] - exponents[i + 1]
+            shift = exponents[stage.residual] - end
             last = replace(last, residual=timed(around, last.step), residual_shift=shift)
         populations[-1] = last
     return tuple(populations)

@@ -1,7 +1,9 @@
 """What populations of neurons compute: the short list of operations that layers are made of.
 
 Each holds arrays and numbers alone; `engine.reference` is what it computes with them. A float one
-has exponents and shifts of 0, and complex numbers where a fixed one has pairs of mantissas.
+has exponents and shifts of 0, and complex numbers where a fixed one has pairs of mantissas. What
+carries a state from token to token says whether that is messages or, of a last axis of 2, the real
+and imaginary parts of complex numbers.
 """
 
 from dataclasses import dataclass
@@ -32,6 +34,7 @@ class Filters:
     param_exponent: Exponent = 0
     state_exponent: Exponent = 0
     param_bits: int = 0
+    holds_messages = False
 
     @property
     def d_model(self) -> int:
@@ -79,6 +82,7 @@ class Recurrence:
     relu: bool
     param_exponent: int = 0
     state_shift: int = 0
+    holds_messages = False
 
     @property
     def n_neurons(self) -> int:
@@ -141,4 +145,93 @@ class Product:
         return len(self.bias)
 
 
-Neurons: TypeAlias = Filters | Recurrence | Affine | Product
+@dataclass(frozen=True, eq=False)
+class Bilinear:
+    """The product of two inputs, times a weight, with a bias.
+
+        y = ((((s u) >> shift) weights) >> weight_shift) + bias
+
+    In fixed point what the first shift leaves is limited, or brought to 32 bits.
+
+    Parameters
+    ----------
+    n_neurons
+        How many.
+    shift, weight_shift
+        Bits to the right, the first at least 0.
+    limit
+        What the shifted product, by what it is made of, does not exceed, below 2^31; rounded
+        integers that would are limited. None: not known.
+    weights
+        (n_neurons,), of 16 bits; None: one, not shifted.
+    bias
+        (n_neurons,), or None.
+    """
+
+    n_neurons: int
+    shift: int = 0
+    limit: int | None = None
+    weights: np.ndarray | None = None
+    weight_shift: int = 0
+    bias: np.ndarray | None = None
+    state_shape = None
+
+
+@dataclass(frozen=True, eq=False)
+class InverseSqrt:
+    """The inverse square root of a sum of squares, on the arithmetic of Lava's `InvSqrt`.
+
+        y = 2^exponent / sqrt(max(s + epsilon, 1))      (see `numerics.scaled_inverse_sqrt`)
+
+    In floating point 1 / sqrt(s + epsilon). In fixed point no more than a message holds.
+
+    Parameters
+    ----------
+    epsilon
+        At least 1 in fixed point, of 24 bits.
+    exponent
+        Any.
+    n_neurons
+        How many.
+    """
+
+    epsilon: float
+    exponent: int = 0
+    n_neurons: int = 1
+    state_shape = None
+
+
+@dataclass(frozen=True, eq=False)
+class Taps:
+    """A delay line: each channel's last messages, the present one among them.
+
+        y_k = u of (length - 1 - k) tokens ago,      k = 0 ... length - 1; 0 before the first token
+
+    Parameters
+    ----------
+    d_model
+        Number of channels. Each is handed to its `length` neurons, one behind another.
+    length
+        Messages of a channel that are sent, at least 2.
+    """
+
+    d_model: int
+    length: int
+    holds_messages = True
+
+    @property
+    def n_neurons(self) -> int:
+        """Messages that they send a token."""
+        return self.d_model * self.length
+
+    @property
+    def state_shape(self) -> tuple[int, ...]:
+        """Of what they carry from token to token: earlier messages, oldest first."""
+        return self.d_model, self.length - 1
+
+
+Stateless: TypeAlias = Affine | Product | Bilinear | InverseSqrt
+"""Operations that carry nothing from token to token."""
+Stateful: TypeAlias = Filters | Recurrence | Taps
+"""Operations that carry a state."""
+Neurons: TypeAlias = Stateful | Stateless

@@ -109,6 +109,8 @@ class Population:
         Bits that these are shifted to the right, rounding down.
     activation
         What follows that.
+    exponent
+        Of the messages that they send, where a layer ends.
     step
         Time steps from a token's entry to these neurons.
     """
@@ -120,6 +122,7 @@ class Population:
     residual: Connection | None = None
     residual_shift: int = 0
     activation: Activation = Activation.NONE
+    exponent: int = 0
     step: int = 0
 
     @property

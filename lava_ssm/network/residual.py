@@ -10,9 +10,9 @@ from lava_ssm.numerics import integer
 class Residual(Description):
     """y = u + the message that entered the last `span` layers of synapses.
 
-    It follows a layer of synapses, before a `ReLU` that comes with it: the neurons that receive
-    that layer's output receive the earlier message too, delayed so that tokens meet. In fixed
-    point the message is shifted, rounding down, to the exponent of the layer's output.
+    It follows a layer of synapses, before an activation that comes with it: the neurons that
+    receive that layer's output receive the earlier message too, delayed so that tokens meet. In
+    fixed point the message is shifted, rounding down, to the exponent of the layer's output.
 
     Parameters
     ----------

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from lava_ssm.network.activation import Activation, Elementwise
-from lava_ssm.network.layer import Layer
+from lava_ssm.network.description import Description
+from lava_ssm.network.layer import Layer, kinds_of
 from lava_ssm.network.residual import Residual
 
 L = TypeVar("L", bound=Layer, covariant=True)
@@ -45,7 +46,7 @@ def stages(layers: Sequence[object], kind: type[L]) -> tuple[Stage[L], ...]:
     TypeError
         A layer of another class.
     ValueError
-        No layer, a ReLU, GELU or Residual without a layer before it, or widths that differ.
+        No layer, an activation or Residual without a layer before it, or widths that differ.
     """
     if not isinstance(layers, Sequence):
         raise TypeError(f"layers must be a sequence of layers, got {type(layers).__name__}")
@@ -74,7 +75,7 @@ def stages(layers: Sequence[object], kind: type[L]) -> tuple[Stage[L], ...]:
             grouped.append(Stage(layer))
         else:
             raise TypeError(
-                f"layers[{i}] must be one of {_names(kind, ', ')}, ReLU, GELU (float only), "
+                f"layers[{i}] must be one of {_names(kind, ', ')}, {_names(Elementwise, ', ')}, "
                 f"Residual; got {type(layer).__name__}"
             )
     if not grouped:
@@ -82,8 +83,8 @@ def stages(layers: Sequence[object], kind: type[L]) -> tuple[Stage[L], ...]:
     return tuple(grouped)
 
 
-def _names(kind: type[Layer], separator: str) -> str:
-    return separator.join(each.__name__ for each in kind.__subclasses__())
+def _names(kind: type[Description], separator: str) -> str:
+    return separator.join(dict.fromkeys(each.__name__ for each in kinds_of(kind)))
 
 
 def _entry(grouped: Sequence[Stage[Layer]], residual: Residual, i: int) -> int:

@@ -9,10 +9,12 @@ with needed("torch"):
     import torch  # noqa: F401
 
 from lava_ssm.nn.chain import Chain, Residual, stretch
+from lava_ssm.nn.conv1d import Conv1d
 from lava_ssm.nn.export import assign, export, module
 from lava_ssm.nn.initialization import Initialization
 from lava_ssm.nn.layer import LayerModule
 from lava_ssm.nn.linear import GLU, Gate
+from lava_ssm.nn.norm import LayerNorm, RMSNorm
 from lava_ssm.nn.ns4d import NS4D, SIZES
 from lava_ssm.nn.regularized import regularize
 from lava_ssm.nn.s4d import S4D
@@ -27,9 +29,12 @@ __all__ = [
     "S5_SIZES",
     "SIZES",
     "Chain",
+    "Conv1d",
     "Gate",
     "Initialization",
     "LayerModule",
+    "LayerNorm",
+    "RMSNorm",
     "Residual",
     "S5Block",
     "SparseS5",

@@ -6,19 +6,24 @@ from torch import Tensor, nn
 from lava_ssm import network
 from lava_ssm.network.activation import Elementwise
 from lava_ssm.nn.chain import Chain, Residual, parts_of
+from lava_ssm.nn.conv1d import Conv1d
 from lava_ssm.nn.layer import LayerModule
 from lava_ssm.nn.linear import GLU, Gate, Linear
+from lava_ssm.nn.norm import LayerNorm, RMSNorm
 from lava_ssm.nn.s4d import S4D
 from lava_ssm.nn.s5 import S5
 from lava_ssm.nn.zeros import Zeros
 
 MODULES: dict[type[network.FloatLayer], type[LayerModule]] = {
-    module.kind: module for module in (S4D, S5, Linear, Gate, GLU)
+    module.kind: module for module in (S4D, S5, Linear, Gate, GLU, Conv1d, LayerNorm, RMSNorm)
 }
 """Of each kind of layer what it is in torch."""
 _ACTIVATIONS: dict[type[Elementwise], type[nn.Module]] = {
     network.ReLU: nn.ReLU,
     network.GELU: nn.GELU,
+    network.SiLU: nn.SiLU,
+    network.Sigmoid: nn.Sigmoid,
+    network.Tanh: nn.Tanh,
 }
 Layer = network.FloatLayer | network.Residual | Elementwise
 
@@ -143,6 +148,8 @@ def assign(model: Chain, net: network.Network) -> None:
     for i, (part, layer) in enumerate(zip(parts, net.layers, strict=True)):
         if isinstance(part, LayerModule) and isinstance(layer, part.kind):
             try:
+                if part.constants() != {name: getattr(layer, name) for name in part.constants()}:
+                    raise ValueError(_another(part))
                 values += pairs(part, layer)
             except ValueError as error:
                 raise ValueError(f"layer {i}: {error}") from None
@@ -155,9 +162,8 @@ def assign(model: Chain, net: network.Network) -> None:
 def pairs(part: LayerModule, layer: network.FloatLayer) -> list[tuple[Tensor, Tensor]]:
     """Parameters, and what they are to be."""
     values, own = part.parameters_of(layer), dict(part.named_parameters())
-    constants = {name: getattr(layer, name) for name in part.constants()}
-    if own.keys() != values.keys() or constants != part.constants():
-        raise ValueError(f"the model has {part}, the network another {part.kind.__name__}")
+    if own.keys() != values.keys():
+        raise ValueError(_another(part))
     for name, value in values.items():
         if own[name].shape != value.shape:
             raise ValueError(
@@ -165,6 +171,10 @@ def pairs(part: LayerModule, layer: network.FloatLayer) -> list[tuple[Tensor, Te
                 f"{value.shape} in the network"
             )
     return [(own[name], torch.from_numpy(value.copy())) for name, value in values.items()]
+
+
+def _another(part: LayerModule) -> str:
+    return f"the model has {part}, the network another {part.kind.__name__}"
 
 
 def _check(net: object) -> None:

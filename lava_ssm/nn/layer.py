@@ -75,7 +75,7 @@ class LayerModule(nn.Module):
         values = {field: attrgetter(name)(self) for field, name in self.names.items()}
         return {field: value for field, value in values.items() if value is not None}
 
-    def constants(self) -> dict[str, bool]:
+    def constants(self) -> dict[str, bool | float]:
         """Give the fields that are not trained."""
         return {}
 

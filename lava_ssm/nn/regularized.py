@@ -77,7 +77,7 @@ class Regularized(LayerModule):
             return arrays
         return self.layer.scaled(arrays, *folded(self.norm, next(self.layer.parameters())))
 
-    def constants(self) -> dict[str, bool]:
+    def constants(self) -> dict[str, bool | float]:
         """See `LayerModule`."""
         return self.layer.constants()
 

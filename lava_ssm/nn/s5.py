@@ -168,7 +168,7 @@ class S5(LayerModule):
         drive = arrays.get("drive_bias", torch.zeros_like(arrays["a"]))
         return {**arrays, "c": c, "d": d, "drive_bias": drive, "bias": bias}
 
-    def constants(self) -> dict[str, bool]:
+    def constants(self) -> dict[str, bool | float]:
         """See `LayerModule`."""
         return {"relu": self.relu}
 

@@ -17,6 +17,12 @@ from lava_ssm.numerics.arrays import (
 )
 from lava_ssm.numerics.bounds import state_bound
 from lava_ssm.numerics.formats import Format, dequantize, fitting_exponent, quantize
+from lava_ssm.numerics.inverse_sqrt import (
+    INVERSE_SQRT_ERROR,
+    INVERSE_SQRT_TABLE,
+    inverse_sqrt,
+    scaled_inverse_sqrt,
+)
 from lava_ssm.numerics.overflow import (
     FixedPointOverflow,
     Overflow,
@@ -27,21 +33,30 @@ from lava_ssm.numerics.overflow import (
 from lava_ssm.numerics.products import multiply_shift
 from lava_ssm.numerics.rounding import Rounding, round_real, shift
 from lava_ssm.numerics.scalars import flag, integer, is_integer, member, real_number, shown
-from lava_ssm.numerics.sigmoid import (
-    SIGMOID_ERROR,
-    SIGMOID_EXPONENT,
+from lava_ssm.numerics.tables import (
+    GELU,
+    SIGMOID,
     SIGMOID_INPUT_EXPONENT,
-    SIGMOID_TABLE,
+    SILU,
+    TABLE_EXPONENT,
+    TABLE_STEPS,
+    TANH,
+    Table,
     sigmoid,
 )
 
 __all__ = [
     "CHIP",
-    "SIGMOID_ERROR",
-    "SIGMOID_EXPONENT",
+    "GELU",
+    "INVERSE_SQRT_ERROR",
+    "INVERSE_SQRT_TABLE",
+    "SIGMOID",
     "SIGMOID_INPUT_EXPONENT",
-    "SIGMOID_TABLE",
+    "SILU",
     "SYNAPSE_BITS",
+    "TABLE_EXPONENT",
+    "TABLE_STEPS",
+    "TANH",
     "Arithmetic",
     "ComplexArray",
     "FixedPointOverflow",
@@ -50,6 +65,7 @@ __all__ = [
     "Overflow",
     "RealArray",
     "Rounding",
+    "Table",
     "as_array",
     "check_memory",
     "complexes",
@@ -58,6 +74,7 @@ __all__ = [
     "flag",
     "integer",
     "integers",
+    "inverse_sqrt",
     "is_integer",
     "member",
     "multiply_shift",
@@ -66,6 +83,7 @@ __all__ = [
     "real_number",
     "reals",
     "round_real",
+    "scaled_inverse_sqrt",
     "shift",
     "shown",
     "sigmoid",

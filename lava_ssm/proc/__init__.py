@@ -5,6 +5,7 @@ Using this room makes Lava's stock runtime safe (`lava_ssm.runtime`, `docs/runti
 
 # First: it guards the import of Lava.
 import lava_ssm.runtime  # noqa: F401  # isort: skip
+from lava_ssm.proc.delay_line.process import DelayLine
 from lava_ssm.proc.fused.process import FusedSSMNetwork
 from lava_ssm.proc.io.sink import Sink, sink
 from lava_ssm.proc.io.source import Source, source
@@ -20,6 +21,7 @@ from lava_ssm.proc.states.process import States
 __all__ = [
     "S4D",
     "S5",
+    "DelayLine",
     "FusedSSMNetwork",
     "Output",
     "Readout",

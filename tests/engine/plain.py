@@ -12,15 +12,22 @@ from typing import Any, Protocol
 import numpy as np
 
 from lava_ssm.network import (
+    GELU,
+    FixedConv1d,
     FixedGate,
     FixedGLU,
+    FixedLayerNorm,
     FixedLinear,
     FixedNetwork,
+    FixedRMSNorm,
     FixedS4D,
     FixedS5,
     Readout,
     ReLU,
     Residual,
+    Sigmoid,
+    SiLU,
+    Tanh,
 )
 from lava_ssm.numerics import Arithmetic, Overflow, Rounding
 
@@ -147,6 +154,128 @@ def sigmoid(v: int) -> int:
     return round(2**15 / (1 + math.exp(-(step + 0.5) / 256)))
 
 
+def entry(y: int, exponent: int, step_exponent: int, function: Any) -> int:
+    """Of a table of 4096 steps of 2^-step_exponent around zero: 2^15 f in the middle of y's."""
+    step = math.floor(Fraction(y) * Fraction(2) ** (step_exponent - exponent))
+    step = max(-2048, min(2047, step))
+    return round(2**15 * function((step + 0.5) / 2**step_exponent))
+
+
+def normal(v: float) -> float:
+    return (1 + math.erf(v / math.sqrt(2))) / 2
+
+
+def logistic(v: float) -> float:
+    return 1 / (1 + math.exp(-v))
+
+
+def activated(y: int, kind: type, exponent: int, rules: Arithmetic, tally: Tally) -> int:
+    """The message of a sum with what follows it."""
+
+    def message(v: int) -> int:
+        return word(v, rules.message_bits, rules.overflow, "message", tally)
+
+    if kind is ReLU:
+        return message(max(0, y))
+    if kind is GELU:
+        y = message(y)
+        return shift(y * entry(y, exponent, 8, normal), 15, rules.rounding)
+    if kind is SiLU:
+        y = message(y)
+        return shift(y * entry(y, exponent, 7, logistic), 15, rules.rounding)
+    if kind is Sigmoid:
+        return message(shift(entry(y, exponent, 8, logistic), 15 - exponent, rules.rounding))
+    if kind is Tanh:
+        return message(shift(entry(y, exponent, 9, math.tanh), 15 - exponent, rules.rounding))
+    return message(y)
+
+
+def inverse_sqrt(v: int) -> int:
+    """Lava's `InvSqrt`: 12 fraction bits in and out, at most 24 bits in."""
+    bit = v.bit_length() - 1
+    factor = 2 * int(4096 / (2 ** ((bit - 12) / 2) * 1.238982962))
+    y = factor // 2
+    for _ in range(5):
+        v = ((v * factor >> 13) * factor) >> 13
+        factor = 3 * 4096 - v
+        y = y * factor >> 13
+    return y
+
+
+class PlainNorm:
+    x = None
+
+    def __init__(self, layer: FixedLayerNorm | FixedRMSNorm, rules: Arithmetic) -> None:
+        self.layer, self.rules = layer, rules
+        self.weights, self.bias = layer.weights.tolist(), layer.bias.tolist()
+
+    def __call__(self, u: list[int], tally: Tally) -> list[int]:
+        layer, rules = self.layer, self.rules
+        mode = rules.rounding
+
+        def message(v: int) -> int:
+            return word(v, rules.message_bits, rules.overflow, "message", tally)
+
+        def wrapped(v: int) -> int:
+            return word(v, 32, Overflow.WRAP, "synapse", tally)
+
+        c = u
+        if isinstance(layer, FixedLayerNorm):
+            n, k = len(u), layer.mean_shift
+            mean = message(wrapped(2 * sum(u)) >> (1 + k))
+            s = 14 + (n - 1).bit_length() - k
+            factor = round(2 ** (14 + (n - 1).bit_length()) / n)
+            c = [message(v + shift(-factor * (wrapped(2 * mean) >> 1), s, mode)) for v in u]
+        squares = []
+        for v in c:
+            square = word(
+                shift(v * v, layer.square_shift, mode), 32, rules.overflow, "message", tally
+            )
+            squares.append(message(square))
+        total = max(1, (wrapped(2 * sum(squares)) >> 1) + layer.epsilon)
+        j = (total.bit_length() - 12) // 2
+        root = inverse_sqrt(total >> 2 * j if j >= 0 else total << -2 * j)
+        r = shift(root, 18 + j - layer.scale_exponent, mode)
+        r = min(r, (1 << (rules.message_bits - 1)) - 1)
+        e_v = layer.scale_exponent + layer.square_shift // 2 - layer.product_shift
+        amount = e_v + layer.weight_exponent - layer.output_exponent
+        y = []
+        for v, w, b in zip(c, self.weights, self.bias, strict=True):
+            t = shift(v * (wrapped(2 * r) >> 1), layer.product_shift, mode)
+            limit = 2 ** max(0, min(30, e_v))
+            t = max(-limit, min(limit, t))
+            y.append(shift(t * w, amount, mode) + b)
+        return y
+
+
+class PlainConv1d:
+    def __init__(self, layer: FixedConv1d, e_in: int, e_out: int) -> None:
+        self.weights, d_output = layer.weights.tolist(), layer.d_output
+        self.of_group = layer.weights.shape[1]
+        self.rows_of_group = d_output // layer.groups
+        self.shifts = [e_in + e + 1 - e_out for e in each(layer.exponent, d_output)]
+        self.bias = [0] * d_output if layer.bias is None else layer.bias.tolist()
+        length = layer.weights.shape[2]
+        self.x: Any = None  # of each channel earlier messages, oldest first
+        if length > 1:
+            self.x = [[0] * (length - 1) for _ in range(layer.d_input)]
+
+    def __call__(self, u: list[int], tally: Tally) -> list[int]:
+        earlier: list[list[int]] = [[] for _ in u] if self.x is None else self.x
+        taps = [[*line, v] for line, v in zip(earlier, u, strict=True)]
+        if self.x is not None:
+            self.x = [line[1:] for line in taps]
+        flat = []
+        for i, rows in enumerate(self.weights):
+            first = i // self.rows_of_group * self.of_group
+            row = [0] * sum(map(len, taps))
+            for j, weights in enumerate(rows, first):
+                row[j * len(weights) : (j + 1) * len(weights)] = weights
+            flat.append(row)
+        y = synapse(flat, self.shifts, [v for line in taps for v in line], tally)
+        return [v + b for v, b in zip(y, self.bias, strict=True)]
+
+
 class PlainGate:
     x = None
 
@@ -232,13 +361,13 @@ class Plain:
     def __init__(self, net: FixedNetwork) -> None:
         self.rules, self.readout = net.arithmetic, net.readout
         self.layers: list[Layer] = []
-        self.relu: list[bool] = []
+        self.activations: list[type] = []  # object: none
         self.begins: list[int | None] = []  # with whose input a stage's residual path begins
         self.e = [net.input_exponent]  # of the messages that enter each stage, and of the outputs
         for layer in net.layers:
             match layer:
-                case ReLU():
-                    self.relu[-1] = True
+                case ReLU() | GELU() | SiLU() | Sigmoid() | Tanh():
+                    self.activations[-1] = type(layer)
                 case Residual():
                     self.begins[-1] = len(self.layers) - layer.span
                 case _:
@@ -259,10 +388,14 @@ class Plain:
                 made = PlainGate(layer, self.rules, before, after)
             case FixedGLU():
                 made = PlainGLU(layer, self.rules, before)
+            case FixedLayerNorm() | FixedRMSNorm():
+                made = PlainNorm(layer, self.rules)
+            case FixedConv1d():
+                made = PlainConv1d(layer, before, after)
             case FixedLinear():
                 made = PlainLinear(layer, before, after)
         self.layers.append(made)
-        self.relu.append(False)
+        self.activations.append(object)
         self.begins.append(None)
         self.e.append(after)
 
@@ -297,11 +430,8 @@ class Plain:
                 amount = self.e[begin] - self.e[i + 1]
                 earlier = [shift(v, amount, Rounding.FLOOR) for v in messages[begin]]
                 y = [v + w for v, w in zip(y, earlier, strict=True)]
-            if self.relu[i]:
-                y = [max(0, v) for v in y]
-            messages.append(
-                [word(v, rules.message_bits, rules.overflow, "message", tally) for v in y]
-            )
+            kind, e = self.activations[i], self.e[i + 1]
+            messages.append([activated(v, kind, e, rules, tally) for v in y])
         if self.readout is not Readout.MEAN_OVER_TIME:
             return messages[-1]
         self.total = [

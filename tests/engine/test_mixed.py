@@ -13,19 +13,29 @@ from lava_ssm.network import (
     GELU,
     GLU,
     S4D,
+    Conv1d,
+    FixedConv1d,
     FixedGate,
     FixedGLU,
     FixedLayer,
+    FixedLayerNorm,
     FixedLinear,
     FixedNetwork,
+    FixedRMSNorm,
     FloatLayer,
     Gate,
+    LayerNorm,
     Linear,
     Network,
     Readout,
     ReLU,
     Residual,
+    RMSNorm,
+    Sigmoid,
+    SiLU,
+    Tanh,
 )
+from lava_ssm.network.activation import Elementwise
 from lava_ssm.numerics import Arithmetic, FixedPointOverflow, Overflow, Rounding
 from tests.engine import plain
 from tests.networks import (
@@ -35,13 +45,15 @@ from tests.networks import (
     random_s5,
 )
 
+ACTIVATIONS = (ReLU(), ReLU(), GELU(), SiLU(), Sigmoid(), Tanh())
+
 
 def fixed_layer(rng: Generator, e: int, d: int) -> FixedLayer:
     """Of any kind, between `d` channels, for messages of exponent `e`."""
     e_y = e + int(rng.integers(-2, 3))
     linear = random_fixed_linear(rng, d, d, per_channel=True)
     bias = rng.integers(-99, 99, d)
-    match int(rng.integers(7)):
+    match int(rng.integers(9)):
         case 0:
             return random_fixed_s4d(rng, d, int(rng.integers(1, 4)), per_channel=True)
         case 4:
@@ -56,6 +68,23 @@ def fixed_layer(rng: Generator, e: int, d: int) -> FixedLayer:
                 *(linear.weights, gate.weights, linear.exponent, gate.exponent),
                 *(bias, 50 * bias, e + int(rng.integers(-2, 3)), e_y),
             )
+        case 6:
+            norm = FixedRMSNorm if rng.random() < 0.5 else FixedLayerNorm
+            return norm(
+                rng.integers(-(2**15), 2**15, d),
+                bias,
+                weight_exponent=13,
+                square_shift=2 * int(rng.integers(0, 6)),
+                epsilon=int(rng.integers(1, 5000)),
+                scale_exponent=int(rng.integers(12, 20)),
+                product_shift=int(rng.integers(0, 12)),
+                output_exponent=e_y,
+            )
+        case 7:
+            groups, length = (d if rng.random() < 0.5 else 1), int(rng.integers(1, 5))
+            weights = rng.integers(-128, 128, (d, d // groups, length))
+            exponent = 8 + (rng.integers(-2, 3, d) if rng.random() < 0.5 else 0)
+            return FixedConv1d(weights, exponent, e_y, bias, groups)
         case 1:
             return random_fixed_s5(rng, d, 3, e, e_y)
         case 2:
@@ -67,7 +96,7 @@ def fixed_layer(rng: Generator, e: int, d: int) -> FixedLayer:
 
 def fixed_chain(rng: Generator, d: int, readout: Readout, rules: Arithmetic) -> FixedNetwork:
     """Layers of any kinds in any order, with residual paths over any number of them."""
-    layers: list[FixedLayer | Residual | ReLU] = []
+    layers: list[FixedLayer | Residual | Elementwise] = []
     e = 8
     for n in range(int(rng.integers(1, 8))):
         layer = fixed_layer(rng, e, d)
@@ -75,8 +104,8 @@ def fixed_chain(rng: Generator, d: int, readout: Readout, rules: Arithmetic) -> 
         layers.append(layer)
         if rng.random() < 0.5:
             layers.append(Residual(int(rng.integers(1, n + 2))))
-        if rng.random() < 0.5:
-            layers.append(ReLU())
+        if rng.random() < 0.7:
+            layers.append(ACTIVATIONS[rng.integers(len(ACTIVATIONS))])
     return FixedNetwork(tuple(layers), readout, input_exponent=8, arithmetic=rules)
 
 
@@ -150,13 +179,15 @@ def test_an_overflow_anywhere_in_a_chain_raises_and_leaves_the_stream_as_it_was(
 
 
 def float_chain(rng: Generator, d: int) -> Network:
-    layers: list[FloatLayer | Residual | ReLU | GELU] = []
+    layers: list[FloatLayer | Residual | Elementwise] = []
     for n in range(int(rng.integers(1, 8))):
         weights, bias = rng.normal(size=(d, d)) / d, rng.normal(size=d)
         a = 0.9 * np.exp(1j * rng.normal(size=(d, 3)))
         kinds = [
             *(Linear(weights), Linear(weights, bias), Gate(weights, bias)),
             GLU(weights, weights[::-1], bias, bias[::-1]),
+            *(LayerNorm(1 + bias, bias), RMSNorm(1 + bias, eps=0.1)),
+            *(Conv1d(weights[..., np.newaxis]), Conv1d(rng.normal(size=(d, 1, 4)), bias, d)),
             random_s5(rng, d, 3, bool(rng.integers(2))),
             *(S4D(a, a, a), S4D(a, a, a, bias), S4D(a, a, a, bias, bias)),
         ]
@@ -164,7 +195,7 @@ def float_chain(rng: Generator, d: int) -> Network:
         if rng.random() < 0.5:
             layers.append(Residual(int(rng.integers(1, n + 2))))
         if rng.random() < 0.7:
-            layers.append([ReLU(), GELU()][rng.integers(2)])
+            layers.append(ACTIVATIONS[rng.integers(len(ACTIVATIONS))])
     return Network(tuple(layers), list(Readout)[rng.integers(3)])
 
 

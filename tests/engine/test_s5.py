@@ -25,7 +25,7 @@ from lava_ssm.network import (
     Residual,
 )
 from lava_ssm.numerics import (
-    SIGMOID_ERROR,
+    SIGMOID,
     Arithmetic,
     Overflow,
     Rounding,
@@ -127,8 +127,8 @@ def test_table_of_the_sigmoid_is_as_near_as_it_says_for_every_input() -> None:
     # an input stands for itself and for what a shift that rounded down has dropped
     for value in (v / 4096, (v + 0.999) / 4096):
         error = np.abs(sigmoid(v) / 2**15 - 1 / (1 + np.exp(-value)))
-        assert error.max() <= SIGMOID_ERROR + 1 / 4096 / 4
-    assert np.abs(sigmoid(v) / 2**15 - 1 / (1 + np.exp(-v / 4096))).max() <= SIGMOID_ERROR
+        assert error.max() <= SIGMOID.error + 1 / 4096 / 4
+    assert np.abs(sigmoid(v) / 2**15 - 1 / (1 + np.exp(-v / 4096))).max() <= SIGMOID.error
     assert np.all(np.diff(sigmoid(v)) >= 0)
 
 

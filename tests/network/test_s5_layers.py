@@ -76,11 +76,6 @@ def test_what_follows_no_layer_is_refused(layers: tuple, text: str) -> None:
         Network(layers)
 
 
-def test_a_gelu_has_no_fixed_form() -> None:
-    with pytest.raises(TypeError, match="a GELU has no fixed form"):
-        FixedNetwork((FixedLinear([[1]]), GELU()))  # type: ignore[arg-type]
-
-
 def test_exponents_that_shift_far_to_the_left_are_refused() -> None:
     with pytest.raises(
         ValueError, match="of stage 1 shifts the residual message to the left by 17"

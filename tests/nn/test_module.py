@@ -13,14 +13,20 @@ from lava_ssm.network import (
     GLU,
     S4D,
     S5,
+    Conv1d,
     FixedLinear,
     FixedNetwork,
     Gate,
+    LayerNorm,
     Linear,
     Network,
     Readout,
     ReLU,
     Residual,
+    RMSNorm,
+    Sigmoid,
+    SiLU,
+    Tanh,
 )
 from lava_ssm.nn import NS4D, Chain, SparseS5, assign, export, module
 from lava_ssm.nn import S4D as S4DModule
@@ -61,6 +67,27 @@ def mixed(seed: int = 0, readout: Readout = Readout.EVERY_TOKEN, gelu: bool = Fa
     )
 
 
+def with_norms(seed: int = 0) -> Network:
+    """Norms and convolutions, in both layouts, and all activations."""
+    rng = np.random.default_rng(seed)
+    return Network(
+        (
+            Linear(rng.normal(size=(6, 3)), rng.normal(size=6)),
+            SiLU(),
+            s4d(rng),
+            LayerNorm(rng.normal(size=6), rng.normal(size=6), 1e-2),
+            GELU(),
+            Conv1d(rng.normal(size=(6, 1, 4)), rng.normal(size=6), 6),
+            Residual(2),
+            Tanh(),
+            random_s5(rng, 6, 3),
+            Conv1d(rng.normal(size=(4, 6, 2))),
+            RMSNorm(rng.normal(size=4), eps=1e-2),
+            Sigmoid(),
+        )
+    )
+
+
 def networks() -> dict[str, Network]:
     rng = np.random.default_rng(1)
     return {
@@ -73,6 +100,7 @@ def networks() -> dict[str, Network]:
         "S4D alone": Network((s4d(rng),)),
         "S5 alone": Network((random_s5(rng, 4, 6),)),
         "S5 without biases": Network((S5([0.5, 0.9j], np.ones((2, 3)), 1j * np.ones((3, 2))),)),
+        "norms and convolutions": with_norms(),
         "GLU alone": Network((GLU(np.ones((2, 3)), np.eye(3)[:2]),)),
     }
 
@@ -122,8 +150,11 @@ def test_a_model_comes_back_as_its_network(
                 np.testing.assert_allclose(other, one, rtol=0, atol=tolerance * scale)
 
 
-def test_every_parameter_of_a_mixed_model_learns_by_the_right_gradient(double: object) -> None:
-    model = module(mixed())
+@pytest.mark.parametrize("net", [mixed(), with_norms()], ids=["mixed", "norms"])
+def test_every_parameter_of_a_mixed_model_learns_by_the_right_gradient(
+    net: Network, double: object
+) -> None:
+    model = module(net)
     x = torch.randn(2, 9, 3)
     model(x).square().sum().backward()
     step = 1e-6

@@ -2,25 +2,31 @@
 
 from typing import Any
 
+from lava_ssm.compress.kinds.conv1d import Conv1dKind
 from lava_ssm.compress.kinds.gate import GateKind
 from lava_ssm.compress.kinds.glu import GLUKind
 from lava_ssm.compress.kinds.kind import Kind, Rules, Scales, Tensor
 from lava_ssm.compress.kinds.linear import LinearKind
+from lava_ssm.compress.kinds.norm import LayerNormKind, RMSNormKind
 from lava_ssm.compress.kinds.s4d import S4DKind
 from lava_ssm.compress.kinds.s5 import S5Kind
-from lava_ssm.network import GLU, S4D, S5, FloatLayer, Gate, Linear
+from lava_ssm.network import GLU, S4D, S5, Conv1d, FloatLayer, Gate, LayerNorm, Linear, RMSNorm
 
-__all__ = ["Kind", "Rules", "Scales", "Tensor", "kind_of"]
+__all__ = ["KINDS", "Kind", "Rules", "Scales", "Tensor", "kind_of"]
 
-_KINDS: dict[type[FloatLayer], Kind[Any, Any]] = {
+KINDS: dict[type[FloatLayer], Kind[Any, Any]] = {
     Linear: LinearKind(),
     S4D: S4DKind(),
     S5: S5Kind(),
     Gate: GateKind(),
     GLU: GLUKind(),
+    Conv1d: Conv1dKind(),
+    LayerNorm: LayerNormKind(),
+    RMSNorm: RMSNormKind(),
 }
+"""The rules of each kind."""
 
 
 def kind_of(layer: FloatLayer) -> Kind[Any, Any]:
     """Give the rules for a float layer."""
-    return _KINDS[type(layer)]
+    return KINDS[type(layer)]

@@ -9,7 +9,7 @@ from lava_ssm.compress.ranges import Moments, Ranges
 from lava_ssm.compress.weights import matrix_mantissas
 from lava_ssm.network import FixedGate, Gate
 from lava_ssm.network.linear import WEIGHT_BITS
-from lava_ssm.numerics import SIGMOID_EXPONENT, SIGMOID_INPUT_EXPONENT, RealArray
+from lava_ssm.numerics import SIGMOID_INPUT_EXPONENT, TABLE_EXPONENT, RealArray
 
 
 class GateKind(Kind[Gate, FixedGate]):
@@ -36,7 +36,7 @@ class GateKind(Kind[Gate, FixedGate]):
 
     def finest(self, fixed: FixedGate, input_exponent: int, residual: bool) -> int:
         """See `Kind`."""
-        return input_exponent + SIGMOID_EXPONENT
+        return input_exponent + TABLE_EXPONENT
 
     def finish(
         self, fixed: FixedGate, layer: Gate, ends: tuple[int, int], ranges: Ranges, rules: Rules

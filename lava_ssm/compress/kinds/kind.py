@@ -185,7 +185,7 @@ class Kind(Generic[F, X]):
             assert tensor.exponent is not None
             size = np.abs(getattr(layer, tensor.name))
             one = isinstance(getattr(fixed, tensor.exponent), int)
-            fits = weight_exponents(size.max() if one else size.max(axis=1))
+            fits = weight_exponents(size.max() if one else size.reshape(len(size), -1).max(axis=1))
             exponents[tensor.exponent] = int(fits) if one else fits
         return exponents
 

@@ -5,15 +5,36 @@ It takes what the population receives from `writer.sent`, and enters there what 
 
 from collections.abc import Callable
 
-from lava_ssm.deploy.operations import affine, filters, product, recurrence
+from lava_ssm.deploy.operations import (
+    affine,
+    bilinear,
+    filters,
+    inverse_sqrt,
+    product,
+    recurrence,
+    taps,
+)
 from lava_ssm.deploy.writer import Writer
-from lava_ssm.network import Affine, Filters, Neurons, Population, Product, Recurrence
+from lava_ssm.network import (
+    Affine,
+    Bilinear,
+    Filters,
+    InverseSqrt,
+    Neurons,
+    Population,
+    Product,
+    Recurrence,
+    Taps,
+)
 
 WRITE: dict[type[Neurons], Callable[[Writer, int, Population], None]] = {
     Affine: affine.write,
+    Bilinear: bilinear.write,
     Filters: filters.write,
+    InverseSqrt: inverse_sqrt.write,
     Product: product.write,
     Recurrence: recurrence.write,
+    Taps: taps.write,
 }
 
 __all__ = ["WRITE"]

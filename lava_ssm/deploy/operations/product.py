@@ -3,11 +3,9 @@
 from lava_ssm.deploy.operations import stateless
 from lava_ssm.deploy.operations.stateless import Loop
 from lava_ssm.deploy.values import Value
-from lava_ssm.deploy.writer import Writer, bounds
+from lava_ssm.deploy.writer import Writer
 from lava_ssm.network import Population, Product
-from lava_ssm.numerics import SIGMOID_TABLE, Rounding
-
-_STEP_BITS, _STEPS = 4, len(SIGMOID_TABLE) // 2
+from lava_ssm.numerics import SIGMOID, SIGMOID_INPUT_EXPONENT
 
 
 def write(writer: Writer, n: int, population: Population) -> None:
@@ -16,16 +14,11 @@ def write(writer: Writer, n: int, population: Population) -> None:
     assert isinstance(neurons, Product)
 
     def operation(loop: Loop) -> Value:
-        table = writer.constant(SIGMOID_TABLE, "sigmoid", "uint16_t")
         opening = loop.sum()
         if neurons.bias.any():
             opening = opening + loop.constant("bias", neurons.bias)
-        step = loop.body.let("step", opening.shifted(_STEP_BITS, Rounding.FLOOR))
-        lower = f"({step.text} < -{_STEPS} ? -{_STEPS} : {step.text})"
-        place = f"(int32_t)({step.text} > {_STEPS - 1} ? {_STEPS - 1} : {lower}) + {_STEPS}"
-        gate = loop.body.let(
-            "gate", loop.array("table", "uint16_t", table, *bounds(SIGMOID_TABLE), at=place)
-        )
+        entry = loop.looked_up(SIGMOID, opening, SIGMOID_INPUT_EXPONENT, "sigmoid")
+        gate = loop.body.let("gate", entry)
         u = loop.second()
         if neurons.bias_u is not None and neurons.bias_u.any():
             u = u + loop.constant("bias_u", neurons.bias_u)

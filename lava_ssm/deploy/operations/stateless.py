@@ -7,7 +7,7 @@ from lava_ssm.deploy.synapses import given_back, received
 from lava_ssm.deploy.values import Body, Value
 from lava_ssm.deploy.writer import Buffer, Writer, bounds, filled, indented, widest
 from lava_ssm.network import Activation, Population
-from lava_ssm.numerics import IntArray, Rounding
+from lava_ssm.numerics import TABLE_EXPONENT, TABLE_STEPS, IntArray, Rounding, Table
 
 _TEMPLATE = """\
 /* @what@ */
@@ -62,6 +62,28 @@ class Loop:
         kind = widest(values)
         return self.array(name, kind, self.writer.constant(values, name, kind), *bounds(values))
 
+    def looked_up(self, table: Table, value: Value, exponent: int, name: str) -> Value:
+        """The entry of a table, which the loop calls `name`, for a value of an exponent."""
+        amount, ends = exponent - table.step_exponent, 2 * TABLE_STEPS
+        if amount < 0:
+            value = self.body.let(f"{name}_near", value).limited(-ends, ends)
+        step = self.body.let(f"{name}_step", value.shifted(max(amount, -12), Rounding.FLOOR))
+        place = step.limited(-TABLE_STEPS, TABLE_STEPS - 1).text
+        kind = "uint16_t" if table.entries.min() >= 0 else "int16_t"
+        entries = self.writer.constant(table.entries, "table", kind)
+        at = f"(int32_t){place} + {TABLE_STEPS}"
+        return self.array(name, kind, entries, *bounds(table.entries), at=at)
+
+    def activated(self, table: Table, y: Value, exponent: int) -> Value:
+        """What `numerics.Table.activate` makes of a value."""
+        rules = self.writer.rules
+        if not table.multiplies:
+            entry = self.looked_up(table, y, exponent, "curve")
+            return entry.shifted(TABLE_EXPONENT - exponent, rules.rounding)
+        y = self.body.let("word", self.body.word(y, rules.message_bits, "message"))
+        entry = self.looked_up(table, y, exponent, "curve")
+        return (y * entry).shifted(TABLE_EXPONENT, rules.rounding)
+
 
 def write(
     writer: Writer,
@@ -77,13 +99,11 @@ def write(
     if population.residual is not None:
         earlier = loop.buffer("earlier", writer.sent[population.residual.source])
         y = loop.body.let("z", y + earlier.shifted(population.residual_shift, Rounding.FLOOR))
-    match population.activation:
-        case Activation.RELU:
-            y = loop.body.let("rectified", y.rectified())
-        case Activation.NONE:
-            pass
-        case other:
-            raise ValueError(f"the activation {other.value} has no C form")
+    if population.activation is Activation.RELU:
+        y = loop.body.let("rectified", y.rectified())
+    table = population.activation.table
+    if table is not None:
+        y = loop.body.let("activated", loop.activated(table, y, population.exponent))
     sent = loop.body.word(y, writer.rules.message_bits, "message")
     out = writer.message(population, sent.low, sent.high)
     loop.body.lines.append(f"sent[i] = ({out.kind}){sent.text};")

@@ -169,12 +169,13 @@ class Compiled:
     @property
     def states(self) -> Sequence[NDArray[Any]]:
         """See `Executor`."""
-        both = [
+        whole = [
             np.stack(operation.parts(row, self._memory), axis=-1).astype(self._kind)
             for row in self._layout.populations
             if (operation := OPERATIONS[row["operation"]]).parts is not None
         ]
-        return tuple(x.reshape(*self._batch, *x.shape[1:]) for x in both)
+        shapes = self._network.state_shapes
+        return tuple(x.reshape(*self._batch, *s) for x, s in zip(whole, shapes, strict=True))
 
     def set_states(self, states: Sequence[NDArray[Any]]) -> None:
         """See `Executor`."""
@@ -183,9 +184,10 @@ class Compiled:
             operation = OPERATIONS[row["operation"]]
             if operation.parts is None:
                 continue
-            values = next(given)
-            for i, part in enumerate(operation.parts(row, self._memory)):
-                part[...] = values[..., i].reshape(part.shape)
+            parts = operation.parts(row, self._memory)
+            values = next(given).reshape(*parts[0].shape, len(parts))
+            for i, part in enumerate(parts):
+                part[...] = values[..., i]
             if operation.forget is not None:
                 operation.forget(row, self._memory)
 

@@ -30,6 +30,9 @@ COMMON = (
     "residual_shift",
     "out",  # buffer of its messages; of filters the sums over states
     "activation",
+    "exponent",  # of its messages, where a table is looked up with them
+    "entries",  # where the table begins
+    "step_exponent",
 )
 POPULATION = np.dtype(
     [
@@ -142,6 +145,9 @@ def layout(network: FixedNetwork | Network) -> Layout:
     for n, (row, p) in enumerate(zip(table, populations, strict=True)):
         row["stage"], row["out"], row["size"] = p.stage, buffers[n], width_of(p)
         row["activation"] = ACTIVATIONS[p.activation]
+        if (activating := p.activation.table) is not None and rules is not None:
+            row["exponent"], row["step_exponent"] = p.exponent, activating.step_exponent
+            row["entries"] = writer.put("integers", activating.entries)
         first, *others = p.inputs
         row["source"], row["matrix"] = buffers[first.source], matrix(first)
         row["second"] = row["second_matrix"] = row["residual"] = -1

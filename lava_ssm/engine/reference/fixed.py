@@ -11,12 +11,16 @@ from lava_ssm.engine.overflows import Tally
 from lava_ssm.network import (
     Activation,
     Affine,
+    Bilinear,
     Filters,
+    InverseSqrt,
     Matrix,
     Neurons,
     Product,
     Recurrence,
+    Stateless,
     Synapse,
+    Taps,
 )
 from lava_ssm.numerics import (
     SYNAPSE_BITS,
@@ -26,9 +30,11 @@ from lava_ssm.numerics import (
     Rounding,
     multiply_shift,
     overflowing,
+    scaled_inverse_sqrt,
     shift,
     sigmoid,
     to_bits,
+    word_range,
 )
 
 
@@ -77,6 +83,8 @@ def step(
             return filters(neurons, rules, state, u, tally)
         case Recurrence():
             return recurrence(neurons, rules, state, u, tally)
+        case Taps():
+            return taps(neurons, state, u)
     raise TypeError(f"{type(neurons).__name__} neurons have no state")
 
 
@@ -130,7 +138,13 @@ def complex_relu(x: IntArray) -> IntArray:
     return x * positive[..., np.newaxis]
 
 
-def output(neurons: Affine | Product, rules: Arithmetic, s: IntArray, u: Any) -> IntArray:
+def taps(neurons: Taps, state: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """See `step`; the state is (..., d_model, length - 1)."""
+    sent = np.concatenate([state, u[..., np.newaxis]], axis=-1)
+    return sent[..., 1:], sent.reshape(*u.shape[:-1], neurons.n_neurons)
+
+
+def output(neurons: Stateless, rules: Arithmetic, s: IntArray, u: Any, tally: Tally) -> IntArray:
     """What neurons without a state make of a sum and, if they have one, of a second input.
 
     Parameters
@@ -138,12 +152,34 @@ def output(neurons: Affine | Product, rules: Arithmetic, s: IntArray, u: Any) ->
     s, u
         (..., n_neurons).
     """
-    if isinstance(neurons, Product):
-        v = u if neurons.bias_u is None else u + neurons.bias_u
-        return multiply_shift(v, sigmoid(s + neurons.bias), neurons.shift, rules.rounding)
-    if neurons.direct is not None:
-        s = s + multiply_shift(neurons.direct, u, neurons.shift, rules.rounding)
-    return s if neurons.bias is None else s + neurons.bias
+    match neurons:
+        case Affine():
+            if neurons.direct is not None:
+                s = s + multiply_shift(neurons.direct, u, neurons.shift, rules.rounding)
+            return s if neurons.bias is None else s + neurons.bias
+        case Product():
+            v = u if neurons.bias_u is None else u + neurons.bias_u
+            return multiply_shift(v, sigmoid(s + neurons.bias), neurons.shift, rules.rounding)
+        case Bilinear():
+            return bilinear(neurons, rules, s, u, tally)
+        case InverseSqrt():
+            v = np.maximum(s + int(neurons.epsilon), 1)
+            _, most = word_range(rules.message_bits)
+            return scaled_inverse_sqrt(v, neurons.exponent, most, rules.rounding)
+
+
+def bilinear(
+    neurons: Bilinear, rules: Arithmetic, s: IntArray, u: IntArray, tally: Tally
+) -> IntArray:
+    """See `output`."""
+    y = multiply_shift(s, u, neurons.shift, rules.rounding)
+    if neurons.limit is None:
+        y = word(y, SYNAPSE_BITS, rules.overflow, "message", tally)
+    else:
+        y = np.clip(y, -neurons.limit, neurons.limit)
+    if neurons.weights is not None:
+        y = multiply_shift(y, neurons.weights, neurons.weight_shift, rules.rounding)
+    return y if neurons.bias is None else y + neurons.bias
 
 
 def residual(y: IntArray, earlier: IntArray, amount: int) -> IntArray:
@@ -206,10 +242,30 @@ def split_shift(amount: np.ndarray | int) -> tuple[int, np.ndarray | int]:
     return common, amount - common
 
 
-def message(y: IntArray, activation: Activation, rules: Arithmetic, tally: Tally) -> IntArray:
-    """What a receiving neuron sends on: rectified or not, brought to the message's bits."""
-    rectified = np.maximum(y, 0) if activation is Activation.RELU else y
-    return word(rectified, rules.message_bits, rules.overflow, "message", tally)
+def message(
+    y: IntArray, activation: Activation, rules: Arithmetic, tally: Tally, exponent: int = 0
+) -> IntArray:
+    """What a receiving neuron sends on: activated, and brought to the message's bits.
+
+    What a table's entry is multiplied with is brought to them before that.
+
+    Parameters
+    ----------
+    exponent
+        Of y, for a table.
+    """
+
+    def sent(y: IntArray) -> IntArray:
+        return word(y, rules.message_bits, rules.overflow, "message", tally)
+
+    if activation is Activation.RELU:
+        return sent(np.maximum(y, 0))
+    table = activation.table
+    if table is None:
+        return sent(y)
+    if table.multiplies:  # which makes nothing larger
+        return table.activate(sent(y), exponent, rules.rounding)
+    return sent(table.activate(y, exponent, rules.rounding))
 
 
 def running_sum(total: IntArray, y: IntArray, rules: Arithmetic, tally: Tally) -> IntArray:

@@ -4,16 +4,20 @@ from typing import Any
 
 import numpy as np
 
-from lava_ssm.engine.reference.fixed import by_channel, flat, paired
+from lava_ssm.engine.reference.fixed import by_channel, flat, paired, taps
 from lava_ssm.network import (
     Activation,
     Affine,
+    Bilinear,
     Filters,
+    InverseSqrt,
     Matrix,
     Neurons,
     Product,
     Recurrence,
+    Stateless,
     Synapse,
+    Taps,
 )
 from lava_ssm.numerics import RealArray
 
@@ -28,6 +32,8 @@ def step(
 
     Shapes are those of `fixed.step`.
     """
+    if isinstance(neurons, Taps):
+        return taps(neurons, state, u)
     x = np.ascontiguousarray(state).view(complex)[..., 0]
     match neurons:
         case Filters(a, b, c):
@@ -48,16 +54,24 @@ def _parts(x: np.ndarray) -> RealArray:
     return np.ascontiguousarray(x)[..., np.newaxis].view(float)
 
 
-def output(neurons: Affine | Product, rules: Any, s: RealArray, u: Any) -> RealArray:
+def output(neurons: Stateless, rules: Any, s: RealArray, u: Any, tally: Any) -> RealArray:
     """See `fixed.output`."""
-    if isinstance(neurons, Product):
-        from scipy.special import expit  # SciPy takes long to load, and integers do without
+    match neurons:
+        case Affine():
+            if neurons.direct is not None:
+                s = s + neurons.direct * u
+            return s if neurons.bias is None else s + neurons.bias
+        case Product():
+            from scipy.special import expit  # SciPy takes long to load, and integers do without
 
-        v = u if neurons.bias_u is None else u + neurons.bias_u
-        return np.asarray(v * expit(s + neurons.bias))
-    if neurons.direct is not None:
-        s = s + neurons.direct * u
-    return s if neurons.bias is None else s + neurons.bias
+            v = u if neurons.bias_u is None else u + neurons.bias_u
+            return np.asarray(v * expit(s + neurons.bias))
+        case Bilinear():
+            y = np.asarray(s * u)
+            y = y if neurons.weights is None else y * neurons.weights
+            return y if neurons.bias is None else y + neurons.bias
+        case InverseSqrt():
+            return 1 / np.sqrt(s + neurons.epsilon)
 
 
 def residual(y: RealArray, earlier: RealArray, amount: int) -> RealArray:
@@ -75,16 +89,26 @@ def received(synapse: Synapse, u: RealArray, tally: Any) -> RealArray:
     return np.asarray(by_channel(u, synapse.n_out).sum(axis=-1))
 
 
-def message(y: RealArray, activation: Activation, rules: Any, tally: Any) -> RealArray:
-    """What a receiving neuron sends on: rectified, by a GELU, or as it is."""
+def message(
+    y: RealArray, activation: Activation, rules: Any, tally: Any, exponent: int = 0
+) -> RealArray:
+    """What a receiving neuron sends on: activated, or as it is."""
     match activation:
+        case Activation.NONE:
+            return y
         case Activation.RELU:
             return np.maximum(y, 0.0)
-        case Activation.GELU:
-            from scipy.special import erf
+        case Activation.TANH:
+            return np.tanh(y)
+    from scipy import special  # SciPy takes long to load
 
-            return 0.5 * y * (1 + erf(y / np.sqrt(2)))
-    return y
+    match activation:
+        case Activation.GELU:
+            return np.asarray(y * special.ndtr(y))
+        case Activation.SILU:
+            return np.asarray(y * special.expit(y))
+        case Activation.SIGMOID:
+            return np.asarray(special.expit(y))
 
 
 def running_sum(total: RealArray, y: RealArray, rules: Any, tally: Any) -> RealArray:

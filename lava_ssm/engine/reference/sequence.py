@@ -16,9 +16,10 @@ Array: TypeAlias = NDArray[Any]
 Probe: TypeAlias = Callable[[int, str, Array], None]
 """Called with the number of a population of `network.lowered`, what is shown, and the values: `sum`
 (what its first input's synapse gives, no bias added; not of one that hands messages to several
-neurons), `second` (the same of a second input), `sent` (its messages), each (*batch, time,
-n_neurons), and `state` (*batch, *state_shape), token by token, of a large batch a part at a time.
-What a synapse of ones adds up is `sent` so too, (*batch, n_neurons)."""
+neurons), `second` (the same of a second input), `activated` (what a table's entry is multiplied
+with, of an activation that does so), `sent` (its messages), each (*batch, time, n_neurons), and
+`state` (*batch, *state_shape), token by token, of a large batch a part at a time. What a synapse of
+ones adds up is `sent` so too, (*batch, n_neurons)."""
 
 
 def see_nothing(population: int, what: str, values: Array) -> None:
@@ -91,11 +92,13 @@ def advance(
         probe(n, "sent", out)
         return x, arithmetic.received(adding[n], out, tally)
 
-    def output(p: Population, s: Array, u: Array | None) -> Array:
-        y = arithmetic.output(p.neurons, rules, s, u)
+    def output(n: int, p: Population, s: Array, u: Array | None) -> Array:
+        y = arithmetic.output(p.neurons, rules, s, u, tallies[p.stage])
         if p.residual is not None:
             y = arithmetic.residual(y, sent[p.residual.source], p.residual_shift)
-        sums: Array = arithmetic.message(y, p.activation, rules, tallies[p.stage])
+        if p.activation.table is not None and p.activation.table.multiplies:
+            probe(n, "activated", y)
+        sums: Array = arithmetic.message(y, p.activation, rules, tallies[p.stage], p.exponent)
         return sums
 
     after: list[Array | None] = []
@@ -107,7 +110,7 @@ def advance(
         if x is None:
             if u is not None:
                 probe(n, "second", u)
-            sent[n] = output(p, s, u)
+            sent[n] = output(n, p, s, u)
         else:
             width = adding[n].n_out if n in adding else p.neurons.n_neurons
             x, sent[n] = _over_time(partial(step, n), x, s, width)

@@ -251,6 +251,11 @@ def _check_population(p: Population, kind: str) -> None:
             raise LoweringError(f"stage {p.stage}: the chip's graded neurons have no bias")
         case _:
             raise TypeError(f"stage {p.stage}: no public Process of lava-loihi computes a {kind}")
+    if p.activation.table is not None:
+        raise LoweringError(
+            f"stage {p.stage}: no public neuron of lava-loihi has the table of a "
+            f"{p.activation.value}"
+        )
     if p.residual is not None:
         raise LoweringError(
             f"stage {p.stage}: the chip's graded neurons cannot shift a residual path's messages"

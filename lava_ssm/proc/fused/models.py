@@ -47,10 +47,12 @@ class AbstractFusedModel(PyLoihiProcessModel):
 
     def fetch_state(self) -> np.ndarray:
         """Read the engine's state, (*batch, states of all layers, 2)."""
-        flat = [x.reshape(*self.batch, -1, 2) for x in self.stream.state]
-        if flat:
-            self.read = np.concatenate(flat, axis=-2, dtype=np.float64)
-        else:
+        flat = [np.zeros((*self.batch, 0, 2))]
+        for x, neurons in zip(self.stream.state, self.stream.network.states, strict=True):
+            pairs = x[..., np.newaxis] * (1, 0) if neurons.holds_messages else x
+            flat.append(pairs.reshape(*self.batch, -1, 2))
+        self.read = np.concatenate(flat, axis=-2, dtype=np.float64)
+        if not self.stream.state:
             self.read = np.zeros((*self.batch, 1, 2))
         self.as_read = self.read.copy()
         return self.read
@@ -60,14 +62,14 @@ class AbstractFusedModel(PyLoihiProcessModel):
         if np.array_equal(self.read, self.as_read):
             return
         self.as_read = self.read.copy()
-        shapes = [x.shape for x in self.stream.state]
-        sizes = [math.prod(shape[len(self.batch) : -1]) for shape in shapes]
-        cuts = np.cumsum(sizes)[:-1]
-        parts = np.split(self.read, cuts, axis=-2)
-        kind = self.kind
-        self.stream.state = tuple(
-            part.astype(kind).reshape(shape) for part, shape in zip(parts, shapes, strict=True)
-        )
+        states: list[np.ndarray] = []
+        first = 0
+        for x, neurons in zip(self.stream.state, self.stream.network.states, strict=True):
+            width = 1 if neurons.holds_messages else 2
+            last = first + math.prod(neurons.state_shape) // width
+            states.append(self.read[..., first:last, :width].astype(self.kind).reshape(x.shape))
+            first = last
+        self.stream.state = tuple(states)
 
     def fetch_overflows(self) -> np.ndarray:
         """Count the integers that overflowed."""

@@ -20,28 +20,30 @@ from lava_ssm.proc.var_value import var_value
 class FusedState:
     """The state of a layer: a part of the Process's Var `state`, (*batch, states of all layers, 2).
 
-    `first` is the layer's first of `n_states`; `shape` is (*batch, d_model, d_state) of an S4D
-    layer, (*batch, d_state) of an S5; `bits` the width of a mantissa, None in a float network.
+    `first` is the layer's first of `n_states`, each of `width` numbers: 2 of complex ones, 1 of
+    messages; `shape` is (*batch, *state shape), see `Network.state_shapes`; `bits` the width of a
+    mantissa, None in a float network.
     """
 
     var: Var
     first: int
     shape: tuple[int, ...]
     n_states: int
+    width: int
     bits: int | None
 
     @property
     def _place(self) -> tuple[EllipsisType, slice, slice]:
-        return ..., slice(self.first, self.first + self.n_states), slice(None)
+        return ..., slice(self.first, self.first + self.n_states), slice(self.width)
 
     def get(self) -> np.ndarray:
-        """Read the state, (*shape, 2): real, imaginary."""
-        part = var_value(self.var)[self._place].reshape(*self.shape, 2)
+        """Read the state."""
+        part = var_value(self.var)[self._place].reshape(self.shape)
         return part.astype(np.float64 if self.bits is None else np.int64)
 
     def set(self, state: ArrayLike) -> None:
         """Write the state, of that shape, between two runs (`lava_ssm.engine.checked_state`)."""
-        x = checked_state(state, (*self.shape, 2), self.bits)
+        x = checked_state(state, self.shape, self.bits)
         whole = var_value(self.var)
         whole[self._place] = x.reshape(whole[self._place].shape)
         self.var.set(whole)
@@ -76,10 +78,11 @@ class FusedSSMNetwork(AbstractNetwork):
         Ports of shape (d_input,) and (d_output,), with a batch (batch_size, ...): messages,
         mantissas in fixed point. The output is zero on steps that carry no token's output.
     state
-        Var, (states of all layers, 2), with a batch (batch_size, ...): real, imaginary.
+        Var, (states of all layers, 2), with a batch (batch_size, ...): real, imaginary; of what
+        holds messages a message and 0.
     layers
-        For each S4D and S5 layer, in order, its part of it: `layers[0].state.get()`. A token is in
-        all layers by the end of the step in which it enters.
+        For each layer with a state, in order, its part of it: `layers[0].state.get()`. A token is
+        in all layers by the end of the step in which it enters.
     latency
         Steps from a token's entry to its output.
 
@@ -116,13 +119,14 @@ class FusedSSMNetwork(AbstractNetwork):
         super().__init__(
             network, schedule, period, offset, reset_every, batch, name, n_threads=n_threads
         )
-        shapes = [shape[:-1] for shape in network.state_shapes]
-        sizes = [math.prod(shape) for shape in shapes]
+        widths = [1 if neurons.holds_messages else 2 for neurons in network.states]
+        sizes = [math.prod(s) // w for s, w in zip(network.state_shapes, widths, strict=True)]
         self.state = Var(shape=(*batch, max(1, sum(sizes)), 2), init=0)
-        bits = network.arithmetic.state_bits if isinstance(network, FixedNetwork) else None
         self.layers = tuple(
-            FusedLayer(FusedState(self.state, sum(sizes[:i]), (*batch, *shape), sizes[i], bits))
-            for i, shape in enumerate(shapes)
+            FusedLayer(FusedState(self.state, sum(sizes[:i]), (*batch, *shape), size, width, bits))
+            for i, (shape, size, width, bits) in enumerate(
+                zip(network.state_shapes, sizes, widths, network.state_bits, strict=True)
+            )
         )
         self.overflows = Var(shape=(1,), init=0)
 

@@ -20,18 +20,22 @@ from lava_ssm.engine.reference.fixed import split_shift
 from lava_ssm.network import (
     Activation,
     Affine,
+    Bilinear,
     Connection,
     Filters,
     FixedNetwork,
+    InverseSqrt,
     Matrix,
     Ones,
     Population,
     Product,
     Readout,
     Recurrence,
+    Taps,
 )
 from lava_ssm.numerics import CHIP, Arithmetic, IntArray
-from lava_ssm.proc.network.process import STATE_VARS, SSMNetwork
+from lava_ssm.proc.delay_line.process import DelayLine
+from lava_ssm.proc.network.process import SSMNetwork, state_vars
 from lava_ssm.proc.neuron import FIXED, FLOATING, AbstractNeuron
 from lava_ssm.proc.output.process import Output
 from lava_ssm.proc.readout.process import Readout as ReadoutNeurons
@@ -44,7 +48,6 @@ class _Common(TypedDict):
     """What all neurons take."""
 
     tag: str
-    shift: ArrayLike
     arithmetic: Arithmetic
     schedule: Schedule
     name: str
@@ -84,8 +87,7 @@ class _Graph:
             readout = proc.network.readout if is_last else Readout.EVERY_TOKEN
             neurons = self._population(p, readout)
             self.sent[n] = [neurons.s_out]
-            names = () if p.neurons.state_shape is None else STATE_VARS
-            for name in ("overflows", *names):
+            for name in ("overflows", *state_vars(p.neurons)):
                 proc.var_of(p, name).alias(getattr(neurons.vars, name))
         neurons.s_out.connect(proc.out_ports.s_out)
 
@@ -104,16 +106,16 @@ class _Graph:
         name = f"stage{p.stage}_{p.name}"
         common: _Common = {
             "tag": self.proc.tag,
-            "shift": inputs[0][1],
             "arithmetic": self.rules,
             "schedule": self.proc.entry.later(p.step),
             "name": f"{self.proc.name}.{name}",
         }
+        shift = inputs[0][1]
         ports = ["a_in", "u_in"][: len(inputs)]
         neurons: AbstractNeuron
         match p:
             case Population(Filters() | Recurrence() as operation):
-                neurons = States(operation, **common)
+                neurons = States(operation, shift=shift, **common)
             case Population(
                 Affine(n, direct=None, bias=None),
                 residual=None,
@@ -121,15 +123,21 @@ class _Graph:
             ):
                 relu = p.activation is Activation.RELU
                 if readout is Readout.MEAN_OVER_TIME:
-                    neurons = ReadoutNeurons((n,), not self.is_fixed, relu=relu, **common)
+                    neurons = ReadoutNeurons(
+                        (n,), not self.is_fixed, relu=relu, shift=shift, **common
+                    )
                 else:
-                    neurons = Relay((n,), relu, **common)
-            case Population(Affine() | Product() as operation):
+                    neurons = Relay((n,), relu, shift, **common)
+            case Population(Taps() as operation):
+                neurons = DelayLine(operation, **common)
+            case Population(Affine() | Product() | Bilinear() | InverseSqrt() as operation):
                 neurons = Output(
                     operation,
+                    shift=shift,
                     u_shift=inputs[1][1] if len(inputs) > 1 else 0,
                     residual_shift=p.residual_shift,
                     activation=p.activation,
+                    exponent=p.exponent,
                     readout=readout,
                     **common,
                 )

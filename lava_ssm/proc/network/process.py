@@ -8,38 +8,42 @@ from lava.magma.core.process.variable import Var
 from numpy.typing import ArrayLike
 
 from lava_ssm.engine import checked_state
-from lava_ssm.network import FixedNetwork, Network, Population
+from lava_ssm.network import FixedNetwork, Network, Neurons, Population, Stateful
 from lava_ssm.proc.abstract_network import AbstractNetwork
 from lava_ssm.proc.schedule import ScheduleName
 from lava_ssm.proc.var_value import var_value
 
-STATE_VARS = ("state_re", "state_im")
-"""Of neurons with a state."""
+
+def state_vars(neurons: Neurons) -> tuple[str, ...]:
+    """Give the names of the Vars that hold the state of neurons of an operation."""
+    if not isinstance(neurons, Stateful):
+        return ()
+    return ("messages",) if neurons.holds_messages else ("state_re", "state_im")
 
 
 @dataclass(frozen=True)
 class LayerState:
-    """The state of a layer in a graph, as one array; the Vars `re` and `im` hold it, flat.
+    """The state of a layer in a graph, as one array; the Vars `parts` hold it, flat.
 
-    `shape` is (d_model, d_state) of an S4D layer, (d_state,) of an S5; `bits` the width of a
-    mantissa, None in a float network.
+    These are real and imaginary parts, or messages; `shape` is one of `Network.state_shapes`;
+    `bits` the width of a mantissa, None in a float network.
     """
 
-    re: Var
-    im: Var
+    parts: tuple[Var, ...]
     shape: tuple[int, ...]
     bits: int | None
 
     def get(self) -> np.ndarray:
-        """Read the state, (*shape, 2): real, imaginary; mantissas in a fixed network."""
-        parts = [np.reshape(var_value(var), self.shape) for var in (self.re, self.im)]
-        return np.stack(parts, axis=-1).astype(np.float64 if self.bits is None else np.int64)
+        """Read the state, mantissas in a fixed network."""
+        parts = [var_value(var) for var in self.parts]
+        state: np.ndarray = np.stack(parts, axis=-1).reshape(self.shape)
+        return state.astype(np.float64 if self.bits is None else np.int64)
 
     def set(self, state: ArrayLike) -> None:
-        """Write the state, (*shape, 2), between two runs (`lava_ssm.engine.checked_state`)."""
-        x = checked_state(state, (*self.shape, 2), self.bits)
-        self.re.set(x[..., 0].ravel())
-        self.im.set(x[..., 1].ravel())
+        """Write the state, of that shape, between two runs (`lava_ssm.engine.checked_state`)."""
+        x = checked_state(state, self.shape, self.bits).reshape(-1, len(self.parts))
+        for i, var in enumerate(self.parts):
+            var.set(x[:, i])
 
 
 @dataclass(frozen=True)
@@ -50,8 +54,17 @@ class LayerVars:
     """
 
     state: LayerState
-    state_re: Var
-    state_im: Var
+
+    @property
+    def state_re(self) -> Var:
+        """The Var that holds the real parts, flat, or messages: for a Monitor."""
+        return self.state.parts[0]
+
+    @property
+    def state_im(self) -> Var:
+        """The Var that holds the imaginary parts."""
+        _, im = self.state.parts
+        return im
 
 
 class SSMNetwork(AbstractNetwork):
@@ -59,8 +72,9 @@ class SSMNetwork(AbstractNetwork):
 
     Each synapse takes one time step, as on the chip: a linear layer and a gate one, an S4D layer
     two (its expansion to the states and its reduction to the channels), an S5 layer two (its
-    matrices B and C). What goes around them, on a residual path, to a gate's product or to d u of
-    an S5 layer, goes through as many synapses of ones, so that tokens meet.
+    matrices B and C), a convolution two, a norm three or five. What goes around them, on a residual
+    path, to a gate's product or to d u of an S5 layer, goes through as many synapses of ones, so
+    that tokens meet.
 
     Parameters
     ----------
@@ -84,7 +98,7 @@ class SSMNetwork(AbstractNetwork):
         Ports of shape (d_input,) and (d_output,): messages, mantissas in fixed point. The output
         is zero on steps that carry no token's output.
     layers
-        For each S4D and S5 layer, in order, its Vars: `layers[0].state.get()`.
+        For each layer with a state, in order, its Vars: `layers[0].state.get()`.
     latency
         Steps from a token's entry to its output.
 
@@ -105,13 +119,15 @@ class SSMNetwork(AbstractNetwork):
         name: str | None = None,
     ) -> None:
         super().__init__(network, schedule, period, offset, reset_every, batch=(), name=name)
-        bits = network.arithmetic.state_bits if isinstance(network, FixedNetwork) else None
         layers = []
+        bits = iter(network.state_bits)
         for p in network.lowered:
             self._add_var(p, "overflows", 1)
-            if (shape := p.neurons.state_shape) is not None:
-                re, im = (self._add_var(p, name, math.prod(shape[:-1])) for name in STATE_VARS)
-                layers.append(LayerVars(LayerState(re, im, shape[:-1], bits), re, im))
+            if isinstance(p.neurons, Stateful):
+                shape, names = p.neurons.state_shape, state_vars(p.neurons)
+                size = math.prod(shape) // len(names)
+                parts = tuple(self._add_var(p, name, size) for name in names)
+                layers.append(LayerVars(LayerState(parts, shape, next(bits))))
         self.layers = tuple(layers)
 
     def var_of(self, population: Population, name: str) -> Var:

@@ -50,9 +50,9 @@ class PyOutputModelFixed(AbstractOutputModel, AbstractFixedNeuronModel):
         u = self.u.astype(np.int64)
         if params["u_shift"].any():
             u = shift(u, params["u_shift"], Rounding.FLOOR)
-        y = fixed.output(params["neurons"], rules, s, u)
+        y = fixed.output(params["neurons"], rules, s, u, self.tally)
         y = fixed.residual(y, self.r.astype(np.int64), params["residual_shift"])
-        y = fixed.message(y, params["activation"], rules, self.tally)
+        y = fixed.message(y, params["activation"], rules, self.tally, params["exponent"])
         if params["sums"]:
             y = fixed.running_sum(self.total.astype(np.int64), y, rules, self.tally)
             self.total[:] = y
@@ -72,7 +72,7 @@ class PyOutputModelFloat(AbstractOutputModel, AbstractFloatNeuronModel):
     def fire(self, a: np.ndarray) -> np.ndarray:
         """Take what a token's messages have summed to."""
         params = self.proc_params
-        y = floating.output(params["neurons"], None, a, self.u) + self.r
+        y = floating.output(params["neurons"], None, a, self.u, None) + self.r
         y = floating.message(y, params["activation"], None, None)
         if params["sums"]:
             self.total[:] = self.total + y

@@ -4,7 +4,7 @@ from lava.magma.core.process.ports.ports import InPort
 from lava.magma.core.process.variable import Var
 from numpy.typing import ArrayLike
 
-from lava_ssm.network import Activation, Affine, Product, Readout
+from lava_ssm.network import Activation, Readout, Stateless
 from lava_ssm.numerics import CHIP, Arithmetic, integer
 from lava_ssm.proc import checks
 from lava_ssm.proc.neuron import AbstractNeuron
@@ -16,7 +16,8 @@ class Output(AbstractNeuron):
 
         Affine:   y = a_in + direct u_in + bias
         Product:  y = u_in sigmoid(a_in + bias)
-        s_out = relu(y + r_in)             (or a GELU, or neither; r_in of a residual path)
+        ...       (all that `lava_ssm.network.neurons.Stateless` names)
+        s_out = activation(y + r_in)       (r_in of a residual path)
 
     in fixed point as `lava_ssm.engine.reference.fixed.output` says.
 
@@ -33,6 +34,8 @@ class Output(AbstractNeuron):
         Bits to shift `r_in` to the right, rounding down; negative to the left.
     activation
         What is done at the end.
+    exponent
+        Of what they send, for an activation by table.
     readout
         With a mean over time the running sum of the outputs is sent, in floating point their
         mean.
@@ -54,18 +57,19 @@ class Output(AbstractNeuron):
 
     def __init__(
         self,
-        neurons: Affine | Product,
+        neurons: Stateless,
         tag: str,
         shift: ArrayLike = 0,
         u_shift: ArrayLike = 0,
         residual_shift: int = 0,
         activation: Activation = Activation.NONE,
+        exponent: int = 0,
         readout: Readout = Readout.EVERY_TOKEN,
         arithmetic: Arithmetic = CHIP,
         schedule: Schedule = EVERY_STEP,
         name: str | None = None,
     ) -> None:
-        checks.instance(neurons, Affine | Product, "neurons", "Affine or a Product")
+        checks.instance(neurons, Stateless, "neurons", "Affine, a Product, Bilinear, InverseSqrt")
         checks.instance(readout, Readout, "readout", "a Readout")
         shape = (neurons.n_neurons,)
         super().__init__(
@@ -79,6 +83,7 @@ class Output(AbstractNeuron):
             u_shift=checks.shifts(u_shift, shape, "u_shift"),
             residual_shift=integer(residual_shift, "residual_shift"),
             activation=Activation(activation),
+            exponent=integer(exponent, "exponent"),
             sums=readout is Readout.MEAN_OVER_TIME,
         )
         self.u_in = InPort(shape=shape)

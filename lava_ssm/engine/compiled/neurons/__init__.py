@@ -1,11 +1,14 @@
 """Operations: one file each. A line here makes one known to the layout and the kernels."""
 
 from lava_ssm.engine.compiled.neurons.affine import AFFINE
+from lava_ssm.engine.compiled.neurons.bilinear import BILINEAR
 from lava_ssm.engine.compiled.neurons.filters import FILTERS
+from lava_ssm.engine.compiled.neurons.inverse_sqrt import INVERSE_SQRT
 from lava_ssm.engine.compiled.neurons.operation import Memory, Operation
 from lava_ssm.engine.compiled.neurons.product import PRODUCT
 from lava_ssm.engine.compiled.neurons.recurrence import RECURRENCE
+from lava_ssm.engine.compiled.neurons.taps import TAPS
 
-OPERATIONS = (FILTERS, RECURRENCE, AFFINE, PRODUCT)
+OPERATIONS = (FILTERS, RECURRENCE, TAPS, AFFINE, PRODUCT, BILINEAR, INVERSE_SQRT)
 
 __all__ = ["OPERATIONS", "Memory", "Operation"]

@@ -7,6 +7,7 @@ import numpy as np
 from lava_ssm.engine.compiled.compiling import compiled, compiled_float
 from lava_ssm.engine.compiled.cpu import rounded
 from lava_ssm.engine.compiled.neurons.messages import (
+    RELU,
     down,
     messages,
     received,
@@ -29,7 +30,8 @@ def lay_out(writer: Writer, row: np.void, neurons: Affine) -> None:
         row["direct"], row["shift"] = writer.put("numbers", direct), min(neurons.shift, 63)
     if bias is not None and bias.any():
         row["bias"] = writer.put("numbers", bias)
-    row["plain"] = row["bias"] < 0 and row["direct"] < 0 and row["residual"] < 0
+    is_alone = row["bias"] < 0 and row["direct"] < 0 and row["residual"] < 0
+    row["plain"] = is_alone and row["activation"] <= RELU
 
 
 @compiled

@@ -10,18 +10,20 @@ integers of 64 bits with their sign.)
 
 # mypy: disable-error-code="no-untyped-def"
 
-from math import erf, sqrt
+from math import erf, exp, sqrt, tanh
 
 import numpy as np
 
 from lava_ssm.engine.compiled.compiling import compiled, compiled_float
 from lava_ssm.engine.compiled.cpu import to_int32
 from lava_ssm.engine.compiled.matrix import add_real, synapse
-from lava_ssm.engine.compiled.words import MESSAGE, word
+from lava_ssm.engine.compiled.words import MESSAGE, shifted, word
 from lava_ssm.network import Activation
+from lava_ssm.numerics import TABLE_EXPONENT, TABLE_STEPS
 
-NONE, RELU, GELU = range(3)
-ACTIVATIONS = {Activation.NONE: NONE, Activation.RELU: RELU, Activation.GELU: GELU}
+NONE, RELU, GELU, SILU, SIGMOID, TANH = range(6)
+ACTIVATIONS = dict(zip(Activation, range(6), strict=True))
+"""Those from GELU on are taken by a table, those up to SILU of what it is looked up with, too."""
 
 
 @compiled
@@ -70,6 +72,8 @@ def sent(row, data, t, values):
         r, factor = data.buffers[row.residual, t], down(row.residual_shift)
         for j in range(size):
             values[j] += np.floor(np.float64(r[j]) * factor)
+    if row.activation > RELU:
+        return False
     half = np.float64(np.int64(1) << (data.rules[0].message_bits - 1))
     least = 0.0 if row.activation == RELU else -np.inf
     all_fit = True
@@ -87,8 +91,28 @@ def sent_exactly(row, data, t, j, value):
     if row.residual >= 0:
         n = row.residual_shift
         value += (np.int64(data.buffers[row.residual, t, j]) << max(-n, 0)) >> max(n, 0)
-    rules = data.rules[0]
-    data.buffers[row.out, t, j] = message(value, rules, row.activation, data.counts[row.stage])
+    rules, counts = data.rules[0], data.counts[row.stage]
+    if row.activation > RELU:
+        value = by_table(row, data, value)
+        data.buffers[row.out, t, j] = message(value, rules, NONE, counts)
+    else:
+        data.buffers[row.out, t, j] = message(value, rules, row.activation, counts)
+
+
+@compiled
+def by_table(row, data, value):
+    """An activation of one int64; see `numerics.Table`."""
+    rules, counts = data.rules[0], data.counts[row.stage]
+    if row.activation <= SILU:
+        value = message(value, rules, NONE, counts)
+    n = row.exponent - row.step_exponent
+    ends = np.int64(2 * TABLE_STEPS)
+    step = value >> min(n, 63) if n >= 0 else min(max(value, -ends), ends) << min(-n, 12)
+    step = min(max(step, np.int64(-TABLE_STEPS)), np.int64(TABLE_STEPS - 1))
+    entry = np.int64(data.integers[row.entries + step + TABLE_STEPS])
+    if row.activation <= SILU:
+        return shifted(value * entry, TABLE_EXPONENT, rules.rounding)
+    return shifted(entry, min(TABLE_EXPONENT - row.exponent, 63), rules.rounding)
 
 
 @compiled_float
@@ -106,6 +130,15 @@ def sent_float(row, data, t):
     elif row.activation == GELU:
         for j in range(size):
             y[j] = 0.5 * y[j] * (1.0 + erf(y[j] / sqrt(2.0)))
+    elif row.activation == SILU:
+        for j in range(size):
+            y[j] = y[j] / (1.0 + exp(-y[j]))
+    elif row.activation == SIGMOID:
+        for j in range(size):
+            y[j] = 1.0 / (1.0 + exp(-y[j]))
+    elif row.activation == TANH:
+        for j in range(size):
+            y[j] = tanh(y[j])
 
 
 @compiled

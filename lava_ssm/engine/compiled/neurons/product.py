@@ -20,7 +20,7 @@ from lava_ssm.engine.compiled.neurons.operation import Operation
 from lava_ssm.engine.compiled.words import shifted
 from lava_ssm.engine.compiled.writer import Writer
 from lava_ssm.network import Product
-from lava_ssm.numerics import SIGMOID_TABLE
+from lava_ssm.numerics import SIGMOID, TABLE_STEPS
 
 
 def lay_out(writer: Writer, row: np.void, neurons: Product) -> None:
@@ -29,7 +29,7 @@ def lay_out(writer: Writer, row: np.void, neurons: Product) -> None:
     bias_u = np.zeros(len(neurons.bias)) if neurons.bias_u is None else neurons.bias_u
     row["bias_u"], row["table"] = writer.put("numbers", bias_u), -1
     if writer.rules is not None:
-        row["table"] = writer.put("integers", SIGMOID_TABLE)
+        row["table"] = writer.put("integers", SIGMOID.entries)
 
 
 @compiled
@@ -49,7 +49,7 @@ def step(row, data, k, n):
     size, rules, values = row.size, data.rules[0], data.doubles[0]
     bias = data.numbers[row.bias : row.bias + size]
     bias_u = data.numbers[row.bias_u : row.bias_u + size]
-    table, scale = data.integers[row.table : row.table + SIGMOID_TABLE.size], down(row.shift)
+    table, scale = data.integers[row.table : row.table + 2 * TABLE_STEPS], down(row.shift)
     for t in range(n):
         y, u = received(row, data, t)
         through_table(bias, table, y)

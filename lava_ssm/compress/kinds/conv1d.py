@@ -1,0 +1,82 @@
+"""Causal convolutions."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from lava_ssm.compress.headroom import ANY, neuron_headroom, synapse_headroom
+from lava_ssm.compress.kinds.kind import Kind, Rules, Scales, Tensor
+from lava_ssm.compress.parameters import fixed_bias, weight_mantissas
+from lava_ssm.compress.ranges import Moments, Ranges
+from lava_ssm.network import Conv1d, FixedConv1d
+from lava_ssm.network.linear import WEIGHT_BITS
+from lava_ssm.numerics import RealArray
+
+
+class Conv1dKind(Kind[Conv1d, FixedConv1d]):
+    """y_t = sum_k W_k u_(t - length + 1 + k) + b."""
+
+    tensors = (Tensor("weights", WEIGHT_BITS, "exponent", ("bias",)),)
+
+    scales = Scales.ANY
+
+    def rescaled(self, layer: Conv1d, before: RealArray, behind: RealArray) -> Conv1d:
+        """See `Kind`."""
+        of_group = np.reshape(before, (layer.groups, -1))  # inputs
+        of_row = np.repeat(of_group, layer.d_output // layer.groups, axis=0)
+        bias = None if layer.bias is None else layer.bias * behind
+        weights = layer.weights * behind[:, np.newaxis, np.newaxis] / of_row[..., np.newaxis]
+        return Conv1d(weights, bias, layer.groups)
+
+    def parameters(
+        self, layer: Conv1d, moments: Moments, rules: Rules
+    ) -> tuple[FixedConv1d, Conv1d]:
+        """See `Kind`. A bias makes up for rounding at the mean input, once all taps have one."""
+        rows = layer.weights.reshape(layer.d_output, -1)
+        weighs = layer.bias is not None and (layer.groups == 1 or rules.formats.per_channel)
+        if weighs:  # what a row's weights meet differs from group to group
+            of_group = np.split(np.repeat(moments.std, layer.length), layer.groups)
+            pairs = [
+                weight_mantissas(part, rules.formats, std)
+                for part, std in zip(np.split(rows, layer.groups), of_group, strict=True)
+            ]
+            weights = np.concatenate([w for w, _ in pairs])
+            each = [np.atleast_1d(e) for _, e in pairs]
+            exponent = np.concatenate(each) if rules.formats.per_channel else int(each[0][0])
+        else:
+            weights, exponent = weight_mantissas(rows, rules.formats)
+        fixed = FixedConv1d(weights.reshape(layer.weights.shape), exponent, groups=layer.groups)
+        values = fixed.dequantize()
+        if layer.bias is None:
+            return fixed, values
+        lost = (layer.matrix - values.matrix) @ np.repeat(moments.mean, layer.length)
+        return fixed, replace(values, bias=layer.bias + lost)
+
+    def input_headroom(self, fixed: FixedConv1d, ranges: Ranges, rules: Rules) -> int:
+        """See `Kind`."""
+        return synapse_headroom(ranges.sums, fixed.exponent, rules.spare)
+
+    def output_headroom(self, layer: Conv1d, ranges: Ranges, rules: Rules) -> int:
+        """See `Kind`. What is rectified need not fit the message, but the neuron."""
+        return neuron_headroom(ranges.sums, layer.bias, rules.arithmetic, rules.spare)
+
+    def finest(self, fixed: FixedConv1d, input_exponent: int, residual: bool) -> int:
+        """See `Kind`."""
+        return ANY if residual else input_exponent + int(np.min(fixed.exponent)) + 1
+
+    def finish(
+        self,
+        fixed: FixedConv1d,
+        layer: Conv1d,
+        ends: tuple[int, int],
+        ranges: Ranges,
+        rules: Rules,
+    ) -> FixedConv1d:
+        """See `Kind`."""
+        bias = None if layer.bias is None else fixed_bias(layer.bias, ends[1])
+        return replace(fixed, output_exponent=ends[1], bias=bias)
+
+    def bias_exponents(self, fixed: FixedConv1d, input_exponent: int) -> dict[str, int]:
+        """See `Kind`."""
+        e = input_exponent if fixed.output_exponent is None else fixed.output_exponent
+        return {} if fixed.bias is None else {"bias": e}

@@ -1,0 +1,136 @@
+"""Layer norms and root mean square norms."""
+
+from dataclasses import replace
+from math import ceil, log2, sqrt
+from typing import TypeVar
+
+import numpy as np
+
+from lava_ssm.compress.headroom import ANY, bias_headroom, headroom, limit, synapse_headroom
+from lava_ssm.compress.kinds.kind import Kind, Rules, Tensor
+from lava_ssm.compress.parameters import fixed_bias, saturated
+from lava_ssm.compress.ranges import Moments, Ranges
+from lava_ssm.network import FixedLayerNorm, FixedRMSNorm, LayerNorm, RMSNorm
+from lava_ssm.network.description import DIAGONAL_BITS, Exponent
+from lava_ssm.network.norm import EPSILON_BITS, FixedNormalization, FloatNormalization
+from lava_ssm.numerics import SYNAPSE_BITS, IntArray, RealArray, fitting_exponent, quantize
+
+F = TypeVar("F", bound=FloatNormalization)
+X = TypeVar("X", bound=FixedNormalization)
+
+_VALUE_BITS = 20
+"""Fraction bits of u / sqrt(sum of squares), which is at most 1."""
+_LEAST_BITS = 10
+"""Bits that the inverse root of the loudest token keeps; where that leaves quiet ones no room, they
+are limited."""
+
+
+class NormKind(Kind[F, X]):
+    """y = w u / sqrt(mean(u^2) + eps) + b."""
+
+    tensors = (
+        Tensor("weights", DIAGONAL_BITS, "weight_exponent"),
+        Tensor("bias"),
+    )
+
+    def output_headroom(self, layer: F, ranges: Ranges, rules: Rules) -> int:
+        """See `Kind`."""
+        return bias_headroom(layer.bias, rules.spare)
+
+    def finest(self, fixed: X, input_exponent: int, residual: bool) -> int:
+        """See `Kind`."""
+        return ANY if residual else _VALUE_BITS + fixed.weight_exponent
+
+    def finish(self, fixed: X, layer: F, ends: tuple[int, int], ranges: Ranges, rules: Rules) -> X:
+        """See `Kind`.
+
+        Squares are as fine as leaves them and their sum a spare bit, for twice the peak; so is the
+        inverse root of the quietest token.
+        """
+        e_u, e_y = ends
+        n, bits = layer.d_output, rules.arithmetic.message_bits
+        squares, total = (float(ranges.peaks[key].max()) for key in _SQUARES)
+        # by what a square, twice their sum and epsilon exceed their words, without a shift
+        excess = (
+            rules.spare**2 * squares / limit(bits),
+            rules.spare**2 * 2 * total / limit(SYNAPSE_BITS),
+            layer.eps * n / ((1 << EPSILON_BITS) - 1),
+        )
+        k = min(max(0, 2 * ceil(log2(max(excess)) / 2 + e_u)), 62)
+        epsilon = max(round(layer.eps * n * 2.0 ** (2 * e_u - k)), 1)
+        least, most = 1 / sqrt(total + layer.eps * n), float(ranges.peaks["scale", "sent"].max())
+        top = headroom(least, bits, rules.spare)  # the loudest must fit
+        f = min(max(headroom(most, bits, rules.spare), ceil(_LEAST_BITS - log2(least))), top)
+        return replace(
+            fixed,
+            bias=fixed_bias(layer.bias, e_y),
+            square_shift=k,
+            epsilon=epsilon,
+            scale_exponent=f + e_u - k // 2,
+            product_shift=min(max(0, e_u + f - _VALUE_BITS), 62),
+            output_exponent=e_y,
+        )
+
+    def bias_exponents(self, fixed: X, input_exponent: int) -> dict[str, int]:
+        """See `Kind`."""
+        return {"bias": fixed.output_exponent}
+
+    def fitted(self, fixed: X, layer: F) -> dict[str, Exponent]:
+        """See `Kind`."""
+        return {"weight_exponent": _weights(layer)[1]}
+
+    def mantissas(self, name: str, values: np.ndarray, bits: int, exponent: Exponent) -> IntArray:
+        """See `Kind`."""
+        return saturated(values * sqrt(len(values)), bits, exponent)
+
+
+_SQUARES = (("squares", "sent"), ("scale", "sum"))
+
+
+def _weights(layer: FloatNormalization) -> tuple[np.ndarray, int]:
+    """Mantissas of w sqrt(d_model), and their exponent."""
+    weights: RealArray = layer.weights * sqrt(layer.d_output)
+    e = int(fitting_exponent(np.abs(weights).max(), DIAGONAL_BITS))
+    return quantize(weights, DIAGONAL_BITS, e, name="weights"), e
+
+
+class RMSNormKind(NormKind[RMSNorm, FixedRMSNorm]):
+    """See `NormKind`."""
+
+    def parameters(
+        self, layer: RMSNorm, moments: Moments, rules: Rules
+    ) -> tuple[FixedRMSNorm, RMSNorm]:
+        """See `Kind`."""
+        weights, e = _weights(layer)
+        fixed = FixedRMSNorm(weights, weight_exponent=e)
+        return fixed, replace(layer, weights=fixed.dequantize(0).weights)
+
+
+class LayerNormKind(NormKind[LayerNorm, FixedLayerNorm]):
+    """See `NormKind`; u less its mean."""
+
+    def parameters(
+        self, layer: LayerNorm, moments: Moments, rules: Rules
+    ) -> tuple[FixedLayerNorm, LayerNorm]:
+        """See `Kind`."""
+        weights, e = _weights(layer)
+        fixed = FixedLayerNorm(weights, weight_exponent=e)
+        return fixed, replace(layer, weights=fixed.dequantize(0).weights)
+
+    def input_headroom(self, fixed: FixedLayerNorm, ranges: Ranges, rules: Rules) -> int:
+        """See `Kind`."""
+        return synapse_headroom(ranges.peaks["mean", "sum"], 0, rules.spare)
+
+    def finish(
+        self,
+        fixed: FixedLayerNorm,
+        layer: LayerNorm,
+        ends: tuple[int, int],
+        ranges: Ranges,
+        rules: Rules,
+    ) -> FixedLayerNorm:
+        """See `NormKind`. The mean is as fine as fits its message, with a spare bit."""
+        peak, bits = float(ranges.peaks["mean", "sum"].max()), rules.arithmetic.message_bits
+        fits = headroom(peak, bits, rules.spare)
+        fixed = super().finish(fixed, layer, ends, ranges, rules)
+        return replace(fixed, mean_shift=min(max(0, ends[0] - fits), 24))

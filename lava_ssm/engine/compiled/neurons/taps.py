@@ -1,0 +1,48 @@
+"""Delay lines: each channel's last messages; `reference.fixed.taps`."""
+
+# mypy: disable-error-code="no-untyped-def"
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lava_ssm.engine.compiled.compiling import compiled, compiled_float
+from lava_ssm.engine.compiled.neurons.operation import Memory, Operation
+from lava_ssm.engine.compiled.writer import Writer
+from lava_ssm.network import Taps
+
+
+def lay_out(writer: Writer, row: np.void, neurons: Taps) -> None:
+    """Nothing but how many."""
+    row["channels_of_taps"], row["length"] = neurons.d_model, neurons.length
+    row["states"] = writer.carry(neurons.d_model * (neurons.length - 1))
+
+
+def _step(row, data, k, n):
+    """See `Operation`."""
+    d_model, length, earlier = row.channels_of_taps, row.length, row.length - 1
+    x = data.carried[k, row.states : row.states + d_model * earlier]
+    for t in range(n):
+        u, y = data.buffers[row.source, t], data.buffers[row.out, t]
+        for i in range(d_model):
+            line, sent = x[i * earlier : (i + 1) * earlier], y[i * length : (i + 1) * length]
+            for j in range(earlier):
+                sent[j] = y.dtype.type(line[j])
+            sent[earlier] = u[i]
+            for j in range(earlier):
+                line[j] = sent[j + 1]
+
+
+step = compiled(_step)
+step_float = compiled_float(_step)
+
+
+def parts(row: np.void, memory: Memory) -> Sequence[NDArray[Any]]:
+    """See `Operation`."""
+    first, d_model, earlier = row["states"], row["channels_of_taps"], row["length"] - 1
+    return [memory["carried"][:, first : first + d_model * earlier].reshape(-1, d_model, earlier)]
+
+
+TAPS = Operation(Taps, ("states", "channels_of_taps", "length"), lay_out, step, step_float, parts)

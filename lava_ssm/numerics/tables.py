@@ -1,0 +1,107 @@
+"""Functions by table, as a neuron on a chip has them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from math import erf, exp, sqrt, tanh
+
+import numpy as np
+
+from lava_ssm.numerics.arrays import IntArray
+from lava_ssm.numerics.products import multiply_shift
+from lava_ssm.numerics.rounding import Rounding, round_real, shift
+
+TABLE_EXPONENT = 15
+"""Fraction bits of an entry."""
+TABLE_STEPS = 2048
+"""Steps of a table on either side of zero."""
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A function f of a real number, by 4096 entries around zero: 2**15 f in the middle of a step.
+
+    Beyond its ends the last entries stand.
+
+    Parameters
+    ----------
+    function
+        f.
+    step_exponent
+        A step is 2**-step_exponent wide.
+    multiplies
+        Whether `activate` multiplies the entry with the number itself.
+    error
+        Nothing that `activate` gives is further from f(y), or y f(y), whatever y is, but for the
+        last shift of the mantissa.
+    least
+        No f(y), or y f(y), is below this.
+
+    Attributes
+    ----------
+    entries
+        Integers of at most 17 bits, (4096,).
+    """
+
+    function: Callable[[float], float]
+    step_exponent: int
+    multiplies: bool
+    error: float
+    least: float
+    entries: IntArray = field(init=False)
+
+    def __post_init__(self) -> None:
+        middles = (np.arange(-TABLE_STEPS, TABLE_STEPS) + 0.5) / 2.0**self.step_exponent
+        entries = round_real(
+            [2.0**TABLE_EXPONENT * self.function(v) for v in middles.tolist()], Rounding.NEAREST
+        )
+        entries.flags.writeable = False
+        object.__setattr__(self, "entries", entries)
+
+    def look_up(self, y: IntArray, exponent: int) -> IntArray:
+        """Give the entries of mantissas, same shape.
+
+            entries[min(max(floor(y 2**(step_exponent - exponent)), -2048), 2047)]
+
+        Here -2048 is the first entry.
+        """
+        ends = np.clip(y, -2 * TABLE_STEPS, 2 * TABLE_STEPS)  # what is shifted to the left
+        amount = exponent - self.step_exponent
+        step = shift(y, amount, Rounding.FLOOR) if amount >= 0 else ends << min(-amount, 12)
+        return self.entries[np.clip(step, -TABLE_STEPS, TABLE_STEPS - 1) + TABLE_STEPS]
+
+    def activate(self, y: IntArray, exponent: int, rounding: Rounding) -> IntArray:
+        """Mantissas of the activation of y, of the same exponent.
+
+        (y entry) >> 15,     or without `multiplies`     entry >> (15 - exponent)
+        """
+        entry = self.look_up(y, exponent)
+        if self.multiplies:
+            return multiply_shift(y, entry, TABLE_EXPONENT, rounding)
+        return shift(entry, TABLE_EXPONENT - exponent, rounding)
+
+
+def _sigmoid(v: float) -> float:
+    return 1 / (1 + exp(-v))
+
+
+def _normal(v: float) -> float:
+    """Distribution function of the standard normal distribution."""
+    return 0.5 * (1 + erf(v / sqrt(2)))
+
+
+SIGMOID = Table(_sigmoid, 8, multiplies=False, error=5.04e-4, least=0)
+"""From -8 to 8. Half a step where the slope is largest, 1/4, and half a unit of the entry."""
+TANH = Table(tanh, 9, multiplies=False, error=9.92e-4, least=-1)
+"""From -4 to 4: half a step where the slope is largest, 1."""
+SILU = Table(_sigmoid, 7, multiplies=True, error=9.1e-4, least=-0.2785)
+"""y sigmoid(y): y times a table of the sigmoid from -16 to 16, whose ends are 0 and 1."""
+GELU = Table(_normal, 8, multiplies=True, error=4.94e-4, least=-0.17)
+"""y Phi(y): y times a table of the normal distribution from -8 to 8, with the same ends."""
+
+SIGMOID_INPUT_EXPONENT = 12
+"""Fraction bits of what enters the sigmoid of a gate."""
+
+
+def sigmoid(v: IntArray) -> IntArray:
+    """Look the sigmoid of a gate up: mantissas of 12 fraction bits to mantissas of 15."""
+    return SIGMOID.look_up(v, SIGMOID_INPUT_EXPONENT)

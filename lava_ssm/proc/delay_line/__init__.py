@@ -1,0 +1,1 @@
+"""Neurons that send the messages of earlier tokens too."""

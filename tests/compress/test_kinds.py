@@ -1,0 +1,102 @@
+"""Convolutions, norms and activations by table, quantised."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from numpy.random import Generator
+
+from lava_ssm import engine
+from lava_ssm.compress import W8A16, quantize
+from lava_ssm.network import (
+    GELU,
+    GLU,
+    Conv1d,
+    LayerNorm,
+    Linear,
+    Network,
+    Residual,
+    RMSNorm,
+    Sigmoid,
+    SiLU,
+    Tanh,
+)
+from lava_ssm.numerics import CHIP, Arithmetic
+
+D = 16
+
+
+def decibels(net: Network, arithmetic: Arithmetic, x: np.ndarray) -> float:
+    """Signal to error of the fixed network, on other data than it was calibrated on."""
+    fixed = quantize(net, x[: len(x) // 2], arithmetic=arithmetic)
+    wanted, found = (n.run(x[len(x) // 2 :]) for n in (net, fixed))
+    error = fixed.to_float(found) - wanted
+    return float(10 * np.log10((wanted**2).mean() / (error**2).mean()))
+
+
+def normal(rng: Generator, *shape: int) -> np.ndarray:
+    return rng.normal(size=shape)
+
+
+CHAINS: dict[str, tuple[float, Callable[[Generator], Network]]] = {
+    "gelu": (60, lambda rng: Network((Linear(np.eye(D)), GELU()))),
+    "silu": (58, lambda rng: Network((Linear(np.eye(D)), SiLU()))),
+    "sigmoid": (58, lambda rng: Network((Linear(np.eye(D)), Sigmoid()))),
+    "tanh": (55, lambda rng: Network((Linear(np.eye(D)), Tanh()))),
+    "layer norm": (55, lambda rng: Network((LayerNorm(normal(rng, D), normal(rng, D)),))),
+    "rms norm": (55, lambda rng: Network((RMSNorm(normal(rng, D), normal(rng, D)),))),
+    "depthwise": (38, lambda rng: Network((Conv1d(normal(rng, D, 1, 4), normal(rng, D), D),))),
+    "convolution": (36, lambda rng: Network((Conv1d(normal(rng, D, D, 4)),))),
+    "groups": (36, lambda rng: Network((Conv1d(normal(rng, D, 4, 3), normal(rng, D), 4),))),
+    "a block": (
+        34,
+        lambda rng: Network(
+            (
+                Linear(normal(rng, D, D) / 4, normal(rng, D)),
+                LayerNorm(np.ones(D)),
+                Conv1d(normal(rng, D, 1, 4) / 2, normal(rng, D), D),
+                SiLU(),
+                GLU(normal(rng, D, D) / 4, normal(rng, D, D) / 4),
+                Residual(3),
+                RMSNorm(np.ones(D)),
+                Linear(normal(rng, 4, D)),
+            )
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("arithmetic", [CHIP, W8A16], ids=["24 bits", "16 bits"])
+@pytest.mark.parametrize("name", CHAINS)
+def test_integers_are_near_to_the_values(name: str, arithmetic: Arithmetic) -> None:
+    least, chain = CHAINS[name]
+    rng = np.random.default_rng(0)
+    assert decibels(chain(rng), arithmetic, normal(rng, 8, 60, D)) > least
+
+
+@pytest.mark.parametrize("scale", [1e-4, 1e4])
+@pytest.mark.parametrize("kind", [LayerNorm, RMSNorm])
+def test_norms_of_any_scale(kind: type[LayerNorm], scale: float) -> None:
+    """Far below its epsilon, a norm is linear; far above, it knows no scale."""
+    rng = np.random.default_rng(0)
+    net = Network((Linear(scale * np.eye(D)), kind(normal(rng, D))))
+    assert decibels(net, CHIP, normal(rng, 8, 60, D)) > 50
+
+
+def test_a_wide_sigmoid_keeps_its_fraction_bits() -> None:
+    """Its output's exponent is not the one that would hold the sums."""
+    rng = np.random.default_rng(0)
+    net = Network((Linear(1000 * np.eye(D)), Sigmoid()))
+    assert decibels(net, W8A16, normal(rng, 8, 60, D)) > 45
+
+
+def test_quiet_tokens_are_met_between_loud_ones() -> None:
+    """Standard deviations a factor of 64 apart."""
+    rng = np.random.default_rng(0)
+    x = normal(rng, 8, 60, D) * np.exp2(rng.uniform(-6, 0, (8, 60, 1)))
+    net = Network((LayerNorm(np.ones(D), eps=1e-9),))
+    fixed = quantize(net, x)
+    done = engine.run(fixed, x)
+    error = np.abs(fixed.to_float(done.outputs) - net.run(x))
+    assert done.overflows.total == 0
+    assert np.quantile(error, 0.99) < 0.02
