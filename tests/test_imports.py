@@ -22,7 +22,7 @@ ALLOWED = {
     "nn": {"engine", "extras", "network", "numerics"},
     "compress": {"engine", "extras", "network", "nn", "numerics", "tables"},
     "plot": {"engine", "extras", "network", "numerics"},
-    "exchange": {"engine", "extras", "network", "nn", "numerics", "tables"},
+    "exchange": {"engine", "extras", "files", "network", "nn", "numerics", "tables"},
     "runtime": {"extras", "numerics", "tables"},
     "proc": {"engine", "network", "numerics", "runtime", "tables"},
     "audio": {"engine", "extras", "files", "network", "numerics"},

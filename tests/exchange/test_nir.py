@@ -1,0 +1,99 @@
+"""NIR graphs of networks, and networks of NIR graphs."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import lava_ssm
+from lava_ssm import zoo
+from lava_ssm.exchange import ExchangeError, from_nir, to_nir
+from lava_ssm.network import Linear, Network, Readout, Residual
+from tests.networks import random_chain, random_network, random_s5_network
+
+nir = pytest.importorskip("nir")
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_fixed_networks_come_back_equal(seed: int, tmp_path: Path) -> None:
+    net = random_chain(np.random.default_rng(seed), widest=9, longest=8)
+    assert from_nir(to_nir(net)) == net
+    nir.write(tmp_path / "net.nir", to_nir(net))
+    assert from_nir(tmp_path / "net.nir") == net
+
+
+@pytest.mark.parametrize("name", ["ns4d-sdigits-float", "s5-denoise-sparse"])
+def test_networks_of_the_zoo_come_back_equal(name: str, tmp_path: Path) -> None:
+    assert name.removesuffix("-float") in zoo.NAMES
+    net = lava_ssm.load(name)
+    nir.write(tmp_path / "net.nir", to_nir(net))
+    again = from_nir(tmp_path / "net.nir")
+    assert again == net
+    assert again.made_by == net.made_by
+
+
+def test_float_networks_come_back_equal() -> None:
+    rng = np.random.default_rng(0)
+    for net in (
+        random_network(rng, readout=Readout.MEAN_OVER_TIME),
+        random_s5_network(rng),
+        random_s5_network(rng, relu=False, readout=Readout.LAST_TOKEN),
+        Network((Linear([[1.0]]), Residual(1), Linear([[2.0]], [3.0]), Residual(2))),
+    ):
+        assert from_nir(to_nir(net)) == net
+
+
+def test_what_nir_has_is_in_its_own_nodes() -> None:
+    net = Network((Linear([[1.0, 2.0]], [3.0]), Linear([[2.0]])))
+    graph = to_nir(net)
+    assert [type(node) for node in graph.nodes.values()] == [
+        nir.Input, nir.Affine, nir.Linear, nir.Output,
+    ]  # fmt: skip
+    assert graph.edges == [("input", "layer_0"), ("layer_0", "layer_1"), ("layer_1", "output")]
+
+
+def test_a_graph_of_nir_alone_becomes_a_network(tmp_path: Path) -> None:
+    graph = nir.NIRGraph.from_list(
+        nir.Affine(np.array([[1.0, 2.0], [0.0, 1.0]]), np.array([0.5, 0.0])),
+        nir.Scale(np.array([2.0, 3.0])),
+        nir.Linear(np.array([[1.0, -1.0]])),
+    )
+    nir.write(tmp_path / "net.nir", graph)
+    for net in (from_nir(graph), from_nir(tmp_path / "net.nir")):
+        # 2 (1 + 2 * 10 + 0.5) - 3 * 10
+        assert net.run(np.array([[1.0, 10.0]])).tolist() == [[13.0]]
+
+
+def test_what_is_no_layer_is_refused_with_its_name(tmp_path: Path) -> None:
+    one = np.ones(1)
+    spiking = nir.NIRGraph.from_list(nir.Linear(np.ones((1, 1))), nir.LIF(one, one, one, one))
+    with pytest.raises(ExchangeError, match="lif: a LIF is no layer of a network"):
+        from_nir(spiking)
+    graph = to_nir(Network((Linear([[1.0]]), Linear([[1.0]]))))
+    graph.edges.append(("input", "layer_1"))
+    with pytest.raises(ExchangeError, match="input: what is behind it is no chain"):
+        from_nir(graph)
+    with pytest.raises(ExchangeError, match="a NIRGraph is needed, got a Linear"):
+        from_nir(nir.Linear(np.ones((1, 1))))
+    with pytest.raises(OSError, match="none"):
+        from_nir(tmp_path / "none.nir")
+    with pytest.raises(TypeError, match="network must be"):
+        to_nir(graph)
+
+
+def test_a_damaged_layer_is_refused_with_its_place() -> None:
+    content = to_nir(lava_ssm.load("ns4d-sdigits"))
+    node = content.nodes["layer_1"]
+    damaged = {**node.to_dict(), "a": np.full((32, 16, 2), 2**15 - 1)}
+    node.to_dict = lambda: damaged
+    with pytest.raises(ExchangeError, match=r"layer_1: a: .* unstable"):
+        from_nir(content)
+    damaged["more"] = np.ones(1)
+    with pytest.raises(ExchangeError, match=r"layer_1: ssm\.FixedS4D has no more"):
+        from_nir(content)
+
+
+def test_an_equal_network_is_written_whatever_made_it() -> None:
+    net = lava_ssm.load("ns4d-sdigits")
+    assert from_nir(to_nir(replace(net, made_by={}))) == net  # type: ignore[arg-type, type-var]
