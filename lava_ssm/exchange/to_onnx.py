@@ -9,25 +9,34 @@ from lava_ssm.extras import needed
 from lava_ssm.network import (
     Activation,
     Affine,
+    Bilinear,
     Connection,
     Filters,
     FixedNetwork,
+    InverseSqrt,
     Matrix,
     Neurons,
     Population,
     Product,
     Readout,
     Recurrence,
+    Taps,
     check_network,
 )
 from lava_ssm.numerics import (
-    SIGMOID_TABLE,
+    INVERSE_SQRT_TABLE,
+    SIGMOID,
+    SIGMOID_INPUT_EXPONENT,
     SYNAPSE_BITS,
+    TABLE_EXPONENT,
+    TABLE_STEPS,
     IntArray,
     Overflow,
     Rounding,
+    Table,
     word_range,
 )
+from lava_ssm.numerics.inverse_sqrt import FRACTION_BITS, NEWTON_STEPS, SCALED_BIT
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, TensorProto
@@ -35,6 +44,9 @@ if TYPE_CHECKING:
 _OPSET, _IR = 17, 8
 _MOST_SHIFT = 62
 """What is shifted stays below 2^62: nothing is left of it by then."""
+_BITS = 34
+"""Of what a root is taken of: a sum of 32 bits and an epsilon."""
+_LAST: IntArray = np.array([-1])
 _NARROW = (np.int8, np.int16, np.int32, np.int64)
 
 
@@ -165,14 +177,17 @@ class _Graph:
         return self.shift(value, amount, Rounding.FLOOR)
 
     def shift(self, value: str, amount: IntArray | int, rounding: Rounding) -> str:
-        """`numerics.shift`: Div of integers drops the fraction, Mod has the divisor's sign."""
+        """`numerics.shift`."""
         shifts = np.asarray(amount, np.int64)
         if (shifts < 0).any():
             value = self.op("Mul", value, self.constant(1 << np.clip(-shifts, 0, _MOST_SHIFT)))
         right = np.clip(shifts, 0, _MOST_SHIFT)
         if not right.any():
             return value
-        divisor = self.constant(np.int64(1) << right)
+        return self.divided(value, self.constant(np.int64(1) << right), rounding)
+
+    def divided(self, value: str, divisor: str, rounding: Rounding) -> str:
+        """By powers of two: Div of integers drops the fraction, Mod has the divisor's sign."""
         if rounding is Rounding.TOWARD_ZERO:
             return self.op("Div", value, divisor)
         rest = self.op("Mod", value, divisor)
@@ -228,13 +243,29 @@ class _Graph:
             sums = self.wrapped(self.op("Mul", sums, self.constant(factor)))
         return self.floor(sums, synapse.shift - min(common, 0))
 
+    def looked_up(self, table: Table, value: str, exponent: int) -> str:
+        """`Table.look_up`."""
+        amount = exponent - table.step_exponent
+        if amount < 0:
+            value = self.clipped(value, -2 * TABLE_STEPS, 2 * TABLE_STEPS)
+        step = self.clipped(self.floor(value, max(amount, -12)), -TABLE_STEPS, TABLE_STEPS - 1)
+        place = self.op("Add", step, self.constant(TABLE_STEPS))
+        return self.op("Gather", self.constant(table.entries), place)
+
+    def highest_bit(self, value: str) -> str:
+        """Of integers in [1, 2^_BITS): how many powers of two, from 2 on, they reach."""
+        powers = self.constant((np.int64(1) << np.arange(1, _BITS)) - 1)
+        column = self.op("Unsqueeze", value, self.constant(_LAST))
+        reached = self._integer(self.op("Greater", column, powers))
+        return self.op("ReduceSum", reached, self.constant(_LAST), keepdims=0)
+
     def part(self, value: str, part: int) -> str:
         """The real (0) or the imaginary (1) parts of (..., 2)."""
         return self.op("Gather", value, self.constant(part), axis=-1)
 
     def joined(self, re: str, im: str) -> str:
         """Both parts, (..., 2)."""
-        last = self.constant(np.array([-1]))
+        last = self.constant(_LAST)
         parts = (self.op("Unsqueeze", value, last) for value in (re, im))
         return self.op("Concat", *parts, axis=-1)
 
@@ -260,9 +291,7 @@ def _filters(graph: _Graph, population: Population) -> str:
     s = np.broadcast_to(np.reshape(filters.state_exponent, (-1, 1)), (filters.d_model, 1))
     name = f"state{len(graph.states)}"
     state = graph.carried(name, filters.state_shape)
-    u = graph.op(
-        "Unsqueeze", graph.sent[population.inputs[0].source], graph.constant(np.array([-1]))
-    )
+    u = graph.op("Unsqueeze", graph.sent[population.inputs[0].source], graph.constant(_LAST))
     v = graph.word(graph.shift(u, -s, Rounding.FLOOR), rules.state_bits)
 
     def times(m: IntArray, part: int, x: str) -> str:
@@ -277,7 +306,7 @@ def _filters(graph: _Graph, population: Population) -> str:
         times(filters.c, 1, graph.part(state, 1)),
     )
     out = graph.shift(graph.op("Add", difference, difference), s, rules.rounding)
-    return graph.wrapped(graph.op("ReduceSum", out, graph.constant(np.array([-1])), keepdims=0))
+    return graph.wrapped(graph.op("ReduceSum", out, graph.constant(_LAST), keepdims=0))
 
 
 def _recurrence(graph: _Graph, population: Population) -> str:
@@ -326,11 +355,8 @@ def _product(graph: _Graph, population: Population) -> str:
     s, u = (graph.received(c) for c in population.inputs)
     if neurons.bias_u is not None:
         u = graph.op("Add", u, graph.constant(neurons.bias_u))
-    half = len(SIGMOID_TABLE) // 2
-    step = graph.floor(graph.op("Add", s, graph.constant(neurons.bias)), 4)
-    step = graph.clipped(step, -half, half - 1)
-    place = graph.op("Add", step, graph.constant(half))
-    gate = graph.op("Gather", graph.constant(SIGMOID_TABLE), place)
+    opening = graph.op("Add", s, graph.constant(neurons.bias))
+    gate = graph.looked_up(SIGMOID, opening, SIGMOID_INPUT_EXPONENT)
     y = graph.shift(graph.op("Mul", u, gate), neurons.shift, graph.rules.rounding)
     return _message(graph, population, y)
 
@@ -340,19 +366,81 @@ def _message(graph: _Graph, population: Population, y: str) -> str:
     if population.residual is not None:
         earlier = graph.floor(graph.sent[population.residual.source], population.residual_shift)
         y = graph.op("Add", y, earlier)
-    match population.activation:
-        case Activation.RELU:
-            y = graph.clipped(y, 0)
-        case Activation.NONE:
-            pass
-        case other:
-            raise ValueError(f"the activation {other.value} has no ONNX form")
-    return graph.word(y, graph.rules.message_bits)
+    bits, table = graph.rules.message_bits, population.activation.table
+    if population.activation is Activation.RELU:
+        y = graph.clipped(y, 0)
+    if table is not None and table.multiplies:
+        y = graph.word(y, bits)
+        entry = graph.looked_up(table, y, population.exponent)
+        y = graph.shift(graph.op("Mul", y, entry), TABLE_EXPONENT, graph.rules.rounding)
+    elif table is not None:
+        entry = graph.looked_up(table, y, population.exponent)
+        y = graph.shift(entry, TABLE_EXPONENT - population.exponent, graph.rules.rounding)
+    return graph.word(y, bits)
+
+
+def _bilinear(graph: _Graph, population: Population) -> str:
+    neurons, rounding = population.neurons, graph.rules.rounding
+    assert isinstance(neurons, Bilinear)
+    s, u = (graph.received(c) for c in population.inputs)
+    y = graph.shift(graph.op("Mul", s, u), neurons.shift, rounding)
+    if neurons.limit is None:
+        y = graph.word(y, SYNAPSE_BITS)
+    else:
+        y = graph.clipped(y, -neurons.limit, neurons.limit)
+    if neurons.weights is not None:
+        y = graph.op("Mul", y, graph.constant(neurons.weights))
+        y = graph.shift(y, neurons.weight_shift, rounding)
+    if neurons.bias is not None:
+        y = graph.op("Add", y, graph.constant(neurons.bias))
+    return _message(graph, population, y)
+
+
+def _inverse_sqrt(graph: _Graph, population: Population) -> str:
+    """`numerics.scaled_inverse_sqrt`: what is shifted by depends on the highest bit alone."""
+    neurons, rules = population.neurons, graph.rules
+    assert isinstance(neurons, InverseSqrt)
+    epsilon = graph.constant(int(neurons.epsilon))
+    v = graph.clipped(graph.op("Add", graph.received(population.inputs[0]), epsilon), 1)
+    bit = graph.highest_bit(v)
+    j = (np.arange(_BITS) - SCALED_BIT) >> 1
+
+    def chosen(powers: IntArray) -> str:
+        return graph.op("Gather", graph.constant(np.int64(1) << powers), bit)
+
+    raised = graph.op("Mul", v, chosen(2 * np.maximum(-j, 0)))
+    b = graph.op("Div", raised, chosen(2 * np.maximum(j, 0)))
+    table = graph.constant(INVERSE_SQRT_TABLE)
+    factor = graph.op("Gather", table, graph.highest_bit(b))
+    y = graph.floor(factor, 1)
+    for _ in range(NEWTON_STEPS):
+        for _ in range(2):
+            b = graph.floor(graph.op("Mul", b, factor), FRACTION_BITS + 1)
+        factor = graph.op("Sub", graph.constant(3 << FRACTION_BITS), b)
+        y = graph.floor(graph.op("Mul", y, factor), FRACTION_BITS + 1)
+    amount = np.clip(3 * FRACTION_BITS // 2 + j - neurons.exponent, -40, _MOST_SHIFT)
+    y = graph.op("Mul", y, chosen(np.maximum(-amount, 0)))
+    y = graph.divided(y, chosen(np.maximum(amount, 0)), rules.rounding)
+    low, most = word_range(rules.message_bits)
+    return _message(graph, population, graph.clipped(y, low, most))
+
+
+def _taps(graph: _Graph, population: Population) -> str:
+    neurons, name = population.neurons, f"state{len(graph.states)}"
+    assert isinstance(neurons, Taps)
+    u = graph.op("Unsqueeze", graph.sent[population.inputs[0].source], graph.constant(_LAST))
+    sent = graph.op("Concat", graph.carried(name, neurons.state_shape), u, axis=-1)
+    later = graph.constant(np.arange(1, neurons.length))
+    graph.next(name, graph.op("Gather", sent, later, axis=-1))
+    return graph.op("Reshape", sent, graph.constant(np.array([-1, neurons.n_neurons])))
 
 
 _WRITE: dict[type[Neurons], Callable[[_Graph, Population], str]] = {
     Affine: _affine,
+    Bilinear: _bilinear,
     Filters: _filters,
+    InverseSqrt: _inverse_sqrt,
     Product: _product,
     Recurrence: _recurrence,
+    Taps: _taps,
 }
