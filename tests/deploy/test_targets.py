@@ -122,6 +122,20 @@ def test_many_random_networks(seed: int, target: str, tmp_path: Path) -> None:
     same(net, Library(path), 1000, seed)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["aarch64", "cortex-m4", "cortex-m7"])
+@pytest.mark.parametrize("seed", range(400, 450))
+def test_many_random_networks_on_other_machines(seed: int, target: str, tmp_path: Path) -> None:
+    for tool in EMULATORS[target]:
+        if not (shutil.which(tool) or importlib.util.find_spec(tool)):
+            pytest.skip(f"{tool} not installed")
+    net = random_chain(np.random.default_rng(seed), widest=33)
+    try:
+        as_the_readme_says(net, target, tmp_path, 200)
+    except FixedPointOverflow:
+        pytest.skip("its rule is to raise, and a token of the test makes it")
+
+
 @needs_cc
 def test_what_a_library_refuses_leaves_its_state(tmp_path: Path) -> None:
     net = small()
