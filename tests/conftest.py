@@ -37,6 +37,8 @@ _NEEDED_BY = {
     "lava-nc": (
         "cli/test_bench.py",
         "cli/test_demo.py",
+        "exchange/test_from_arrays.py",
+        "exchange/test_trained.py",
         "loihi2/test_lowering.py",
         "loihi2/test_s5.py",
         "proc",

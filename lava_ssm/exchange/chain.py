@@ -15,7 +15,6 @@ from lava_ssm.exchange.graph import (
     Node,
     Scaled,
     Sum,
-    bias_of,
     joined,
     with_scaled_input,
     with_scaled_output,
@@ -96,30 +95,17 @@ def _with(node: Node, folded: Node) -> str:
 
 
 def _as_layers(output: Node) -> Node:
-    """Make layers of the scales and sigmoids that are left."""
-    uses, done = _uses(output), dict[Node, Node]()
+    """Make layers of the scales that are left."""
+    done: dict[Node, Node] = {}
     for node in _nodes(output):
         inputs = tuple(done[x] for x in node.inputs)
         new: Node = replace(node, inputs=inputs)
-        match node:
-            case Scaled():
-                shift = node.shift if node.shift.any() else None
-                diagonal = network.Linear(np.diag(node.scale), shift)
-                new = Applied(inputs, node.width, node.origin, node.number, diagonal)
-            case Activated(activation=None):
-                new = _sigmoid(inputs[0], uses[node.inputs[0]] == 1, node)
+        if isinstance(node, Scaled):
+            shift = node.shift if node.shift.any() else None
+            diagonal = network.Linear(np.diag(node.scale), shift)
+            new = Applied(inputs, node.width, node.origin, node.number, diagonal)
         done[node] = new
     return done[output]
-
-
-def _sigmoid(x: Node, alone: bool, node: Node) -> Node:
-    """Give (0 u + 1) sigmoid(W u + b)."""
-    if alone and isinstance(x, Applied) and isinstance(x.layer, network.Linear):
-        (source,), weights, bias = x.inputs, x.layer.weights, bias_of(x.layer)
-    else:
-        source, weights, bias = x, np.eye(x.width), np.zeros(x.width)
-    glu = network.GLU(np.zeros(weights.shape), weights, np.ones(len(weights)), bias)
-    return Applied((source,), node.width, joined(x.origin, node.origin), node.number, glu)
 
 
 def _depths(output: Node) -> dict[Node, int]:
@@ -155,7 +141,7 @@ class _Layers:
         match node:
             case Applied():
                 self._stage(node.layer, node.origin)
-            case Activated() if node.activation is not None:
+            case Activated():
                 self._may_follow(Elementwise, node)
                 self.layers.append(node.activation)
             case Sum():

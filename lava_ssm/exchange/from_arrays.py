@@ -236,7 +236,7 @@ def _s4d(arrays: _Arrays, method: Discretization, prenorm: bool) -> tuple[Node, 
             y = activated(applied(z, layer, prefix.removesuffix(".")), network.GELU())
             y = _linear(arrays, y, f"{prefix}output_linear.0")
             half = y.width // 2
-            gate = activated(part(y, slice(half, None)), None)
+            gate = activated(part(y, slice(half, None)), network.Sigmoid())
             y = multiplied(part(y, slice(half)), gate)
             if not whole:
                 return y, None
@@ -249,7 +249,8 @@ def _s4d(arrays: _Arrays, method: Discretization, prenorm: bool) -> tuple[Node, 
 def _norm(arrays: _Arrays, x: Node, prefix: str) -> Node:
     own = arrays.under(prefix, "weight", "bias", "running_mean", "running_var")
     if "running_mean" not in own:
-        raise ExchangeError(f"{prefix}: a layer norm")
+        layer = network.LayerNorm(own["weight"], own["bias"])
+        return applied(x, layer, prefix.removesuffix("."))
     statistics = own["running_mean"], own["running_var"]
     both = network.scale_and_shift(*statistics, own["weight"], own["bias"])
     return scaled(x, *both, prefix.removesuffix("."))
@@ -268,6 +269,7 @@ def _sparse_rnns(arrays: _Arrays, method: Discretization) -> Node:
             )
             y = activated(applied(scaled(x, *both, norm), layer, prefix), network.ReLU())
             (gate,) = (p for p in arrays.places("kernel") if p.startswith(f"{block}."))
-            v = activated(_linear(arrays, y, gate.removesuffix("."), flax=True), None)
+            v = _linear(arrays, y, gate.removesuffix("."), flax=True)
+            v = activated(v, network.Sigmoid())
             x = activated(added(x, multiplied(y, v), block), network.ReLU())
     return _linear(arrays, x, "decoder", flax=True)

@@ -19,6 +19,7 @@ from lava_ssm.exchange.graph import (
     scaled,
 )
 from lava_ssm.exchange.tracing import Axis, Call, Handler, LayoutError, Signal, shown
+from lava_ssm.network.activation import Elementwise
 from lava_ssm.network.readout import Readout
 from lava_ssm.numerics import RealArray
 
@@ -33,11 +34,13 @@ def _optional(value: Any) -> RealArray | None:
     return None if value is None else _array(value)
 
 
-def _tokenwise(call: Call, affine: bool = False) -> Signal:
+def _tokenwise(call: Call, affine: bool = False, zeros: bool = False) -> Signal:
     """See that what comes next may be done to each token; give the first argument."""
     x = call.x
-    if x.spectrum or x.longer:
-        raise ExchangeError(f"{call.origin}: works on a spectrum, or on an uncut convolution")
+    if x.spectrum or x.longer or (x.zeros and not zeros):
+        raise ExchangeError(
+            f"{call.origin}: works on a spectrum, an uncut convolution, or padded tokens"
+        )
     if x.readout is Readout.MEAN_OVER_TIME and not affine:
         raise ExchangeError(
             f"{call.origin}: {call.name} follows the mean over time; a network takes the mean of "
@@ -77,34 +80,48 @@ def _matmul(call: Call) -> Signal:
 
 
 def _conv1d(call: Call) -> Signal:
-    x = _tokenwise(call, affine=True)
-    weight, bias = _array(call.get(1, "weight")), _optional(call.get(2, "bias"))
-    groups = int(call.get(6, "groups", 1))
-    options = [call.get(3, "stride", 1), call.get(4, "padding", 0)]
-    if weight.shape[-1] != 1 or [_one(v) for v in options] != [1, 0]:
-        raise ExchangeError(
-            f"{call.origin}: a convolution of {weight.shape[-1]} tokens; a network takes those of "
-            "one token (kernel_size=1, stride 1, no padding)"
-        )
-    if x.axis("channels") != len(x.axes) - 2:
+    """Take a convolution along time that sees the past alone."""
+    x = call.x
+    if x.axis("channels") != len(x.axes) - 2 or x.axis("time") != len(x.axes) - 1:
         raise LayoutError(f"{call.origin}: takes (batch, channels, time), got {shown(x.axes)}")
-    blocks = np.split(weight[..., 0], groups)  # groups of (outputs, inputs)
-    n_in = weight.shape[1]
-    whole = np.zeros((len(weight), n_in * groups))
-    for i, block in enumerate(blocks):
-        rows = slice(i * len(block), (i + 1) * len(block))
-        whole[rows, i * n_in : (i + 1) * n_in] = block
-    return _put(call, x, network.Linear(whole, bias))
+    weight, bias = _array(call.get(1, "weight")), _optional(call.get(2, "bias"))
+    stride, padding, dilation = (
+        _one(call.get(i, name, default))
+        for i, name, default in ((3, "stride", 1), (4, "padding", 0), (5, "dilation", 1))
+    )
+    past = dilation * (weight.shape[-1] - 1)
+    if stride != 1 or (padding, x.zeros) not in {(past, 0), (0, past)}:
+        raise ExchangeError(
+            f"{call.origin}: a convolution that sees later tokens, or not all; a network takes "
+            f"causal ones: {past} zeros before, none behind (padding={past}, of whose result the "
+            "last are cut off), stride 1"
+        )
+    x = _tokenwise(call, affine=past == 0, zeros=True)
+    taps = np.zeros((*weight.shape[:-1], past + 1))
+    taps[..., ::dilation] = weight
+    groups = int(call.get(6, "groups", 1))
+    layer = network.Conv1d(taps, bias, groups)
+    made = layer if past else network.Linear(layer.matrix, bias)
+    return replace(_put(call, x, made), zeros=0, longer=padding > 0)
+
+
+def _pad(call: Call) -> Signal:
+    x = _tokenwise(call)
+    before, *others = call.get(1, "pad")
+    plain = call.get(2, "mode", "constant") == "constant" and not call.get(3, "value")
+    if any(others) or not plain or x.axis("time") != len(x.axes) - 1:
+        raise ExchangeError(f"{call.origin}: pads with something else than zeros before the start")
+    return replace(x, zeros=int(before))
 
 
 def _one(value: Any) -> Any:
     return value[0] if isinstance(value, tuple | list) else value
 
 
-def _activation(layer: Callable[[], Any] | None) -> Handler:
+def _activation(layer: Callable[[], Elementwise]) -> Handler:
     def handler(call: Call) -> Signal:
         x = _tokenwise(call)
-        return call.follow(activated(x.node, None if layer is None else layer(), call.origin))
+        return call.follow(activated(x.node, layer(), call.origin))
 
     return handler
 
@@ -117,18 +134,15 @@ def _gelu(call: Call) -> Signal:
     return _activation(network.GELU)(call)
 
 
-def _silu(call: Call) -> Signal:
-    x = _tokenwise(call)
-    return call.follow(multiplied(x.node, activated(x.node, None, call.origin), call.origin))
-
-
 def _glu(call: Call) -> Signal:
     x = _tokenwise(call)
     if int(call.get(1, "dim", -1)) % len(x.axes) != x.axis("channels"):
         raise LayoutError(f"{call.origin}: gates along an axis that is not the channels'")
     half = x.node.width // 2
     value, gate = part(x.node, slice(half)), part(x.node, slice(half, None))
-    return call.follow(multiplied(value, activated(gate, None, call.origin), call.origin))
+    return call.follow(
+        multiplied(value, activated(gate, network.Sigmoid(), call.origin), call.origin)
+    )
 
 
 def _batch_norm(call: Call) -> Signal:
@@ -145,6 +159,30 @@ def _batch_norm(call: Call) -> Signal:
     eps = call.get(7, "eps", 1e-5)
     scale, shift = network.scale_and_shift(_array(mean), _array(var), weight, bias, eps)
     return call.follow(scaled(x.node, scale, shift, call.origin))
+
+
+def _layer_norm(call: Call) -> Signal:
+    x = _last(call)
+    layer = network.LayerNorm(*_normalized(call, x, 2, 3), call.get(4, "eps", 1e-5))
+    return _put(call, x, layer)
+
+
+def _rms_norm(call: Call) -> Signal:
+    x, eps = _last(call), call.get(3, "eps")
+    eps = np.finfo(call.result.numpy().dtype).eps if eps is None else eps
+    return _put(call, x, network.RMSNorm(*_normalized(call, x, 2), float(eps)))
+
+
+def _normalized(call: Call, x: Signal, weight: int, bias: int = 9) -> tuple[RealArray, RealArray]:
+    """Weights and biases, by their places, of a norm over channels alone."""
+    n, shape = x.node.width, tuple(call.get(1, "normalized_shape"))
+    if shape != (n,):
+        raise ExchangeError(f"{call.origin}: normalises over {shape}, not over channels alone")
+    weights, biases = _optional(call.get(weight, "weight")), _optional(call.get(bias, "bias"))
+    return (
+        np.ones(n) if weights is None else weights,
+        np.zeros(n) if biases is None else biases,
+    )
 
 
 def _constant(call: Call, x: Signal, value: Any) -> RealArray:
@@ -421,10 +459,14 @@ HANDLERS: dict[str, Handler] = {
     "conv1d": _conv1d,
     "relu": _activation(network.ReLU),
     "gelu": _gelu,
-    "silu": _silu,
-    "sigmoid": _activation(None),
+    "silu": _activation(network.SiLU),
+    "sigmoid": _activation(network.Sigmoid),
+    "tanh": _activation(network.Tanh),
     "glu": _glu,
     "batch_norm": _batch_norm,
+    "layer_norm": _layer_norm,
+    "rms_norm": _rms_norm,
+    "pad": _pad,
     "add": _add,
     "sub": _sub,
     "mul": _mul,

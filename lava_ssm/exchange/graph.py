@@ -70,9 +70,9 @@ class Applied(Node):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Activated(Node):
-    """An activation; None: a sigmoid, which is no layer of a network."""
+    """An activation."""
 
-    activation: Elementwise | None = None
+    activation: Elementwise = None  # type: ignore[assignment]  # always given
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -103,7 +103,7 @@ def applied(x: Node, layer: network.FloatLayer, origin: str = "") -> Applied:
     return Applied((x,), layer.d_output, origin, layer=layer)
 
 
-def activated(x: Node, activation: Elementwise | None, origin: str = "") -> Node:
+def activated(x: Node, activation: Elementwise, origin: str = "") -> Node:
     """Give the activation of x."""
     return Activated((x,), x.width, origin, activation=activation)
 
@@ -187,10 +187,10 @@ def multiplied(x: Node, y: Node, origin: str = "") -> Node:
         Another product of two values, for which there is no layer.
     """
     for a, b in ((x, y), (y, x)):
-        if isinstance(b, Activated) and b.activation is None:
+        if isinstance(b, Activated) and isinstance(b.activation, network.Sigmoid):
             (v,) = b.inputs
             if v is a:
-                return applied(a, network.Gate(np.eye(a.width)), origin)
+                return activated(a, network.SiLU(), origin)
             if isinstance(v, Applied) and isinstance(v.layer, network.Linear):
                 if v.inputs[0] is a and v.width == a.width:
                     gate = network.Gate(v.layer.weights, bias_of(v.layer))
@@ -231,6 +231,11 @@ def with_scaled_input(
             return network.GLU(w * scale, v * scale, b + w @ shift, c + v @ shift)
         case network.S5():
             return layer.normalized(scale, shift)
+        case network.Conv1d(weights=w, groups=groups) if not shift.any():
+            of_group = scale.reshape(groups, 1, -1, 1)  # no shift: none is on the zeros before
+            return replace(
+                layer, weights=(w.reshape(groups, -1, *w.shape[1:]) * of_group).reshape(w.shape)
+            )
         case network.S4D() if not shift.any():
             d = None if layer.d is None else layer.d * scale
             return replace(layer, b=layer.b * scale[:, np.newaxis], d=d)
@@ -245,6 +250,12 @@ def with_scaled_output(
         case network.Linear(weights=w, bias=b):
             outer = shift if b is None else scale * b + shift
             return network.Linear(w * scale[:, np.newaxis], outer if outer.any() else None)
+        case network.Conv1d(weights=w, bias=b):
+            outer = shift if b is None else scale * b + shift
+            weights = w * scale[:, np.newaxis, np.newaxis]
+            return replace(layer, weights=weights, bias=outer if outer.any() else None)
+        case network.LayerNorm(weights=w, bias=b) | network.RMSNorm(weights=w, bias=b):
+            return replace(layer, weights=w * scale, bias=b * scale + shift)
         case network.GLU(weights=w, bias=b) if not shift.any():
             return replace(layer, weights=w * scale[:, np.newaxis], bias=b * scale)
         case network.S5():

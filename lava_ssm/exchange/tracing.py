@@ -48,7 +48,9 @@ class Signal:
     spectrum
         Whether it is the Fourier transform of that.
     longer
-        Tokens too many at the end: a convolution's.
+        Whether there are tokens too many at the end: a convolution's.
+    zeros
+        How many are before the first.
     """
 
     node: Node
@@ -56,6 +58,7 @@ class Signal:
     readout: Readout = Readout.EVERY_TOKEN
     spectrum: bool = False
     longer: bool = False
+    zeros: int = 0
 
     def axis(self, name: str) -> int:
         """Which axis is that of batch, time or channels.
@@ -253,11 +256,11 @@ class Tracer(TorchFunctionMode):
             raise LayoutError(f"{self.origin}: takes (batch, time, channels)")
         tokens, wanted = given.numpy(), result.numpy()
         alternatives = list(_alternatives(module, self.origin))
-        for layer in alternatives:
-            made = network.Network((layer,)).run(tokens)
-            if np.abs(made - wanted).max() <= 1e-4 * np.abs(wanted).max():
-                self.track(result, replace(signal, node=applied(signal.node, layer, self.origin)))
-                return
+        off = [np.abs(network.Network((a,)).run(tokens) - wanted).max() for a in alternatives]
+        if min(off) <= 1e-4 * np.abs(wanted).max():
+            layer = alternatives[int(np.argmin(off))]
+            self.track(result, replace(signal, node=applied(signal.node, layer, self.origin)))
+            return
         raise ExchangeError(
             f"{self.origin}: its parameters are those of {type(alternatives[0]).__name__}, but it "
             "computes something else with them (both directions, a gate, another discretisation?); "
@@ -266,7 +269,8 @@ class Tracer(TorchFunctionMode):
 
 
 HAS = (
-    "linear maps, S4D, S5 and LRU, ReLU, GELU, SiLU, sigmoid, GLU, batch, layer and RMS norms, "
+    "linear maps and causal convolutions, S4D, S5, LRU, ReLU, GELU, SiLU, sigmoid, tanh, GLU, "
+    "batch, layer and RMS norms, "
     "scales and shifts of channels, residual paths, and the mean over time or the last token at "
     "the end. Leave what is not among them out of the model, or train with one of them in its place"
 )
@@ -274,7 +278,7 @@ HAS = (
 
 def _is_whole(module: nn.Module) -> bool:
     """Whether a module is a recurrence of which its parameters say all: not one's kernel."""
-    if isinstance(module, own.S4D | own.S5):
+    if isinstance(module, own.S4D | own.S5) or _is_rms_norm(module):
         return True
     names = set(_own(module))
     return bool({"Lambda", "Lambda_re", "nu_log"} & names) or (
@@ -282,8 +286,8 @@ def _is_whole(module: nn.Module) -> bool:
     )
 
 
-def _alternatives(module: nn.Module, path: str) -> Iterator[System]:
-    """Give the systems that a module may be, by its own parameters' names."""
+def _alternatives(module: nn.Module, path: str) -> Iterator[System | network.RMSNorm]:
+    """Give the layers that a module may be, by its own parameters' names."""
     inner = getattr(module, "seq", module)
     for name in ("bidir", "liquid"):
         if getattr(inner, name, False):
@@ -294,8 +298,18 @@ def _alternatives(module: nn.Module, path: str) -> Iterator[System]:
     with place(path):
         if isinstance(module, own.S4D | own.S5):
             yield from export(module).layers  # type: ignore[misc]  # one, of these kinds
+        elif _is_rms_norm(module):
+            (weights,) = _own(module).values()
+            given = (getattr(module, name, None) for name in ("eps", "variance_epsilon"))
+            for eps in [e for e in given if e] or [1e-5, 1e-6, 1e-8, 1e-12]:
+                yield network.RMSNorm(weights.reshape(-1), np.zeros(weights.size), eps)
         else:
             yield from systems(_own(inner))
+
+
+def _is_rms_norm(module: nn.Module) -> bool:
+    """Whether it is one that somebody wrote, which is known by its name and its one array."""
+    return type(module).__name__.endswith("RMSNorm") and len(_own(module)) == 1
 
 
 def _own(module: Any) -> Arrays:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from lava_ssm import exchange
-from lava_ssm.network import S5, Linear, Network, Readout, Residual
+from lava_ssm.network import S5, LayerNorm, Linear, Network, Readout, Residual
 from tests.exchange.models import LRU, S4D, S4Model
 
 
@@ -30,6 +30,26 @@ def trained_a_little(model: nn.Module, x: Tensor) -> nn.Module:
     for _ in range(3):
         model(x + torch.randn_like(x))
     return model.eval()
+
+
+@pytest.mark.parametrize("prenorm", [False, True])
+def test_the_public_s4d_model_with_layer_norms(prenorm: bool) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(4, 50, 3)
+    model = S4Model(3, 5, 8, 2, prenorm=prenorm, d_state=16)
+    trained_a_little(model, x)
+    network = exchange.from_torch(model, x)
+    assert relative(network, x, model(x)) <= 1e-5
+    assert sum(isinstance(layer, LayerNorm) for layer in network.layers) == 2
+    state = exchange.from_state_dict(model.state_dict(), "s4d", prenorm=prenorm)
+    np.testing.assert_allclose(state.run(x.numpy()), network.run(x.numpy()), rtol=1e-9)
+
+
+def test_a_block_of_s5_pytorch() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(2, 20, 6)
+    block = trained_a_little(s5.S5Block(6, 8, bidir=False, glu=False), x)
+    assert relative(exchange.from_torch(block, x), x, block(x)) <= 1e-5
 
 
 @pytest.mark.parametrize("prenorm", [False, True])
@@ -105,6 +125,17 @@ class Block(nn.Module):
         return y
 
 
+class RMSNorm(nn.Module):
+    """As many write it."""
+
+    def __init__(self, n: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.rand(n) + 0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.weight * x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6)
+
+
 MODULES: dict[str, nn.Module] = {
     "linear": nn.Linear(4, 3),
     "no bias": nn.Sequential(nn.Linear(4, 6, bias=False), nn.ReLU(), nn.Linear(6, 2)),
@@ -114,6 +145,10 @@ MODULES: dict[str, nn.Module] = {
     ),
     "activation first": nn.Sequential(nn.GELU(), nn.Dropout(), nn.Linear(4, 2)),
     "silu": nn.Sequential(nn.Linear(4, 6), nn.SiLU(), nn.Linear(6, 2)),
+    "tanh": nn.Sequential(nn.Linear(4, 6), nn.Tanh()),
+    "layer norm": nn.Sequential(nn.LayerNorm(4), nn.Linear(4, 6), nn.LayerNorm(6, 1e-3)),
+    "layer norm of no numbers": nn.LayerNorm(4, elementwise_affine=False),
+    "rms norm": nn.Sequential(RMSNorm(4), nn.Linear(4, 6), RMSNorm(6)),
     "sigmoid": nn.Sequential(nn.Linear(4, 6), nn.Sigmoid(), nn.Sigmoid()),
     "glu": nn.Sequential(nn.Linear(4, 6), nn.GLU()),
     "glu of no map": nn.Sequential(nn.ReLU(), nn.GLU()),
@@ -137,6 +172,39 @@ def test_convolutions_of_one_token_with_batch_norms_channels_first() -> None:
     network = exchange.from_torch(model, x)
     assert relative(network, x.mT, model(x).mT) <= 1e-5
     assert len(network.layers) == 3  # both norms are folded
+
+
+class Causal(nn.Module):
+    """A convolution that sees the past: padded before, or on both sides and cut."""
+
+    def __init__(self, how: str, groups: int, dilation: int) -> None:
+        super().__init__()
+        past = 2 * dilation
+        self.how, self.past = how, past
+        padding = past if how == "cut" else 0
+        self.norm = nn.BatchNorm1d(4, affine=False)
+        self.norm.running_mean.zero_()
+        self.conv = nn.Conv1d(4, 6, 3, padding=padding, groups=groups, dilation=dilation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.norm(x)
+        if self.how == "before":
+            return self.conv(nn.functional.pad(x, (self.past, 0)))  # type: ignore[no-any-return]
+        if self.how == "cut":
+            return self.conv(x)[..., : -self.past]  # type: ignore[no-any-return]
+        return self.conv(nn.functional.pad(x, (0, self.past)))  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("how", ["before", "cut"])
+@pytest.mark.parametrize(("groups", "dilation"), [(1, 1), (2, 3)])
+def test_a_causal_convolution(how: str, groups: int, dilation: int) -> None:
+    torch.manual_seed(0)
+    model, x = Causal(how, groups, dilation).eval(), torch.randn(2, 4, 12)
+    network = exchange.from_torch(model, x)
+    assert relative(network, x.mT, model(x).mT) <= 1e-5
+    assert len(network.layers) == 1  # a scale is folded, a shift could not be: zeros have none
+    with pytest.raises(exchange.ExchangeError, match=r"sees later tokens|zeros before the start"):
+        exchange.from_torch(Causal("behind", groups, dilation), x)
 
 
 class Pooled(nn.Module):
@@ -254,6 +322,8 @@ def test_what_computes_something_else_with_known_parameters_is_refused() -> None
     kernel.kernel.forward = lambda L: torch.randn(4, L)  # type: ignore[method-assign]
     with pytest.raises(exchange.ExchangeError, match="no known system's"):
         exchange.from_torch(kernel, x.mT)
+    with pytest.raises(exchange.ExchangeError, match=r"geglu \(GEGLU\): multiplies two values"):
+        exchange.from_torch(s5.S5Block(4, 4, bidir=False), x)
     unstable = s5.S5(4, 4)
     with torch.no_grad():
         unstable.seq.Lambda += 5
