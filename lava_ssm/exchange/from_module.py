@@ -121,6 +121,12 @@ def _exact(model: nn.Module, x: Tensor) -> tuple[nn.Module, Tensor]:
     try:
         double(x)
     except RuntimeError:  # it makes tensors of its own, in float32
+        try:
+            single(x.to(own))
+        except RuntimeError as error:
+            raise ValueError(
+                f"example: the model cannot be run on one of shape {tuple(x.shape)}: {error}"
+            ) from error
         return single, x.to(own)
     return double, x
 

@@ -72,11 +72,17 @@ def _put(call: Call, x: Signal, layer: network.FloatLayer) -> Signal:
 
 
 def _matmul(call: Call) -> Signal:
-    x = _last(call, affine=True)
-    other = call.get(1, "other")
-    if call.tracer.signal(other) is not None or other.ndim != 2:
-        raise ExchangeError(f"{call.origin}: multiplies two values as matrices (attention?)")
-    return _put(call, x, network.Linear(_array(other).T))
+    x, other, swapped = _pair(call)
+    if isinstance(other, Signal) or other.ndim != 2:
+        raise ExchangeError(
+            f"{call.origin}: multiplies two values as matrices (attention?); the maps of a network "
+            "do not change. A state space layer in its place sees earlier tokens too"
+        )
+    place = len(x.axes) - (2 if swapped else 1)  # W x, or x W
+    if x.axis("channels") != place:
+        raise LayoutError(f"{call.origin}: multiplies {shown(x.axes)} along axis {place}")
+    weights = _array(other)
+    return _put(call, x, network.Linear(weights if swapped else weights.T))
 
 
 def _conv1d(call: Call) -> Signal:
@@ -443,6 +449,12 @@ def _parts(call: Call) -> tuple[Signal, ...]:
     )
 
 
+def _softmax(call: Call) -> Signal:
+    raise ExchangeError(
+        f"{call.origin}: {call.name} at the end; leave it out, the largest output is the same"
+    )
+
+
 def _same(call: Call) -> Signal:
     return call.x
 
@@ -456,6 +468,8 @@ def _dropout(call: Call) -> Signal:
 HANDLERS: dict[str, Handler] = {
     "linear": _linear,
     "matmul": _matmul,
+    "softmax": _softmax,
+    "log_softmax": _softmax,
     "conv1d": _conv1d,
     "relu": _activation(network.ReLU),
     "gelu": _gelu,

@@ -96,7 +96,7 @@ def outputs(network: Network, fixed: FixedNetwork, x: "ArrayLike") -> "Figure":
         loc="left",
         fontsize=10,
     )
-    both.legend(title="channel", fontsize=8, title_fontsize=8, loc="upper right", ncols=2)
+    both.legend(title="channel", fontsize=8, title_fontsize=8, bbox_to_anchor=(1, 1))
     off.set(xlabel="token", ylabel="error (dB of signal)")
     for axes in (both, off):
         plain(axes)

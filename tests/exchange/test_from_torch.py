@@ -280,6 +280,8 @@ class Odd(nn.Module):
         match self.what:
             case "softmax":
                 return x.softmax(-1)
+            case "maximum":
+                return x.cummax(1)[0]
             case "attention":
                 return x @ x.transpose(1, 2) @ x
             case "places":
@@ -287,18 +289,19 @@ class Odd(nn.Module):
             case "product":
                 return x * x.relu()
             case "heads":
-                return x.reshape(2, 9, 2, 2)
+                return x.reshape(2, 9, 2, 2).reshape(2, 9, 4)
             case "future":
                 return x.flip(1)
             case "first":
-                return x[:, 0]
+                return x[:, :1]
         return x + torch.rand(4)
 
 
 @pytest.mark.parametrize(
     ("what", "text"),
     [
-        ("softmax", r"1\.inner \(Odd\): calls 'softmax'.*It has: linear maps"),
+        ("softmax", r"1\.inner \(Odd\): softmax at the end; leave it out"),
+        ("maximum", r"1\.inner \(Odd\): calls 'cummax'.*It has: linear maps"),
         ("attention", r"1\.inner \(Odd\): multiplies two values as matrices"),
         ("places", r"1\.inner \(Odd\): add with a constant of another value at each token"),
         ("product", r"1\.inner \(Odd\): multiplies two values; a network has u sigmoid"),
@@ -372,6 +375,11 @@ def test_every_layer_tells_what_it_was() -> None:
         (nn.Linear(3, 2), "text", "example"),
         ({"weight": 1}, torch.randn(2, 5, 3), "model must be a torch module"),
         (torch.jit.script(nn.Linear(3, 2)), torch.randn(2, 5, 3), "before torch.jit.script"),
+        (
+            nn.Linear(3, 2),
+            torch.randn(2, 5, 4),
+            r"example: the model cannot be run on .* \(2, 5, 4\)",
+        ),
         (nn.Flatten(), torch.randn(2, 5, 3), "time apart from the batch|no layer|tokens"),
     ],
 )
