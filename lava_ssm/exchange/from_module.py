@@ -14,6 +14,7 @@ from lava_ssm.exchange.functions import HANDLERS
 from lava_ssm.exchange.graph import ExchangeError
 from lava_ssm.exchange.tracing import ORDERS, Axis, LayoutError, Signal, Tracer, shown
 from lava_ssm.network.readout import Readout
+from lava_ssm.nn import Chain, export
 from lava_ssm.numerics import RealArray, reals
 
 _NEAR = 1e-5
@@ -69,6 +70,8 @@ def from_torch(model: nn.Module, example: ArrayLike | Tensor) -> network.Network
             "in the layout that the model takes"
         )
     module, x = _exact(module, x)
+    if isinstance(module, Chain):  # this library's own, which says what it is
+        return export(module)
     orders = ORDERS if x.ndim == 3 else ORDERS_OF_ONE
     errors: list[LayoutError] = []
     for axes in orders:

@@ -14,11 +14,10 @@ from torch.nn.modules import module as hooks
 from torch.overrides import TorchFunctionMode
 
 from lava_ssm import network
-from lava_ssm import nn as own
 from lava_ssm.exchange.graph import ExchangeError, Input, Node, applied, place
-from lava_ssm.exchange.systems import Arrays, System, systems
+from lava_ssm.exchange.systems import Arrays, systems
 from lava_ssm.network.readout import Readout
-from lava_ssm.nn import export
+from lava_ssm.nn import LayerModule, export
 
 Axis: TypeAlias = tuple[str, ...]
 """Which of batch, time and channels a tensor's axis is: one, several, none (of length one)."""
@@ -248,7 +247,7 @@ class Tracer(TorchFunctionMode):
         result = next(v for v in _flat(output) if isinstance(v, Tensor))
         signal = self.signal(given)
         assert signal is not None
-        if given.ndim not in (2, 3) or result.shape != given.shape:
+        if given.ndim not in (2, 3) or result.shape[:-1] != given.shape[:-1]:
             raise ExchangeError(
                 f"{self.origin}: gives {tuple(result.shape)} of {tuple(given.shape)}"
             )
@@ -278,7 +277,7 @@ HAS = (
 
 def _is_whole(module: nn.Module) -> bool:
     """Whether a module is a recurrence of which its parameters say all: not one's kernel."""
-    if isinstance(module, own.S4D | own.S5) or _is_rms_norm(module):
+    if isinstance(module, LayerModule) or _is_rms_norm(module):
         return True
     names = set(_own(module))
     return bool({"Lambda", "Lambda_re", "nu_log"} & names) or (
@@ -286,7 +285,7 @@ def _is_whole(module: nn.Module) -> bool:
     )
 
 
-def _alternatives(module: nn.Module, path: str) -> Iterator[System | network.RMSNorm]:
+def _alternatives(module: nn.Module, path: str) -> Iterator[network.FloatLayer]:
     """Give the layers that a module may be, by its own parameters' names."""
     inner = getattr(module, "seq", module)
     for name in ("bidir", "liquid"):
@@ -296,8 +295,8 @@ def _alternatives(module: nn.Module, path: str) -> Iterator[System | network.RMS
                 f"not change. Train it with {name}=False"
             )
     with place(path):
-        if isinstance(module, own.S4D | own.S5):
-            yield from export(module).layers  # type: ignore[misc]  # one, of these kinds
+        if isinstance(module, LayerModule):
+            yield export(module).stages[0].layer
         elif _is_rms_norm(module):
             (weights,) = _own(module).values()
             given = (getattr(module, name, None) for name in ("eps", "variance_epsilon"))

@@ -55,14 +55,6 @@ class S4D(nn.Module):
         return y if self.transposed else y.transpose(-1, -2), None
 
 
-class _Norm(nn.Module):
-    """Layer norm of (batch, channels, time), or a batch norm."""
-
-    def __init__(self, norm: nn.Module) -> None:
-        super().__init__()
-        self.norm = norm
-
-
 class S4Model(nn.Module):
     """The public example's model: residual blocks, a norm before or behind, mean over time."""
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from lava_ssm import exchange
+from lava_ssm import nn as own
 from lava_ssm.network import S5, LayerNorm, Linear, Network, Readout, Residual
 from tests.exchange.models import LRU, S4D, S4Model
 
@@ -238,6 +239,17 @@ def test_the_readout(how: str) -> None:
     network = exchange.from_torch(model, x)
     assert network.readout is (Readout.LAST_TOKEN if "last" in how else Readout.MEAN_OVER_TIME)
     assert relative(network, x, model(x)) <= 1e-5
+
+
+def test_models_and_layers_of_this_library() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(2, 9, 3)
+    for model in (
+        own.NS4D(3, 4, 4, 1, 2, readout="mean"),
+        own.SparseS5(3, 4, 4, 1, 2, readout="mean"),
+        nn.Sequential(nn.Linear(3, 4), own.S4D(4, 4), nn.GELU(), own.S5(4, 2)),
+    ):
+        assert relative(exchange.from_torch(model, x), x, model.eval()(x)) <= 1e-5
 
 
 def test_a_norm_over_rows_of_all_tokens() -> None:
