@@ -29,7 +29,7 @@ Kind = Literal["s4d", "s5", "lru", "sparse-rnns", "lava-s4d"]
 
 
 def from_state_dict(
-    state: Mapping[str, Any],
+    state: Mapping[str, object],
     kind: Kind,
     *,
     prenorm: bool = False,
@@ -117,13 +117,14 @@ def _alone(layer: network.FloatLayer) -> Node:
     return applied(Input((), layer.d_input), layer, "")
 
 
-def _flat(state: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _flat(state: object, prefix: str = "") -> Iterator[tuple[str, object]]:
     """Arrays of nested mappings, their names joined by dots."""
     if not isinstance(state, Mapping):
         raise TypeError(f"state must map names to arrays, got {type(state).__name__}")
     for name in ("state_dict", "model", "model_state_dict"):
-        if not prefix and isinstance(state.get(name), Mapping):
-            state = state[name]
+        wrapped = state.get(name)
+        if not prefix and isinstance(wrapped, Mapping):
+            state = wrapped
     for name, value in state.items():
         if isinstance(value, Mapping):
             inner = "" if name in ("params", "batch_stats") else f"{name}."
@@ -135,7 +136,7 @@ def _flat(state: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 class _Arrays:
     """Arrays by name, each to be taken once."""
 
-    def __init__(self, items: Iterator[tuple[str, Any]]) -> None:
+    def __init__(self, items: Iterator[tuple[str, object]]) -> None:
         self._left: dict[str, np.ndarray] = {}
         for name, value in items:
             if name.rpartition(".")[2] != "num_batches_tracked":

@@ -12,7 +12,7 @@ from lava_ssm import network
 from lava_ssm.exchange.chain import chain
 from lava_ssm.exchange.functions import HANDLERS
 from lava_ssm.exchange.graph import ExchangeError
-from lava_ssm.exchange.tracing import ORDERS, Axis, LayoutError, Signal, Tracer, shown
+from lava_ssm.exchange.tracing import ORDERS, Axis, LayoutError, Signal, Tracer, flat, shown
 from lava_ssm.network.readout import Readout
 from lava_ssm.nn import Chain, export
 from lava_ssm.numerics import RealArray, reals
@@ -151,15 +151,12 @@ def _network(
     return made
 
 
-def _first(output: Any) -> Tensor:
+def _first(output: object) -> Tensor:
     """The first tensor of what a model gives."""
-    if isinstance(output, Tensor):
-        return output
-    values = output.values() if isinstance(output, dict) else output
-    return next(v for v in values if isinstance(v, Tensor))
+    return next(value for value in flat(output) if isinstance(value, Tensor))
 
 
-def _output(tracer: Tracer, output: Any) -> Signal:
+def _output(tracer: Tracer, output: object) -> Signal:
     signal = tracer.signal(_first(output))
     if signal is None:
         raise ExchangeError(

@@ -137,7 +137,8 @@ def _gelu(call: Call) -> Signal:
         raise ExchangeError(
             f"{call.origin}: the GELU by a tanh; a network has the exact one: approximate='none'"
         )
-    return _activation(network.GELU)(call)
+    x = _tokenwise(call)
+    return call.follow(activated(x.node, network.GELU(), call.origin))
 
 
 def _glu(call: Call) -> Signal:
@@ -380,7 +381,7 @@ def _average_pool(call: Call) -> Signal:
 
 
 def _select(call: Call) -> Signal:
-    index: list[Any] = [slice(None)] * (int(call.get(1, "dim")) % len(call.x.axes))
+    index: list[object] = [slice(None)] * (int(call.get(1, "dim")) % len(call.x.axes))
     return _indexed(call, (*index, int(call.get(2, "index"))))
 
 
@@ -395,7 +396,7 @@ def _narrow(call: Call) -> Signal:
     return _indexed(call, (*index, slice(start, start + length)))
 
 
-def _indexed(call: Call, index: tuple[Any, ...]) -> Signal:
+def _indexed(call: Call, index: tuple[object, ...]) -> Signal:
     x = call.x
     if Ellipsis in index:
         where = index.index(Ellipsis)
@@ -430,7 +431,7 @@ def _indexed(call: Call, index: tuple[Any, ...]) -> Signal:
     return replace(x, node=node, axes=(*axes, *rest), readout=readout, longer=longer)
 
 
-def _span(index: Any, size: int) -> tuple[int, int] | None:
+def _span(index: object, size: int) -> tuple[int, int] | None:
     if not isinstance(index, slice) or index.step not in (None, 1):
         return None
     start, stop, _ = index.indices(size)

@@ -97,7 +97,7 @@ class Call:
     name: str
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
-    result: Any
+    result: Tensor
 
     def get(self, i: int, name: str, default: Any = None) -> Any:
         """Argument by place or by name."""
@@ -116,12 +116,12 @@ class Call:
         """Which module called it."""
         return self.tracer.origin or f"torch.{self.name}"
 
-    def follow(self, node: Node, **changes: Any) -> Signal:
+    def follow(self, node: Node) -> Signal:
         """Give a signal of the same axes as the first argument."""
-        return replace(self.x, node=node, **changes)
+        return replace(self.x, node=node)
 
 
-Handler: TypeAlias = Callable[[Call], Any]
+Handler: TypeAlias = Callable[[Call], Signal | tuple[Signal, ...]]
 
 
 class Tracer(TorchFunctionMode):
@@ -169,7 +169,7 @@ class Tracer(TorchFunctionMode):
         """Note what a tensor is."""
         self._signals[id(tensor)] = tensor, signal
 
-    def signal(self, value: Any) -> Signal | None:
+    def signal(self, value: object) -> Signal | None:
         """What a value is; None: it does not depend on the input."""
         known = self._signals.get(id(value)) if isinstance(value, Tensor) else None
         return None if known is None else known[1]
@@ -206,9 +206,9 @@ class Tracer(TorchFunctionMode):
         kwargs = kwargs or {}
         if self._inside:
             return func(*args, **kwargs)
-        inputs = [self.signal(value) for value in _flat((args, kwargs))]
+        inputs = [self.signal(value) for value in flat((args, kwargs))]
         result = func(*args, **kwargs)
-        if not any(inputs) or not any(isinstance(v, Tensor) for v in _flat(result)):
+        if not any(inputs) or next(_tensors(result), None) is None:
             return result
         name = _name(func)
         if name.endswith("_like") or name.startswith("new_"):
@@ -228,12 +228,12 @@ class Tracer(TorchFunctionMode):
                 self.track(tensor, signal)
         return result
 
-    def _enter(self, module: nn.Module, args: tuple[Any, ...]) -> None:
+    def _enter(self, module: nn.Module, args: tuple[object, ...]) -> None:
         self._modules.append(module)
-        if self._inside or (_is_whole(module) and any(self.signal(v) for v in _flat(args))):
+        if self._inside or (_is_whole(module) and any(self.signal(v) for v in flat(args))):
             self._inside += 1
 
-    def _leave(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+    def _leave(self, module: nn.Module, args: tuple[object, ...], output: object) -> None:
         if self._inside:
             self._inside -= 1
             if not self._inside:
@@ -241,10 +241,10 @@ class Tracer(TorchFunctionMode):
                     self._whole(module, args, output)
         self._modules.pop()
 
-    def _whole(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+    def _whole(self, module: nn.Module, args: tuple[object, ...], output: object) -> None:
         """Take what a module did as a layer, seen to give the same."""
-        given = next(v for v in _flat(args) if self.signal(v))
-        result = next(v for v in _flat(output) if isinstance(v, Tensor))
+        given = next(v for v in _tensors(args) if self.signal(v))
+        result = next(_tensors(output))
         signal = self.signal(given)
         assert signal is not None
         if given.ndim not in (2, 3) or result.shape[:-1] != given.shape[:-1]:
@@ -311,7 +311,7 @@ def _is_rms_norm(module: nn.Module) -> bool:
     return type(module).__name__.endswith("RMSNorm") and len(_own(module)) == 1
 
 
-def _own(module: Any) -> Arrays:
+def _own(module: object) -> Arrays:
     """Parameters and buffers of a module without its parts', as arrays."""
     if not isinstance(module, nn.Module):
         return {}
@@ -319,15 +319,19 @@ def _own(module: Any) -> Arrays:
     return {name: v.detach().resolve_conj().cpu().numpy() for name, v in both}
 
 
-def _flat(values: Any) -> Iterator[Any]:
+def flat(values: object) -> Iterator[object]:
     """All that nested sequences and mappings hold."""
     if isinstance(values, tuple | list):
         for value in values:
-            yield from _flat(value)
+            yield from flat(value)
     elif isinstance(values, dict):
-        yield from _flat(tuple(values.values()))
+        yield from flat(tuple(values.values()))
     else:
         yield values
+
+
+def _tensors(values: object) -> Iterator[Tensor]:
+    return (value for value in flat(values) if isinstance(value, Tensor))
 
 
 _SAME = {"iadd": "add", "radd": "add", "imul": "mul", "rmul": "mul", "multiply": "mul"}
