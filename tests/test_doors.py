@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from lava_ssm import audio, compress, engine, loihi2
+from lava_ssm import audio, compress, deploy, engine, exchange, loihi2
 from lava_ssm.network import (
     S4D,
     S5,
@@ -122,6 +122,19 @@ CALLS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "ns4d": ("d_model", loihi2.ns4d),
     "s5": ("d_state", lambda v: loihi2.s5(8, v)),
     "System": ("n_chips", lambda v: loihi2.System("mine", v)),
+    "deploy.c": ("network", deploy.c),
+    "deploy.c overflows": ("overflows", lambda v: deploy.c(fixed(), overflows=v)),
+    "deploy.c compressed": ("compressed", lambda v: deploy.c(fixed(), compressed=v)),
+    "deploy.write": ("network", lambda v: deploy.write(v, "none")),
+    "deploy.write target": ("target", lambda v: deploy.write(fixed(), "none", v)),
+    "deploy.write options": ("options", lambda v: deploy.write(fixed(), "none", options=v)),
+    "Options": ("harness", lambda v: deploy.Options(harness=v)),
+    "Options ram": ("ram", lambda v: deploy.Options(ram=v)),
+    "vectors": ("network", deploy.vectors),
+    "vectors tokens": ("tokens", lambda v: deploy.vectors(fixed(), v)),
+    "vectors n_tokens": ("n_tokens", lambda v: deploy.vectors(fixed(), n_tokens=v)),
+    "to_onnx": ("network", exchange.to_onnx),
+    "to_nir": ("network", exchange.to_nir),
     "analyse": ("x", audio.analyse),
     "synthesise": ("spectra", lambda v: audio.synthesise(v, 512)),
     "synthesise samples": ("samples", lambda v: audio.synthesise(np.zeros((7, 257)), v)),

@@ -10,9 +10,9 @@ from lava_ssm import files
 from lava_ssm.deploy.emitter import Program, c
 from lava_ssm.deploy.page import page
 from lava_ssm.deploy.targets import TARGETS, check_fits, compiled, harness, sizes
-from lava_ssm.deploy.vectors import text_of, vectors
+from lava_ssm.deploy.vectors import check_fixed, text_of, vectors
 from lava_ssm.network import FixedNetwork
-from lava_ssm.numerics import shown
+from lava_ssm.numerics import flag, integer, shown
 
 _README = """\
 # {name}
@@ -65,6 +65,13 @@ class Options:
     flash: int | None = None
     ram: int | None = None
 
+    def __post_init__(self) -> None:
+        for name in ("overflows", "harness"):
+            flag(getattr(self, name), name)
+        for name in ("flash", "ram"):
+            if getattr(self, name) is not None:
+                integer(getattr(self, name), name, 1)
+
 
 def write(
     network: FixedNetwork,
@@ -102,7 +109,10 @@ def write(
         As `c`, `vectors` and `files.write` do; an unknown target, or a network that is too large
         for it.
     """
-    if target not in ("c", "html", *TARGETS):
+    check_fixed(network)
+    if not isinstance(options, Options):
+        raise TypeError(f"options must be Options, got {shown(options)}")
+    if not isinstance(target, str) or target not in ("c", "html", *TARGETS):
         known = ", ".join(("c", "html", *TARGETS))
         raise ValueError(f"target must be one of {known}; got {shown(target)}")
     place, name = Path(files.name_of(folder)), options.name
