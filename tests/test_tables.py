@@ -5,8 +5,8 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from lava_ssm import compress, load, loihi2
-from lava_ssm.network import FixedNetwork, Linear, Network, ReLU, Residual
+from lava_ssm import compress, load, loihi2, numerics
+from lava_ssm.network import GELU, FixedLinear, FixedNetwork, Linear, Network, ReLU, Residual
 from lava_ssm.tables import Tabular
 from tests.networks import random_fixed_network, random_s5_network
 
@@ -83,6 +83,13 @@ def test_a_fixed_network_tells_its_words_and_a_stream_its_tokens() -> None:
     stream = FIXED.stream()
     stream.run(np.zeros((12, 2)))
     assert "12 tokens so far" in repr(stream)
+
+
+def test_a_summary_says_what_is_approximated() -> None:
+    eye = FixedLinear(np.eye(2, dtype=int))
+    network = FixedNetwork((eye, GELU(), eye, ReLU()), input_exponent=8)
+    assert f"by table: GELU within {numerics.GELU.error:.1g}" in network.summary()
+    assert "by table" not in FIXED.summary()
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def summary(
     }
     if any(origins):
         columns["was"] = False
-    table = empty_table(title, columns)
+    table = empty_table(title, columns, _approximated(populations) if fixed else None)
     for i, stage in enumerate(stages):
         layer = stage.layer
         own = [p for p in populations if p.stage == i]
@@ -59,6 +59,13 @@ def summary(
         cells.append(str(own[-1].step))
         table.add_row(*cells, *([origins[i]] if any(origins) else []))
     return table
+
+
+def _approximated(populations: Sequence[Population]) -> str | None:
+    """Say which functions are taken by tables, and how far these are from them."""
+    tables = {p.activation.name: p.activation.table for p in populations}
+    texts = [f"{name} within {table.error:.1g}" for name, table in tables.items() if table]
+    return f"by table: {', '.join(texts)}" if texts else None
 
 
 def _behind(stage: Stage[Layer], i: int) -> str:
