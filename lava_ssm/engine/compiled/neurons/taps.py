@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lava_ssm.engine.compiled.compiling import compiled, compiled_float
+from lava_ssm.engine.compiled.compiling import compiled
 from lava_ssm.engine.compiled.neurons.operation import Memory, Operation
 from lava_ssm.engine.compiled.writer import Writer
 from lava_ssm.network import Taps
@@ -20,8 +20,9 @@ def lay_out(writer: Writer, row: np.void, neurons: Taps) -> None:
     row["states"] = writer.carry(neurons.d_model * (neurons.length - 1))
 
 
-def _step(row, data, k, n):
-    """See `Operation`."""
+@compiled
+def step(row, data, k, n):
+    """See `Operation`: the same of fixed and float networks."""
     d_model, length, earlier = row.channels_of_taps, row.length, row.length - 1
     x = data.carried[k, row.states : row.states + d_model * earlier]
     for t in range(n):
@@ -35,14 +36,10 @@ def _step(row, data, k, n):
                 line[j] = sent[j + 1]
 
 
-step = compiled(_step)
-step_float = compiled_float(_step)
-
-
 def parts(row: np.void, memory: Memory) -> Sequence[NDArray[Any]]:
     """See `Operation`."""
     first, d_model, earlier = row["states"], row["channels_of_taps"], row["length"] - 1
     return [memory["carried"][:, first : first + d_model * earlier].reshape(-1, d_model, earlier)]
 
 
-TAPS = Operation(Taps, ("states", "channels_of_taps", "length"), lay_out, step, step_float, parts)
+TAPS = Operation(Taps, ("states", "channels_of_taps", "length"), lay_out, step, step, parts)
