@@ -54,6 +54,8 @@ def test_random_chains_hold_all_layers_and_emit_something() -> None:
         seen["overflows"] += found.overflows.total > 0
         seen["varies"] += len(np.unique(found.outputs)) > 4
     assert min(seen.values()) >= 5, seen
-    names = {"FixedLinear", "FixedS4D", "FixedS5", "FixedGate", "Residual", "ReLU"}
+    kinds = ["Linear", "S4D", "S5", "Gate", "GLU", "Conv1d", "LayerNorm", "RMSNorm"]
+    elementwise = {"Residual", "ReLU", "GELU", "SiLU", "Sigmoid", "Tanh"}
+    names = {f"Fixed{kind}" for kind in kinds} | elementwise
     assert names | {"raises", "is clean", "overflows", "varies"} == set(seen)
     assert seen["varies"] > 25
