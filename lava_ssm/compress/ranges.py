@@ -159,7 +159,7 @@ def observe(network: Network, x: RealArray) -> Observed:
         of_stage, key = peaks[p.stage], (p.name, what)
         of_stage[key] = np.maximum(of_stage.get(key, peak), peak)
 
-    engine.run(network, x, probe=see)
+    engine.observe(network, x, see)
     stages = tuple(map(Ranges, inputs, peaks))
     entering = (replace(m, sent=of_states.get(i)) for i, m in enumerate(moments[:-1]))
     return Observed(stages, tuple(entering), total)

@@ -1,5 +1,6 @@
 """Runs network descriptions without Lava: whole sequences, batches, single tokens."""
 
+from lava_ssm.engine.observe import observe
 from lava_ssm.engine.operations import Operations, operations
 from lava_ssm.engine.overflows import Overflows, OverflowWarning, warn_of_overflows
 from lava_ssm.engine.states import checked_state
@@ -16,6 +17,7 @@ __all__ = [
     "as_sequences",
     "as_tokens",
     "checked_state",
+    "observe",
     "operations",
     "run",
     "warn_of_overflows",

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lava_ssm.engine.overflows import Tally
 from lava_ssm.engine.reference import fixed, floating
-from lava_ssm.network import Connection, FixedNetwork, Network, Population, Readout
+from lava_ssm.network import Connection, Filters, FixedNetwork, Network, Population, Readout
 
 Array: TypeAlias = NDArray[Any]
 Probe: TypeAlias = Callable[[int, str, Array], None]
@@ -20,6 +20,11 @@ neurons), `second` (the same of a second input), `activated` (what a table's ent
 with, of an activation that does so), `sent` (its messages), each (*batch, time, n_neurons), and
 `state` (*batch, *state_shape), token by token, of a large batch a part at a time. What a synapse of
 ones adds up is `sent` so too, (*batch, n_neurons)."""
+
+
+Filtered: TypeAlias = Callable[[Filters, Array], tuple[Array, Array]]
+"""Runs inputs (*batch, time, d_model) through filters from the zero state: gives what the states of
+each channel add up to, as the inputs, and each state's largest magnitude, (*state_shape[:-1])."""
 
 
 def see_nothing(population: int, what: str, values: Array) -> None:
@@ -62,8 +67,16 @@ def advance(
     tokens: Array,
     tallies: Sequence[Tally],
     probe: Probe = see_nothing,
+    filtered: Filtered | None = None,
 ) -> tuple[Array, State]:
     """Run tokens (*batch, time, d_input) on from `state`.
+
+    Parameters
+    ----------
+    filtered
+        Takes filters of a float network through all tokens at once, from the zero state; the probe
+        is then shown their states' largest magnitudes alone, and none are in the state that is
+        given. None: token by token.
 
     Returns
     -------
@@ -111,6 +124,9 @@ def advance(
             if u is not None:
                 probe(n, "second", u)
             sent[n] = output(n, p, s, u)
+        elif filtered is not None and isinstance(p.neurons, Filters) and n in adding:
+            sent[n], peaks = filtered(p.neurons, s)
+            probe(n, "state", peaks[..., np.newaxis])
         else:
             width = adding[n].n_out if n in adding else p.neurons.n_neurons
             x, sent[n] = _over_time(partial(step, n), x, s, width)
