@@ -101,8 +101,9 @@ class FixedModel(nn.Module):
         real: Any = export(model).layers
         self._moves: dict[int, Moves] = {}
         for i in parts:
-            biases = kind_of(real[i]).bias_exponents(fixed.layers[i], 0).keys()
-            self._moves[i] = _moves(real[i], scales_of[i], values.layers[i], biases)
+            kind = kind_of(real[i])
+            moved = kind.bias_exponents(fixed.layers[i], 0).keys() | kind.together
+            self._moves[i] = _moves(real[i], scales_of[i], values.layers[i], moved)
 
     @property
     def d_input(self) -> int:
@@ -209,9 +210,7 @@ def _ratios(layer: FloatLayer, scaled: FloatLayer) -> dict[str, RealArray]:
     return ratios
 
 
-def _moves(
-    real: FloatLayer, ratios: dict[str, RealArray], value: object, biases: Set[str]
-) -> Moves:
+def _moves(real: FloatLayer, ratios: dict[str, RealArray], value: object, moved: Set[str]) -> Moves:
     """See what quantisation made of a layer.
 
     Parameters
@@ -220,12 +219,12 @@ def _moves(
         See `_ratios`.
     value
         The layer with the values of the mantissas.
-    biases
-        Which fields are biases.
+    moved
+        Which fields quantisation added something to: biases, and what was rounded together.
     """
     moves: Moves = {}
     for name, k in ratios.items():
-        off = getattr(value, name) - k * getattr(real, name) if name in biases else np.zeros(())
+        off = getattr(value, name) - k * getattr(real, name) if name in moved else np.zeros(())
         if off.any() or (k != 1).any():
             moves[name] = k, off
     return moves

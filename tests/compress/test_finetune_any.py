@@ -96,7 +96,7 @@ def test_gradients_are_near_those_of_the_float_model(name: str) -> None:
         ends.append((p.grad.flatten(), other.grad.flatten()))  # type: ignore[union-attr]
         # rounded parameters, rectified states near zero: alike, not equal
         alike = torch.nn.functional.cosine_similarity(*ends[-1], dim=0)
-        assert alike > 0.9 or other.grad.abs().max() < 1e-3, (key, alike)  # type: ignore[union-attr]
+        assert alike > 0.8 or other.grad.abs().max() < 1e-3, (key, alike)  # type: ignore[union-attr]
 
 
 def test_a_trained_parameter_is_what_the_fixed_network_has() -> None:

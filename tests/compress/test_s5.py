@@ -180,3 +180,22 @@ def test_signal_to_error_knows_no_smallest_signal() -> None:
     assert signal_to_error(wanted, wanted) == np.inf
     assert signal_to_error([0.0], [0.0]) == np.inf
     assert signal_to_error([0.0], [1.0]) == -np.inf
+
+
+def test_weights_rounded_together_are_nearer_on_inputs_that_are_alike() -> None:
+    net = random_s5_network(np.random.default_rng(1), 1, 24, 16)
+    mixed = np.random.default_rng(2).normal(size=(3, 5))  # five inputs, of three dimensions
+    x, fresh = (np.random.default_rng(s).normal(size=(6, 200, 3)) @ mixed for s in (3, 4))
+    together, alone = (
+        quantize(net, x, Formats(per_channel=False, compensate=compensate))
+        for compensate in (True, False)
+    )
+    wanted = net.run(fresh)
+    reached = [signal_to_error(wanted, f.to_float(f.run(fresh))) for f in (together, alone)]
+    for name in "bc":
+        layers = (
+            next(la for la in f.layers if hasattr(la, "b_exponent")) for f in (together, alone)
+        )
+        one, other = (getattr(la, name) for la in layers)
+        assert 0 < np.abs(one - other).max() <= 8  # some units: rounded otherwise, not others
+    assert reached[0] > reached[1] + 1

@@ -90,6 +90,9 @@ class Kind(Generic[F, X]):
     """Whether its messages have the exponent of what enters."""
 
     scales: ClassVar[Scales] = Scales.NONE
+    together: ClassVar[frozenset[str]] = frozenset()
+    """Fields rounded with regard to each other, of layers that training does not set to their
+    mantissas: what rounding moved them by stays."""
 
     def rescaled(self, layer: F, before: RealArray, behind: RealArray) -> F:
         """Give the layer that takes inputs `before` times as large, and gives `behind` times so.

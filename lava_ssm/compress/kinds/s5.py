@@ -16,6 +16,7 @@ from lava_ssm.compress.parameters import (
     weight_mantissas,
 )
 from lava_ssm.compress.ranges import Moments, Ranges
+from lava_ssm.compress.weights import compensated
 from lava_ssm.network import S5, FixedS5
 from lava_ssm.network.description import BIAS_BITS, DIAGONAL_BITS, Exponent
 from lava_ssm.network.linear import WEIGHT_BITS
@@ -38,6 +39,7 @@ class S5Kind(Kind[S5, FixedS5]):
     )
 
     scales = Scales.ANY
+    together = frozenset(("b", "c"))
 
     def rescaled(self, layer: S5, before: RealArray, behind: RealArray) -> S5:
         """See `Kind`."""
@@ -61,6 +63,9 @@ class S5Kind(Kind[S5, FixedS5]):
         mean_sent = re + 1j * im
         layer = scaled(layer, k)
         fixed = fixed_s5(layer, rules.formats, moments.std)
+        if rules.formats.compensate:
+            sent = moments.sent.scaled(np.tile(k, 2))
+            fixed = _together(layer, fixed, moments.centred, sent.centred)
         values = fixed.dequantize()
         drive = layer.drive_bias + (layer.b - values.b) @ moments.mean
         read = 2 * ((layer.c - values.c) @ (k * mean_sent)).real
@@ -131,6 +136,23 @@ class S5Kind(Kind[S5, FixedS5]):
             return diagonal_mantissas(values, int(exponent), Rounding.NEAREST)
         found = super().mantissas(name, values, bits, exponent)
         return np.maximum(found, _LEAST_OF_C) if name == "c" else found
+
+
+def _together(layer: S5, fixed: FixedS5, gram: RealArray, sent: RealArray) -> FixedS5:
+    """Give the layer with B and C rounded with regard to each other, see `compensated`.
+
+    Parameters
+    ----------
+    gram, sent
+        Of what enters, and of real and imaginary parts of what the states send, less their means.
+    """
+    rows = np.tile(np.broadcast_to(fixed.b_exponent, layer.d_state), 2)
+    drive = compensated(np.concatenate([layer.b.real, layer.b.imag]), WEIGHT_BITS, rows, gram)
+    read = np.concatenate([layer.c.real, -layer.c.imag], axis=1)
+    c = compensated(read, WEIGHT_BITS, np.asarray(fixed.c_exponent), sent)
+    c_re, c_im = np.split(np.maximum(c, _LEAST_OF_C), 2, axis=1)
+    b = np.stack(np.split(drive, 2), axis=-1)
+    return replace(fixed, b=b, c=np.stack([c_re, -c_im], axis=-1))
 
 
 def _finest(peak: float, bits: int, rules: Rules) -> int:
