@@ -23,8 +23,9 @@ DataSet = Annotated[
     str,
     typer.Argument(
         metavar="DATA",
-        help="sdigits, smnist, psmnist, psmnist-92916, scifar, scifar-grey; or your own: an .npz "
-        "or .csv file, or a folder of .csv or sound files, see docs/own-data.md.",
+        help="sdigits, smnist, psmnist, psmnist-92916, scifar, scifar-grey, ecg5000, forda, "
+        "spoken-digits, ucr:NAME; or your own: an .npz or .csv file, or a folder of .csv or sound "
+        "files, see docs/own-data.md.",
     ),
 ]
 """The name of a data set of `lava_ssm.data`, or the path of one's own."""
@@ -110,6 +111,10 @@ def train(
         typer.Option(help="Of weights, order and augmentation: 0. Several: a training each."),
     ] = None,
     device: Annotated[Device, typer.Option(help="What to compute on; auto: a GPU if any.")] = "cpu",
+    validation: Annotated[
+        float | None,
+        typer.Option(min=0.01, max=0.9, help="Share of training samples kept aside; see below."),
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=20, help="Use so many samples only.")] = None,
     checkpoint_every: Annotated[
         float, typer.Option(min=0, help="Seconds between checkpoints.")
@@ -121,8 +126,9 @@ def train(
     torchrun --nproc-per-node 2 -m -- lava_ssm.cli train ... (after -- it takes no option for its
     own).
 
-    A twentieth of the training samples, 2000 at most, is kept aside: the network that classifies
-    those best is what is kept, and measured on the test set at the end. A long task may be begun
+    A twentieth of the training samples, 2000 at most, is kept aside, or the share --validation, or,
+    of spoken digits, a speaker: the network that classifies those best is what is kept, and
+    measured on the test set at the end. A long task may be begun
     with tokens joined: --join 4,2,1 takes fewer together stage by stage, each stage as long as it
     costs the same. So does a run with --start and a smaller --join. Several --seed: each has its
     run folder, OUT/seed-N.
@@ -135,6 +141,7 @@ def train(
         "dt": [dt_min, dt_max],
         "wobble": {"turn": turn, "scale": scale, "shift": shift, "mirror": mirror},
         "limit": limit,
+        "validation": validation,
         "start": start,
         "join": _stages(join),
         "dropout": dropout,
@@ -155,7 +162,7 @@ def train(
             "temperature": temperature,
         },
     }
-    folder = out or Path("runs") / f"{Path(task).stem}-{model.value}"
+    folder = out or Path("runs") / f"{Path(task).stem.replace(':', '-')}-{model.value}"
     seeds = seed or [0]
     accuracies = []
     for one in seeds:

@@ -8,7 +8,9 @@ from lava_ssm.data.order import bit_reversal, seeded
 from lava_ssm.data.own import own
 from lava_ssm.data.source import DataDamagedError, DataNotFoundError
 from lava_ssm.data.split import Split, TokenData, joined
+from lava_ssm.data.spoken import spoken_digits
 from lava_ssm.data.tasks import TASKS, load
+from lava_ssm.data.ucr import ucr
 
 __all__ = [
     "TASKS",
@@ -26,5 +28,7 @@ __all__ = [
     "ndns",
     "own",
     "seeded",
+    "spoken_digits",
     "stacked",
+    "ucr",
 ]

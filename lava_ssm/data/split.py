@@ -1,6 +1,6 @@
 """What a data set is here: sequences of tokens with labels, split once and for all."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -49,21 +49,30 @@ class Split:
         Tokens, float32, (samples, time, d_input).
     y
         Classes, int64, (samples,).
+    groups
+        Who or what each sample is from, int64, (samples,); empty: it is not known. What is kept
+        aside of a training is all samples of the last group.
     """
 
     x: NDArray[np.float32]
     y: NDArray[np.int64]
+    groups: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
 
     def __len__(self) -> int:
         return len(self.x)
 
     def first(self, n: int | None) -> "Split":
         """Give the first n samples; all of them, if None."""
-        return Split(self.x[:n], self.y[:n])
+        return self.at(slice(n))
+
+    def at(self, chosen: slice | NDArray[np.int64] | NDArray[np.bool_]) -> "Split":
+        """Give the chosen samples."""
+        groups = self.groups[chosen] if len(self.groups) else self.groups
+        return Split(self.x[chosen], self.y[chosen], groups)
 
     def joined(self, tokens: int) -> "Split":
         """Give the samples with so many tokens as one, see `joined`."""
-        return Split(joined(self.x, tokens), self.y)
+        return replace(self, x=joined(self.x, tokens))
 
 
 @dataclass(frozen=True)

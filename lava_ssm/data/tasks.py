@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from functools import partial
 
 from lava_ssm.data.cifar import cifar
 from lava_ssm.data.digits import digits
@@ -9,6 +10,8 @@ from lava_ssm.data.mnist import mnist
 from lava_ssm.data.order import bit_reversal, seeded
 from lava_ssm.data.own import own
 from lava_ssm.data.split import TokenData
+from lava_ssm.data.spoken import spoken_digits
+from lava_ssm.data.ucr import ucr
 
 TASKS: dict[str, Callable[[str | os.PathLike[str] | None], TokenData]] = {
     "sdigits": lambda path: digits(),
@@ -17,6 +20,9 @@ TASKS: dict[str, Callable[[str | os.PathLike[str] | None], TokenData]] = {
     "psmnist-92916": lambda path: mnist(path, seeded(784), "psMNIST (92916)"),
     "scifar": cifar,
     "scifar-grey": lambda path: cifar(path, grey=True),
+    "ecg5000": partial(ucr, "ECG5000"),
+    "forda": partial(ucr, "FordA"),
+    "spoken-digits": spoken_digits,
 }
 """Each takes the folder of data sets."""
 
@@ -28,8 +34,9 @@ def load(task: str, path: str | os.PathLike[str] | None = None) -> TokenData:
     ----------
     task
         "sdigits" (comes with scikit-learn), "smnist", "psmnist" (pixels in the bit-reversed order
-        of the S4 code), "psmnist-92916" (in that of NumPy's `RandomState(92916)`), "scifar" (RGB)
-        or "scifar-grey"; or the path of data of one's own, see `own`.
+        of the S4 code), "psmnist-92916" (in that of NumPy's `RandomState(92916)`), "scifar" (RGB),
+        "scifar-grey", "ecg5000", "forda" or "spoken-digits"; "ucr:NAME", a data set of the UCR
+        archive, see `ucr`; or the path of data of one's own, see `own`.
     path
         Folder with the data sets' files; None: that of the environment variable LAVA_SSM_DATA, or
         else `data` in the present folder.
@@ -45,8 +52,11 @@ def load(task: str, path: str | os.PathLike[str] | None = None) -> TokenData:
     """
     if task in TASKS:
         return TASKS[task](path)
+    if task.startswith("ucr:"):
+        return ucr(task.removeprefix("ucr:"), path)
     if not os.path.exists(task):
         raise ValueError(
-            f"task must be one of {', '.join(TASKS)}, or the path of data of your own; got {task!r}"
+            f"task must be one of {', '.join(TASKS)}, ucr:NAME, or the path of data of your own; "
+            f"got {task!r}"
         )
     return own(task)

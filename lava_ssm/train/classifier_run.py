@@ -66,7 +66,7 @@ class ClassifierRun(Run):
         """Make the model, and the loop that trains it."""
         config, device = self.config, device_of(self.sitting.device)
         recipe = Recipe(**config["recipe"], join=config["join"])
-        train, self.kept = _split(self.data.train.first(config["limit"]))
+        train, self.kept = _split(self.data.train.first(config["limit"]), config["validation"])
         torch.manual_seed(recipe.seed)
         bare = build(config, self.data)
         if config["start"] is not None:
@@ -258,10 +258,14 @@ def build(config: dict[str, Any], of: data.TokenData) -> Model:
     return model
 
 
-def _split(samples: data.Split) -> tuple[data.Split, data.Split]:
+def _split(samples: data.Split, share: float | None) -> tuple[data.Split, data.Split]:
     """What to train with, and what is kept aside; always the same."""
-    kept = max(10, len(np.unique(samples.y)), min(2000, len(samples) // 20))
-    rest, aside = train_test_split(
+    if share is None and len(np.unique(samples.groups)) > 1:
+        aside = samples.groups == samples.groups.max()
+        return samples.at(~aside), samples.at(aside)
+    wanted = len(samples) // 20 if share is None else round(share * len(samples))
+    kept = max(10, len(np.unique(samples.y)), min(2000, wanted) if share is None else wanted)
+    rest, chosen = train_test_split(
         np.arange(len(samples)), test_size=kept, stratify=samples.y, random_state=0
     )
-    return tuple(data.Split(samples.x[part], samples.y[part]) for part in (rest, aside))  # type: ignore[return-value]
+    return samples.at(rest), samples.at(chosen)

