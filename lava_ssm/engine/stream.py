@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Lock, get_ident
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Literal, NoReturn, TypeAlias, TypeVar
 from weakref import WeakSet
 
 import numpy as np
@@ -21,7 +21,7 @@ from lava_ssm.engine.overflows import Overflows
 from lava_ssm.engine.states import checked_state
 from lava_ssm.engine.tokens import tokens_of
 from lava_ssm.network import FixedNetwork, Network, Readout, check_network
-from lava_ssm.numerics import as_array, check_memory, integer, is_integer, shown
+from lava_ssm.numerics import IntArray, as_array, check_memory, integer, is_integer, shown
 from lava_ssm.tables import Tabular
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 Backend: TypeAlias = Literal["compiled", "reference"]
 T = TypeVar("T")
+N = TypeVar("N", int, IntArray)
 
 _MANY = 2**16
 """Numbers of an input from which on it is asked whether there is memory for them."""
@@ -105,10 +106,10 @@ class Stream(Tabular):
         """Make what a stream does not share with its copies."""
         self._lock = Lock()
         self._lost: str | None = None  # why the state is unknown
-        self._step: Callable[[Any], NDArray[Any] | None] = self._executor.step
+        self._step: Callable[[ArrayLike], np.ndarray | None] = self._executor.step
         _streams.add(self)
 
-    def _alone(self, work: Callable[..., T], *given: Any) -> T:
+    def _alone(self, work: Callable[..., T], *given: object) -> T:
         """Call a function that uses the state while no other thread does."""
         if self._lock.locked():
             self._refuse_itself()
@@ -133,7 +134,7 @@ class Stream(Tabular):
             frame = frame.f_back
         return n
 
-    def _refuse_lost(self, *given: Any) -> Any:
+    def _refuse_lost(self, *given: object) -> NoReturn:
         raise RuntimeError(
             f"the stream was {self._lost} in the middle of a call, its state is not known: call "
             "reset() to begin a new sample"
@@ -144,16 +145,16 @@ class Stream(Tabular):
         self._lost = self._lost or why
         self._step = self._refuse_lost
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return self._alone(self._copied)
 
-    def _copied(self) -> dict[str, Any]:
+    def _copied(self) -> dict[str, object]:
         own = ("_lock", "_lost", "_step")
         state = {name: value for name, value in self.__dict__.items() if name not in own}
         state["_executor"] = copy.deepcopy(self._executor, {id(self.network): self.network})
         return state
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
         self._prepare()
 
@@ -174,7 +175,7 @@ class Stream(Tabular):
         self._lost, self._step = None, self._executor.step
 
     @property
-    def state(self) -> tuple[NDArray[Any], ...]:
+    def state(self) -> tuple[np.ndarray, ...]:
         """State of each layer that has one; a copy, may be set.
 
         Of an S4D (*batch, d_model, d_state, 2), of an S5 (*batch, d_state, 2): re, im. Of a Conv1d
@@ -214,7 +215,7 @@ class Stream(Tabular):
         tallies = self._alone(lambda: [Counter(tally) for tally in self._executor.tallies])
         return Overflows(tuple(zip(names, tallies, strict=True)))
 
-    def step(self, token: ArrayLike) -> NDArray[Any]:
+    def step(self, token: ArrayLike) -> np.ndarray:
         """Take one token (*batch, d_input) and give the output (*batch, d_output).
 
         Raises
@@ -256,13 +257,13 @@ class Stream(Tabular):
                 self._lose("interrupted")
                 raise
 
-    def _next(self, u: NDArray[Any]) -> NDArray[Any]:
+    def _next(self, u: np.ndarray) -> np.ndarray:
         first = self.n_tokens
-        outputs: NDArray[Any] = self._advance(u)[..., 0, :]
+        outputs: np.ndarray = self._advance(u)[..., 0, :]
         self._gave(outputs, first, 1)
         return outputs
 
-    def run(self, tokens: ArrayLike) -> NDArray[Any]:
+    def run(self, tokens: ArrayLike) -> np.ndarray:
         """Take tokens (*batch, time, d_input) and give their outputs (*batch, time, d_output).
 
         Raises
@@ -280,18 +281,18 @@ class Stream(Tabular):
         """
         return self._alone(self._undone_if_cut_off, self._run, tokens, "tokens")
 
-    def _run(self, tokens: ArrayLike, name: str) -> NDArray[Any]:
+    def _run(self, tokens: ArrayLike, name: str) -> np.ndarray:
         u = self._checked(tokens, name, ("time",))
         first = self.n_tokens
         outputs = self._advance(u)
         self._gave(outputs, first, u.shape[-2])
         return outputs
 
-    def _gave(self, outputs: NDArray[Any], first: int, n: int) -> None:
+    def _gave(self, outputs: np.ndarray, first: int, n: int) -> None:
         """Keep what `to_float` needs of a call: tokens of the sample before it, and its own."""
         self._last, self._thread, self._given = (first, n), get_ident(), id(outputs)
 
-    def _undone_if_cut_off(self, work: Callable[..., T], *given: Any) -> T:
+    def _undone_if_cut_off(self, work: Callable[..., T], *given: object) -> T:
         """Call what changes the state; if it does not end, the state is that of before."""
         before = self.n_tokens, self._last, self._executor.saved()
         try:
@@ -334,10 +335,10 @@ class Stream(Tabular):
         """Give the number of each of n tokens in its sample, from 1."""
         return self._number(np.arange(first, first + n))
 
-    def _number(self, before: Any) -> Any:
+    def _number(self, before: N) -> N:
         return 1 + (before if self.reset_every is None else before % self.reset_every)
 
-    def _checked(self, given: ArrayLike, name: str, time: tuple[str, ...]) -> NDArray[Any]:
+    def _checked(self, given: ArrayLike, name: str, time: tuple[str, ...]) -> np.ndarray:
         network, array = self.network, as_array(given, name)
         shape = array.shape
         wanted = len(self.batch) + len(time) + 1
@@ -351,7 +352,7 @@ class Stream(Tabular):
             check_memory(8 * n_tokens * values, f"{name}: a run of {n_tokens} tokens")
         return tokens_of(network, array, name)
 
-    def _advance(self, u: NDArray[Any]) -> NDArray[Any]:
+    def _advance(self, u: np.ndarray) -> np.ndarray:
         """Run checked tokens; of the running sums of a float network make means."""
         first, n = self.n_tokens, u.shape[-2]
         if self.reset_every is None or first + n <= self.reset_every:
@@ -363,7 +364,7 @@ class Stream(Tabular):
             outputs /= self._numbers(first, n)[:, np.newaxis] if n != 1 else self._number(first)
         return outputs
 
-    def _over_samples(self, u: NDArray[Any], reset_every: int) -> NDArray[Any]:
+    def _over_samples(self, u: np.ndarray, reset_every: int) -> np.ndarray:
         n = u.shape[-2]
         pieces = []
         start = 0
@@ -394,7 +395,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-def _checked_batch(network: Network | FixedNetwork, batch: Any) -> tuple[int, ...]:
+def _checked_batch(network: Network | FixedNetwork, batch: tuple[int, ...]) -> tuple[int, ...]:
     """Give a batch's shape, if there is memory for the state of so many streams."""
     is_shape = isinstance(batch, Sequence) and not isinstance(batch, str | bytes)
     if not is_shape or not all(is_integer(n) and 0 <= n < 2**63 for n in batch):
@@ -449,8 +450,8 @@ class Run:
         How many integers left their words, and where; none in a float network.
     """
 
-    outputs: NDArray[Any]
-    state: tuple[NDArray[Any], ...]
+    outputs: np.ndarray
+    state: tuple[np.ndarray, ...]
     overflows: Overflows
 
 

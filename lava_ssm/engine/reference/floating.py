@@ -23,7 +23,7 @@ from lava_ssm.numerics import RealArray
 
 
 def step(
-    neurons: Neurons, rules: Any, state: RealArray, u: RealArray, tally: Any
+    neurons: Neurons, rules: None, state: RealArray, u: RealArray, tally: None
 ) -> tuple[RealArray, RealArray]:
     """One time step of neurons with states: the new state, and the messages that they send.
 
@@ -54,7 +54,7 @@ def _parts(x: np.ndarray) -> RealArray:
     return np.ascontiguousarray(x)[..., np.newaxis].view(float)
 
 
-def output(neurons: Stateless, rules: Any, s: RealArray, u: Any, tally: Any) -> RealArray:
+def output(neurons: Stateless, rules: None, s: RealArray, u: Any, tally: None) -> RealArray:
     """See `fixed.output`."""
     match neurons:
         case Affine():
@@ -79,7 +79,7 @@ def residual(y: RealArray, earlier: RealArray, amount: int) -> RealArray:
     return y + earlier
 
 
-def received(synapse: Synapse, u: RealArray, tally: Any) -> RealArray:
+def received(synapse: Synapse, u: RealArray, tally: None) -> RealArray:
     """See `fixed.received`."""
     if isinstance(synapse, Matrix):
         sums: RealArray = u @ synapse.weights.T
@@ -90,7 +90,7 @@ def received(synapse: Synapse, u: RealArray, tally: Any) -> RealArray:
 
 
 def message(
-    y: RealArray, activation: Activation, rules: Any, tally: Any, exponent: int = 0
+    y: RealArray, activation: Activation, rules: None, tally: None, exponent: int = 0
 ) -> RealArray:
     """What a receiving neuron sends on: activated, or as it is."""
     match activation:
@@ -111,6 +111,6 @@ def message(
             return np.asarray(special.expit(y))
 
 
-def running_sum(total: RealArray, y: RealArray, rules: Any, tally: Any) -> RealArray:
+def running_sum(total: RealArray, y: RealArray, rules: None, tally: None) -> RealArray:
     """Add a token's output to the running sum of a mean readout."""
     return total + y

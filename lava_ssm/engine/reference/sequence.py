@@ -6,13 +6,12 @@ from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lava_ssm.engine.overflows import Tally
 from lava_ssm.engine.reference import fixed, floating
 from lava_ssm.network import Connection, Filters, FixedNetwork, Network, Population, Readout
 
-Array: TypeAlias = NDArray[Any]
+Array: TypeAlias = np.ndarray
 Probe: TypeAlias = Callable[[int, str, Array], None]
 """Called with the number of a population of `network.lowered`, what is shown, and the values: `sum`
 (what its first input's synapse gives, no bias added; not of one that hands messages to several
