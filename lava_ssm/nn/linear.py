@@ -1,9 +1,11 @@
 """Linear maps of channels, alone and as gates."""
 
+from functools import cache
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 
 from lava_ssm import network
 from lava_ssm.nn.inputs import size
@@ -25,7 +27,9 @@ class Linear(LayerModule, nn.Linear):
     @classmethod
     def of(cls, linear: nn.Linear) -> "Linear":
         """Give the same module as one of these: parameters, hooks and mode are shared."""
-        same = cls.__new__(cls)
+        # a parametrized module's weights are properties of a class of its own
+        kind = _both(cls, type(linear)) if is_parametrized(linear) else cls
+        same = kind.__new__(kind)
         same.__dict__ = linear.__dict__
         return same
 
@@ -42,6 +46,11 @@ class Linear(LayerModule, nn.Linear):
     def response(self, u: Tensor, arrays: Arrays, channels_first: bool) -> Tensor:
         """See `LayerModule`."""
         return mapped(u, arrays["weights"], arrays.get("bias"), channels_first)
+
+
+@cache
+def _both(ours: type[Linear], theirs: type[nn.Linear]) -> type[Linear]:
+    return type(ours.__name__, (ours, theirs), {})
 
 
 class Gate(Linear):

@@ -35,7 +35,7 @@ class Denoiser:
         See `compress.Pruner`; `end` 0 is one-shot.
     start
         Run folder of a trained model of this width to train on; None: from random weights.
-    epochs, batch_size, lr, ssm_lr, octaves, message_limit, seed
+    epochs, batch_size, lr, ssm_lr, ema, octaves, message_limit, seed
         See `DenoisingRecipe`.
     dropout
         See `nn.SparseS5`.
@@ -52,6 +52,7 @@ class Denoiser:
     lr: float = 4e-3
     ssm_lr: float = 1e-3
     dropout: float = 0.0
+    ema: float = 0.0
     octaves: float = 0.5
     message_limit: float | None = None
     seed: int = 0

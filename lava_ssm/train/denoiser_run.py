@@ -1,5 +1,6 @@
 """A denoiser in its run folder."""
 
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -48,15 +49,8 @@ class DenoiserRun(Run):
     def prepare(self) -> Denoising:
         """Make the model, and the loop that trains it."""
         asked = self.denoiser
-        recipe = DenoisingRecipe(
-            epochs=asked.epochs,
-            batch_size=asked.batch_size,
-            lr=asked.lr,
-            ssm_lr=asked.ssm_lr,
-            octaves=asked.octaves,
-            message_limit=asked.message_limit,
-            seed=asked.seed,
-        )
+        names = {field.name for field in fields(DenoisingRecipe)}
+        recipe = DenoisingRecipe(**{k: v for k, v in asdict(asked).items() if k in names})
         torch.manual_seed(recipe.seed)
         width, states = asked.sizes
         self.model = model = nn.SparseS5(
@@ -95,10 +89,10 @@ class DenoiserRun(Run):
     def measure(self) -> tuple[float, float]:
         """SI-SNR in dB and loss, means over what was kept aside."""
         noisy, clean = self.kept
-        sums = torch.zeros(2)
-        with evaluating(self.model):
+        sums, model = torch.zeros(2), self.loop.measured
+        with evaluating(model):
             for z, s in zip(noisy.split(25), clean.split(25), strict=True):
-                sums += len(z) * torch.stack(loss_of(self.model, z, s))
+                sums += len(z) * torch.stack(loss_of(model, z, s))
         loss, quality = (sums / len(noisy)).tolist()
         return quality, loss
 

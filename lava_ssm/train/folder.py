@@ -171,7 +171,7 @@ def read_classifier(folder: Path) -> dict[str, Any]:
 def completed(config: dict[str, Any]) -> dict[str, Any]:
     """Add what could not be asked for when an older configuration was written."""
     if "recipe" not in config:
-        return {"message_limit": None, **config}
+        return {"message_limit": None, "ema": 0.0, **config}
     wobble = {"mirror": False, **config.get("wobble", {})}
     since = {"schedule": "one-cycle", "ema": 0.0, "distillation": 0.0, "temperature": 2.0}
     recipe = {**since, **config["recipe"]}

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import astuple, dataclass
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -101,7 +102,7 @@ class Loop(ABC, Generic[AnyRecipe]):
         self.schedule = schedule(adamw, recipe, self.steps)
         self.average: AveragedModel | None = None
         if recipe.ema > 0:
-            by = get_ema_multi_avg_fn(recipe.ema)
+            by = partial(_average, get_ema_multi_avg_fn(recipe.ema))
             self.average = AveragedModel(self.bare, multi_avg_fn=by)  # type: ignore[call-arg]
         self.step = 0
         self.history: list[Epoch] = []
@@ -239,3 +240,12 @@ class Loop(ABC, Generic[AnyRecipe]):
         self.schedule.__dict__.update(last_epoch=self.step, _step_count=self.step + 1)
         self._sums = state["sums"].clone()
         self.history = [Epoch(*numbers) for numbers in state["history"]]
+
+
+def _average(
+    by: Callable[..., None], averages: list[Tensor], now: list[Tensor], count: Tensor | int
+) -> None:
+    """Average parameters; what is zero now, since it was pruned, is zero in the average too."""
+    by(averages, now, count)
+    for average, parameter in zip(averages, now, strict=True):
+        average.masked_fill_(parameter == 0, 0)

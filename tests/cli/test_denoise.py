@@ -166,6 +166,7 @@ def test_a_dense_model_is_trained_on_relufied_and_pruned(data: Path, tmp_path: P
     result = run(app, ["train-denoiser", "--out", str(dense), *common])
     assert result.exit_code == 0, result.output
     more = ["--start", str(dense), "--relu", "--sparsity", "0.8", "--end", "0.5"]
+    more += ["--ema", "0.8"]
     result = run(app, ["train-denoiser", "--out", str(sparse), *common, *more])
     assert result.exit_code == 0, result.output
     assert "In fixed point" in result.output

@@ -1,12 +1,15 @@
 """Any network becomes a torch model and comes back: beside the engine, which knows no torch."""
 
 import copy
+import pickle
+from collections.abc import Callable
 from dataclasses import fields
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import parametrizations
 
 from lava_ssm.network import (
     GELU,
@@ -182,7 +185,15 @@ def test_a_network_is_trained_on() -> None:
     assert export(model).run(x.numpy()[:2]).shape == (2, 20, 4)
 
 
-def test_pruned_weights_of_a_network_stay_zero_while_its_model_is_trained() -> None:
+def _pickled(model: Chain) -> Chain:
+    again: Chain = pickle.loads(pickle.dumps(model))
+    return again
+
+
+@pytest.mark.parametrize("copied", [lambda model: model, copy.deepcopy, _pickled])
+def test_pruned_weights_of_a_network_stay_zero_while_its_model_is_trained(
+    copied: Callable[[Chain], Chain],
+) -> None:
     rng = np.random.default_rng(0)
     d = 6
     pruned = rng.random((4, d, d)) < 0.5
@@ -198,7 +209,7 @@ def test_pruned_weights_of_a_network_stay_zero_while_its_model_is_trained() -> N
         ),
         Readout.MEAN_OVER_TIME,
     )
-    model = module(net)
+    model = copied(module(net))
     fit(model, torch.randn(20, 10, d), torch.arange(20) % d, epochs=2)
     layers = export(model).layers
     assert (layers[0].b[pruned[0]] == 0).all()
@@ -208,6 +219,28 @@ def test_pruned_weights_of_a_network_stay_zero_while_its_model_is_trained() -> N
         values = getattr(layers[i], field)
         assert (values[pruned[3]] == 0).all()
         assert (values[~pruned[3]] != weights[~pruned[3]]).any()
+
+
+@pytest.mark.parametrize("name", ["weight_norm", "spectral_norm", "orthogonal"])
+def test_linear_maps_whose_weights_are_made_of_others_are_trained_and_exported(name: str) -> None:
+    model = NS4D(1, 8, 4, 1, 3)
+    (mixing,) = (
+        m
+        for m in model.modules()
+        if isinstance(m, nn.Linear) and m.in_features == 8 == m.out_features
+    )
+    getattr(parametrizations, name)(mixing, "weight")
+    before = mixing.weight.detach().clone()
+    fit(model, torch.randn(12, 10, 1), torch.arange(12) % 3, epochs=1, batch_size=6)
+    assert not torch.equal(mixing.weight, before)
+    (layer,) = (
+        one
+        for one in export(model).layers
+        if isinstance(one, Linear) and one.weights.shape == (8, 8)
+    )
+    np.testing.assert_allclose(layer.weights, mixing.weight.detach(), atol=1e-6)
+    assert isinstance(mixing, nn.Linear)
+    assert "parametrizations.weight" in str(list(mixing.state_dict()))
 
 
 def test_states_at_the_edge_have_a_continuous_system(double: object) -> None:

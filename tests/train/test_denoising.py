@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from lava_ssm import audio
+from lava_ssm.compress import Pruner
+from lava_ssm.compress.pruning import sparsity_of
 from lava_ssm.nn import SparseS5
 from lava_ssm.nn.sparse_s5 import S5Block
 from lava_ssm.train import Denoising, DenoisingRecipe
@@ -175,6 +177,19 @@ def test_a_training_goes_on_from_its_state_as_if_never_left() -> None:
     again = training()
     again.restore(state)
     assert [again.advance() for _ in range(again.steps - 7)] == seen[7:]
+
+
+def test_what_a_pruner_makes_zero_is_zero_in_the_average() -> None:
+    model = SparseS5(257, 8, 8, 1, 257)
+    pruner = Pruner(model, 0.5, end=0.5, every=1)
+    recipe = DenoisingRecipe(epochs=3, batch_size=2, ema=0.9)
+    run = Denoising(model, *clips(8), recipe, pruner.at)
+    for _ in range(run.steps):
+        run.advance()
+        averaged = dict(run.measured.named_parameters())
+        for name, mask in pruner.masks.items():
+            assert (averaged[name][~mask] == 0).all()
+    assert sparsity_of(model) == pytest.approx(0.5, abs=0.01)
 
 
 def test_callbacks_hear_how_far_it_is() -> None:
