@@ -3,8 +3,8 @@
 The description, version 3, holds `format`, `version`, `kind` (a class), `written_by`, the network's
 numbers and texts, and `layers`, a list: of each its `kind`, numbers and texts. The array
 `layers.3.weights` is the field `weights` of layer 3 (the first is 0): integers in the smallest type
-that holds them all, reals as float64, complex numbers as pairs of float64 on a last axis. What is
-None is left out. (Versions 1 and 2 were HDF5 files.)
+that holds them all, reals as float32 if that holds them, else as float64, complex numbers as pairs
+of reals on a last axis. What is None is left out. (Versions 1 and 2 were HDF5 files.)
 """
 
 import os
@@ -158,7 +158,11 @@ def _described(
 
 def _stored(values: np.ndarray) -> np.ndarray:
     if values.dtype.kind == "c":
-        return np.stack([values.real, values.imag], -1)
+        values = np.stack([values.real, values.imag], -1)
+    if values.dtype.kind == "f":
+        with np.errstate(over="ignore", under="ignore"):
+            shorter = values.astype(np.float32)
+        return shorter if np.array_equal(shorter, values) else values
     if values.dtype.kind == "i":
         low, high = int(values.min(initial=0)), int(values.max(initial=0))
         for smaller in (np.int8, np.int16, np.int32):
@@ -249,6 +253,8 @@ def _field(forms: tuple[object, ...], value: object, name: str) -> object:
     """Give a value of one of the forms, of what JSON or an array says."""
     for form in forms:
         if isinstance(value, np.ndarray):
+            if value.dtype == np.float32:
+                value = value.astype(np.float64)
             if form == IntArray and value.dtype.kind == "i":
                 return value
             if form == RealArray and value.dtype == np.float64:

@@ -1,6 +1,6 @@
 """Linear maps of channels, alone and as gates."""
 
-from functools import cache
+from types import new_class
 from typing import ClassVar
 
 import torch
@@ -28,8 +28,8 @@ class Linear(LayerModule, nn.Linear):
     def of(cls, linear: nn.Linear) -> "Linear":
         """Give the same module as one of these: parameters, hooks and mode are shared."""
         # a parametrized module's weights are properties of a class of its own
-        kind = _both(cls, type(linear)) if is_parametrized(linear) else cls
-        same = kind.__new__(kind)
+        kind = new_class(cls.__name__, (cls, type(linear))) if is_parametrized(linear) else cls
+        same: Linear = object.__new__(kind)
         same.__dict__ = linear.__dict__
         return same
 
@@ -46,11 +46,6 @@ class Linear(LayerModule, nn.Linear):
     def response(self, u: Tensor, arrays: Arrays, channels_first: bool) -> Tensor:
         """See `LayerModule`."""
         return mapped(u, arrays["weights"], arrays.get("bias"), channels_first)
-
-
-@cache
-def _both(ours: type[Linear], theirs: type[nn.Linear]) -> type[Linear]:
-    return type(ours.__name__, (ours, theirs), {})
 
 
 class Gate(Linear):
