@@ -5,6 +5,7 @@
 # make fuzz   files made to do harm, for ten minutes (MINUTES=60: an hour), to every reader
 # make dist   the wheel and the source archive, built and checked
 # make pythons  sizes, times, tests and the demonstration of the wheel on each Python
+# make docs   the documentation's pages, in site/: python -m http.server -d site
 # All set everything up first, on a fresh machine too. PYTHON=3.13 takes another Python.
 
 # PYTHON=3.13: another Python than the one that is preferred, in an environment of its own
@@ -60,6 +61,12 @@ dist: $(VENV)/.installed
 pythons: dist
 	PATH="$(CURDIR)/.uv/bin:$$PATH" $(BIN)/python -m scripts.pythons $(PYTHONS)
 
+# nothing is fetched; a broken link or a public thing without a docstring is an error
+.PHONY: docs
+docs: export NO_MKDOCS_2_WARNING := true
+docs: $(VENV)/.installed
+	$(BIN)/python -m mkdocs build --quiet
+
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -74,4 +81,4 @@ $(VENV)/.installed: pyproject.toml $(wildcard constraints/*.txt) scripts/setup.s
 	PYTHON=$(PYTHON) VENV=$(VENV) bash scripts/setup.sh
 
 clean:
-	rm -rf .venv .venv-* .uv dist runs .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* .uv dist site runs .pytest_cache .mypy_cache .ruff_cache .hypothesis

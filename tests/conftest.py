@@ -24,6 +24,7 @@ _NEEDED_BY = {
         "compress/test_finetune_s5.py",
         "compress/test_pruning.py",
         "data/test_split.py",
+        "docs/test_blocks.py",
         "engine/test_door.py",
         "exchange",
         "network/test_from_arrays.py",
@@ -37,6 +38,7 @@ _NEEDED_BY = {
     "lava-nc": (
         "cli/test_bench.py",
         "cli/test_demo.py",
+        "docs/test_blocks.py",
         "exchange/test_from_arrays.py",
         "exchange/test_trained.py",
         "loihi2/test_lowering.py",
@@ -49,6 +51,7 @@ _NEEDED_BY = {
     "lava-dl": ("nn/test_lava_dl.py",),
     "dask": ("benchmarks",),
     "matplotlib": ("plot",),
+    "mkdocs-material": ("docs/test_pages.py",),
     "s5-pytorch": ("exchange",),
 }
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 Backend: TypeAlias = Literal["compiled", "reference"]
+"""Machine code, or the NumPy that it restates."""
 T = TypeVar("T")
 N = TypeVar("N", int, IntArray)
 

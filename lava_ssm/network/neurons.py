@@ -235,3 +235,4 @@ Stateless: TypeAlias = Affine | Product | Bilinear | InverseSqrt
 Stateful: TypeAlias = Filters | Recurrence | Taps
 """Operations that carry a state."""
 Neurons: TypeAlias = Stateful | Stateless
+"""What a population does with the sums of its inputs."""

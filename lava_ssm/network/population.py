@@ -65,6 +65,7 @@ class Ones:
 
 
 Synapse: TypeAlias = Matrix | Ones
+"""What a connection does with the messages of its source."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,8 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 from lava_ssm.numerics.scalars import shown
 
 IntArray = NDArray[np.int64]
+"""Mantissas, of any shape."""
 RealArray = NDArray[np.float64]
+"""Real values, of any shape."""
 ComplexArray = NDArray[np.complex128]
+"""Complex values, of any shape."""
 Number = TypeVar("Number", bound=np.generic)
 
 _INT64 = np.iinfo(np.int64)

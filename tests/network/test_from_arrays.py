@@ -21,7 +21,7 @@ GOLDEN = {
     name: values.astype(np.float64)
     for name, values in np.load(Path(__file__).parent / "s5_network.npz").items()
 }
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs/own-network.md"
 
 
 def golden_network(layers: int = 2) -> Network:
@@ -174,8 +174,8 @@ def test_arrays_that_make_no_system_are_refused(make: object, text: str) -> None
         make()  # type: ignore[operator]
 
 
-def test_the_readmes_network_of_ones_own_arrays_runs() -> None:
-    section = README.read_text().split("**From arrays of your own.**")[1]
+def test_the_pages_network_of_ones_own_arrays_runs() -> None:
+    section = PAGE.read_text().split("## From arrays")[1]
     code = re.search(r"```python\n(.*?)```", section, re.DOTALL)
     assert code is not None
     names: dict = {}
