@@ -19,7 +19,7 @@ from lava_ssm.extras import MissingPackageError
 from lava_ssm.train.folder import join_of
 
 if TYPE_CHECKING:
-    from lava_ssm.compress import Report
+    from lava_ssm.compress import BitSearch, Report
     from lava_ssm.data import Split
     from lava_ssm.network import FixedNetwork, Network
 
@@ -48,6 +48,16 @@ def quantize_network(
     calibration: Annotated[
         int, typer.Option(min=1, help="Training samples by which exponents are chosen.")
     ] = 128,
+    budget: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Bytes that the network may take: bits are chosen layer by layer."
+        ),
+    ] = None,
+    min_db: Annotated[
+        float | None,
+        typer.Option(help="The same for the smallest network with this signal to error, in dB."),
+    ] = None,
     data: Annotated[
         Path | None, typer.Option(help="Folder of data sets; without it LAVA_SSM_DATA, or ./data.")
     ] = None,
@@ -57,13 +67,17 @@ def quantize_network(
 ) -> None:
     """Quantise a trained network without training it on; tell what that did to each tensor.
 
-    The report's figure is written beside the network. S5 networks get messages of 16 bits.
+    The report's figure is written beside the network, that of a search for bits as
+    NAME-bits.png. S5 networks get messages of 16 bits.
     """
     import lava_ssm
 
     console = make_console()
-    figure = out.with_suffix(".png")
-    _check_free(out, figure)
+    figure, trade_off = out.with_suffix(".png"), out.with_name(f"{out.stem}-bits.png")
+    searched = budget is not None or min_db is not None
+    if searched and bound is not Bound.CALIBRATED:
+        raise ValueError("--budget, --min-db: are for --bound calibrated")
+    _check_free(out, figure, *[trade_off] * searched)
     network = lava_ssm.load(net)
 
     from lava_ssm import compress
@@ -77,25 +91,26 @@ def quantize_network(
     check(network, net, sets)
     seen = sets.train.first(calibration).joined(join_of(network)).x
     rules = compress.W8A16 if any(isinstance(la, S5) for la in network.layers) else CHIP
-    fixed = compress.quantize(
-        network,
-        seen,
-        compress.PAPER if formats is Preset.PAPER else compress.Formats(),
-        bound.value,
-        rules,
-    )
+    form = compress.PAPER if formats is Preset.PAPER else compress.Formats()
+    if searched:
+        found = compress.search_bits(network, seen, budget, min_db, form, rules)
+        fixed, drawn = found.fixed, _draw(found, trade_off)
+        show(found)
+    else:
+        fixed, drawn = compress.quantize(network, seen, form, bound.value, rules), ""
     report = compress.report(network, fixed, seen[:_REPORTED])
-    drawn = _draw(report, figure)
+    drawn += _draw(report, figure)
     fixed.save(out)
     show(report)
     if limit is not None:
         test = sets.test.first(limit).joined(join_of(network))
         for kind, each in (("float", network), ("fixed", fixed)):
             _classify(kind, each, test, console)
-    console.print(f"{out}, {fixed.nbytes:,} bytes{drawn}", soft_wrap=True)
+    nbytes = compress.packed_nbytes(fixed)
+    console.print(f"{out}, {nbytes:,} bytes{drawn}", soft_wrap=True)
 
 
-def _draw(report: "Report", figure: Path) -> str:
+def _draw(report: "Report | BitSearch", figure: Path) -> str:
     """Draw the figure, where it can be drawn; what to tell of it."""
     try:
         from lava_ssm.train.figures import write_figure
@@ -109,10 +124,10 @@ def _draw(report: "Report", figure: Path) -> str:
 _FLOAT = "ns4d-sdigits-float"
 
 
-def _check_free(out: Path, figure: Path) -> None:
+def _check_free(out: Path, *figures: Path) -> None:
     if out.suffix != ".safetensors":
         raise ValueError(f"--out must end in .safetensors, got {out}")
-    for path in (out, figure):
+    for path in (out, *figures):
         files.check(path, "--out")
         if path.exists():
             raise ValueError(f"--out: {path} exists already; choose another name, or remove it")

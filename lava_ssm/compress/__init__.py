@@ -7,6 +7,7 @@ without.
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from lava_ssm.compress.budget import BitSearch, packed_nbytes, search_bits
 from lava_ssm.compress.formats import PAPER, Formats
 from lava_ssm.compress.quantize import W8A16, AccuracyWarning, quantize
 from lava_ssm.compress.report import Report, report
@@ -21,13 +22,16 @@ __all__ = [
     "PAPER",
     "W8A16",
     "AccuracyWarning",
+    "BitSearch",
     "FixedModel",
     "Formats",
     "Pruner",
     "Report",
     "error_shares",
+    "packed_nbytes",
     "quantize",
     "report",
+    "search_bits",
     "signal_to_error",
     "sparsity_of",
 ]

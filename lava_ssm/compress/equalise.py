@@ -62,10 +62,10 @@ def equalised(
         kind = kind_of(before)
         layer = kind.rescaled(before, _scale(steps[edge - 1]), _scale(steps[edge]))
         entering = observed.moments[edge - 1].scaled(_scale(steps[edge - 1]))
-        fine = kind.row_steps(layer, entering, formats)
+        fine = kind.row_steps(layer, entering, formats.of_layer(edge - 1))
         if kind.hands_on:  # whose own parameters are finer than the weights behind it
             layer = kind_of(behind).rescaled(behind, _scale(steps[edge]), _scale(steps[edge + 1]))
-            fine = fine + kind_of(behind).column_steps(layer, formats)
+            fine = fine + kind_of(behind).column_steps(layer, formats.of_layer(edge))
         steps[edge] = steps[edge] + fine
     scales = [_scale(of) for of in steps]
     layers = [

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from lava_ssm import engine
 from lava_ssm.compress.equalise import aligned
+from lava_ssm.compress.formats import weight_bits_of
 from lava_ssm.compress.kinds import kind_of
 from lava_ssm.compress.shares import layout_of
 from lava_ssm.compress.straight_through import instead, straight, tensor_like
@@ -126,6 +127,7 @@ class FixedModel(nn.Module):
         self._zeros.hold()
         entering = iter(self.start.exponents)
         layers: list[Any] = []
+        widths = iter(weight_bits_of(self.start))
         for i, (real, old) in enumerate(
             zip(export(self.model).layers, self.start.layers, strict=True)
         ):
@@ -134,7 +136,7 @@ class FixedModel(nn.Module):
                 moved = {name: getattr(real, name) * k + off for name, (k, off) in moves}
                 real = replace(real, **moved)
                 fitted = self.scales == "fitted"
-                old = kind_of(real).rounded(old, real, next(entering), fitted)
+                old = kind_of(real).rounded(old, real, next(entering), fitted, next(widths))
             layers.append(old)
         return replace(self.start, layers=tuple(layers))
 

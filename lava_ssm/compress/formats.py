@@ -1,8 +1,11 @@
 """Which formats a network is quantised to."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from lava_ssm.network import FixedNetwork
+from lava_ssm.network.linear import WEIGHT_BITS
 from lava_ssm.numerics import Rounding, flag, integer, is_integer, shown
 
 
@@ -16,10 +19,13 @@ class Formats:
         Fraction bits of a, b, c: an integer in [0, 31], or "auto": for each channel as many as
         fit `param_bits`.
     param_bits
-        Width of a mantissa of a, b, c.
+        Width of a mantissa of a, b, c, in [2, 24]: one, or one for each layer.
     state_exponent
         Fraction bits that a state has beyond its input: an integer in [0, 31], or "auto": for
         each channel as many as fit the state's word.
+    weight_bits
+        Width of a mantissa of the weights of matrices, in [2, 8]: one, or one for each layer.
+        What is narrower takes less memory; the chip computes it alike.
     per_channel
         Whether each output channel of a linear layer has its own weight exponent.
     balance
@@ -37,7 +43,8 @@ class Formats:
     """
 
     param_exponent: int | Literal["auto"] = "auto"
-    param_bits: int = 16
+    param_bits: int | tuple[int, ...] = 16
+    weight_bits: int | tuple[int, ...] = WEIGHT_BITS
     state_exponent: int | Literal["auto"] = "auto"
     per_channel: bool = True
     balance: bool = True
@@ -53,8 +60,11 @@ class Formats:
             if not (is_integer(given) and 0 <= given <= 31):
                 raise ValueError(f"{name} must be 'auto' or lie in [0, 31], got {shown(given)}")
             object.__setattr__(self, name, int(given))
-        bits = integer(self.param_bits, "param_bits", 2, 24)
-        object.__setattr__(self, "param_bits", bits)
+        for name, most in (("param_bits", 24), ("weight_bits", WEIGHT_BITS)):
+            bits = getattr(self, name)
+            several = isinstance(bits, Sequence) and not isinstance(bits, str)
+            widths = tuple(integer(b, name, 2, most) for b in (bits if several else (bits,)))
+            object.__setattr__(self, name, widths if several else widths[0])
         for name in ("per_channel", "balance", "compensate", "search"):
             object.__setattr__(self, name, flag(getattr(self, name), name))
         if self.rounding not in (Rounding.NEAREST, Rounding.TOWARD_ZERO):
@@ -63,6 +73,26 @@ class Formats:
             )
         if self.compensate and self.rounding is not Rounding.NEAREST:
             raise ValueError("compensate: needs Rounding.NEAREST")
+
+    def of_layer(self, i: int) -> "Formats":
+        """Give those of one layer (of synapses, as stages count them)."""
+        params, weights = (
+            bits if isinstance(bits, int) else bits[i]
+            for bits in (self.param_bits, self.weight_bits)
+        )
+        return replace(self, param_bits=params, weight_bits=weights)
+
+    @property
+    def width(self) -> int:
+        """`weight_bits` of one layer."""
+        assert isinstance(self.weight_bits, int)
+        return self.weight_bits
+
+    @property
+    def param_width(self) -> int:
+        """`param_bits` of one layer."""
+        assert isinstance(self.param_bits, int)
+        return self.param_bits
 
 
 PAPER = Formats(
@@ -76,3 +106,18 @@ PAPER = Formats(
 )
 """As published for n-S4D (arXiv 2409.15022): 12 fraction bits, truncated; states with 6 bits beyond
 their input; 8-bit weights with one exponent a matrix."""
+
+_KEY = "weight_bits"
+"""Of `made_by`: bits of the weights of each layer, where some have fewer than 8."""
+
+
+def noted(formats: Formats, n_layers: int) -> dict[str, str]:
+    """What `made_by` says of the widths of weights, see `weight_bits_of`."""
+    widths = [formats.of_layer(i).width for i in range(n_layers)]
+    return {} if min(widths) == WEIGHT_BITS else {_KEY: " ".join(map(str, widths))}
+
+
+def weight_bits_of(fixed: FixedNetwork) -> tuple[int, ...]:
+    """Bits of the weights of each layer of a network that `quantize` made."""
+    text = fixed.made_by.get(_KEY)
+    return tuple(map(int, text.split())) if text else (WEIGHT_BITS,) * len(fixed.stages)

@@ -89,13 +89,13 @@ def stable(a: np.ndarray, p: IntArray, rounding: Rounding) -> IntArray:
     return rounded
 
 
-def weight_exponents(largest: RealArray) -> IntArray:
-    """Largest exponents at which weights of these magnitudes, one or a row's, have 8 bits.
+def weight_exponents(largest: RealArray, bits: int = WEIGHT_BITS) -> IntArray:
+    """Largest exponents at which weights of these magnitudes, one or a row's, have so many bits.
 
     Zeros fit any: a row of them gets the finest other row's, not one that would make the shift that
     all rows share a coarse one.
     """
-    fits = np.asarray(fitting_exponent(largest, WEIGHT_BITS))
+    fits = np.asarray(fitting_exponent(largest, bits))
     if np.ndim(largest) == 0 or not np.any(largest):
         return fits
     return np.where(largest > 0, fits, fits[largest > 0].max())
@@ -108,7 +108,7 @@ _FINER = 11
 def weight_mantissas(
     weights: RealArray, formats: Formats, std: RealArray | None = None
 ) -> tuple[IntArray, Exponent]:
-    """8-bit mantissas of weights, and their exponent: one, or one a row.
+    """Mantissas of weights, of `formats.width` bits, and their exponent: one, or one a row.
 
     Parameters
     ----------
@@ -123,10 +123,10 @@ def weight_mantissas(
     size = np.abs(weights)
     rows = (-1, *[1] * (weights.ndim - 1))
     largest = size.reshape(len(size), -1).max(axis=1) if formats.per_channel else size.max()
-    fits = weight_exponents(largest)
+    fits, bits = weight_exponents(largest, formats.width), formats.width
     if std is None:
         e = np.reshape(fits, rows)
-        return quantize(weights, WEIGHT_BITS, e, formats.rounding, name="weights"), fits
+        return quantize(weights, bits, e, formats.rounding, name="weights"), fits
     # not to trust the calibration data that a column never varies
     least = std.max(initial=0) / 2048
     importance = np.reshape(np.maximum(std, least), (1, -1, *rows[2:]))
@@ -134,9 +134,7 @@ def weight_mantissas(
     lowest = np.full(fits.shape, np.inf)
     for finer in range(_FINER):
         e = np.reshape(fits + finer, rows)
-        rounded = quantize(
-            weights, WEIGHT_BITS, e, formats.rounding, Overflow.SATURATE, name="weights"
-        )
+        rounded = quantize(weights, bits, e, formats.rounding, Overflow.SATURATE, name="weights")
         squared = ((dequantize(rounded, e) - weights) * importance) ** 2
         error = squared.reshape(len(squared), -1).sum(axis=1) if fits.ndim else squared.sum()
         better = error < lowest
@@ -157,18 +155,18 @@ def row_steps(weights: RealArray, formats: Formats, std: RealArray) -> IntArray:
     """
     largest = np.abs(weights).max(axis=1)
     used = largest > 0
-    e = np.reshape(weight_exponents(np.where(used, largest, 1)), (-1, 1))
+    e = np.reshape(weight_exponents(np.where(used, largest, 1), formats.width), (-1, 1))
     best, lowest = np.zeros(len(weights), np.int64), np.full(len(weights), np.inf)
     for step in range(FINENESS):
         k = np.exp2(e + step / FINENESS)
-        k = np.where(largest[:, np.newaxis] * k > word_range(WEIGHT_BITS)[1], k / 2, k)
+        k = np.where(largest[:, np.newaxis] * k > word_range(formats.width)[1], k / 2, k)
         off = (np.rint(weights * k) / k - weights) * std
         error = (off**2).sum(axis=1)
         better = error < lowest
         best, lowest = np.where(better, step, best), np.where(better, error, lowest)
     if not formats.per_channel:
         k = np.exp2(e[:, 0] + best / FINENESS)
-        best += FINENESS * (e[:, 0] - e.max() - (largest * k > word_range(WEIGHT_BITS)[1]))
+        best += FINENESS * (e[:, 0] - e.max() - (largest * k > word_range(formats.width)[1]))
     return np.where(used, best, 0)
 
 
@@ -178,12 +176,12 @@ def column_steps(weights: RealArray, formats: Formats) -> IntArray:
     As powers of 2^(1/32), between -16 and 15, at the exponents that the rows have.
     """
     largest = np.abs(weights).max(axis=1) if formats.per_channel else np.abs(weights).max()
-    one = np.exp2(np.reshape(weight_exponents(largest), (-1, 1)))
+    one = np.exp2(np.reshape(weight_exponents(largest, formats.width), (-1, 1)))
     best, lowest = (np.zeros(weights.shape[1]) for _ in range(2))
     lowest += np.inf
     for step in sorted(range(-FINENESS // 2, FINENESS // 2), key=abs):
         k = one * np.exp2(-step / FINENESS)
-        rounded = np.clip(np.rint(weights * k), *word_range(WEIGHT_BITS))
+        rounded = np.clip(np.rint(weights * k), *word_range(formats.width))
         error = ((rounded / k - weights) ** 2).sum(axis=0)
         better = error < lowest
         best, lowest = np.where(better, step, best), np.where(better, error, lowest)

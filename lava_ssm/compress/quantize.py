@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from lava_ssm import engine
 from lava_ssm.compress.certify import Certificate
 from lava_ssm.compress.equalise import equalised, with_layers
-from lava_ssm.compress.formats import Formats
+from lava_ssm.compress.formats import Formats, noted
 from lava_ssm.compress.kinds import Rules, kind_of
 from lava_ssm.compress.ranges import Moments, Observed, Ranges, observe
 from lava_ssm.compress.search import CLEARLY, Choice, largest, least_error
@@ -107,6 +107,13 @@ def quantize(
     formats = Formats() if formats is None else formats
     if not isinstance(formats, Formats):
         raise TypeError(f"formats must be a Formats, such as PAPER, got {formats!r}")
+    stages = len(network.stages)
+    for name in ("param_bits", "weight_bits"):
+        widths = getattr(formats, name)
+        if not isinstance(widths, int) and len(widths) != stages:
+            raise ValueError(
+                f"formats: {name} must be one, or one for each of {stages} layers, got {widths}"
+            )
     if not isinstance(arithmetic, Arithmetic):
         raise TypeError(f"arithmetic must be an Arithmetic, got {arithmetic!r}")
 
@@ -127,6 +134,7 @@ def quantize(
     made_by = {
         **fixed.made_by,
         "quantize": f"{formats}, bound={bound!r}, input_range={input_range}",
+        **noted(formats, len(network.stages)),
         "accuracy": f"{accuracy:.1f} dB of signal to error at the outputs, on calibration data",
     }
     return replace(fixed, made_by=made_by)
@@ -296,9 +304,10 @@ def _parameters(
     fixed: list[FixedLayer] = []
     values: list[FloatLayer] = []
     places = [i for i, layer in enumerate(network.layers) if isinstance(layer, FloatLayer)]
-    for i, stage, entering in zip(places, network.stages, moments, strict=True):
+    for n, (i, stage, entering) in enumerate(zip(places, network.stages, moments, strict=True)):
+        of_layer = replace(rules, formats=rules.formats.of_layer(n))
         try:
-            integers, of_these = kind_of(stage.layer).parameters(stage.layer, entering, rules)
+            integers, of_these = kind_of(stage.layer).parameters(stage.layer, entering, of_layer)
         except ValueError as error:
             name = type(stage.layer).__name__
             raise ValueError(f"layers[{i}] ({name}): {error}") from error

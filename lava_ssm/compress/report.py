@@ -10,6 +10,7 @@ from rich.table import Table
 
 from lava_ssm import engine
 from lava_ssm.compress.equalise import aligned
+from lava_ssm.compress.formats import weight_bits_of
 from lava_ssm.compress.kinds import kind_of
 from lava_ssm.compress.parameters import parts
 from lava_ssm.compress.shares import values_of
@@ -129,12 +130,13 @@ def report(network: Network, fixed: FixedNetwork, x: ArrayLike) -> Report:
 
     u, form, e = engine.as_tokens(fixed, x), fixed.input_format, fixed.exponents
     rows = [_compare("input", form.bits, e[0], u, np.asarray(x), 0)]
+    widths = weight_bits_of(fixed)
     tallies = (tally for _, tally in result.overflows.stages)
     for i, (float_stage, stage, tally) in enumerate(
         zip(network.stages, fixed.stages, tallies, strict=True)
     ):
         kind, name = kind_of(float_stage.layer), f"{i} {type(float_stage.layer).__name__}"
-        rows += _parameters(name, float_stage.layer, stage.layer)
+        rows += _parameters(name, float_stage.layer, stage.layer, widths[i])
         exponents = kind.state_exponents(stage.layer, e[i])
         if exponents is not None:
             bits = fixed.arithmetic.state_bits
@@ -167,7 +169,9 @@ class _Signals:
             self.peak_state[p.stage] = max(peak, self.peak_state.get(p.stage, 0.0))
 
 
-def _parameters(name: str, real: FloatLayer, integer: FixedLayer) -> Iterator[TensorReport]:
+def _parameters(
+    name: str, real: FloatLayer, integer: FixedLayer, width: int
+) -> Iterator[TensorReport]:
     for tensor in kind_of(real).tensors:
         wanted, mantissas = getattr(real, tensor.name), getattr(integer, tensor.name)
         if tensor.exponent is None or wanted is None:
@@ -175,7 +179,7 @@ def _parameters(name: str, real: FloatLayer, integer: FixedLayer) -> Iterator[Te
         wanted = parts(wanted) if np.iscomplexobj(wanted) else wanted
         e = getattr(integer, tensor.exponent)
         e = np.reshape(e, (-1, *[1] * (mantissas.ndim - 1))) if np.ndim(e) else e
-        bits = tensor.bits if isinstance(tensor.bits, int) else getattr(integer, tensor.bits)
+        bits = tensor.width(integer, width)
         yield _compare(f"{name} {tensor.name}", bits, e, mantissas, wanted, 0)
 
 

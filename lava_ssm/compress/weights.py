@@ -6,7 +6,6 @@ from lava_ssm.compress.formats import Formats
 from lava_ssm.compress.parameters import weight_mantissas
 from lava_ssm.compress.ranges import Moments
 from lava_ssm.network.description import Exponent
-from lava_ssm.network.linear import WEIGHT_BITS
 from lava_ssm.numerics import IntArray, Overflow, RealArray, quantize, word_range
 
 
@@ -17,7 +16,7 @@ def matrix_mantissas(
     mantissas, exponent = weight_mantissas(weights, formats, moments.std)
     if formats.compensate:
         gram = moments.centred
-        mantissas = compensated(weights, WEIGHT_BITS, np.asarray(exponent), gram)
+        mantissas = compensated(weights, formats.width, np.asarray(exponent), gram)
     return mantissas, exponent
 
 

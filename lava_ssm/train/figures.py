@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from lava_ssm import files
-from lava_ssm.compress import Report
+from lava_ssm.compress import BitSearch, Report
 from lava_ssm.extras import needed
 
 with needed("matplotlib"):
@@ -17,7 +17,7 @@ def write_report(report: Report, stem: Path) -> None:
     write_figure(report, stem.with_name(f"{stem.name}.png"))
 
 
-def write_figure(report: Report, path: Path) -> None:
+def write_figure(report: Report | BitSearch, path: Path) -> None:
     """Write a report's figure."""
     figure = report.plot()
     files.write_figure(path, figure, dpi=120)

@@ -98,3 +98,16 @@ def test_a_network_of_another_data_set_is_warned_of(tmp_path: Path) -> None:
     done = quantize("ns4d-psmnist-float", "sdigits", "--calibration", 1, "--out", out)
     assert done.exit_code == 0, done.output
     assert "ns4d-psmnist-float was made for psMNIST, not for sDigits" in done.output
+
+
+def test_bits_are_chosen_within_a_budget(tmp_path: Path) -> None:
+    out = tmp_path / "net.safetensors"
+    options = ["--budget", "20000", "--calibration", "8"]
+    done = quantize("ns4d-sdigits-float", "sdigits", "--out", out, *options)
+    assert done.exit_code == 0, done.output
+    fixed = lava_ssm.load(out)
+    assert isinstance(fixed, FixedNetwork)
+    assert 10_000 < compress.packed_nbytes(fixed) <= 20_000
+    assert f"{compress.packed_nbytes(fixed):,} bytes" in done.output
+    for name in ("net.png", "net-bits.png"):
+        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")

@@ -184,3 +184,17 @@ def test_the_float_model_stays_itself_where_channels_were_scaled() -> None:
     wanted = net.run(x)
     assert signal_to_error(wanted, export(tuned.model).run(x)) > 30
     assert signal_to_error(wanted, tuned(torch.from_numpy(x).float()).detach().numpy()) > 30
+
+
+def test_weights_of_few_bits_stay_so() -> None:
+    formats = Formats(weight_bits=4)
+    frozen, fixed, _ = prepared(networks()["mixed"], formats)
+    assert frozen.network() == fixed
+    tuned, *_ = prepared(networks()["mixed"], formats, "fitted")
+    with torch.no_grad():
+        for p in tuned.model.parameters():
+            p.mul_(1.7)
+    for layer in tuned.network().layers:
+        for name in ("weights", "gate", "b", "c"):
+            if hasattr(layer, name) and not hasattr(layer, "param_bits"):
+                assert -8 <= getattr(layer, name).min() <= getattr(layer, name).max() < 8

@@ -12,6 +12,7 @@ from lava_ssm.compress.parameters import saturated, weight_exponents
 from lava_ssm.compress.ranges import Moments, Ranges
 from lava_ssm.network import FixedLayer, FloatLayer
 from lava_ssm.network.description import BIAS_BITS, Exponent
+from lava_ssm.network.linear import WEIGHT_BITS
 from lava_ssm.numerics import Arithmetic, IntArray, RealArray
 
 F = TypeVar("F", bound=FloatLayer)
@@ -65,6 +66,13 @@ class Tensor:
     bits: int | str = 0
     exponent: str | None = None
     along: tuple[str, ...] = ()
+
+    def width(self, fixed: FixedLayer, weights: int) -> int:
+        """Bits of a mantissa in a layer whose matrices have so many."""
+        if isinstance(self.bits, str):
+            width: int = getattr(fixed, self.bits)
+            return width
+        return weights if self.bits == WEIGHT_BITS else self.bits
 
 
 class Scales(Enum):
@@ -181,29 +189,43 @@ class Kind(Generic[F, X]):
         """Exponents of the biases that the layer has, by field."""
         raise NotImplementedError
 
-    def fitted(self, fixed: X, layer: F) -> dict[str, Exponent]:
-        """Exponents of weights at which those of `layer` fit, by field."""
+    def fitted(self, fixed: X, layer: F, width: int = WEIGHT_BITS) -> dict[str, Exponent]:
+        """Exponents at which weights of `layer` fit so many bits, by field."""
         exponents: dict[str, Exponent] = {}
         for tensor in self.tensors:
             assert tensor.exponent is not None
             size = np.abs(getattr(layer, tensor.name))
             one = isinstance(getattr(fixed, tensor.exponent), int)
-            fits = weight_exponents(size.max() if one else size.reshape(len(size), -1).max(axis=1))
+            fits = weight_exponents(
+                size.max() if one else size.reshape(len(size), -1).max(axis=1), width
+            )
             exponents[tensor.exponent] = int(fits) if one else fits
         return exponents
 
-    def rounded(self, fixed: X, layer: F, input_exponent: int, fitted: bool = False) -> X:
+    def rounded(
+        self,
+        fixed: X,
+        layer: F,
+        input_exponent: int,
+        fitted: bool = False,
+        width: int = WEIGHT_BITS,
+    ) -> X:
         """Give the fixed layer with the parameters of another float layer.
 
         Exponents stay, except, if they are `fitted`, those of weights. What is beyond a format
         saturates.
+
+        Parameters
+        ----------
+        width
+            Of a mantissa of the weights of matrices.
         """
-        exponents = self.fitted(fixed, layer) if fitted else {}
+        exponents = self.fitted(fixed, layer, width) if fitted else {}
         found: dict[str, IntArray] = {}
         for tensor in self.tensors:
             values = getattr(layer, tensor.name)
             if tensor.exponent is not None and values is not None:
-                bits = getattr(fixed, tensor.bits) if isinstance(tensor.bits, str) else tensor.bits
+                bits = tensor.width(fixed, width)
                 e = exponents.get(tensor.exponent, getattr(fixed, tensor.exponent))
                 found[tensor.name] = self.mantissas(tensor.name, values, bits, e)
         for name, e in self.bias_exponents(fixed, input_exponent).items():

@@ -52,7 +52,9 @@ class LinearKind(Kind[Linear, FixedLinear]):
         rms = np.sqrt(np.diag(moments.gram)) if rules.weigh else None
         weights, exponent = weight_mantissas(layer.weights, rules.formats, rms)
         if rules.formats.compensate:
-            weights = compensated(layer.weights, WEIGHT_BITS, np.asarray(exponent), moments.gram)
+            weights = compensated(
+                layer.weights, rules.formats.width, np.asarray(exponent), moments.gram
+            )
         fixed = FixedLinear(weights, exponent)
         return fixed, fixed.dequantize()
 

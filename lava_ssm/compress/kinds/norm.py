@@ -12,6 +12,7 @@ from lava_ssm.compress.parameters import fixed_bias, saturated
 from lava_ssm.compress.ranges import Moments, Ranges
 from lava_ssm.network import FixedLayerNorm, FixedRMSNorm, LayerNorm, RMSNorm
 from lava_ssm.network.description import DIAGONAL_BITS, Exponent
+from lava_ssm.network.linear import WEIGHT_BITS
 from lava_ssm.network.norm import EPSILON_BITS, FixedNormalization, FloatNormalization
 from lava_ssm.numerics import SYNAPSE_BITS, IntArray, RealArray, fitting_exponent, quantize
 
@@ -75,7 +76,7 @@ class NormKind(Kind[F, X]):
         """See `Kind`."""
         return {"bias": fixed.output_exponent}
 
-    def fitted(self, fixed: X, layer: F) -> dict[str, Exponent]:
+    def fitted(self, fixed: X, layer: F, width: int = WEIGHT_BITS) -> dict[str, Exponent]:
         """See `Kind`."""
         return {"weight_exponent": _weights(layer)[1]}
 

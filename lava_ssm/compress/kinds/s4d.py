@@ -20,6 +20,7 @@ from lava_ssm.compress.parameters import (
 from lava_ssm.compress.ranges import Moments, Ranges
 from lava_ssm.network import S4D, FixedS4D
 from lava_ssm.network.description import DIAGONAL_BITS, Exponent
+from lava_ssm.network.linear import WEIGHT_BITS
 from lava_ssm.numerics import IntArray, RealArray, Rounding, quantize
 
 _LARGEST_STATE_EXPONENT = 16
@@ -88,7 +89,7 @@ class S4DKind(Kind[S4D, FixedS4D]):
         """See `Kind`."""
         return {} if fixed.bias is None else {"bias": input_exponent}
 
-    def fitted(self, fixed: FixedS4D, layer: S4D) -> dict[str, Exponent]:
+    def fitted(self, fixed: FixedS4D, layer: S4D, width: int = WEIGHT_BITS) -> dict[str, Exponent]:
         """See `Kind`: that of a, b and c."""
         largest = largest_exponents(parts_of(layer), fixed.param_bits)
         one = isinstance(fixed.param_exponent, int)
@@ -109,7 +110,7 @@ def fixed_s4d(layer: S4D, formats: Formats) -> FixedS4D:
     ValueError
         The exponent that is asked for leaves a parameter more bits than it may have.
     """
-    of, bits = parts_of(layer), formats.param_bits
+    of, bits = parts_of(layer), formats.param_width
     if formats.param_exponent == "auto":
         p = largest_exponents(of, bits)
     else:

@@ -25,7 +25,7 @@ from lava_ssm.numerics import SYNAPSE_BITS, IntArray, RealArray, Rounding, dequa
 _MOST_LEFT = 8
 """Bits that the direct path's product is shifted to the left at most."""
 _LEAST_OF_C = 1 - (1 << (WEIGHT_BITS - 1))
-"""A synapse has the negative of its imaginary parts too."""
+"""Of 8 bits. A synapse has the negative of its imaginary parts too."""
 
 
 class S5Kind(Kind[S5, FixedS5]):
@@ -65,7 +65,7 @@ class S5Kind(Kind[S5, FixedS5]):
         fixed = fixed_s5(layer, rules.formats, moments.std)
         if rules.formats.compensate:
             sent = moments.sent.scaled(np.tile(k, 2))
-            fixed = _together(layer, fixed, moments.centred, sent.centred)
+            fixed = _together(layer, fixed, moments.centred, sent.centred, rules.formats.width)
         values = fixed.dequantize()
         drive = layer.drive_bias + (layer.b - values.b) @ moments.mean
         read = 2 * ((layer.c - values.c) @ (k * mean_sent)).real
@@ -126,7 +126,7 @@ class S5Kind(Kind[S5, FixedS5]):
         """See `Kind`."""
         return {"drive_bias": fixed.state_exponent, "bias": fixed.output_exponent}
 
-    def fitted(self, fixed: FixedS5, layer: S5) -> dict[str, Exponent]:
+    def fitted(self, fixed: FixedS5, layer: S5, width: int = WEIGHT_BITS) -> dict[str, Exponent]:
         """See `Kind`: none, they stay."""
         return {}
 
@@ -138,7 +138,7 @@ class S5Kind(Kind[S5, FixedS5]):
         return np.maximum(found, _LEAST_OF_C) if name == "c" else found
 
 
-def _together(layer: S5, fixed: FixedS5, gram: RealArray, sent: RealArray) -> FixedS5:
+def _together(layer: S5, fixed: FixedS5, gram: RealArray, sent: RealArray, bits: int) -> FixedS5:
     """Give the layer with B and C rounded with regard to each other, see `compensated`.
 
     Parameters
@@ -147,9 +147,9 @@ def _together(layer: S5, fixed: FixedS5, gram: RealArray, sent: RealArray) -> Fi
         Of what enters, and of real and imaginary parts of what the states send, less their means.
     """
     rows = np.tile(np.broadcast_to(fixed.b_exponent, layer.d_state), 2)
-    drive = compensated(np.concatenate([layer.b.real, layer.b.imag]), WEIGHT_BITS, rows, gram)
+    drive = compensated(np.concatenate([layer.b.real, layer.b.imag]), bits, rows, gram)
     read = np.concatenate([layer.c.real, -layer.c.imag], axis=1)
-    c = compensated(read, WEIGHT_BITS, np.asarray(fixed.c_exponent), sent)
+    c = compensated(read, bits, np.asarray(fixed.c_exponent), sent)
     c_re, c_im = np.split(np.maximum(c, _LEAST_OF_C), 2, axis=1)
     b = np.stack(np.split(drive, 2), axis=-1)
     return replace(fixed, b=b, c=np.stack([c_re, -c_im], axis=-1))
