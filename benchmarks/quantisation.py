@@ -182,20 +182,25 @@ def rescaled(layer: S5, k: np.ndarray) -> S5:
     )  # fmt: skip
 
 
-def measure(case: Case) -> dict[str, float]:
+def measure(case: Case, **options: bool) -> dict[str, float]:
     """Quantise a network in each way; dB of signal to error on fresh data."""
-    _, net, x, fresh = case
+    name, net, x, fresh = case
     wanted, reached = net.run(fresh), {}
     for per_channel in (True, False):
         for bits, rules in RULES.items():
-            formats = compress.Formats(per_channel=per_channel)
+            formats = compress.Formats(per_channel=per_channel, **options)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 # inputs may be somewhat larger than those of the calibration
                 ends = float(max(np.abs(x).max(), np.abs(fresh).max()))
-                fixed = ssm.quantize(net, x, formats, arithmetic=rules, input_range=ends * 1.01)
+                way = f"{'channel' if per_channel else 'tensor'} {bits}"
+                try:
+                    fixed = ssm.quantize(net, x, formats, arithmetic=rules, input_range=ends * 1.01)
+                except ValueError as error:  # of another version
+                    print(f"{name}, {way}: {error}", flush=True)
+                    reached[way] = -1.0
+                    continue
             found = fixed.to_float(engine.run(fixed, fresh).outputs)
-            way = f"{'channel' if per_channel else 'tensor'} {bits}"
             reached[way] = round(min(compress.signal_to_error(wanted, found), 200.0), 2)
     return reached
 
@@ -204,15 +209,17 @@ def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--headroom", action="store_true", help="Formats(headroom=True)")
     parser.add_argument("--only", default="")
     parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--against", type=Path)
     options = parser.parse_args()
+    given = {"headroom": True} if options.headroom else {}
     rows: dict[str, dict[str, float]] = {}
     for case in [c for c in networks() if c[0].startswith(options.only)][
         :: 8 if options.quick else 1
     ]:
-        rows[case[0]] = measure(case)
+        rows[case[0]] = measure(case, **given)
         say(case[0], rows[case[0]])
     for way in next(iter(rows.values())):
         values = np.array([row[way] for row in rows.values()])

@@ -37,6 +37,10 @@ class Formats:
     compensate
         Whether weights are rounded with regard to each other, so that the layer's output on the
         calibration data changes least, instead of each on its own.
+    headroom
+        Whether bits that are worth less than a fiftieth of the output's error on calibration data
+        are left free, for larger data: messages, sums and states then fit up to 16 times,
+        instead of 2. The input's format stays.
     search
         Whether to try exponents of messages around those that the ranges suggest, and keep those
         with the least error of the network's output on the calibration data.
@@ -51,6 +55,7 @@ class Formats:
     rounding: Rounding = Rounding.NEAREST
     compensate: bool = True
     search: bool = True
+    headroom: bool = False
 
     def __post_init__(self) -> None:
         for name in ("param_exponent", "state_exponent"):
@@ -65,7 +70,7 @@ class Formats:
             several = isinstance(bits, Sequence) and not isinstance(bits, str)
             widths = tuple(integer(b, name, 2, most) for b in (bits if several else (bits,)))
             object.__setattr__(self, name, widths if several else widths[0])
-        for name in ("per_channel", "balance", "compensate", "search"):
+        for name in ("per_channel", "balance", "compensate", "search", "headroom"):
             object.__setattr__(self, name, flag(getattr(self, name), name))
         if self.rounding not in (Rounding.NEAREST, Rounding.TOWARD_ZERO):
             raise ValueError(

@@ -130,7 +130,7 @@ def quantize(
         # what is best where data tell the ranges need not be so where all inputs do
         worth = tasks[:1] if task is tasks[0] else (tasks[0], task)
         fixed = min((one.certified() for one in worth), key=task.error)
-    accuracy = _accuracy(network, fixed, task.some, formats.per_channel)
+    accuracy = _accuracy(network, fixed, task.some, formats.per_channel, bound == "certified")
     made_by = {
         **fixed.made_by,
         "quantize": f"{formats}, bound={bound!r}, input_range={input_range}",
@@ -148,7 +148,9 @@ _POOR = 20.0
 """Signal to error, in dB, below which a fixed network is not what the float one was."""
 
 
-def _accuracy(network: Network, fixed: FixedNetwork, x: RealArray, per_channel: bool) -> float:
+def _accuracy(
+    network: Network, fixed: FixedNetwork, x: RealArray, per_channel: bool, certified: bool
+) -> float:
     """Signal to error at the outputs, in dB; warns if it is poor, and says where it is lost."""
     wanted = network.run(x)
     outputs = fixed.to_float(engine.run(_counting(fixed), x).outputs)
@@ -159,6 +161,11 @@ def _accuracy(network: Network, fixed: FixedNetwork, x: RealArray, per_channel: 
         remedy = "fine-tune the network in integers (compress.FixedModel)"
         if where == "arithmetic":
             where, remedy = "the integers' words", "give messages more bits, or scale inputs up"
+            if certified:
+                remedy = (
+                    "take bound='calibrated', with Arithmetic(overflow=Overflow.SATURATE) where "
+                    "inputs may be larger than these"
+                )
         elif where.endswith(" a"):
             remedy = "give parameters more bits (Formats(param_bits=24)), or " + remedy
         elif not per_channel:
@@ -174,6 +181,8 @@ def _accuracy(network: Network, fixed: FixedNetwork, x: RealArray, per_channel: 
 
 _SEARCHED = 16
 """Calibration sequences on which exponents, and ways to quantise parameters, are tried."""
+_SPARE = (16, 8, 4)
+"""Times that what calibration data cause may fit with `Formats.headroom`."""
 
 
 def _ways(network: Network, x: RealArray, rules: Rules) -> list["_Task"]:
@@ -221,15 +230,27 @@ class _Task:
     def calibrated(self, input_range: float | None, quick: bool = False) -> FixedNetwork:
         """Exponents by what the calibration data cause; `quick`: some of them, and no search."""
         observed = observe(self.values, self.some if quick else self.x).ending(input_range)
-        choice = largest(self.values, self.fixed, observed, self.rules, input_range)
 
-        def build(choice: Choice) -> FixedNetwork:
-            return self._assembled(choice.edges, observed.stages, self.rules)
+        def best(rules: Rules) -> FixedNetwork:
+            choice = largest(self.values, self.fixed, observed, rules, input_range)
 
-        # elsewhere messages and states do not share a word: there is nothing to weigh up
-        if self.rules.formats.search and self._hands_on and not quick:
-            choice = least_error(choice, lambda choice: self.error(build(choice)))
-        return build(choice)
+            def build(choice: Choice) -> FixedNetwork:
+                return self._assembled(choice.edges, observed.stages, rules)
+
+            # elsewhere messages and states do not share a word: there is nothing to weigh up
+            if rules.formats.search and self._hands_on and not quick:
+                choice = least_error(choice, lambda choice: self.error(build(choice)))
+            return build(choice)
+
+        fixed = best(self.rules)
+        if quick or not self.rules.formats.headroom:
+            return fixed
+        most = self.error(fixed) / CLEARLY
+        for spare in _SPARE:
+            wide = best(replace(self.rules, spare=spare))
+            if self.error(wide) <= most:
+                return wide
+        return fixed
 
     def certified(self) -> FixedNetwork:
         """Exponents that no input can make overflow."""

@@ -69,7 +69,16 @@ class Report(Tabular):
             table.add_row(
                 t.name, str(t.bits), exponent, f"{100 * t.used:.1f} %", sqnr, str(t.overflows)
             )
+        larger = "any number of" if np.isinf(self.headroom) else f"{self.headroom:.1f}"
+        table.caption = f"messages and states fit their words {larger} times"
         return table
+
+    @property
+    def headroom(self) -> float:
+        """How many times as large messages and states may be until one leaves its word."""
+        words = ("message", "state", "output")
+        used = [t.used for t in self.tensors if t.name.endswith(words)]
+        return 1 / max(used) if max(used) > 0 else float("inf")
 
     def plot(self) -> "Figure":
         """Draw where accuracy is lost: messages' SQNR along the network, bits used, overflows."""

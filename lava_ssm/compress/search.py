@@ -120,7 +120,7 @@ def _top(
         # one unit more would be the range itself
         fits.append(int(np.floor(np.log2((limit(bits) + 1) / input_range))))
     elif edge == 0:
-        fits.append(headroom(float(observed.stages[0].inputs.max()), bits, rules.spare))
+        fits.append(headroom(float(observed.stages[0].inputs.max()), bits, min(rules.spare, 2)))
     else:
         layer, ranges = network.stages[edge - 1].layer, observed.stages[edge - 1]
         fits.append(headroom(float(ranges.messages.max()), bits, rules.spare))

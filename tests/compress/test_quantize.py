@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from matplotlib import pyplot
 
 from lava_ssm import quantize
-from lava_ssm.compress import PAPER, Formats, report
+from lava_ssm.compress import PAPER, W8A16, AccuracyWarning, Formats, report
 from lava_ssm.compress.balance import balance, scaled
 from lava_ssm.compress.bounds import response_sums
 from lava_ssm.compress.kinds.s4d import fixed_s4d
@@ -508,3 +508,33 @@ def test_a_row_of_zeros_leaves_the_others_their_bits() -> None:
         assert not fixed.weights[2].any()
     nothing = quantize(Network((Linear(0 * weights),)), x)
     assert not nothing.run(x).any()
+
+
+def test_headroom_takes_bits_that_are_worth_little() -> None:
+    rng = np.random.default_rng(4)
+    net, x = random_network(rng, readout=Readout.EVERY_TOKEN), rng.normal(size=(16, 30, 2))
+    ends = float(8 * np.abs(x).max())
+    tight, wide = (
+        quantize(net, x, Formats(headroom=given), input_range=ends) for given in (False, True)
+    )
+    assert run(tight, 7 * x).overflows.total > 0
+    assert run(wide, 7 * x).overflows.total == 0
+    assert error_of(wide, net, x) <= 1.05 * error_of(tight, net, x)
+    reports = [report(net, fixed, x).headroom for fixed in (tight, wide)]
+    assert 1.5 < reports[0] < 7 < reports[1]
+    saturating = quantize(
+        net, x, arithmetic=Arithmetic(overflow=Overflow.SATURATE), input_range=ends
+    )
+    assert error_of(saturating, net, 7 * x) < error_of(tight, net, 7 * x) / 5
+
+
+def test_the_remedy_for_what_is_certified_is_not_to_certify() -> None:
+    rng = np.random.default_rng(0)
+    layers = [layer for _ in range(6) for layer in (Linear(rng.normal(size=(24, 24))), ReLU())]
+    with pytest.warns(AccuracyWarning, match="take bound='calibrated'"):
+        quantize(
+            Network(tuple(layers)),
+            rng.normal(size=(4, 20, 24)),
+            bound="certified",
+            arithmetic=W8A16,
+        )

@@ -58,7 +58,7 @@ class S4DKind(Kind[S4D, FixedS4D]):
         bits = rules.arithmetic.state_bits
         by_channel = rules.formats.state_exponent == "auto"
         # of two spare bits: the peaks of a channel are less certain than those of a whole layer
-        spare = rules.spare**2 if by_channel else rules.spare
+        spare = 2 * rules.spare if by_channel and rules.spare > 1 else rules.spare
         peaks = np.maximum(ranges.inputs, ranges.states)
         return np.array([headroom(peak, bits, spare) for peak in peaks])
 
