@@ -1,9 +1,10 @@
 """A classifier, trained or fine-tuned, in its run folder."""
 
 import json
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from lava_ssm.compress import FixedModel
 from lava_ssm.extras import needed
 from lava_ssm.network import FixedNetwork, Network
 from lava_ssm.network import file as network_file
-from lava_ssm.numerics import CHIP, RealArray
+from lava_ssm.numerics import CHIP, Arithmetic, RealArray
 from lava_ssm.train.augmentation import Wobble
 from lava_ssm.train.classification import Augment, Training, accuracy, evaluate
 from lava_ssm.train.figures import write_report
@@ -26,7 +27,34 @@ with needed("torch"):
 with needed("sklearn"):
     from sklearn.model_selection import train_test_split
 
-Model: TypeAlias = nn.NS4D | nn.SparseS5
+
+@dataclass(frozen=True)
+class _Family:
+    """Models of one kind.
+
+    Parameters
+    ----------
+    make, sizes, always
+        What makes one, of which sizes by name, with which other arguments.
+    has_norms
+        Whether it has norms of its own, folded when it is exported; otherwise it is S4D with an
+        initialisation to choose.
+    arithmetic
+        In which it is fine-tuned.
+    """
+
+    make: Callable[..., nn.Chain]
+    sizes: dict[str, dict[str, Any]]
+    always: dict[str, Any]
+    has_norms: bool
+    arithmetic: Arithmetic
+
+
+_FAMILIES = (
+    _Family(nn.NS4D, nn.SIZES, {}, has_norms=False, arithmetic=CHIP),
+    _Family(nn.SparseS5, nn.S5_SIZES, {"relu": True}, has_norms=True, arithmetic=compress.W8A16),
+)
+_FAMILY_OF = {name: family for family in _FAMILIES for name in family.sizes}
 
 _REPORTED = 16
 """Samples on which quantisation is reported."""
@@ -50,7 +78,7 @@ class ClassifierRun(Run):
     loop: Training
 
     def __init__(self, config: dict[str, Any], sitting: Sitting, sets: data.TokenData) -> None:
-        if sitting.worker.count > 1 and (config["model"] in nn.S5_SIZES or config["norm"]):
+        if sitting.worker.count > 1 and (config["norm"] or _FAMILY_OF[config["model"]].has_norms):
             what = "--norm" if config["norm"] else f"--model {config['model']}"
             raise RunError(
                 f"{what}: {sitting.worker.count} processes would each normalise "
@@ -70,7 +98,7 @@ class ClassifierRun(Run):
         torch.manual_seed(recipe.seed)
         bare = build(config, self.data)
         if config["start"] is not None:
-            _begin_with(bare, config["start"], recipe.stages[0])
+            _begin_with(bare, config, recipe.stages[0])
         model: torch.nn.Module = bare
         if "finetune" in config:
             model = self._to_finetune(bare, config["finetune"])
@@ -111,7 +139,7 @@ class ClassifierRun(Run):
         else:
             formats = compress.PAPER if asked["formats"] == "paper" else compress.Formats()
             seen, network = self._calibration(asked["calibration"]), nn.export(model)
-            rules = compress.W8A16 if isinstance(model, nn.SparseS5) else CHIP
+            rules = _FAMILY_OF[self.config["model"]].arithmetic
             fixed = compress.quantize(network, seen, formats, arithmetic=rules)
             if self.worker.rank == 0:
                 self.claim()
@@ -175,7 +203,7 @@ class ClassifierRun(Run):
         return {"test_accuracy": right, "test_samples": len(test)}
 
 
-def _begin_with(model: Model, start: str, join: int) -> None:
+def _begin_with(model: nn.Chain, config: dict[str, Any], join: int) -> None:
     """Give a model the parameters of a run's best network, or of a float network.
 
     Raises
@@ -183,6 +211,7 @@ def _begin_with(model: Model, start: str, join: int) -> None:
     RunError
         There is none of this name, or it is of another model, or damaged.
     """
+    start = str(config["start"])
     folder = Path(start)
     if folder.is_dir():
         load_best(model, folder)
@@ -195,7 +224,7 @@ def _begin_with(model: Model, start: str, join: int) -> None:
                 f"--start: {start!r} holds no trained network: it is no run folder, no file, and "
                 f"no network of the zoo ({', '.join(f'{name}-float' for name in zoo.NAMES)})"
             ) from error
-        if not (isinstance(network, Network) and isinstance(model, nn.NS4D)):
+        if not isinstance(network, Network) or _FAMILY_OF[config["model"]].has_norms:
             raise RunError(
                 f"--start: {start!r} must be a float network and the model an n-S4D; a fixed "
                 "network, or an S5 whose norms are folded, cannot be trained on"
@@ -224,7 +253,7 @@ def _teacher(name: str | None) -> tuple[nn.Chain | None, int]:
     return nn.module(network), join_of(network)
 
 
-def build(config: dict[str, Any], of: data.TokenData) -> Model:
+def build(config: dict[str, Any], of: data.TokenData) -> nn.Chain:
     """Make the network that a configuration asks for.
 
     Raises
@@ -243,16 +272,14 @@ def build(config: dict[str, Any], of: data.TokenData) -> Model:
         "dt_min": (dt_min if dt_min is not None else 1e-2 if short else 1e-3) * join,
         "dt_max": (dt_max if dt_max is not None else 0.5 if short else 0.1) * join,
     }
-    name = config["model"]
-    model: Model
-    if name in nn.SIZES:
-        model = nn.NS4D(init=config["init"], **common, **nn.SIZES[name])
+    name, family = config["model"], _FAMILY_OF[config["model"]]
+    if not family.has_norms:
+        common["init"] = config["init"]
     elif config["init"] != "lin":
         raise RunError(f"--init is of S4D, not of {name}: S5 begins with HiPPO; leave it out")
     elif config["norm"]:
         raise RunError(f"--norm is of n-S4D; {name} has norms of its own: leave it out")
-    else:
-        model = nn.SparseS5(relu=True, **common, **nn.S5_SIZES[name])
+    model = family.make(**family.sizes[name], **family.always, **common)
     if config["norm"] or config["dropout"]:
         nn.regularize(model, config["dropout"], config["norm"])
     return model

@@ -83,7 +83,8 @@ class ClassifierCard(Card):
         What an answer is read from.
     accuracy
         Share of the test set that is classified rightly, by network: `float` (PyTorch, float32),
-        `paper` (quantised after training, in the formats of the paper), `ptq` (quantised after
+        `paper` (quantised after training, in the formats of the paper; left out where those cannot
+        hold the parameters), `ptq` (quantised after
         training, as this library does it), `qaft` (fine-tuned after that: the fixed network that
         is here). Fixed networks were run by the compiled engine.
     same_class
