@@ -5,7 +5,7 @@
 # make fuzz   files made to do harm, for ten minutes (MINUTES=60: an hour), to every reader
 # make dist   the wheel and the source archive, built and checked
 # make pythons  sizes, times, tests and the demonstration of the wheel on each Python
-# make docs   the documentation's pages, in site/: python -m http.server -d site
+# make docs   the documentation as pages: site/index.html, to open in a browser
 # All set everything up first, on a fresh machine too. PYTHON=3.13 takes another Python.
 
 # PYTHON=3.13: another Python than the one that is preferred, in an environment of its own

@@ -65,7 +65,7 @@ def on_files(files: Files, config: MkDocsConfig) -> None:
         for name, content in figures.items():
             files.append(File.generated(config, f"tutorials/{path.stem}/{name}", content=content))
     index = "# API\n\n::: lava_ssm\n    options: {members: [load], show_root_heading: false}\n\n"
-    index += "".join(f"- [`ssm.{room}`]({room}.md)\n" for room in ROOMS)
+    index += "".join(f"- [`ssm.{room}`]({room}.md): {said(room)}\n" for room in ROOMS)
     files.append(File.generated(config, "api/index.md", content=index))
     files.append(File.generated(config, "api/command-line.md", content=commands()))
     for room in ROOMS:
@@ -150,6 +150,12 @@ def reference(room: str) -> str:
             log.warning("%s has no docstring", path)
         text += f"\n::: {face.path}.{name}\n"
     return text
+
+
+def said(room: str) -> str:
+    """Give the first line of what a room says of itself."""
+    docstring = ROOMS[room].docstring
+    return docstring.value.splitlines()[0] if docstring else ""
 
 
 def undocumented(thing: griffe.Object | griffe.Alias) -> Iterator[str]:
