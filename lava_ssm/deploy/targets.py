@@ -181,21 +181,29 @@ def check_fits(name: str, needed: Sizes, flash: int | None, ram: int | None) -> 
             )
 
 
-def _compiler(target: Target) -> list[str]:
+def command(target: Target) -> list[str]:
+    """Give the command that compiles C99 for a target: a compiler that is here, and its flags.
+
+    Raises
+    ------
+    MissingPackageError
+        There is no compiler; the message is the command that installs one.
+    """
     tool = target.tool
     if tool is not None and shutil.which(tool) is not None:
-        return [tool]
+        return [tool, "-std=c99", *target.flags]
     extras.check("ziglang")
-    chosen = [sys.executable, "-m", "ziglang", "cc"]
-    return chosen if target.triple is None else [*chosen, "-target", target.triple]
+    triple = [] if target.triple is None else ["-target", target.triple]
+    flags = [  # ziglang's names have no -
+        f.replace("-mcpu=cortex-m", "-mcpu=cortex_m")
+        for f in target.flags
+        if f not in ("-mthumb", "-mfloat-abi=hard")
+    ]
+    return [sys.executable, "-m", "ziglang", "cc", *triple, "-std=c99", *flags]
 
 
 def _made(program: Program, target: Target, arguments: Sequence[str], suffix: str) -> bytes:
-    compiler = _compiler(target)
-    flags = list(target.flags)
-    if len(compiler) > 1:  # ziglang's names have no -
-        flags = [f.replace("-mcpu=cortex-m", "-mcpu=cortex_m") for f in flags]
-        flags = [f for f in flags if f not in ("-mthumb", "-mfloat-abi=hard")]
+    compiler = command(target)
     with tempfile.TemporaryDirectory(prefix="lava-ssm-") as folder:
         for name, text in (
             (f"{program.name}.h", program.header),
@@ -205,10 +213,10 @@ def _made(program: Program, target: Target, arguments: Sequence[str], suffix: st
         ):
             Path(folder, name).write_text(text)
         made = f"made{suffix}"
-        command = [*compiler, "-std=c99", *flags, *arguments, "-o", made]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+        call = [*compiler, *arguments, "-o", made]
+        done = subprocess.run(call, cwd=folder, capture_output=True, text=True)
         if done.returncode:
-            raise CompilerError(f"{' '.join(command)}: {done.stderr.strip()[-2000:]}")
+            raise CompilerError(f"{' '.join(call)}: {done.stderr.strip()[-2000:]}")
         return Path(folder, made).read_bytes()
 
 
