@@ -15,16 +15,35 @@ import numpy as np
 
 from lava_ssm import extras, files, network
 from lava_ssm.exchange.graph import ExchangeError, place
-from lava_ssm.network import FixedNetwork, Layer, Linear, Network, Readout, Residual, check_network
+from lava_ssm.network import (
+    LIF,
+    FixedDense,
+    FixedLIF,
+    FixedNetwork,
+    Layer,
+    Linear,
+    Network,
+    Part,
+    Readout,
+    Residual,
+    check_network,
+    check_parts,
+)
 from lava_ssm.network.activation import Elementwise
 from lava_ssm.network.description import Description
-from lava_ssm.numerics import Arithmetic, Overflow, Rounding
+from lava_ssm.numerics import Arithmetic, Overflow, Rounding, real_number
 
 if TYPE_CHECKING:
     import nir
 
 Value: TypeAlias = np.ndarray | str
 _PREFIX = "ssm."
+_KIND = "ssm.kind"
+"""In the metadata of a node of NIR that `to_nir` wrote for a part of a chain: which."""
+_SPIKING = ("IF", "LIF", "CubaLIF")
+_PARTS = {kind.__name__: kind for kind in (LIF, FixedLIF, FixedDense)}
+_DECAY_UNITY, _MESSAGE_SHIFT = 4096, 6
+"""Of Lava's neurons in integers: what a decay is a fraction of, and the shift of their input."""
 _KINDS: dict[str, type[Description]] = {
     f"{_PREFIX}{name}": kind
     for name, kind in vars(network).items()
@@ -35,19 +54,28 @@ _KINDS: dict[str, type[Description]] = {
 }
 
 
-def to_nir(net: Network | FixedNetwork) -> "nir.NIRGraph":
+def to_nir(net: Network | FixedNetwork | list[Part] | tuple[Part, ...]) -> "nir.NIRGraph":
     """Give a network as a NIR graph; `nir.write` writes it, `from_nir` reads it again.
 
     A `Linear` becomes NIR's `Affine` or `Linear`, all else a node of the extension. Readout,
     exponents and rules of arithmetic are the graph's metadata.
 
+    Parameters
+    ----------
+    net
+        A network, or the parts of a hybrid chain (`lava_ssm.proc.parts` gives those of Lava's
+        Processes). Of a chain each network is a graph in the graph; spiking neurons are NIR's
+        `IF`, `LIF` or `CubaLIF` where these can say it, with times in steps, and synapses `Linear`.
+
     Raises
     ------
-    TypeError
-        Not a network.
+    TypeError, ValueError
+        Not a network, or parts that `check_parts` refuses.
     MissingPackageError
         nir cannot be imported.
     """
+    if isinstance(net, list | tuple):
+        return _chain_graph(check_parts(net))
     check_network(net)
     with extras.needed("nir"):
         import nir
@@ -89,25 +117,39 @@ def to_nir(net: Network | FixedNetwork) -> "nir.NIRGraph":
     return nir.NIRGraph(nodes, edges, about)
 
 
-def from_nir(graph: "nir.NIRGraph | str | PathLike[str]") -> Network | FixedNetwork:
-    """Read a network from a NIR graph, or from its file.
+def from_nir(
+    graph: "nir.NIRGraph | str | PathLike[str]", dt: float = 1.0
+) -> Network | FixedNetwork | tuple[Part, ...]:
+    """Read a network from a NIR graph, or from its file; of a hybrid graph the parts of a chain.
 
     Parameters
     ----------
     graph
-        A chain from one input to one output of NIR's `Affine`, `Linear`, `Scale` and the nodes of
-        the extension; paths around them go into nodes of type `ssm.Residual`.
+        A chain from one input to one output of NIR's `Affine`, `Linear`, `Scale`, `IF`, `LIF`,
+        `CubaLIF`, graphs of these, and the nodes of the extension; paths around them go into nodes
+        of type `ssm.Residual`. What stands between spiking neurons becomes one network.
+    dt
+        A step, in the unit of the graph's time constants (by Euler's forward method); those of
+        `to_nir` are in steps, whatever it is.
+
+    Returns
+    -------
+    Network, FixedNetwork or tuple of Part
+        Parts where there are spiking neurons, or a graph in the graph: `lava_ssm.proc.chain` makes
+        Lava's Processes of them. Real parameters of neurons come back to their last digit or two,
+        all else equal.
 
     Raises
     ------
     ExchangeError
-        A node that no layer is like (spiking neurons are Processes of Lava, `lava_ssm.proc`), or a
+        A node that no part is like, neurons that differ in what those of one `LIF` share, or a
         graph that is no chain.
     OSError
         There is no such file, or it is no HDF5 file.
     MissingPackageError
         nir cannot be imported.
     """
+    step = real_number(dt, "dt", "(0, inf)")
     with extras.needed("nir"):
         import nir
     if isinstance(graph, nir.NIRNode):
@@ -115,7 +157,48 @@ def from_nir(graph: "nir.NIRGraph | str | PathLike[str]") -> Network | FixedNetw
     else:
         content = _read(files.name_of(graph))
     with place(""):
-        return _network(content)
+        parts = _parts(content, step)
+        if len(parts) == 1 and isinstance(parts[0], Network | FixedNetwork):
+            return parts[0]
+        return check_parts(parts)
+
+
+def _chain_graph(parts: tuple[Part, ...]) -> "nir.NIRGraph":
+    with extras.needed("nir"):
+        import nir
+
+    nodes: dict[str, nir.NIRNode] = {"input": nir.Input(np.array([parts[0].d_input]))}
+    for i, part in enumerate(parts):
+        nodes[f"part_{i}"] = (
+            to_nir(part) if isinstance(part, Network | FixedNetwork) else _part_node(part)
+        )
+    nodes["output"] = nir.Output(np.array([parts[-1].d_output]))
+    return nir.NIRGraph(nodes, list(pairwise(nodes)))
+
+
+def _part_node(part: LIF | FixedLIF | FixedDense) -> "nir.NIRNode":
+    """NIR's own node where there is one; what it has no name for is its metadata."""
+    import nir
+
+    about: dict[str, Any] = {_KIND: type(part).__name__}
+    if isinstance(part, FixedDense):
+        about |= {"ssm.weight_exp": part.weight_exp, "ssm.num_message_bits": part.num_message_bits}
+        return nir.Linear(part.weights * 2.0**part.weight_exp, metadata=about)
+    if isinstance(part, FixedLIF):  # in units of a message: input and threshold are shifted alike
+        du, dv = (part.du + 1) / _DECAY_UNITY, part.dv / _DECAY_UNITY
+        bias = part.bias_mant * 2.0 ** (part.bias_exp - _MESSAGE_SHIFT)
+        about["ssm.bias_exp"] = part.bias_exp
+    else:
+        du, dv, bias = part.du, part.dv, part.bias
+    ones = np.ones(part.n)
+    if dv == 0 and du == 1 and not np.any(bias):
+        return nir.IF(ones, part.vth * ones, metadata=about)
+    if dv == 0 or du == 0:  # NIR has no such neuron
+        return _node(part, part.n, part.n)
+    decay = {"v_leak": bias / dv * ones, "v_threshold": part.vth * ones, "metadata": about}
+    if du == 1:
+        return nir.LIF(ones / dv, ones / dv, **decay)
+    return nir.CubaLIF(ones / du, ones / dv, ones / dv, w_in=ones / du, **decay)
 
 
 def _node(layer: Any, d_input: int, d_output: int) -> "nir.NIRNode":
@@ -155,23 +238,95 @@ def _read(path: str) -> Mapping[str, Any]:
         return content
 
 
-def _network(content: Mapping[str, Any]) -> Network | FixedNetwork:
-    about = content.get("metadata") or {}
+def _parts(content: Mapping[str, Any], dt: float) -> list[Part]:
     nodes, edges = content.get("nodes"), content.get("edges")
     if nodes is None or edges is None:
         raise ExchangeError(f"graph: a NIRGraph is needed, got a {_text(content.get('type'))}")
     pairs = [(_text(a), _text(b)) for a, b in edges]
     names = _chain({name: _text(node["type"]) for name, node in nodes.items()}, pairs)
+    about = content.get("metadata") or {}
+    parts: list[Part] = []
     layers: list[Any] = []
     entries: list[str] = []
     for before, name in pairwise(names[:-1]):
         node = nodes[name]
         with place(name):
-            layer = _layer(node, name, pairs, before, entries)
-        if isinstance(layer, Layer):
-            entries.append(before)
-        layers.append(layer)
+            others = _other_parts(node, dt)
+            if others is None:
+                layer = _layer(node, name, pairs, before, entries)
+                if isinstance(layer, Layer):
+                    entries.append(before)
+                layers.append(layer)
+                continue
+        if layers:
+            parts.append(_network(layers, about))
+        parts += others
+        layers, entries = [], []
+    if layers or not parts:
+        parts.append(_network(layers, about))
+    return parts
 
+
+def _other_parts(node: Mapping[str, Any], dt: float) -> list[Part] | None:
+    """What a node is that is no layer; None: a layer."""
+    kind, about = _text(node["type"]), node.get("metadata") or {}
+    if kind == "NIRGraph":
+        return _parts(node, dt)
+    written = _text(about[_KIND]) if _KIND in about else None
+    if written == FixedDense.__name__:
+        scale = int(about["ssm.weight_exp"])
+        weights = np.rint(np.asarray(node["weight"]) * 2.0**-scale).astype(np.int64)
+        return [FixedDense(weights, scale, int(about["ssm.num_message_bits"]))]
+    if kind in _SPIKING:
+        if written is None:
+            return [_neurons(node, dt)]
+        neurons = _neurons(node, 1.0)
+        if written == LIF.__name__:
+            return [neurons]
+        exp = np.asarray(about["ssm.bias_exp"])
+        return [
+            FixedLIF(
+                neurons.n,
+                round(neurons.du * _DECAY_UNITY) - 1,
+                round(neurons.dv * _DECAY_UNITY),
+                round(neurons.vth),
+                np.rint(neurons.bias * 2.0 ** (_MESSAGE_SHIFT - exp)).astype(np.int64),
+                exp,
+            )
+        ]
+    described = _PARTS.get(kind.removeprefix(_PREFIX)) if kind.startswith(_PREFIX) else None
+    return None if described is None else [_described(described, node)]
+
+
+def _neurons(node: Mapping[str, Any], dt: float) -> LIF:
+    """Neurons of NIR by Euler's method, voltages in units in which an input of 1 is one of 1."""
+    n = np.size(node["v_threshold"])
+
+    def shared(name: str, value: Any) -> float:
+        first: float = np.ravel(value)[0]
+        if np.any(np.asarray(value) != first):
+            raise ValueError(f"{name}: neurons of one LIF share it, and here they differ")
+        return float(first)
+
+    if np.any(node.get("v_reset", 0.0)):
+        raise ValueError("v_reset must be 0: Lava's LIF has no other")
+    gain, bias = np.asarray(node["r"], float) * dt, np.zeros(n)
+    du, dv = 1.0, 0.0
+    if "tau_syn" in node:
+        du = dt / shared("tau_syn", node["tau_syn"])
+        gain = gain * (node["w_in"] / np.asarray(node["tau_syn"])) * dt
+    if "v_leak" in node:
+        tau = node["tau_mem" if "tau_mem" in node else "tau"]
+        dv = dt / shared("tau", tau)
+        gain = gain / tau
+        bias = np.asarray(node["v_leak"]) * dv / gain
+    if np.any(gain <= 0):
+        raise ValueError("r, w_in: must be above 0")
+    vth = shared("v_threshold", node["v_threshold"] / gain)
+    return LIF(n, du, dv, vth, np.ravel(bias))
+
+
+def _network(layers: list[Any], about: Mapping[str, Any]) -> Network | FixedNetwork:
     def said(name: str, otherwise: Any = None) -> Any:
         value = about.get(_PREFIX + name, otherwise)
         return _text(value) if isinstance(value, bytes) else value
@@ -248,14 +403,18 @@ def _layer(
             return Residual(len(entries) - entries.index(begin))
     if kind not in _KINDS:
         raise ValueError(
-            f"a {kind} is no layer of a network; there are Affine, Linear, Scale, "
-            f"{', '.join(sorted(_KINDS))}"
+            f"a {kind} is no layer of a network, and no neuron of a chain; there are Affine, "
+            f"Linear, Scale, {', '.join((*_SPIKING, *sorted(_KINDS)))}"
         )
-    allowed = {f.name for f in fields(_KINDS[kind])}
-    unknown = sorted(set(values) - allowed)
+    return _described(_KINDS[kind], node)
+
+
+def _described(kind: type[Description], node: Mapping[str, Any]) -> Any:
+    values = {k: _plain(v) for k, v in node.items() if k not in ("type", "metadata")}
+    unknown = sorted(set(values) - {f.name for f in fields(kind)})
     if unknown:
-        raise ValueError(f"{kind} has no {', '.join(unknown)}")
-    return _KINDS[kind](**{k: _plain(v) for k, v in values.items()})
+        raise ValueError(f"{_PREFIX}{kind.__name__} has no {', '.join(unknown)}")
+    return kind(**values)
 
 
 def _plain(value: Any) -> Any:

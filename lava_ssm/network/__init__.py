@@ -28,11 +28,13 @@ from lava_ssm.network.readout import Readout
 from lava_ssm.network.residual import Residual
 from lava_ssm.network.s4d import S4D, FixedS4D
 from lava_ssm.network.s5 import S5, FixedS5
+from lava_ssm.network.spiking import LIF, FixedDense, FixedLIF, Part, check_parts, dense
 from lava_ssm.network.stage import Stage
 
 __all__ = [
     "GELU",
     "GLU",
+    "LIF",
     "S4D",
     "S5",
     "Activation",
@@ -42,8 +44,10 @@ __all__ = [
     "Conv1d",
     "Filters",
     "FixedConv1d",
+    "FixedDense",
     "FixedGLU",
     "FixedGate",
+    "FixedLIF",
     "FixedLayer",
     "FixedLayerNorm",
     "FixedLinear",
@@ -62,6 +66,7 @@ __all__ = [
     "NetworkFileError",
     "Neurons",
     "Ones",
+    "Part",
     "Population",
     "Product",
     "RMSNorm",
@@ -78,6 +83,8 @@ __all__ = [
     "Tanh",
     "Taps",
     "check_network",
+    "check_parts",
+    "dense",
     "load",
     "scale_and_shift",
 ]

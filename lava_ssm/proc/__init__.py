@@ -7,6 +7,7 @@ Using this room makes Lava's stock runtime safe (`lava_ssm.runtime`, `docs/runti
 import lava_ssm.runtime  # noqa: F401  # isort: skip
 from lava_ssm.proc.delay_line.process import DelayLine
 from lava_ssm.proc.fused.process import FusedSSMNetwork
+from lava_ssm.proc.hybrid import chain, parts
 from lava_ssm.proc.io.sink import Sink, sink
 from lava_ssm.proc.io.source import Source, source
 from lava_ssm.proc.layers import S4D, S5
@@ -31,6 +32,8 @@ __all__ = [
     "Sink",
     "Source",
     "States",
+    "chain",
+    "parts",
     "run",
     "sink",
     "source",
