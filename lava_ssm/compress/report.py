@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -166,10 +166,10 @@ class _Signals:
 
     def __init__(self, network: Network | FixedNetwork) -> None:
         self._populations = network.lowered
-        self.messages: dict[int, NDArray[Any]] = {}
+        self.messages: dict[int, np.ndarray] = {}
         self.peak_state: dict[int, float] = {}
 
-    def __call__(self, population: int, what: str, values: NDArray[Any]) -> None:
+    def __call__(self, population: int, what: str, values: np.ndarray) -> None:
         p = self._populations[population]
         if what == "sent" and p.name == "neurons":
             self.messages[p.stage] = values

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterator
 from dataclasses import fields, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -61,7 +60,7 @@ def values_of(network: Network, fixed: FixedNetwork) -> Network:
     return values
 
 
-def layout_of(network: Network) -> Any:
+def layout_of(network: Network) -> tuple[object, ...]:
     """Kinds and shapes of the layers, and the readout."""
     shapes = [
         (type(la), *(np.shape(getattr(la, f.name)) for f in fields(la))) for la in network.layers

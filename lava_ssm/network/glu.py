@@ -113,8 +113,8 @@ class FixedGLU(TwoMaps, FixedLayer):
         v = ((sum_j 2 n_ij u_j) >> (e_u + gate_exponent_i + 1 - 12)) + c_i
         y = (s_i table(v)) >> (value_exponent + 15 - e_y)
 
-    with the mantissas m, n of W, V, the input's exponent e_u and the output's e_y; shifts and the
-    table as of `FixedGate`.
+    with the mantissas m, n of W, V, the input's exponent e_u and the output's e_y; shifts and table
+    as `docs/design.md` says.
 
     Parameters
     ----------

@@ -124,7 +124,7 @@ class Affine:
 class Product:
     """A second input, times the sigmoid of a sum.
 
-        y = ((u + bias_u) sigmoid(s + bias)) >> shift            (see `FixedGate`)
+        y = ((u + bias_u) sigmoid(s + bias)) >> shift
 
     Parameters
     ----------

@@ -17,7 +17,7 @@ class Residual(Description):
     Parameters
     ----------
     span
-        How many layers of synapses (S4D, S5, Linear, Gate) the path goes around, at least 1.
+        How many layers of synapses the path goes around, at least 1.
 
     Raises
     ------

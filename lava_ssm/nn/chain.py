@@ -43,7 +43,7 @@ class Chain(nn.Module):
     Parameters
     ----------
     layers
-        By name, or one after the other: `S4D`, `S5`, `Gate`, `GLU` and `torch.nn.Linear`, behind
+        By name, or one after the other: layers (`nn.S4D`, `nn.GLU`, `torch.nn.Linear`, ...), behind
         one of them a `Residual`, a `torch.nn.ReLU` or `GELU`, or both in this order; a
         `torch.nn.BatchNorm1d` in front of an `S5`; a `torch.nn.Dropout` anywhere; and a
         `torch.nn.Sequential` or `ModuleList` of them.

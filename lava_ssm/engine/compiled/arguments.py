@@ -5,7 +5,7 @@ a layer of a small network.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from llvmlite import ir
@@ -21,7 +21,7 @@ from numba.extending import (
 )
 from numba.np.arrayobj import populate_array
 from numba.np.numpy_support import from_dtype
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
 COLUMNS = 4
 """Of a table: address, and shape."""
@@ -49,7 +49,7 @@ class Arguments:
         Other arrays than these.
     """
 
-    def __init__(self, kinds: Kinds, arrays: Mapping[str, NDArray[Any]]) -> None:
+    def __init__(self, kinds: Kinds, arrays: Mapping[str, np.ndarray]) -> None:
         self._arrays = [arrays[name] for name in kinds]
         self.table = np.zeros((len(kinds), COLUMNS), np.int64)
         for row, (name, (kind, ndim)), x in zip(

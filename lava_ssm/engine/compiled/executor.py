@@ -23,7 +23,7 @@ from lava_ssm.engine.reference import Reference, State
 from lava_ssm.network import FixedNetwork, Network, Readout
 from lava_ssm.numerics import Overflow
 
-Saved: TypeAlias = tuple[NDArray[Any], ...]
+Saved: TypeAlias = tuple[np.ndarray, ...]
 
 BLOCK = 64
 """Tokens that pass a population before the next one has its turn: their messages stay in cache."""
@@ -137,7 +137,7 @@ class Compiled:
             for row in self._counts.sum(axis=0)
         ]
 
-    def step(self, token: Any) -> NDArray[Any] | None:
+    def step(self, token: Any) -> np.ndarray | None:
         """See `Executor`; None where several threads share the rows, too."""
         table = self._table
         if table is None:
@@ -152,7 +152,7 @@ class Compiled:
             done = self._kernel(table, _NONE, values.reshape(self._token.shape), outputs)
         return outputs.reshape(self._output_shape) if done else None
 
-    def advance(self, tokens: NDArray[Any]) -> NDArray[Any]:
+    def advance(self, tokens: np.ndarray) -> np.ndarray:
         """See `Executor`: calls the kernel on each thread's rows."""
         kernel, tables = self._kernel, self._tables
         if not (tokens.flags.c_contiguous and tokens.flags.writeable):
@@ -167,7 +167,7 @@ class Compiled:
         return outputs.reshape(*batch, n_tokens, outputs.shape[-1])
 
     @property
-    def states(self) -> Sequence[NDArray[Any]]:
+    def states(self) -> Sequence[np.ndarray]:
         """See `Executor`."""
         whole = [
             np.stack(operation.parts(row, self._memory), axis=-1).astype(self._kind)
@@ -177,7 +177,7 @@ class Compiled:
         shapes = self._network.state_shapes
         return tuple(x.reshape(*self._batch, *s) for x, s in zip(whole, shapes, strict=True))
 
-    def set_states(self, states: Sequence[NDArray[Any]]) -> None:
+    def set_states(self, states: Sequence[np.ndarray]) -> None:
         """See `Executor`."""
         given = iter(states)
         for row in self._layout.populations:

@@ -7,7 +7,6 @@
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 import numpy as np
 
@@ -37,7 +36,7 @@ def _added_float(total, y, data):
 
 
 @cache
-def advancing(real: np.dtype[Any], is_fixed: bool) -> Callable[..., bool]:
+def advancing(real: np.dtype, is_fixed: bool) -> Callable[..., bool]:
     """Give the kernel of networks, see `advance` in it; filters' floats are `real`."""
     data_of = taking(kinds(real, is_fixed))
     step, entered, added = (

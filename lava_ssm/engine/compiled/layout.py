@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -107,8 +106,8 @@ class Layout:
         Of messages between populations; the widest of them, rounded up to whole lines.
     """
 
-    arrays: Mapping[str, NDArray[Any]]
-    real: np.dtype[Any]
+    arrays: Mapping[str, np.ndarray]
+    real: np.dtype
     n_states: int
     n_carried: int
     n_buffers: int
@@ -206,7 +205,7 @@ def width_of(p: Population) -> int:
     return p.neurons.d_model if isinstance(p.neurons, Filters) else p.neurons.n_neurons
 
 
-def _real(populations: tuple[Population, ...], rules: Arithmetic) -> np.dtype[Any]:
+def _real(populations: tuple[Population, ...], rules: Arithmetic) -> np.dtype:
     """Type of the floats in which the states of filters are kept."""
     operations = [p.neurons for p in populations]
     bits = max((op.param_bits for op in operations if isinstance(op, Filters)), default=2)

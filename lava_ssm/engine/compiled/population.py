@@ -69,7 +69,7 @@ class StateNeurons:
         channels = np.zeros((len(CHANNEL), size))
         channels[:, :n] = np.repeat(channels_of(layer, rules, real), layer.d_state, axis=1)
         values = np.concatenate([layer.a, layer.b, layer.c], axis=-1).reshape(n, 6)
-        parameters: NDArray[Any] = np.zeros((6, size), real)
+        parameters: np.ndarray = np.zeros((6, size), real)
         parameters[:, :n] = values.T * np.exp2(-channels[0, :n])
         arrays = {
             "parameters": parameters.ravel(),
@@ -219,7 +219,7 @@ def _collect(
         again(Tally())
 
 
-def _kinds(real: np.dtype[Any]) -> Kinds:
+def _kinds(real: np.dtype) -> Kinds:
     """Of the arrays of `stepping`; each state counts as a channel."""
     return {
         "parameters": (real, 1),  # (6 * size,): re and im of a, b, c; padded
@@ -232,7 +232,7 @@ def _kinds(real: np.dtype[Any]) -> Kinds:
 
 
 @cache
-def stepping(real: np.dtype[Any]) -> Callable[..., None]:
+def stepping(real: np.dtype) -> Callable[..., None]:
     """Give the kernel of filters whose floats are `real`."""
     data_of = taking(_kinds(real))
 

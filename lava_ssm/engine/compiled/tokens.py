@@ -24,7 +24,7 @@ _ARRAY = np.ndarray
 
 
 @cache
-def array_type(kind: np.dtype[Any], ndim: int) -> Any:
+def array_type(kind: np.dtype, ndim: int) -> Any:
     """Numba's type of contiguous arrays; to ask for it anew takes as long as a token."""
     return numba.typeof(np.zeros((1,) * ndim, kind))
 
@@ -56,7 +56,7 @@ class Tokens:
         ready(within, (integers, reals))
         ready(quantized, (reals, reals, array_type(INTEGER, 3)))
 
-    def flat(self, token: Any) -> NDArray[Any] | None:
+    def flat(self, token: Any) -> np.ndarray | None:
         """Give an array of integers or floats as kernels take it, of one dimension; None of others.
 
         Returns
@@ -76,7 +76,7 @@ class Tokens:
             token[...] = given
         if not token.flags.carray:
             token = np.array(token, order="C")  # of the kinds the kernels are compiled for
-        values: NDArray[Any] = token if token.ndim == 1 else token.reshape(-1)
+        values: np.ndarray = token if token.ndim == 1 else token.reshape(-1)
         return values if values.dtype is REAL or within(values, self.limits) else None
 
     def mantissas(self, token: Any) -> NDArray[np.int64] | None:

@@ -1,10 +1,8 @@
 """What lays a network out puts its arrays one behind another, and says where each begins."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lava_ssm.engine.compiled.arguments import Kinds
 from lava_ssm.numerics import Arithmetic
@@ -13,7 +11,7 @@ LINE = 64
 """Bytes of a line of the cache; arrays of inputs and outputs are padded to so many elements."""
 
 
-def aligned(x: NDArray[Any]) -> NDArray[Any]:
+def aligned(x: np.ndarray) -> np.ndarray:
     """Copy an array to where a vector's load never touches two lines of the cache."""
     space = np.empty(x.nbytes + LINE, np.uint8)
     begin = -space.ctypes.data % LINE
@@ -47,18 +45,18 @@ class Writer:
         self.rules, self.n_weights = rules, n_weights
         self.real = np.dtype(kinds["parameters"][0])
         self._kinds = {name: kind for name, (kind, ndim) in kinds.items() if ndim == 1}
-        self._parts: dict[str, list[NDArray[Any]]] = {name: [] for name in self._kinds}
+        self._parts: dict[str, list[np.ndarray]] = {name: [] for name in self._kinds}
         self._sizes = dict.fromkeys(self._kinds, 0)
         self.n_states = self.n_carried = 0
 
-    def put(self, name: str, values: NDArray[Any]) -> int:
+    def put(self, name: str, values: np.ndarray) -> int:
         """Add to an array; gives where what was added begins."""
         begin = self._sizes[name]
         self._parts[name].append(np.ravel(values).astype(self._kinds[name]))
         self._sizes[name] += values.size
         return begin
 
-    def put_lines(self, name: str, values: NDArray[Any]) -> int:
+    def put_lines(self, name: str, values: np.ndarray) -> int:
         """The same, filled up to whole lines with zeros."""
         return self.put(name, np.pad(np.ravel(values), (0, -values.size % LINE)))
 
@@ -73,7 +71,7 @@ class Writer:
         return self.n_carried - n
 
     @property
-    def arrays(self) -> Mapping[str, NDArray[Any]]:
+    def arrays(self) -> Mapping[str, np.ndarray]:
         """All of them, by name."""
         return {
             name: aligned(np.concatenate([np.zeros(0, self._kinds[name]), *parts]))

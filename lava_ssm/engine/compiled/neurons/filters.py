@@ -19,7 +19,6 @@ What vectorises: the loop over states, whose arrays are padded with zeros.
 # mypy: disable-error-code="no-untyped-def"
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,13 +68,13 @@ def padded(d_state: int) -> int:
     return -(-d_state // LANES) * LANES
 
 
-def float_type(rules: Arithmetic, param_bits: int) -> np.dtype[Any]:
+def float_type(rules: Arithmetic, param_bits: int) -> np.dtype:
     """float32 where a state fits it and rounding twice is rounding once; float64 otherwise."""
     single = rules.state_bits <= 24 and param_bits <= 24 and rules.rounding is not Rounding.NEAREST
     return np.dtype(np.float32 if single else np.float64)
 
 
-def scaled(layer: Filters, real: np.dtype[Any]) -> NDArray[Any]:
+def scaled(layer: Filters, real: np.dtype) -> np.ndarray:
     """Give values of a, b, c, (d_model, 6, padded): exact in `real`, of integers."""
     parameters = (layer.a, layer.b, layer.c)
     if np.iscomplexobj(layer.a):
@@ -83,12 +82,12 @@ def scaled(layer: Filters, real: np.dtype[Any]) -> NDArray[Any]:
     else:
         scale = np.exp2(-np.reshape(np.broadcast_to(layer.param_exponent, layer.d_model), (-1, 1)))
         parts = [v[..., i] * scale for v in parameters for i in (0, 1)]
-    rows: NDArray[Any] = np.zeros((layer.d_model, 6, padded(layer.d_state)), real)
+    rows: np.ndarray = np.zeros((layer.d_model, 6, padded(layer.d_state)), real)
     rows[..., : layer.d_state] = np.stack(parts, axis=1)
     return rows
 
 
-def channels_of(layer: Filters, rules: Arithmetic, real: np.dtype[Any]) -> NDArray[np.float64]:
+def channels_of(layer: Filters, rules: Arithmetic, real: np.dtype) -> NDArray[np.float64]:
     """Give the numbers of channels, (len(CHANNEL), d_model): exponents, and limits of floats.
 
     Within `u_limit` of its input and `x_limit` of its new state no word overflows, no integer
@@ -283,7 +282,7 @@ def step_float(row, data, k, n):
             )
 
 
-def parts(row: np.void, memory: Memory) -> Sequence[NDArray[Any]]:
+def parts(row: np.void, memory: Memory) -> Sequence[np.ndarray]:
     """See `Operation`."""
     first, size, n = row["states"], row["padded"], row["channels"]
     wanted = slice(first, first + n * size)

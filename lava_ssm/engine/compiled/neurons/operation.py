@@ -4,11 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lava_ssm.engine.compiled.writer import Writer
 
-Memory: TypeAlias = Mapping[str, NDArray[Any]]
+Memory: TypeAlias = Mapping[str, np.ndarray]
 """What is carried from token to token, a sequence a row: `re`, `im`, `carried`."""
 
 
@@ -38,5 +37,5 @@ class Operation(NamedTuple):
     lay_out: Callable[[Writer, np.void, Any], None]
     step: Callable[..., None]
     step_float: Callable[..., None]
-    parts: Callable[[np.void, Memory], Sequence[NDArray[Any]]] | None = None
+    parts: Callable[[np.void, Memory], Sequence[np.ndarray]] | None = None
     forget: Callable[[np.void, Memory], None] | None = None

@@ -3,10 +3,8 @@
 # mypy: disable-error-code="no-untyped-def"
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lava_ssm.engine.compiled.compiling import compiled, compiled_float
 from lava_ssm.engine.compiled.cpu import rounded, to_int32
@@ -108,7 +106,7 @@ def step_float(row, data, k, n):
             y[i], y[i + size] = new_re if on else 0.0, new_im if on else 0.0
 
 
-def parts(row: np.void, memory: Memory) -> Sequence[NDArray[Any]]:
+def parts(row: np.void, memory: Memory) -> Sequence[np.ndarray]:
     """See `Operation`."""
     first, size = row["states"], row["n_states"]
     return [memory["carried"][:, at : at + size] for at in (first, first + size)]

@@ -3,10 +3,8 @@
 # mypy: disable-error-code="no-untyped-def"
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lava_ssm.engine.compiled.compiling import compiled
 from lava_ssm.engine.compiled.neurons.operation import Memory, Operation
@@ -36,7 +34,7 @@ def step(row, data, k, n):
                 line[j] = sent[j + 1]
 
 
-def parts(row: np.void, memory: Memory) -> Sequence[NDArray[Any]]:
+def parts(row: np.void, memory: Memory) -> Sequence[np.ndarray]:
     """See `Operation`."""
     first, d_model, earlier = row["states"], row["channels_of_taps"], row["length"] - 1
     return [memory["carried"][:, first : first + d_model * earlier].reshape(-1, d_model, earlier)]
