@@ -103,7 +103,9 @@ class Loop(ABC, Generic[AnyRecipe]):
         self.average: AveragedModel | None = None
         if recipe.ema > 0:
             by = partial(_average, get_ema_multi_avg_fn(recipe.ema))
-            self.average = AveragedModel(self.bare, multi_avg_fn=by)  # type: ignore[call-arg]
+            # statistics of norms too: a few small batches' are not the data's
+            average = AveragedModel(self.bare, multi_avg_fn=by, use_buffers=True)  # type: ignore[call-arg]
+            self.average = average
         self.step = 0
         self.history: list[Epoch] = []
         self._sums = torch.zeros(2, dtype=torch.float64)  # of the epoch: losses, scores

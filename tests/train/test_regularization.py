@@ -120,6 +120,19 @@ def test_the_average_follows_its_formula() -> None:
         assert torch.equal(one, other)  # what is trained has it in the end
 
 
+def test_statistics_of_norms_are_averaged_as_parameters_are() -> None:
+    net = model()
+    regularize(net, norm=True)
+    run, d = training(net, ema=0.9), 0.9
+    expected = None
+    for _ in range(run.steps - 1):
+        run.advance()
+        (now, *_) = (v.double() for k, v in run.bare.state_dict().items() if "running_mean" in k)
+        expected = now.clone() if expected is None else d * expected + (1 - d) * now
+        (average, *_) = (v for k, v in run.measured.state_dict().items() if "running_mean" in k)
+        torch.testing.assert_close(average.double(), expected, rtol=1e-5, atol=1e-7)
+
+
 def test_cosine_rates_rise_along_a_line_and_fall_to_zero() -> None:
     run = training(schedule="cosine", epochs=4, batch_size=8, warm_up=0.2, lr=1.0, ssm_lr=0.1)
     rates = []
