@@ -180,6 +180,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=1000)
     parser.add_argument("--batch", type=int, default=10, help="networks in one program")
     parser.add_argument("--targets", nargs="+", default=list(TARGETS), choices=list(TARGETS))
+    parser.add_argument("--json", type=Path, default=RESULTS / "equality.json")
     options = parser.parse_args()
     cases: list[Case] = []
     seed = 1000
@@ -207,7 +208,7 @@ def main() -> None:
         equal &= not others
         content[name] = {"equal": len(said) - len(others), "others, by seed": others}
         say(name, {"equal": len(said) - len(others), "others": others})
-        files.write(RESULTS / "equality.json", json.dumps(content, indent=1) + "\n")
+        files.write(options.json, json.dumps(content, indent=1) + "\n")
     sys.exit(not equal)
 
 
