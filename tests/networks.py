@@ -10,6 +10,7 @@ from lava_ssm.network import (
     GLU,
     S4D,
     S5,
+    Activation,
     Conv1d,
     FixedConv1d,
     FixedGate,
@@ -410,13 +411,20 @@ class _Chain:
         e_s = self.near(e, -1000, 1000)
         e_y = self.near(e_s, -1000, min(1000, e_s + 31))
         gain = 8 + int(np.log2(width) / 2)
+        f, e_v = self.rng.choice(list(Activation)), 12
+        if f is not Activation.SIGMOID:
+            e_v = self.near(12, -1000, 31 if f is Activation.TANH else 1000)
+            e_y = int(np.clip(e_y, max(-1000, e_s + e_v - 62), min(1000, e_s + e_v + 16)))
+            e_v = int(np.clip(e_v, e_y - e_s - 16, e_y - e_s + 62))  # of exponents that are far
         return FixedGLU(
             *(self.matrix((d_output, width)) for _ in "wv"),
             self.each(gain - 1 - e + e_s, d_output),
-            self.each(gain + 3, d_output),
+            self.each(gain - 9 + e_v, d_output),
             *(self.biases((d_output,)) for _ in "bc"),
             e_s,
             e_y,
+            f,
+            e_v,
         )
 
     def norm(self, width: int, e: int, first: bool) -> FixedLayerNorm | FixedRMSNorm:
@@ -510,4 +518,5 @@ def _float_layer(rng: Generator, kind: str, d: int) -> FloatLayer:
             shape = d_output, d // groups, length
             return Conv1d(rng.normal(size=shape) / np.sqrt(d), some(d_output), groups)
     value, gate = rng.normal(size=(2, d_output, d)) / np.sqrt(d)
-    return GLU(value, gate, some(d_output), some(d_output))
+    f = rng.choice(list(Activation))
+    return GLU(value, gate, some(d_output), some(d_output), f)

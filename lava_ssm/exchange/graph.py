@@ -179,34 +179,43 @@ def with_direct_map(s5: network.S5, linear: network.Linear) -> network.S5:
 
 
 def multiplied(x: Node, y: Node, origin: str = "") -> Node:
-    """Give x * y, where one of them is a sigmoid: a gate or a gated linear unit.
+    """Give x * y, of linear maps of one value, one perhaps activated: a gated linear unit.
 
     Raises
     ------
     ExchangeError
         Another product of two values, for which there is no layer.
     """
+    sigmoid = network.Activation.SIGMOID
     for a, b in ((x, y), (y, x)):
-        if isinstance(b, Activated) and isinstance(b.activation, network.Sigmoid):
-            (v,) = b.inputs
-            if v is a:
-                return activated(a, network.SiLU(), origin)
-            if isinstance(v, Applied) and isinstance(v.layer, network.Linear):
-                if v.inputs[0] is a and v.width == a.width:
-                    gate = network.Gate(v.layer.weights, bias_of(v.layer))
-                    return applied(a, gate, joined(v.origin, origin))
-                if (
-                    isinstance(a, Applied)
-                    and isinstance(a.layer, network.Linear)
-                    and a.inputs[0] is v.inputs[0]
-                ):
-                    matrices = a.layer.weights, v.layer.weights
-                    glu = network.GLU(*matrices, bias_of(a.layer), bias_of(v.layer))
-                    return applied(a.inputs[0], glu, joined(a.origin, origin))
+        v, f = b, network.Activation.NONE
+        if isinstance(b, Activated):
+            (v,), f = b.inputs, b.activation.activation
+        if v is a and f is sigmoid:
+            return activated(a, network.SiLU(), origin)
+        for u in (v, *v.inputs):
+            value, gate = _linear_of(a, u), _linear_of(v, u)
+            if value is None or gate is None or a.width != v.width:
+                continue
+            if a is u and f is sigmoid:
+                layer = network.Gate(gate.weights, bias_of(gate))
+                return applied(u, layer, joined(v.origin, origin))
+            biases = bias_of(value), bias_of(gate)
+            glu = network.GLU(value.weights, gate.weights, *biases, f)
+            return applied(u, glu, joined(a.origin if a is not u else v.origin, origin))
     raise ExchangeError(
-        f"{origin}: multiplies two values; a network has u sigmoid(W u + b) and "
-        "(W u + b) sigmoid(V u + c) only. Train with one of these in its place"
+        f"{origin}: multiplies two values; a network has (W u + b) f(V u + c) only, with a sigmoid "
+        "or another activation f, or none. Train with that in its place"
     )
+
+
+def _linear_of(value: Node, u: Node) -> network.Linear | None:
+    """Give the linear map that a value is of u, if it is one."""
+    if value is u:
+        return network.Linear(np.eye(u.width))
+    if isinstance(value, Applied) and value.inputs[0] is u:
+        return value.layer if isinstance(value.layer, network.Linear) else None
+    return None
 
 
 def bias_of(linear: network.Linear) -> RealArray:
@@ -228,7 +237,8 @@ def with_scaled_input(
             inner = w @ shift if b is None else b + w @ shift
             return network.Linear(w * scale, inner if inner.any() else None)
         case network.GLU(weights=w, gate=v, bias=b, gate_bias=c):
-            return network.GLU(w * scale, v * scale, b + w @ shift, c + v @ shift)
+            biases = b + w @ shift, c + v @ shift
+            return network.GLU(w * scale, v * scale, *biases, layer.activation)
         case network.S5():
             return layer.normalized(scale, shift)
         case network.Conv1d(weights=w, groups=groups) if not shift.any():

@@ -7,6 +7,7 @@ layer's fields. A path around layers is an edge.
 
 from collections.abc import Mapping
 from dataclasses import fields
+from enum import Enum
 from itertools import pairwise
 from os import PathLike
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -221,7 +222,11 @@ def _node(layer: Any, d_input: int, d_output: int) -> "nir.NIRNode":
             values = {f.name: getattr(layer, f.name) for f in fields(layer)}
             return {
                 "type": _PREFIX + type(layer).__name__,
-                **{name: v for name, v in values.items() if v is not None},
+                **{
+                    name: v.value if isinstance(v, Enum) else v
+                    for name, v in values.items()
+                    if v is not None
+                },
             }
 
     return Extension()
@@ -418,7 +423,9 @@ def _described(kind: type[Description], node: Mapping[str, Any]) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """A number or truth value of Python, or an array."""
+    """A number, truth value or text of Python, or an array."""
+    if isinstance(value, bytes | str):
+        return _text(value)
     array = np.asarray(value)
     return array.item() if array.shape == () else array
 

@@ -72,6 +72,10 @@ class Description:
         object.__setattr__(self, name, value)
 
 
+ADDED = {"added": True}
+"""Metadata of a field that older files do not have: its default is what was before."""
+
+
 def mantissas(values: ArrayLike, bits: int, name: str) -> IntArray:
     """Integers that fit `bits` signed bits, checked.
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from lava_ssm import __version__, archive, files
 from lava_ssm.network.activation import Elementwise
-from lava_ssm.network.description import Description
+from lava_ssm.network.description import ADDED, Description
 from lava_ssm.network.fixed_network import FixedNetwork
 from lava_ssm.network.float_network import Network
 from lava_ssm.network.layer import FixedLayer, FloatLayer, kinds_of
@@ -230,12 +230,21 @@ def _constructed(
     for name, forms in _forms(kind).items():
         if name not in given:
             array, value = arrays.pop(prefix + name, None), about.pop(name, None)
+            if array is value is None and name in (defaults := _added(kind)):
+                given[name] = defaults[name]
+                continue
             if array is not None and value is not None:
                 raise ValueError(f"{prefix}{name} is there twice, as an array and as {value!r}")
             given[name] = _field(forms, value if array is None else array, prefix + name)
     if about:
         raise ValueError(f"{kind.__name__} has no {prefix + next(iter(about))!r}")
     return kind(**given)
+
+
+@cache
+def _added(kind: type) -> dict[str, object]:
+    """Give the fields that older files do not have, and what these stand for."""
+    return {field.name: field.default for field in fields(kind) if field.metadata == ADDED}
 
 
 @cache

@@ -1,10 +1,12 @@
-"""The gated linear unit: a linear map times the sigmoid of another."""
+"""Gated linear units: a linear map times an activation of another."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from lava_ssm.network.activation import Activation
 from lava_ssm.network.description import (
+    ADDED,
     MESSAGE_EXPONENTS,
     Exponent,
     biases,
@@ -15,14 +17,16 @@ from lava_ssm.network.description import (
 )
 from lava_ssm.network.layer import FixedLayer, FloatLayer, Layer
 from lava_ssm.network.linear import WEIGHT_BITS
-from lava_ssm.network.neurons import Product
-from lava_ssm.network.population import Connection, Matrix, Population
+from lava_ssm.network.neurons import Affine, Bilinear, Product
+from lava_ssm.network.population import Connection, Matrix, Ones, Population
 from lava_ssm.numerics import (
     SIGMOID_INPUT_EXPONENT,
     TABLE_EXPONENT,
     IntArray,
     RealArray,
     dequantize,
+    integer,
+    member,
     reals,
 )
 
@@ -34,6 +38,8 @@ class TwoMaps(Layer):
     gate: np.ndarray
     bias: np.ndarray
     gate_bias: np.ndarray
+    activation: Activation
+    gate_sum_exponent = 0
 
     @property
     def d_input(self) -> int:
@@ -57,13 +63,27 @@ class TwoMaps(Layer):
     def lowered(self, input_exponent: int = 0) -> tuple[Population, ...]:
         """See `Layer`."""
         of_sum, of_gate, of_product = self._shifts(input_exponent)
-        inputs = (
-            Connection(None, Matrix(self.gate, of_gate), "gate"),
-            Connection(None, Matrix(self.weights, of_sum), "value"),
+        gate = Connection(None, Matrix(self.gate, of_gate), "gate")
+        value = Connection(None, Matrix(self.weights, of_sum), "value")
+        if self.activation is Activation.SIGMOID:
+            return (Population(Product(self.gate_bias, self.bias, of_product), (gate, value)),)
+        n, left = self.d_output, min(of_product, 0)
+        product = Bilinear(n, of_product - left, None, np.ones(n, int) if left else None, left)
+        ones = Ones(n, n)
+        return (
+            Population(
+                Affine(n, bias=self.gate_bias),
+                (gate,),
+                "gates",
+                activation=self.activation,
+                exponent=self.gate_sum_exponent,
+            ),
+            Population(Affine(n, bias=self.bias), (value,), "values"),
+            Population(product, (Connection(0, ones, "a"), Connection(1, ones, "b"))),
         )
-        return (Population(Product(self.gate_bias, self.bias, of_product), inputs),)
 
-    def _check_shapes(self) -> None:
+    def _check(self) -> None:
+        self._set("activation", member(Activation, self.activation, "activation"))
         shape = self.weights.shape
         if len(shape) != 2 or self.weights.size == 0 or self.gate.shape != shape:
             raise ValueError(
@@ -74,10 +94,11 @@ class TwoMaps(Layer):
 
 @dataclass(frozen=True, eq=False)
 class GLU(TwoMaps, FloatLayer):
-    """y = (W u + b) * sigmoid(V u + c), element by element.
+    """y = (W u + b) * f(V u + c), element by element; f is the sigmoid, or another activation.
 
     (Dauphin, Fan, Auli, Grangier, "Language Modeling with Gated Convolutional Networks", ICML
-    2017, section 2; S4 networks have one behind their states.)
+    2017, section 2; S4 networks have one behind their states. With others Shazeer, "GLU Variants
+    Improve Transformer", arXiv 2002.05202, section 2: GEGLU, SwiGLU, ReGLU, bilinear.)
 
     Parameters
     ----------
@@ -85,22 +106,25 @@ class GLU(TwoMaps, FloatLayer):
         W and V, real, (d_output, d_input).
     bias, gate_bias
         b and c, real, (d_output,); None: zero.
+    activation
+        f, or its value ("gelu", "silu", "relu", "tanh", "none").
 
     Raises
     ------
     ValueError
-        Another shape, or a value that is not finite.
+        Another shape, a value that is not finite, or another activation.
     """
 
     weights: RealArray
     gate: RealArray
     bias: RealArray = None  # type: ignore[assignment]  # made zeros
     gate_bias: RealArray = None  # type: ignore[assignment]  # made zeros
+    activation: Activation = field(default=Activation.SIGMOID, metadata=ADDED)
 
     def __post_init__(self) -> None:
         for name in ("weights", "gate"):
             self._set(name, reals(getattr(self, name), name))
-        self._check_shapes()
+        self._check()
         for name in ("bias", "gate_bias"):
             self._set(name, optional(getattr(self, name), (self.d_output,), reals, name))
 
@@ -110,11 +134,14 @@ class FixedGLU(TwoMaps, FixedLayer):
     """A gated linear unit in integers: two synapses, a table and a product.
 
         s = ((sum_j 2 m_ij u_j) >> (e_u + exponent_i + 1 - value_exponent)) + b_i
-        v = ((sum_j 2 n_ij u_j) >> (e_u + gate_exponent_i + 1 - 12)) + c_i
-        y = (s_i table(v)) >> (value_exponent + 15 - e_y)
+        v = ((sum_j 2 n_ij u_j) >> (e_u + gate_exponent_i + 1 - gate_sum_exponent)) + c_i
+        y = (s_i table(v_i)) >> (value_exponent + 15 - e_y)                      of the sigmoid
+        y = (s_i f(v_i)) >> (value_exponent + gate_sum_exponent - e_y)           of another f
 
-    with the mantissas m, n of W, V, the input's exponent e_u and the output's e_y; shifts and table
-    as `docs/design.md` says.
+    with the mantissas m, n of W, V, the input's exponent e_u and the output's e_y. Shifts and
+    tables are as `docs/design.md` says. With a sigmoid one population of neurons does it all. Of
+    another f there are three, and s and f(v) are messages of theirs, f(v) as of a layer's
+    activation; a product beyond 32 bits overflows.
 
     Parameters
     ----------
@@ -123,17 +150,21 @@ class FixedGLU(TwoMaps, FixedLayer):
     exponent, gate_exponent
         Of these: one integer, or one an output channel.
     bias, gate_bias
-        Mantissas of 24 bits, (d_output,): b with `value_exponent`, c with 12 fraction bits; None:
-        zero.
+        Mantissas of 24 bits, (d_output,): b with `value_exponent`, c with `gate_sum_exponent`;
+        None: zero.
     value_exponent
         Of s.
     output_exponent
         Of the outgoing messages.
+    activation
+        f, see `GLU`.
+    gate_sum_exponent
+        Of v; 12 before a sigmoid.
 
     Raises
     ------
     ValueError
-        A wrong shape, or a mantissa or exponent out of range.
+        A wrong shape, or a mantissa, exponent or shift out of range.
     """
 
     weights: IntArray
@@ -144,11 +175,13 @@ class FixedGLU(TwoMaps, FixedLayer):
     gate_bias: IntArray = None  # type: ignore[assignment]  # made zeros
     value_exponent: int = 0
     output_exponent: int = 0
+    activation: Activation = field(default=Activation.SIGMOID, metadata=ADDED)
+    gate_sum_exponent: int = field(default=SIGMOID_INPUT_EXPONENT, metadata=ADDED)
 
     def __post_init__(self) -> None:
         for name in ("weights", "gate"):
             self._set(name, mantissas(getattr(self, name), WEIGHT_BITS, name))
-        self._check_shapes()
+        self._check()
         for name in ("bias", "gate_bias"):
             self._set(name, optional(getattr(self, name), (self.d_output,), biases, name))
         for name, channels in (
@@ -156,9 +189,16 @@ class FixedGLU(TwoMaps, FixedLayer):
             ("gate_exponent", self.d_output),
             ("value_exponent", None),
             ("output_exponent", None),
+            ("gate_sum_exponent", None),
         ):
             given = exponent(getattr(self, name), channels, MESSAGE_EXPONENTS, name)
             self._set(name, given)
+        if self.activation is Activation.SIGMOID:
+            e = SIGMOID_INPUT_EXPONENT
+            integer(self.gate_sum_exponent, "gate_sum_exponent of a sigmoid", e, e)
+        else:
+            most = self.value_exponent + self.gate_sum_exponent
+            integer(self.output_exponent, "output_exponent", most - 62, most + 16)
 
     @property
     def nbytes(self) -> int:
@@ -168,9 +208,15 @@ class FixedGLU(TwoMaps, FixedLayer):
     def _shifts(self, input_exponent: int) -> tuple[Exponent, Exponent, int]:
         return (
             self.exponent + (input_exponent + 1 - self.value_exponent),
-            self.gate_exponent + (input_exponent + 1 - SIGMOID_INPUT_EXPONENT),
-            self.value_exponent + TABLE_EXPONENT - self.output_exponent,
+            self.gate_exponent + (input_exponent + 1 - self.gate_sum_exponent),
+            self.value_exponent + self._of_factor - self.output_exponent,
         )
+
+    @property
+    def _of_factor(self) -> int:
+        """Exponent of what s is multiplied with."""
+        is_entry = self.activation is Activation.SIGMOID
+        return TABLE_EXPONENT if is_entry else self.gate_sum_exponent
 
     def dequantize(self, input_exponent: int | None = None) -> GLU:
         """See `FixedLayer`."""
@@ -178,5 +224,6 @@ class FixedGLU(TwoMaps, FixedLayer):
             dequantize(self.weights, np.reshape(self.exponent, (-1, 1))),
             dequantize(self.gate, np.reshape(self.gate_exponent, (-1, 1))),
             dequantize(self.bias, self.value_exponent),
-            dequantize(self.gate_bias, SIGMOID_INPUT_EXPONENT),
+            dequantize(self.gate_bias, self.gate_sum_exponent),
+            self.activation,
         )

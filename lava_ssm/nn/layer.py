@@ -1,6 +1,6 @@
 """What a kind of layer of `lava_ssm.network` is in PyTorch: one contract for every direction."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from operator import attrgetter
 from typing import ClassVar, TypeAlias, TypeVar
@@ -74,7 +74,7 @@ class LayerModule(nn.Module):
         values = {field: attrgetter(name)(self) for field, name in self.names.items()}
         return {field: value for field, value in values.items() if value is not None}
 
-    def constants(self) -> dict[str, bool | float]:
+    def constants(self) -> Mapping[str, object]:
         """Give the fields that are not trained."""
         return {}
 

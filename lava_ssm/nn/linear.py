@@ -1,5 +1,6 @@
 """Linear maps of channels, alone and as gates."""
 
+from collections.abc import Callable
 from types import new_class
 from typing import ClassVar
 
@@ -8,8 +9,10 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
 from lava_ssm import network
+from lava_ssm.network import Activation
 from lava_ssm.nn.inputs import size
 from lava_ssm.nn.layer import Arrays, LayerModule
+from lava_ssm.numerics import member
 
 
 class Linear(LayerModule, nn.Linear):
@@ -79,15 +82,17 @@ class Gate(Linear):
 
 
 class GLU(LayerModule):
-    """y = (W u + b) * sigmoid(V u + c), element by element.
+    """y = (W u + b) * f(V u + c), element by element.
 
     (Dauphin, Fan, Auli, Grangier, "Language Modeling with Gated Convolutional Networks", ICML
-    2017, section 2.)
+    2017, section 2; other activations see `network.GLU`.)
 
     Parameters
     ----------
     d_input, d_output
         Channels.
+    activation
+        f, an `Activation` or its value.
 
     Attributes
     ----------
@@ -103,9 +108,12 @@ class GLU(LayerModule):
         "gate_bias": "gate.bias",
     }
 
-    def __init__(self, d_input: int, d_output: int) -> None:
+    def __init__(
+        self, d_input: int, d_output: int, activation: Activation | str = Activation.SIGMOID
+    ) -> None:
         super().__init__()
         widths = size(d_input, "d_input"), size(d_output, "d_output")
+        self.activation = member(Activation, activation, "activation")
         self.value, self.gate = nn.Linear(*widths), nn.Linear(*widths)
 
     @property
@@ -116,12 +124,27 @@ class GLU(LayerModule):
     @classmethod
     def like(cls, layer: network.GLU) -> "GLU":  # type: ignore[override]
         """See `LayerModule`."""
-        return cls(layer.d_input, layer.d_output)
+        return cls(layer.d_input, layer.d_output, layer.activation)
+
+    def constants(self) -> dict[str, Activation]:
+        """See `LayerModule`."""
+        return {"activation": self.activation}
 
     def response(self, u: Tensor, arrays: Arrays, channels_first: bool) -> Tensor:
         """See `LayerModule`."""
         gate = mapped(u, arrays["gate"], arrays["gate_bias"], channels_first)
-        return mapped(u, arrays["weights"], arrays["bias"], channels_first) * torch.sigmoid(gate)
+        value = mapped(u, arrays["weights"], arrays["bias"], channels_first)
+        return value * _FUNCTIONS[self.activation](gate)
+
+
+_FUNCTIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
+    Activation.NONE: nn.Identity(),
+    Activation.RELU: torch.relu,
+    Activation.GELU: nn.functional.gelu,
+    Activation.SILU: nn.functional.silu,
+    Activation.SIGMOID: torch.sigmoid,
+    Activation.TANH: torch.tanh,
+}
 
 
 def mapped(u: Tensor, weights: Tensor, bias: Tensor | None, channels_first: bool) -> Tensor:

@@ -1,6 +1,7 @@
 """What helps a network learn and is gone from its description: norms, and channels left out."""
 
 import copy
+from collections.abc import Mapping
 
 import numpy as np
 from torch import Tensor, nn
@@ -77,7 +78,7 @@ class Regularized(LayerModule):
             return arrays
         return self.layer.scaled(arrays, *folded(self.norm, next(self.layer.parameters())))
 
-    def constants(self) -> dict[str, bool | float]:
+    def constants(self) -> Mapping[str, object]:
         """See `LayerModule`."""
         return self.layer.constants()
 

@@ -14,6 +14,7 @@ from lava_ssm.network import (
     GLU,
     S4D,
     S5,
+    Activation,
     FixedNetwork,
     FixedS5,
     Gate,
@@ -94,6 +95,12 @@ EACH = {
     ),
     "Gate": lambda d: Gate(np.eye(d), np.ones(d)),
     "GLU": lambda d: GLU(np.ones((d, d)), np.eye(d), np.ones(d), np.ones(d)),
+    **{
+        f"GLU with {f.value}": lambda d, f=f: GLU(
+            np.ones((d, d)), np.eye(d), np.ones(d), np.ones(d), f
+        )
+        for f in Activation
+    },
     "Linear": lambda d: Linear(np.ones((d, d)), np.ones(d)),
 }
 

@@ -11,6 +11,7 @@ from lava_ssm.compress import W8A16, quantize
 from lava_ssm.network import (
     GELU,
     GLU,
+    Activation,
     Conv1d,
     LayerNorm,
     Linear,
@@ -48,6 +49,13 @@ CHAINS: dict[str, tuple[float, Callable[[Generator], Network]]] = {
     "depthwise": (38, lambda rng: Network((Conv1d(normal(rng, D, 1, 4), normal(rng, D), D),))),
     "convolution": (36, lambda rng: Network((Conv1d(normal(rng, D, D, 4)),))),
     "groups": (36, lambda rng: Network((Conv1d(normal(rng, D, 4, 3), normal(rng, D), 4),))),
+    **{
+        f"glu with {f.value}": (
+            34,
+            lambda rng, f=f: Network((GLU(*normal(rng, 2, D, D) / 4, *normal(rng, 2, D), f),)),
+        )
+        for f in Activation
+    },
     "a block": (
         34,
         lambda rng: Network(

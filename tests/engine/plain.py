@@ -290,25 +290,40 @@ class PlainGate:
         return [shift(z * g, self.amount, self.rounding) for z, g in zip(u, opened, strict=True)]
 
 
+FUNCTIONS = {"none": object, "relu": ReLU, "gelu": GELU, "silu": SiLU, "tanh": Tanh}
+
+
 class PlainGLU:
     x = None
 
     def __init__(self, layer: FixedGLU, rules: Arithmetic, e_in: int) -> None:
-        size, e_s = layer.d_output, layer.value_exponent
+        size, e_s, self.e_v = layer.d_output, layer.value_exponent, layer.gate_sum_exponent
+        self.rules, self.kind = rules, FUNCTIONS.get(layer.activation.value)  # None: sigmoid
         self.weights, self.gate = layer.weights.tolist(), layer.gate.tolist()
         self.bias, self.gate_bias = layer.bias.tolist(), layer.gate_bias.tolist()
         self.shifts = [e_in + e + 1 - e_s for e in each(layer.exponent, size)]
-        self.gate_shifts = [e_in + e + 1 - 12 for e in each(layer.gate_exponent, size)]
-        self.amount, self.rounding = e_s + 15 - layer.output_exponent, rules.rounding
+        self.gate_shifts = [e_in + e + 1 - self.e_v for e in each(layer.gate_exponent, size)]
+        factor = 15 if self.kind is None else self.e_v
+        self.amount, self.rounding = e_s + factor - layer.output_exponent, rules.rounding
 
     def __call__(self, u: list[int], tally: Tally) -> list[int]:
         values = synapse(self.weights, self.shifts, u, tally)
         gates = synapse(self.gate, self.gate_shifts, u, tally)
-        opened = [sigmoid(v + b) for v, b in zip(gates, self.gate_bias, strict=True)]
         values = [v + b for v, b in zip(values, self.bias, strict=True)]
-        return [
-            shift(s * g, self.amount, self.rounding) for s, g in zip(values, opened, strict=True)
-        ]
+        gates = [v + b for v, b in zip(gates, self.gate_bias, strict=True)]
+        if self.kind is None:
+            pairs = zip(values, map(sigmoid, gates), strict=True)
+            return [shift(s * g, self.amount, self.rounding) for s, g in pairs]
+        given = [self.product(s, v, tally) for s, v in zip(values, gates, strict=True)]
+        return given
+
+    def product(self, s: int, v: int, tally: Tally) -> int:
+        assert self.kind is not None
+        g = activated(v, self.kind, self.e_v, self.rules, tally)
+        s = word(s, self.rules.message_bits, self.rules.overflow, "message", tally)
+        y = shift(s * g, max(self.amount, 0), self.rounding)
+        y = word(y, 32, self.rules.overflow, "message", tally)
+        return shift(y, min(self.amount, 0), self.rounding)
 
 
 class PlainS5:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from lava_ssm import exchange
 from lava_ssm import nn as own
-from lava_ssm.network import S5, LayerNorm, Linear, Network, Readout, Residual
+from lava_ssm.network import GLU, S5, Activation, LayerNorm, Linear, Network, Readout, Residual
 from tests.exchange.models import LRU, S4D, S4Model
 
 
@@ -46,11 +46,15 @@ def test_the_public_s4d_model_with_layer_norms(prenorm: bool) -> None:
     np.testing.assert_allclose(state.run(x.numpy()), network.run(x.numpy()), rtol=1e-9)
 
 
-def test_a_block_of_s5_pytorch() -> None:
+@pytest.mark.parametrize("glu", [False, True])
+def test_a_block_of_s5_pytorch(glu: bool) -> None:
     torch.manual_seed(0)
     x = torch.randn(2, 20, 6)
-    block = trained_a_little(s5.S5Block(6, 8, bidir=False, glu=False), x)
-    assert relative(exchange.from_torch(block, x), x, block(x)) <= 1e-5
+    block = trained_a_little(s5.S5Block(6, 8, bidir=False, glu=glu), x)
+    network = exchange.from_torch(block, x)
+    assert relative(network, x, block(x)) <= 1e-5
+    units = [layer for layer in network.layers if isinstance(layer, GLU)]
+    assert [unit.activation for unit in units] == [Activation.GELU] * glu
 
 
 @pytest.mark.parametrize("prenorm", [False, True])
@@ -137,7 +141,25 @@ class RMSNorm(nn.Module):
         return self.weight * x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6)
 
 
+class Unit(nn.Module):
+    """f(V u + c) W u, by one's own hand; without maps u f(u)."""
+
+    def __init__(self, f: nn.Module, value: nn.Module, gate: nn.Module) -> None:
+        super().__init__()
+        self.f, self.value, self.gate = f, value, gate
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.f(self.gate(x)) * self.value(x)
+        return y
+
+
 MODULES: dict[str, nn.Module] = {
+    "swiglu": Unit(nn.SiLU(), nn.Linear(4, 6, bias=False), nn.Linear(4, 6)),
+    "reglu": Unit(nn.ReLU(), nn.Linear(4, 6), nn.Linear(4, 6, bias=False)),
+    "gated tanh": Unit(nn.Tanh(), nn.Linear(4, 6), nn.Linear(4, 6)),
+    "bilinear": Unit(nn.Identity(), nn.Linear(4, 6), nn.Linear(4, 6)),
+    "gelu gate": nn.Sequential(nn.Linear(4, 4), Unit(nn.GELU(), nn.Identity(), nn.Linear(4, 4))),
+    "relu of its map": Block(Unit(nn.ReLU(), nn.Identity(), nn.Identity())),
     "linear": nn.Linear(4, 3),
     "no bias": nn.Sequential(nn.Linear(4, 6, bias=False), nn.ReLU(), nn.Linear(6, 2)),
     "nested": nn.Sequential(nn.Sequential(nn.Linear(4, 4), nn.Identity()), Block(nn.Linear(4, 4))),
@@ -299,7 +321,7 @@ class Odd(nn.Module):
             case "places":
                 return x + self.place
             case "product":
-                return x * x.relu()
+                return x.relu() * x.tanh()
             case "heads":
                 return x.reshape(2, 9, 2, 2).reshape(2, 9, 4)
             case "future":
@@ -316,7 +338,7 @@ class Odd(nn.Module):
         ("maximum", r"1\.inner \(Odd\): calls 'cummax'.*It has: linear maps"),
         ("attention", r"1\.inner \(Odd\): multiplies two values as matrices"),
         ("places", r"1\.inner \(Odd\): add with a constant of another value at each token"),
-        ("product", r"1\.inner \(Odd\): multiplies two values; a network has u sigmoid"),
+        ("product", r"1\.inner \(Odd\): multiplies two values; a network has \(W u"),
         ("heads", r"1\.inner \(Odd\): reshape to \(2, 9, 2, 2\) divides axis"),
         ("future", r"1\.inner \(Odd\): calls 'flip'"),
         ("first", r"1\.inner \(Odd\): takes .* every token or the last"),
@@ -337,8 +359,6 @@ def test_what_computes_something_else_with_known_parameters_is_refused() -> None
     kernel.kernel.forward = lambda L: torch.randn(4, L)  # type: ignore[method-assign]
     with pytest.raises(exchange.ExchangeError, match="no known system's"):
         exchange.from_torch(kernel, x.mT)
-    with pytest.raises(exchange.ExchangeError, match=r"geglu \(GEGLU\): multiplies two values"):
-        exchange.from_torch(s5.S5Block(4, 4, bidir=False), x)
     unstable = s5.S5(4, 4)
     with torch.no_grad():
         unstable.seq.Lambda += 5

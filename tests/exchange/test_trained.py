@@ -24,6 +24,7 @@ MODELS = {
     "s5": lambda: nn.Sequential(nn.Linear(3, 8), s5.S5(8, 8), nn.SiLU(), nn.Linear(8, 4)),
     "lru": lambda: nn.Sequential(nn.Linear(3, 8), LRU(8, 6, "matrix"), nn.GELU(), nn.Linear(8, 4)),
     "s5 block": lambda: nn.Sequential(nn.Linear(3, 8), s5.S5Block(8, 8, bidir=False, glu=False)),
+    "s5 block, geglu": lambda: nn.Sequential(nn.Linear(3, 8), s5.S5Block(8, 8, bidir=False)),
 }
 
 

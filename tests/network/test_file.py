@@ -19,6 +19,8 @@ from safetensors import safe_open
 import lava_ssm
 from lava_ssm import archive
 from lava_ssm.network import (
+    Activation,
+    FixedGLU,
     FixedLinear,
     FixedNetwork,
     FixedS4D,
@@ -79,6 +81,13 @@ def test_a_float_network_comes_back_equal_with_what_made_it(tmp_path: Path) -> N
     back = lava_ssm.load(str(tmp_path / "net"))
     assert back == net
     assert back.made_by == {"command": "train", "é \ud800": "0"}
+
+
+def test_a_gated_unit_of_before_there_was_a_choice_is_one_with_a_sigmoid() -> None:
+    arrays = [[3, -4], [5, 6]], [[1, 2], [-3, 4]], 6, [7, 8], [9, -9], [100, 200]
+    layer = FixedGLU(*arrays, 9, 8, Activation.SIGMOID, 12)
+    old = lava_ssm.load(Path(__file__).parent / "old" / "glu.safetensors")
+    assert old == FixedNetwork((layer,), input_exponent=5)
 
 
 def test_numbers_of_numpys_types_are_stored_as_any_others(tmp_path: Path) -> None:

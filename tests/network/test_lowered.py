@@ -1,5 +1,7 @@
 """What layers and networks are on the chip: populations, synapses, shifts and delays by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -147,6 +149,32 @@ def test_a_gated_linear_unit_multiplies_two_matrices_sums() -> None:
     assert p.inputs[0].synapse.shift.tolist() == [10 + 7 + 1 - 12]
     assert p.inputs[1].synapse.shift == 10 + 6 + 1 - 9
     assert p.neurons.shift == 9 + 15 - 8
+
+
+def test_a_unit_with_another_activation_is_two_sums_and_their_product() -> None:
+    """GEGLU: both sums are messages, what opens is activated at the exponent that it has."""
+    layer = FixedGLU([[1]], [[2]], 6, [7], [3], [4], 9, 8, "gelu", 11)
+    gates, values, product = layer.lowered(10)
+    assert gates.inputs[0].synapse.shift.tolist() == [10 + 7 + 1 - 11]
+    assert (gates.activation, gates.exponent) == (Activation.GELU, 11)
+    assert values.inputs[0].synapse.shift == 10 + 6 + 1 - 9
+    assert (gates.neurons.bias, values.neurons.bias) == ([4], [3])
+    assert [place(c) for c in product.inputs] == [(0, "a", 0), (1, "b", 0)]
+    assert (product.neurons.shift, product.neurons.weights) == (9 + 11 - 8, None)
+    # to the left behind the product, where no bits are below it
+    product = replace(layer, output_exponent=23).lowered(10)[2].neurons
+    assert (product.shift, product.weights, product.weight_shift) == (0, [1], -3)
+
+
+def test_a_units_exponents_are_those_that_its_neurons_have() -> None:
+    for given, text in (
+        ({"gate_sum_exponent": 11}, "gate_sum_exponent of a sigmoid must be .*12"),
+        ({"activation": "gelu", "output_exponent": 29}, r"output_exponent must be .*28"),
+        ({"activation": "gelu", "output_exponent": -51}, r"output_exponent must be .*-50"),
+        ({"activation": "softmax"}, "activation must be an? Activation or one of"),
+    ):
+        with pytest.raises(ValueError, match=text):
+            FixedGLU([[1]], [[2]], **given)
 
 
 def test_paths_around_layers_are_delayed_so_that_tokens_meet() -> None:

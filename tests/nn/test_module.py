@@ -16,6 +16,7 @@ from lava_ssm.network import (
     GLU,
     S4D,
     S5,
+    Activation,
     Conv1d,
     FixedLinear,
     FixedNetwork,
@@ -105,6 +106,10 @@ def networks() -> dict[str, Network]:
         "S5 without biases": Network((S5([0.5, 0.9j], np.ones((2, 3)), 1j * np.ones((3, 2))),)),
         "norms and convolutions": with_norms(),
         "GLU alone": Network((GLU(np.ones((2, 3)), np.eye(3)[:2]),)),
+        **{
+            f"GLU with {f.value}": Network((GLU(np.ones((2, 3)), np.eye(3)[:2], activation=f),))
+            for f in Activation
+        },
     }
 
 
@@ -148,7 +153,9 @@ def test_a_model_comes_back_as_its_network(
         for field in (f.name for f in fields(old)):
             one, other = getattr(old, field), getattr(new, field)
             assert (one is None) == (other is None), field
-            if one is not None:
+            if isinstance(one, Activation):
+                assert one is other
+            elif one is not None:
                 scale = np.abs(one).max() + 1e-30
                 np.testing.assert_allclose(other, one, rtol=0, atol=tolerance * scale)
 

@@ -9,13 +9,14 @@ from lava_ssm.compress.kinds.kind import Kind, Rules, Scales, Tensor
 from lava_ssm.compress.parameters import fixed_bias, gate_bias
 from lava_ssm.compress.ranges import Moments, Ranges
 from lava_ssm.compress.weights import matrix_mantissas
-from lava_ssm.network import GLU, FixedGLU
+from lava_ssm.network import GLU, Activation, FixedGLU
+from lava_ssm.network.description import Exponent
 from lava_ssm.network.linear import WEIGHT_BITS
-from lava_ssm.numerics import SIGMOID_INPUT_EXPONENT, RealArray
+from lava_ssm.numerics import SIGMOID_INPUT_EXPONENT, TABLE_EXPONENT, RealArray
 
 
 class GLUKind(Kind[GLU, FixedGLU]):
-    """y = (W u + b) sigmoid(V u + c)."""
+    """y = (W u + b) f(V u + c)."""
 
     tensors = (
         Tensor("weights", WEIGHT_BITS, "exponent", ("bias",)),
@@ -33,7 +34,7 @@ class GLUKind(Kind[GLU, FixedGLU]):
         """See `Kind`."""
         weights, exponent = matrix_mantissas(layer.weights, rules.formats, moments)
         gate, gate_exponent = matrix_mantissas(layer.gate, rules.formats, moments)
-        fixed = FixedGLU(weights, gate, exponent, gate_exponent)
+        fixed = FixedGLU(weights, gate, exponent, gate_exponent, activation=layer.activation)
         values = fixed.dequantize()
         bias = layer.bias + (layer.weights - values.weights) @ moments.mean
         gate_mean = layer.gate_bias + (layer.gate - values.gate) @ moments.mean
@@ -41,9 +42,10 @@ class GLUKind(Kind[GLU, FixedGLU]):
 
     def input_headroom(self, fixed: FixedGLU, ranges: Ranges, rules: Rules) -> int:
         """See `Kind`."""
+        gates, values = _sums(fixed, ranges)
         return min(
-            synapse_headroom(ranges.sums, fixed.gate_exponent, rules.spare),
-            synapse_headroom(ranges.second, fixed.exponent, rules.spare),
+            synapse_headroom(gates, fixed.gate_exponent, rules.spare),
+            synapse_headroom(values, fixed.exponent, rules.spare),
         )
 
     def output_headroom(self, layer: GLU, ranges: Ranges, rules: Rules) -> int:
@@ -55,24 +57,42 @@ class GLUKind(Kind[GLU, FixedGLU]):
     ) -> FixedGLU:
         """See `Kind`.
 
-        What is gated is as fine as leaves a spare bit in a neuron's word, and no finer than the
-        sums are.
+        What is gated, and what opens it, is as fine as leaves a spare bit in a neuron's word or a
+        message, and no finer than the sums are.
         """
-        peak = float((ranges.second + np.abs(layer.bias)).max())
-        finest = ends[0] + int(np.min(fixed.exponent)) + 1
-        e = (
-            min(finest, headroom(peak, rules.arithmetic.state_bits, rules.spare))
-            if peak > 0
-            else finest
-        )
+        gates, values = _sums(fixed, ranges)
+        table, is_sigmoid = fixed.activation.table, fixed.activation is Activation.SIGMOID
+        bits = rules.arithmetic.state_bits if is_sigmoid else rules.arithmetic.message_bits
+
+        def finest(sums: RealArray, bias: RealArray, exponent: Exponent) -> int:
+            peak = float((sums + np.abs(bias)).max())
+            fits = headroom(peak, min(bits, rules.arithmetic.state_bits), rules.spare)
+            return min(ends[0] + int(np.min(exponent)) + 1, fits)
+
+        e = finest(values, layer.bias, fixed.exponent)
+        e_v = SIGMOID_INPUT_EXPONENT
+        if not is_sigmoid:
+            e_v = finest(gates, layer.gate_bias, fixed.gate_exponent)
+            if table is not None and not table.multiplies:
+                e_v = min(e_v, TABLE_EXPONENT)
         return replace(
             fixed,
             value_exponent=e,
+            gate_sum_exponent=e_v,
             output_exponent=ends[1],
             bias=fixed_bias(layer.bias, e),
-            gate_bias=gate_bias(layer.gate_bias),
+            gate_bias=(
+                gate_bias(layer.gate_bias) if is_sigmoid else fixed_bias(layer.gate_bias, e_v)
+            ),
         )
 
     def bias_exponents(self, fixed: FixedGLU, input_exponent: int) -> dict[str, int]:
         """See `Kind`."""
-        return {"bias": fixed.value_exponent, "gate_bias": SIGMOID_INPUT_EXPONENT}
+        return {"bias": fixed.value_exponent, "gate_bias": fixed.gate_sum_exponent}
+
+
+def _sums(fixed: FixedGLU, ranges: Ranges) -> tuple[RealArray, RealArray]:
+    """Of V u and of W u."""
+    if fixed.activation is Activation.SIGMOID:
+        return ranges.sums, ranges.second
+    return ranges.peaks["gates", "sum"], ranges.peaks["values", "sum"]
