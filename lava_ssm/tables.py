@@ -1,5 +1,6 @@
-"""What prints as a table, everywhere: in a terminal, as text and in a notebook."""
+"""What things print as, everywhere: in a terminal, as text and in a notebook; never arrays."""
 
+from dataclasses import Field, fields
 from html import escape
 from io import StringIO
 from typing import TYPE_CHECKING, ClassVar
@@ -9,6 +10,27 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _CELL = "padding:0.15em 0.8em;text-align:"
+
+
+class Shaped:
+    """A dataclass of which the repr gives arrays by their types and shapes, not their numbers."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field]]
+
+    def __init_subclass__(cls, **given: object) -> None:
+        super().__init_subclass__(**given)
+        if "__repr__" not in cls.__dict__:  # a dataclass makes one of its own, with all numbers
+            cls.__repr__ = cls.__repr__  # type: ignore[method-assign]
+
+    def __repr__(self) -> str:
+        values = ((f.name, getattr(self, f.name)) for f in fields(self))
+        shown = ", ".join(f"{name}={_shaped(value)}" for name, value in values)
+        return f"{type(self).__name__}({shown})"
+
+
+def _shaped(value: object) -> str:
+    shape, kind = getattr(value, "shape", None), getattr(value, "dtype", None)
+    return repr(value) if kind is None or shape == () else f"{kind}{shape}"
 
 
 class Tabular:

@@ -26,7 +26,7 @@ ALLOWED = {
     "runtime": {"extras", "numerics", "tables"},
     "proc": {"engine", "network", "numerics", "runtime", "tables"},
     "audio": {"engine", "extras", "files", "network", "numerics"},
-    "data": {"audio", "extras", "files"},
+    "data": {"audio", "extras", "files", "tables"},
     "deploy": {"engine", "extras", "files", "network", "numerics"},
     "loihi2": {"engine", "extras", "files", "network", "numerics", "tables"},
     "loihi2.lowering": {"engine", "loihi2", "network", "numerics", "proc", "runtime", "tables"},

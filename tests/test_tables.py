@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from lava_ssm import compress, load, loihi2, numerics
+from lava_ssm import compress, data, load, loihi2, numerics
 from lava_ssm.network import GELU, FixedLinear, FixedNetwork, Linear, Network, ReLU, Residual
 from lava_ssm.tables import Tabular
 from tests.networks import random_fixed_network, random_s5_network
@@ -48,6 +48,8 @@ def shown() -> dict[str, tuple[Tabular, int]]:
         "mapping": (mapping, len(mapping.rows())),
         "estimate": (loihi2.estimate(fixed), 12),
         "report": (report, len(report.tensors)),
+        "description": (loihi2.describe(fixed), len(fixed.lowered)),
+        "data": (data.digits(), 2),
     }
 
 
@@ -105,3 +107,10 @@ def test_a_layer_is_shown_without_its_numbers(layer: object) -> None:
 def test_a_layer_shows_the_shapes_of_its_arrays_and_its_numbers() -> None:
     assert repr(Linear(np.ones((2, 3)))) == "Linear(weights=float64(2, 3), bias=None)"
     assert repr(Residual(2)) == "Residual(span=2)"
+
+
+def test_parts_of_a_table_give_arrays_by_their_shapes() -> None:
+    onto = loihi2.describe(FIXED).synapses[0]
+    assert repr(onto).endswith("fan_out=float64(2,), activity=float64(2,))")
+    assert "weights=int64(40, 2)" in repr(FIXED.lowered[0])
+    assert repr(data.digits().train).startswith("Split(x=float32(1347, 64, 1), y=int64(1347,)")

@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from lava_ssm.tables import Shaped, Tabular, empty_table
+
 if TYPE_CHECKING:
+    from rich.table import Table
     from torch import Tensor
 
 Sequences = TypeVar("Sequences", "np.ndarray", "Tensor")
@@ -40,7 +43,7 @@ def joined(x: Sequences, tokens: int) -> Sequences:
 
 
 @dataclass(frozen=True)
-class Split:
+class Split(Shaped):
     """Sequences and what they are.
 
     Parameters
@@ -76,7 +79,7 @@ class Split:
 
 
 @dataclass(frozen=True)
-class TokenData:
+class TokenData(Tabular):
     """A data set.
 
     Parameters
@@ -102,6 +105,16 @@ class TokenData:
     order: NDArray[np.int64] | None = None
     n_classes: int = 10
     classes: tuple[str, ...] = ()
+
+    def __rich__(self) -> "Table":
+        title = f"{self.name}: {self.d_input} channels, {self.n_classes} classes"
+        columns = ("sequences", "tokens", "least of a class", "most of a class")
+        table = empty_table(title, {"part": False} | dict.fromkeys(columns, True))
+        for name, part in (("train", self.train), ("test", self.test)):
+            of_class = np.bincount(part.y, minlength=self.n_classes)
+            counts = len(part), part.x.shape[1], of_class.min(), of_class.max()
+            table.add_row(name, *(f"{n:,}" for n in counts))
+        return table
 
     @property
     def d_input(self) -> int:

@@ -27,7 +27,7 @@ from lava_ssm.loihi2.published import (
     s5,
     s5_of_scale,
 )
-from lava_ssm.tables import as_text
+from lava_ssm.tables import Tabular, as_text
 
 FITTED = (
     "passes_complex_state",
@@ -216,7 +216,7 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class Validation:
+class Validation(Tabular):
     """What the model gives for every published row; prints as a table.
 
     Parameters
@@ -247,8 +247,7 @@ class Validation:
             },
         }
 
-    def table(self) -> Table:
-        """Give model beside published, row by row."""
+    def __rich__(self) -> Table:
         table = Table(
             title="Model and published figures",
             title_justify="left",
@@ -299,7 +298,7 @@ class Validation:
         return table
 
     def __str__(self) -> str:
-        return as_text(self.table(), self.constants_table(), width=160)
+        return as_text(self, self.constants_table(), width=160)
 
 
 def implied_static_power(paper: Paper) -> float:

@@ -8,11 +8,16 @@ derivation.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from lava_ssm.numerics import RealArray, integer, member, reals
+from lava_ssm.tables import Shaped, Tabular, empty_table
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 class Neuron(Enum):
@@ -85,7 +90,7 @@ class Population:
 
 
 @dataclass(frozen=True, eq=False)
-class Synapses:
+class Synapses(Shaped):
     """Connections from one population, or from the input, to another population.
 
     Parameters
@@ -159,7 +164,7 @@ class Synapses:
 
 
 @dataclass(frozen=True)
-class Description:
+class Description(Tabular):
     """A network as the chip sees it.
 
     Parameters
@@ -198,6 +203,17 @@ class Description:
         missing = [n for n in names if n not in fed]
         if missing:
             raise ValueError(f"populations without input: {missing}")
+
+    def __rich__(self) -> "Table":
+        title = f"{self.name}: {self.d_input} inputs, {self.n_synapses:,.0f} synapses"
+        headings = ("population", "layer", "kind"), ("neurons", "step", "synapses onto them")
+        columns = dict.fromkeys(headings[0], False) | dict.fromkeys(headings[1], True)
+        table = empty_table(title, columns)
+        for p in self.populations:
+            onto = sum(s.n_synapses for s in self.inputs_of(p.name))
+            cells = f"{p.n_neurons:,}", str(p.step), f"{onto:,.0f}"
+            table.add_row(p.name, p.layer, p.kind.value, *cells)
+        return table
 
     def __getitem__(self, name: str) -> Population:
         return next(p for p in self.populations if p.name == name)

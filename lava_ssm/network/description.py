@@ -1,8 +1,8 @@
 """What all descriptions share: equality by content, and arrays that cannot change."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import Field, fields
-from typing import ClassVar, TypeAlias
+from dataclasses import fields
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,6 +16,7 @@ from lava_ssm.numerics import (
     shown,
     word_range,
 )
+from lava_ssm.tables import Shaped
 
 Exponent: TypeAlias = int | IntArray
 """One exponent, or one a channel."""
@@ -27,18 +28,13 @@ def _equal(a: object, b: object) -> bool:
     return bool(a == b)
 
 
-def _shown(value: object) -> str:
-    return f"{value.dtype}{value.shape}" if isinstance(value, np.ndarray) else repr(value)
-
-
-class Description:
+class Description(Shaped):
     """A frozen dataclass of arrays and numbers.
 
     Two are equal when they are of one class and all their fields are, arrays element by element;
     fields declared with `compare=False` do not count.
     """
 
-    __dataclass_fields__: ClassVar[dict[str, Field]]
     __hash__ = None  # type: ignore[assignment]
 
     def __eq__(self, other: object) -> bool:
@@ -47,16 +43,6 @@ class Description:
         return all(
             _equal(getattr(self, f.name), getattr(other, f.name)) for f in fields(self) if f.compare
         )
-
-    def __init_subclass__(cls, **given: object) -> None:
-        super().__init_subclass__(**given)
-        if "__repr__" not in cls.__dict__:  # a dataclass makes one of its own, with all numbers
-            cls.__repr__ = cls.__repr__  # type: ignore[method-assign]
-
-    def __repr__(self) -> str:
-        values = ((f.name, getattr(self, f.name)) for f in fields(self))
-        shown = ", ".join(f"{name}={_shown(value)}" for name, value in values)
-        return f"{type(self).__name__}({shown})"
 
     def __reduce__(self) -> tuple[object, ...]:
         # copies and unpickled ones are made anew: checked, their arrays read-only

@@ -12,10 +12,11 @@ from typing import TypeAlias
 import numpy as np
 
 from lava_ssm.network.description import Exponent
+from lava_ssm.tables import Shaped
 
 
 @dataclass(frozen=True, eq=False)
-class Filters:
+class Filters(Shaped):
     """Complex states, each with an input and an output of its own.
 
         x' = a x + b u,    y = 2 Re(c x')            (see `FixedS4D`)
@@ -64,7 +65,7 @@ class Filters:
 
 
 @dataclass(frozen=True, eq=False)
-class Recurrence:
+class Recurrence(Shaped):
     """Complex states that receive and send two messages each: real parts, then imaginary ones.
 
         x' = a x + u + bias,    y = r(x') >> state_shift            (see `FixedS5`)
@@ -96,7 +97,7 @@ class Recurrence:
 
 
 @dataclass(frozen=True, eq=False)
-class Affine:
+class Affine(Shaped):
     """A sum, with a multiple of a second input and a bias.
 
         y = s + ((direct u) >> shift) + bias
@@ -121,7 +122,7 @@ class Affine:
 
 
 @dataclass(frozen=True, eq=False)
-class Product:
+class Product(Shaped):
     """A second input, times the sigmoid of a sum.
 
         y = ((u + bias_u) sigmoid(s + bias)) >> shift
@@ -146,7 +147,7 @@ class Product:
 
 
 @dataclass(frozen=True, eq=False)
-class Bilinear:
+class Bilinear(Shaped):
     """The product of two inputs, times a weight, with a bias.
 
         y = ((((s u) >> shift) weights) >> weight_shift) + bias
@@ -178,7 +179,7 @@ class Bilinear:
 
 
 @dataclass(frozen=True, eq=False)
-class InverseSqrt:
+class InverseSqrt(Shaped):
     """The inverse square root of a sum of squares, on the arithmetic of Lava's `InvSqrt`.
 
         y = 2^exponent / sqrt(max(s + epsilon, 1))      (see `numerics.scaled_inverse_sqrt`)
@@ -202,7 +203,7 @@ class InverseSqrt:
 
 
 @dataclass(frozen=True, eq=False)
-class Taps:
+class Taps(Shaped):
     """A delay line: each channel's last messages, the present one among them.
 
         y_k = u of (length - 1 - k) tokens ago,      k = 0 ... length - 1; 0 before the first token

@@ -8,13 +8,14 @@ import numpy as np
 from lava_ssm.network.activation import Activation
 from lava_ssm.network.description import Exponent
 from lava_ssm.network.neurons import Neurons
+from lava_ssm.tables import Shaped
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 
 @dataclass(frozen=True, eq=False)
-class Matrix:
+class Matrix(Shaped):
     """Synapses with weights: s = W u, in fixed point (2 W u) >> shift, see `FixedLinear`.
 
     Parameters

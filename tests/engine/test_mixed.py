@@ -13,6 +13,7 @@ from lava_ssm.network import (
     GELU,
     GLU,
     S4D,
+    Activation,
     Conv1d,
     FixedConv1d,
     FixedGate,
@@ -67,6 +68,7 @@ def fixed_layer(rng: Generator, e: int, d: int) -> FixedLayer:
             return FixedGLU(
                 *(linear.weights, gate.weights, linear.exponent, gate.exponent),
                 *(bias, 50 * bias, e + int(rng.integers(-2, 3)), e_y),
+                rng.choice([Activation.SIGMOID, *Activation]),
             )
         case 6:
             norm = FixedRMSNorm if rng.random() < 0.5 else FixedLayerNorm

@@ -133,6 +133,8 @@ def test_the_report_says_what_was_fitted_and_what_not(validation: Validation) ->
     text = str(validation)
     for word in ("fitted", "predicted", "published", "one layer"):
         assert word in text
+    assert repr(validation) == text.rstrip()
+    assert validation._repr_html_().count("<tr>") == 1 + len(validation.rows)
     data = validation.to_json()
     assert data["implied_static_power"]["S5"] < 0
     assert set(data["fitted"]["n-S4D"]) == set(FITTED)
