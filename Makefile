@@ -65,7 +65,7 @@ pythons: dist
 .PHONY: docs
 docs: export NO_MKDOCS_2_WARNING := true
 docs: $(VENV)/.installed
-	$(BIN)/python -m mkdocs build --quiet
+	$(BIN)/python -m mkdocs build
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

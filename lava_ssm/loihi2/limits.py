@@ -22,8 +22,10 @@ class Limits:
         Neurons of a core, at most (vendor).
     neuron_units
         Units of neuron memory (compiler tables).
-    units_relay, units_real_state, units_complex_state, units_gate, units_...
-        Units a neuron takes (compiler tables; of a gate and all after it: assumed).
+    units_relay, units_real_state, units_complex_state, units_gate
+        Units a neuron takes (compiler tables; of a gate: assumed).
+    units_table, units_product, units_inverse_sqrt, units_tap
+        The same of later kinds (assumed).
     axons, synapse_words, axon_map
         Entries of the three tables, at most (compiler tables). A word has 64 bits.
     synaptic_words
