@@ -22,6 +22,7 @@ from lava_ssm.network import (
     FixedRMSNorm,
     FixedS4D,
     FixedS5,
+    FixedScale,
     FloatLayer,
     Gate,
     LayerNorm,
@@ -31,6 +32,7 @@ from lava_ssm.network import (
     ReLU,
     Residual,
     RMSNorm,
+    Scale,
     Sigmoid,
     SiLU,
     Tanh,
@@ -226,7 +228,7 @@ def random_s5_network(
 
 
 WIDTHS = (1, 1, 2, 3, 5, 6, 8, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100, 127, 128, 200, 257, 300)
-KINDS = ("linear", "s4d", "s5", "gate", "glu", "norm", "conv1d")
+KINDS = ("linear", "s4d", "s5", "gate", "glu", "norm", "conv1d", "scale")
 BARE = ("linear", "s4d")
 
 
@@ -445,6 +447,11 @@ class _Chain:
             return FixedRMSNorm(weights, bias, e_w, *rest)
         return FixedLayerNorm(weights, bias, e_w, int(rng.integers(0, 10)), *rest)
 
+    def scale(self, width: int, e: int, first: bool) -> FixedScale:
+        e_y = self.near(e, -1000, 1000)
+        e_w = max(self.near(14, -1000, 1000), e_y - e - 16)
+        return FixedScale(self.integers(16, (width,)), self.biases((width,)), min(e_w, 1000), e_y)
+
     def conv1d(self, width: int, e: int, first: bool) -> FixedConv1d:
         rng = self.rng
         divisors = [g for g in range(1, width + 1) if width % g == 0]
@@ -512,6 +519,8 @@ def _float_layer(rng: Generator, kind: str, d: int) -> FloatLayer:
         case "norm":
             norm = LayerNorm if rng.random() < 0.5 else RMSNorm
             return norm(rng.normal(size=d), some(d), 10.0 ** rng.uniform(-6, -1))
+        case "scale":
+            return Scale(rng.normal(size=d), some(d))
         case "conv1d":
             groups, length = int(rng.choice([1, d])), int(rng.choice([1, 2, 4]))
             d_output = d if groups == d else d_output

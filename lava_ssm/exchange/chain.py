@@ -101,9 +101,8 @@ def _as_layers(output: Node) -> Node:
         inputs = tuple(done[x] for x in node.inputs)
         new: Node = replace(node, inputs=inputs)
         if isinstance(node, Scaled):
-            shift = node.shift if node.shift.any() else None
-            diagonal = network.Linear(np.diag(node.scale), shift)
-            new = Applied(inputs, node.width, node.origin, node.number, diagonal)
+            layer = network.Scale(node.scale, node.shift)
+            new = Applied(inputs, node.width, node.origin, node.number, layer)
         done[node] = new
     return done[output]
 

@@ -34,7 +34,7 @@ def from_torch(model: nn.Module, example: ArrayLike | Tensor) -> network.Network
     What is no layer of a network and need not be one:
 
     - a batch norm, a scale or a shift of channels goes into the layer before or behind it, or
-      becomes a linear layer with a diagonal matrix;
+      becomes a `Scale`;
     - a mean over time, or its last token, becomes the `Readout`; linear maps behind a mean come
       before it, which is the same;
     - dropout, identities and changes of layout go.

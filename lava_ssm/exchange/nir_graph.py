@@ -399,7 +399,7 @@ def _layer(
         case "Linear":
             return Linear(values["weight"])
         case "Scale":
-            return Linear(np.diag(np.ravel(values["scale"])))
+            return network.Scale(np.ravel(values["scale"]))
         case "ssm.Residual":
             begins = [a for a, b in edges if b == name and a != before]
             begin = begins[0] if begins else before

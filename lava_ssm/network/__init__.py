@@ -28,6 +28,7 @@ from lava_ssm.network.readout import Readout
 from lava_ssm.network.residual import Residual
 from lava_ssm.network.s4d import S4D, FixedS4D
 from lava_ssm.network.s5 import S5, FixedS5
+from lava_ssm.network.scale import FixedScale, Scale
 from lava_ssm.network.spiking import LIF, FixedDense, FixedLIF, Part, check_parts, dense
 from lava_ssm.network.stage import Stage
 
@@ -55,6 +56,7 @@ __all__ = [
     "FixedRMSNorm",
     "FixedS4D",
     "FixedS5",
+    "FixedScale",
     "FloatLayer",
     "Gate",
     "InverseSqrt",
@@ -74,6 +76,7 @@ __all__ = [
     "Readout",
     "Recurrence",
     "Residual",
+    "Scale",
     "SiLU",
     "Sigmoid",
     "Stage",

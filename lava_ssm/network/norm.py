@@ -12,35 +12,19 @@ from lava_ssm.network.description import (
     exponent,
     optional,
 )
-from lava_ssm.network.layer import FixedLayer, FloatLayer, Layer
+from lava_ssm.network.layer import FixedLayer, FloatLayer
 from lava_ssm.network.neurons import Affine, Bilinear, InverseSqrt, Neurons
 from lava_ssm.network.population import Connection, Matrix, Ones, Population
+from lava_ssm.network.scale import Weighted
 from lava_ssm.numerics import IntArray, RealArray, dequantize, integer, real_number, reals
 
 EPSILON_BITS = 24
 
 
-class Normalization(Layer):
+class Normalization(Weighted):
     """What all normalisations have in common: squares, their sum, its inverse root, a product."""
 
-    weights: np.ndarray
-    bias: np.ndarray
     centred = False
-
-    @property
-    def d_input(self) -> int:
-        """Number of channels."""
-        return len(self.weights)
-
-    @property
-    def d_output(self) -> int:
-        """Number of channels."""
-        return len(self.weights)
-
-    @property
-    def n_parameters(self) -> int:
-        """Number of weights and biases."""
-        return 2 * len(self.weights)
 
     def lowered(self, input_exponent: int = 0) -> tuple[Population, ...]:
         """See `Layer`."""
@@ -81,10 +65,6 @@ class Normalization(Layer):
     def _operations(self) -> tuple[Bilinear, InverseSqrt, Bilinear]:
         """Squares, inverse root, product."""
         raise NotImplementedError
-
-    def _check_shape(self) -> None:
-        if self.weights.ndim != 1 or self.weights.size == 0:
-            raise ValueError(f"weights must have shape (d_model,), got {self.weights.shape}")
 
 
 def _ones(n_out: int, n_in: int) -> Matrix:

@@ -14,7 +14,7 @@ from lava_ssm.nn.export import assign, export, module
 from lava_ssm.nn.initialization import Initialization
 from lava_ssm.nn.layer import LayerModule
 from lava_ssm.nn.linear import GLU, Gate
-from lava_ssm.nn.norm import LayerNorm, RMSNorm
+from lava_ssm.nn.norm import LayerNorm, RMSNorm, Scale
 from lava_ssm.nn.ns4d import NS4D, SIZES
 from lava_ssm.nn.regularized import regularize
 from lava_ssm.nn.s4d import S4D
@@ -37,6 +37,7 @@ __all__ = [
     "RMSNorm",
     "Residual",
     "S5Block",
+    "Scale",
     "SparseS5",
     "assign",
     "export",

@@ -9,12 +9,13 @@ from lava_ssm.nn.chain import Chain, Residual, parts_of
 from lava_ssm.nn.conv1d import Conv1d
 from lava_ssm.nn.layer import LayerModule
 from lava_ssm.nn.linear import GLU, Gate, Linear
-from lava_ssm.nn.norm import LayerNorm, RMSNorm
+from lava_ssm.nn.norm import LayerNorm, RMSNorm, Scale
 from lava_ssm.nn.s4d import S4D
 from lava_ssm.nn.s5 import S5
 
 MODULES: dict[type[network.FloatLayer], type[LayerModule]] = {
-    module.kind: module for module in (S4D, S5, Linear, Gate, GLU, Conv1d, LayerNorm, RMSNorm)
+    module.kind: module
+    for module in (S4D, S5, Linear, Gate, GLU, Conv1d, LayerNorm, RMSNorm, Scale)
 }
 """Of each kind of layer what it is in torch."""
 _ACTIVATIONS: dict[type[Elementwise], type[nn.Module]] = {

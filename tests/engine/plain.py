@@ -22,6 +22,7 @@ from lava_ssm.network import (
     FixedRMSNorm,
     FixedS4D,
     FixedS5,
+    FixedScale,
     Readout,
     ReLU,
     Residual,
@@ -200,6 +201,19 @@ def inverse_sqrt(v: int) -> int:
         factor = 3 * 4096 - v
         y = y * factor >> 13
     return y
+
+
+class PlainScale:
+    x = None
+
+    def __init__(self, layer: FixedScale, rules: Arithmetic, e_in: int) -> None:
+        self.weights, self.bias = layer.weights.tolist(), layer.bias.tolist()
+        self.amount = e_in + layer.weight_exponent - layer.output_exponent
+        self.rounding = rules.rounding
+
+    def __call__(self, u: list[int], tally: Tally) -> list[int]:
+        each = zip(self.weights, u, self.bias, strict=True)
+        return [shift(w * v, self.amount, self.rounding) + b for w, v, b in each]
 
 
 class PlainNorm:
@@ -405,6 +419,8 @@ class Plain:
                 made = PlainGLU(layer, self.rules, before)
             case FixedLayerNorm() | FixedRMSNorm():
                 made = PlainNorm(layer, self.rules)
+            case FixedScale():
+                made = PlainScale(layer, self.rules, before)
             case FixedConv1d():
                 made = PlainConv1d(layer, before, after)
             case FixedLinear():

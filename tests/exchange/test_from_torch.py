@@ -68,7 +68,7 @@ def test_the_public_s4d_model(prenorm: bool, dt: tuple[float, float]) -> None:
     assert relative(network, x, model(x)) <= 1e-5
     assert network.readout is Readout.MEAN_OVER_TIME
     kinds = [type(layer).__name__ for layer in network.layers]
-    block = ["Linear"] * prenorm + ["S4D", "GELU", "GLU", "Residual"] + ["Linear"] * (not prenorm)
+    block = ["Scale"] * prenorm + ["S4D", "GELU", "GLU", "Residual"] + ["Scale"] * (not prenorm)
     behind = block if prenorm else block[:-1]  # the last norm goes into the decoder
     assert kinds == ["Linear", *block, *block, *behind, "Linear"]
     state = exchange.from_state_dict(model.state_dict(), "s4d", prenorm=prenorm)

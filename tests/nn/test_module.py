@@ -28,6 +28,7 @@ from lava_ssm.network import (
     ReLU,
     Residual,
     RMSNorm,
+    Scale,
     Sigmoid,
     SiLU,
     Tanh,
@@ -106,6 +107,7 @@ def networks() -> dict[str, Network]:
         "S5 without biases": Network((S5([0.5, 0.9j], np.ones((2, 3)), 1j * np.ones((3, 2))),)),
         "norms and convolutions": with_norms(),
         "GLU alone": Network((GLU(np.ones((2, 3)), np.eye(3)[:2]),)),
+        "scale": Network((Scale([1.0, -2.0, 0.0], [0.5, 0.0, 3.0]),)),
         **{
             f"GLU with {f.value}": Network((GLU(np.ones((2, 3)), np.eye(3)[:2], activation=f),))
             for f in Activation

@@ -10,7 +10,19 @@ from lava_ssm.compress.kinds.linear import LinearKind
 from lava_ssm.compress.kinds.norm import LayerNormKind, RMSNormKind
 from lava_ssm.compress.kinds.s4d import S4DKind
 from lava_ssm.compress.kinds.s5 import S5Kind
-from lava_ssm.network import GLU, S4D, S5, Conv1d, FloatLayer, Gate, LayerNorm, Linear, RMSNorm
+from lava_ssm.compress.kinds.scale import ScaleKind
+from lava_ssm.network import (
+    GLU,
+    S4D,
+    S5,
+    Conv1d,
+    FloatLayer,
+    Gate,
+    LayerNorm,
+    Linear,
+    RMSNorm,
+    Scale,
+)
 
 __all__ = ["KINDS", "Kind", "Rules", "Scales", "Tensor", "kind_of"]
 
@@ -23,6 +35,7 @@ KINDS: dict[type[FloatLayer], Kind[Any, Any]] = {
     Conv1d: Conv1dKind(),
     LayerNorm: LayerNormKind(),
     RMSNorm: RMSNormKind(),
+    Scale: ScaleKind(),
 }
 """The rules of each kind."""
 

@@ -1,0 +1,135 @@
+"""A factor and a shift for each channel."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lava_ssm.network.description import MESSAGE_EXPONENTS, biases, diagonal, exponent, optional
+from lava_ssm.network.layer import FixedLayer, FloatLayer, Layer
+from lava_ssm.network.neurons import Affine
+from lava_ssm.network.population import Connection, Matrix, Ones, Population
+from lava_ssm.numerics import IntArray, RealArray, dequantize, reals
+
+
+class Weighted(Layer):
+    """What scales and normalisations have in common: a weight and a bias for each channel."""
+
+    weights: np.ndarray
+    bias: np.ndarray
+
+    @property
+    def d_input(self) -> int:
+        """Number of channels."""
+        return len(self.weights)
+
+    @property
+    def d_output(self) -> int:
+        """Number of channels."""
+        return len(self.weights)
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of weights and biases."""
+        return 2 * len(self.weights)
+
+    def _check_shape(self) -> None:
+        if self.weights.ndim != 1 or self.weights.size == 0:
+            raise ValueError(f"weights must have shape (d_model,), got {self.weights.shape}")
+
+
+class Scaling(Weighted):
+    """What float and fixed scales have in common: the direct path of neurons without synapses."""
+
+    def shift(self, input_exponent: int) -> int:
+        """Bits that the product is shifted to the right."""
+        return 0
+
+    def lowered(self, input_exponent: int = 0) -> tuple[Population, ...]:
+        """See `Layer`. What the neurons add up beside the direct path is nothing: a matrix of 0."""
+        n = self.d_input
+        inputs = (
+            Connection(None, Matrix(np.zeros((n, n), int)), "nothing"),
+            Connection(None, Ones(n, n), "direct"),
+        )
+        neurons = Affine(n, self.weights, self.shift(input_exponent), self.bias)
+        return (Population(neurons, inputs),)
+
+
+@dataclass(frozen=True, eq=False)
+class Scale(Scaling, FloatLayer):
+    """y = w u + b, channel by channel: a batch norm with its running statistics is one.
+
+    (`scale_and_shift` gives both. NIR's `Scale`, with a bias.)
+
+    Parameters
+    ----------
+    weights
+        w, real, (d_model,).
+    bias
+        b, real, (d_model,); None: zero.
+
+    Raises
+    ------
+    ValueError
+        Another shape, or a value that is not finite.
+    """
+
+    weights: RealArray
+    bias: RealArray = None  # type: ignore[assignment]  # made zeros
+
+    def __post_init__(self) -> None:
+        self._set("weights", reals(self.weights, "weights"))
+        self._check_shape()
+        self._set("bias", optional(self.bias, (self.d_output,), reals, "bias"))
+
+
+@dataclass(frozen=True, eq=False)
+class FixedScale(Scaling, FixedLayer):
+    """A scale in integers, weights of 16 bits.
+
+        y_i = ((w_i u_i) >> (e_u + weight_exponent - e_y)) + b_i
+
+    with the input's exponent e_u and the output's e_y, rounded as products in neurons are.
+
+    Parameters
+    ----------
+    weights
+        Mantissas of 16 bits, (d_model,).
+    bias
+        Mantissas of 24 bits and `output_exponent`, (d_model,); None: zero.
+    weight_exponent
+        Of the weights, one integer.
+    output_exponent
+        Of the outgoing messages.
+
+    Raises
+    ------
+    ValueError
+        A wrong shape, or a mantissa or exponent out of range.
+    """
+
+    weights: IntArray
+    bias: IntArray = None  # type: ignore[assignment]  # made zeros
+    weight_exponent: int = 0
+    output_exponent: int = 0
+
+    def __post_init__(self) -> None:
+        self._set("weights", diagonal(self.weights, "weights"))
+        self._check_shape()
+        self._set("bias", optional(self.bias, (self.d_output,), biases, "bias"))
+        for name in ("weight_exponent", "output_exponent"):
+            self._set(name, exponent(getattr(self, name), None, MESSAGE_EXPONENTS, name))
+
+    @property
+    def nbytes(self) -> int:
+        """Two bytes a weight, four a bias."""
+        return 6 * self.d_output
+
+    def shift(self, input_exponent: int) -> int:
+        """See `Scaling`."""
+        return input_exponent + self.weight_exponent - self.output_exponent
+
+    def dequantize(self, input_exponent: int | None = None) -> Scale:
+        """See `FixedLayer`."""
+        weights = dequantize(self.weights, self.weight_exponent)
+        return Scale(weights, dequantize(self.bias, self.output_exponent))
