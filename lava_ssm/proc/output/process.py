@@ -69,7 +69,9 @@ class Output(AbstractNeuron):
         schedule: Schedule = EVERY_STEP,
         name: str | None = None,
     ) -> None:
-        checks.instance(neurons, Stateless, "neurons", "Affine, a Product, Bilinear, InverseSqrt")
+        checks.instance(
+            neurons, Stateless, "neurons", "an Affine, a Product, a Bilinear or an InverseSqrt"
+        )
         checks.instance(readout, Readout, "readout", "a Readout")
         shape = (neurons.n_neurons,)
         super().__init__(
