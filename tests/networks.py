@@ -8,6 +8,7 @@ from numpy.random import Generator
 from lava_ssm.network import (
     GELU,
     GLU,
+    MLGRU,
     S4D,
     S5,
     Activation,
@@ -18,6 +19,8 @@ from lava_ssm.network import (
     FixedLayer,
     FixedLayerNorm,
     FixedLinear,
+    FixedMinGRU,
+    FixedMLGRU,
     FixedNetwork,
     FixedRMSNorm,
     FixedS4D,
@@ -27,6 +30,7 @@ from lava_ssm.network import (
     Gate,
     LayerNorm,
     Linear,
+    MinGRU,
     Network,
     Readout,
     ReLU,
@@ -228,7 +232,7 @@ def random_s5_network(
 
 
 WIDTHS = (1, 1, 2, 3, 5, 6, 8, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100, 127, 128, 200, 257, 300)
-KINDS = ("linear", "s4d", "s5", "gate", "glu", "norm", "conv1d", "scale")
+KINDS = ("linear", "s4d", "s5", "gate", "glu", "norm", "conv1d", "scale", "gru")
 BARE = ("linear", "s4d")
 
 
@@ -429,6 +433,19 @@ class _Chain:
             e_v,
         )
 
+    def gru(self, width: int, e: int, first: bool) -> FixedMinGRU | FixedMLGRU:
+        rng, d_output, gain = self.rng, self.width(), 8 + int(np.log2(width) / 2)
+        e_c, k = self.near(e, -980, 980), int(np.clip(self.near(2, 0, 16), 0, 16))
+        n = int(rng.integers(2, 4))
+        maps = [self.matrix((d_output, width), lowest=1) for _ in range(n)]
+        of_value = self.each(gain - 1 - e + e_c, d_output)
+        exponents = [of_value, *(self.each(gain + 3, d_output) for _ in range(n - 1))]
+        biases = [self.biases((d_output,)) for _ in range(n)]
+        if n == 2:
+            return FixedMinGRU(*maps, *exponents, *biases, e_c, e_c - k)
+        e_y = self.near(e_c, -1000, min(1000, e_c + 31))
+        return FixedMLGRU(*maps, *exponents, *biases, e_c, k, e_y)
+
     def norm(self, width: int, e: int, first: bool) -> FixedLayerNorm | FixedRMSNorm:
         rng = self.rng
         e_w, e_y = self.near(14, -1000, 1000), self.near(e, -1000, 1000)
@@ -521,6 +538,10 @@ def _float_layer(rng: Generator, kind: str, d: int) -> FloatLayer:
             return norm(rng.normal(size=d), some(d), 10.0 ** rng.uniform(-6, -1))
         case "scale":
             return Scale(rng.normal(size=d), some(d))
+        case "gru":
+            maps = rng.normal(size=(3, d_output, d)) / np.sqrt(d)
+            bias = [some(d_output) for _ in maps]
+            return MinGRU(*maps[:2], *bias[:2]) if rng.random() < 0.5 else MLGRU(*maps, *bias)
         case "conv1d":
             groups, length = int(rng.choice([1, d])), int(rng.choice([1, 2, 4]))
             d_output = d if groups == d else d_output

@@ -17,6 +17,7 @@ from lava_ssm.network import (
     Connection,
     Filters,
     FixedNetwork,
+    GatedRecurrence,
     InverseSqrt,
     Matrix,
     Network,
@@ -236,6 +237,8 @@ class _Walk:
             case Taps(length=length):  # and nothing before the first token
                 u = received[0]
                 return Interval(np.minimum(u.low, 0), np.maximum(u.high, 0)).repeated(length)
+            case GatedRecurrence():
+                return self._gated(p, p.neurons, received[1])
         if earlier is not None:
             y = y + self.shifted(earlier, p.residual_shift, Rounding.FLOOR)
         if p.activation is Activation.RELU:
@@ -368,6 +371,16 @@ class _Walk:
                 Interval(np.minimum(x_im.low, 0), np.maximum(x_im.high, 0))
             )
         return self._message(self.shifted(both, neurons.state_shift), p)
+
+    def _gated(self, p: Population, neurons: GatedRecurrence, u: Interval) -> Interval:
+        """States between what they were and what enters: with each rounding, as with none."""
+        c = self.shifted(u, -neurons.shift)
+        c = c if neurons.bias_u is None else c + neurons.bias_u
+        if self.rules is not None:
+            self.check(c, self.rules.state_bits, p.stage, "input")
+        h = Interval(np.minimum(c.low, 0), np.maximum(c.high, 0))  # and zero before
+        self.peaks[p.stage][p.name, "state"] = h.magnitude
+        return self._message(self.shifted(h, neurons.state_shift), p)
 
 
 _ROUNDED: dict[Rounding, Callable[[RealArray], RealArray]] = {

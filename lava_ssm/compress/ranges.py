@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lava_ssm import engine
-from lava_ssm.network import Filters, Network, Readout, Recurrence
+from lava_ssm.network import Network, Readout, Recurrence
 from lava_ssm.numerics import RealArray
 
 
@@ -137,7 +137,7 @@ def observe(network: Network, x: RealArray) -> Observed:
     def see(population: int, what: str, values: np.ndarray) -> None:
         nonlocal total
         p = populations[population]
-        channel = -1 if what != "state" else -3 if isinstance(p.neurons, Filters) else -2
+        channel = -len(p.neurons.state_shape or ()) if what == "state" else -1
         # over the outermost axes first: rows of memory are compared with rows
         inner = values.reshape(-1, *values.shape[channel:])
         peak = np.maximum(inner.max(axis=0), -inner.min(axis=0))

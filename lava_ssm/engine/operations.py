@@ -11,9 +11,11 @@ from lava_ssm.network import (
     Connection,
     Filters,
     FixedNetwork,
+    GatedRecurrence,
     Matrix,
     Network,
     Neurons,
+    Population,
     Recurrence,
 )
 
@@ -51,8 +53,8 @@ def operations(network: Network | FixedNetwork, x: ArrayLike) -> Operations:
     """Count multiply-adds a token on data.
 
     Of a linear map one for each weight; of a diagonal state four for a times x (those of b and c of
-    an S4D state are two each); one an element of the direct path d and of a gate's product. Biases,
-    residual additions and rectifiers are none.
+    an S4D state are two each), of a gated state one; one an element of the direct path d and of a
+    gate's product. Biases, residual additions and rectifiers are none.
 
     Parameters
     ----------
@@ -84,7 +86,7 @@ def operations(network: Network | FixedNetwork, x: ArrayLike) -> Operations:
             if isinstance(c.synapse, Matrix)
         ]
         states = sum(_of_states(p.neurons) for p in own)
-        products = [(p.neurons.n_neurons, p.inputs[1]) for p in own if len(p.inputs) > 1]
+        products = [(p.neurons.n_neurons, p.inputs[1]) for p in own if _has_product(p)]
         names.append(type(stage.layer).__name__)
         dense.append(sum(w.size for w, _ in maps) + sum(n for n, _ in products) + states)
         effective.append(
@@ -107,6 +109,11 @@ def _share(c: Connection, on: dict[int | None, Array]) -> float:
     return 1.0 if isinstance(c.synapse, Matrix) else float(on[c.source].mean())
 
 
+def _has_product(p: Population) -> bool:
+    """Whether neurons multiply their second input, not a state."""
+    return len(p.inputs) > 1 and p.neurons.state_shape is None
+
+
 def _of_states(neurons: Neurons) -> int:
     """Multiply-adds of the states of a population a token."""
     match neurons:
@@ -114,4 +121,6 @@ def _of_states(neurons: Neurons) -> int:
             return 8 * neurons.n_neurons
         case Recurrence():
             return 2 * neurons.n_neurons
+        case GatedRecurrence():
+            return neurons.n_neurons
     return 0

@@ -13,6 +13,7 @@ from lava_ssm.network import (
     Connection,
     Filters,
     FixedNetwork,
+    GatedRecurrence,
     InverseSqrt,
     Matrix,
     Neurons,
@@ -435,10 +436,28 @@ def _taps(graph: _Graph, population: Population) -> str:
     return graph.op("Reshape", sent, graph.constant(np.array([-1, neurons.n_neurons])))
 
 
+def _gated_recurrence(graph: _Graph, population: Population) -> str:
+    neurons, rules, name = population.neurons, graph.rules, f"state{len(graph.states)}"
+    assert isinstance(neurons, GatedRecurrence)
+    state = graph.carried(name, neurons.state_shape)
+    s, u = (graph.received(c) for c in population.inputs)
+    u = graph.shift(u, -neurons.shift, Rounding.FLOOR)
+    if neurons.bias_u is not None:
+        u = graph.op("Add", u, graph.constant(neurons.bias_u))
+    c = graph.word(u, rules.state_bits)
+    opening = graph.op("Add", s, graph.constant(neurons.bias))
+    gate = graph.looked_up(SIGMOID, opening, SIGMOID_INPUT_EXPONENT)
+    product = graph.op("Mul", gate, graph.op("Sub", state, c))
+    state = graph.op("Add", c, graph.shift(product, TABLE_EXPONENT, rules.rounding))
+    graph.next(name, state)
+    return graph.word(graph.shift(state, neurons.state_shift, rules.rounding), rules.message_bits)
+
+
 _WRITE: dict[type[Neurons], Callable[[_Graph, Population], str]] = {
     Affine: _affine,
     Bilinear: _bilinear,
     Filters: _filters,
+    GatedRecurrence: _gated_recurrence,
     InverseSqrt: _inverse_sqrt,
     Product: _product,
     Recurrence: _recurrence,

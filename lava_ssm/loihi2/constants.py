@@ -83,6 +83,9 @@ class Constants:
         10.0, 5.0, 20.0, "passes/update", "assumed", ASSUMED + ": five Newton steps of two products"
     )
     passes_tap: Constant = Constant(1.0, 1.0, 4.0, "passes/update", "assumed", ASSUMED)
+    passes_gated_state: Constant = Constant(
+        5.0, 3.0, 10.0, "passes/update", "inferred", "a gate's passes, and one for the state"
+    )
     t_message: Constant = Constant(5.0, 3.0, 15.0, "ns/message", "assumed", ASSUMED)
     step_floor: Constant = Constant(3.0, 0.2, 6.9, "us/step", "inferred", INFERRED)
     step_floor_many: Constant = Constant(

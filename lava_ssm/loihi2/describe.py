@@ -16,6 +16,7 @@ from lava_ssm.network import (
     Bilinear,
     Filters,
     FixedNetwork,
+    GatedRecurrence,
     InverseSqrt,
     Matrix,
     Network,
@@ -91,7 +92,8 @@ def _on_chip(p: networks.Population) -> tuple[Neuron, int]:
     """What neurons of an operation are on the chip, and how many.
 
     Of public Lava only relays and states run on a chip; `ProdNeuron` and `InvSqrt` have public
-    models of what a product and an inverse root give there.
+    models of what a product and an inverse root give there. That one neuron multiplies its state
+    by what a second input opens is inferred: each part is public, together they are not.
     """
     n = p.neurons.n_neurons
     match p.neurons:
@@ -101,6 +103,8 @@ def _on_chip(p: networks.Population) -> tuple[Neuron, int]:
             return Neuron.COMPLEX_STATE, n // 2
         case Taps():
             return Neuron.TAP, n
+        case GatedRecurrence():
+            return Neuron.GATED_STATE, n
         case Affine():
             return (Neuron.RELAY if p.activation.table is None else Neuron.TABLE), n
         case Product():

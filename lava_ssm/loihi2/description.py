@@ -36,6 +36,9 @@ class Neuron(Enum):
     """A product of two inputs, times a weight."""
     INVERSE_SQRT = "inverse root"
     """The inverse square root by Newton's steps."""
+    GATED_STATE = "gated state"
+    """A real state, a mean of itself and of an input, by a table that another input is looked up in
+    (inferred: nothing public says that one neuron does both)."""
     TAP = "tap"
     """Sends a message again some tokens later."""
 

@@ -7,12 +7,14 @@ from lava_ssm.network.fixed_network import FixedNetwork, check_network
 from lava_ssm.network.float_network import Network
 from lava_ssm.network.gate import FixedGate, Gate
 from lava_ssm.network.glu import GLU, FixedGLU
+from lava_ssm.network.gru import MLGRU, FixedMinGRU, FixedMLGRU, MinGRU
 from lava_ssm.network.layer import FixedLayer, FloatLayer, Layer
 from lava_ssm.network.linear import FixedLinear, Linear
 from lava_ssm.network.neurons import (
     Affine,
     Bilinear,
     Filters,
+    GatedRecurrence,
     InverseSqrt,
     Neurons,
     Product,
@@ -36,6 +38,7 @@ __all__ = [
     "GELU",
     "GLU",
     "LIF",
+    "MLGRU",
     "S4D",
     "S5",
     "Activation",
@@ -52,6 +55,8 @@ __all__ = [
     "FixedLayer",
     "FixedLayerNorm",
     "FixedLinear",
+    "FixedMLGRU",
+    "FixedMinGRU",
     "FixedNetwork",
     "FixedRMSNorm",
     "FixedS4D",
@@ -59,11 +64,13 @@ __all__ = [
     "FixedScale",
     "FloatLayer",
     "Gate",
+    "GatedRecurrence",
     "InverseSqrt",
     "Layer",
     "LayerNorm",
     "Linear",
     "Matrix",
+    "MinGRU",
     "Network",
     "NetworkFileError",
     "Neurons",

@@ -2,8 +2,8 @@
 
 Each holds arrays and numbers alone; `engine.reference` is what it computes with them. A float one
 has exponents and shifts of 0, and complex numbers where a fixed one has pairs of mantissas. What
-carries a state from token to token says whether that is messages or, of a last axis of 2, the real
-and imaginary parts of complex numbers.
+carries a state from token to token says whether that is messages, and of how many parts a state is:
+of two, real and imaginary, along a last axis of 2, or of one.
 """
 
 from dataclasses import dataclass
@@ -36,6 +36,7 @@ class Filters(Shaped):
     state_exponent: Exponent = 0
     param_bits: int = 0
     holds_messages = False
+    n_parts = 2
 
     @property
     def d_model(self) -> int:
@@ -84,6 +85,7 @@ class Recurrence(Shaped):
     param_exponent: int = 0
     state_shift: int = 0
     holds_messages = False
+    n_parts = 2
 
     @property
     def n_neurons(self) -> int:
@@ -219,6 +221,7 @@ class Taps(Shaped):
     d_model: int
     length: int
     holds_messages = True
+    n_parts = 1
 
     @property
     def n_neurons(self) -> int:
@@ -231,9 +234,44 @@ class Taps(Shaped):
         return self.d_model, self.length - 1
 
 
+@dataclass(frozen=True, eq=False)
+class GatedRecurrence:
+    """Real states, each a mean of what it was and of a second input, by the sigmoid of a sum.
+
+        f = sigmoid(s + bias),    c = (u << shift) + bias_u
+        h' = c + f (h - c),       y = h' >> state_shift         (see `FixedMinGRU`)
+
+    In fixed point c is brought to the state's word; h' lies between h and c, and hence in it too.
+
+    Parameters
+    ----------
+    bias, bias_u
+        (n_neurons,); bias_u None: zero.
+    shift, state_shift
+        Bits of u to the left, and of the state to the right, both at least 0.
+    """
+
+    bias: np.ndarray
+    bias_u: np.ndarray | None = None
+    shift: int = 0
+    state_shift: int = 0
+    holds_messages = False
+    n_parts = 1
+
+    @property
+    def n_neurons(self) -> int:
+        """How many."""
+        return len(self.bias)
+
+    @property
+    def state_shape(self) -> tuple[int, ...]:
+        """Of what they carry from token to token."""
+        return (self.n_neurons,)
+
+
 Stateless: TypeAlias = Affine | Product | Bilinear | InverseSqrt
 """Operations that carry nothing from token to token."""
-Stateful: TypeAlias = Filters | Recurrence | Taps
+Stateful: TypeAlias = Filters | Recurrence | Taps | GatedRecurrence
 """Operations that carry a state."""
 Neurons: TypeAlias = Stateful | Stateless
 """What a population does with the sums of its inputs."""

@@ -45,7 +45,7 @@ def summary(
     for i, stage in enumerate(stages):
         layer = stage.layer
         own = [p for p in populations if p.stage == i]
-        states = [s[:-1] for p in own if (s := p.neurons.state_shape) is not None]
+        states = [s[:-1] or s for p in own if (s := p.neurons.state_shape) is not None]
         cells = [
             str(i),
             type(layer).__name__,

@@ -11,6 +11,7 @@ with needed("torch"):
 from lava_ssm.nn.chain import Chain, Residual, stretch
 from lava_ssm.nn.conv1d import Conv1d
 from lava_ssm.nn.export import assign, export, module
+from lava_ssm.nn.gru import MLGRU, MinGRU
 from lava_ssm.nn.initialization import Initialization
 from lava_ssm.nn.layer import LayerModule
 from lava_ssm.nn.linear import GLU, Gate
@@ -23,6 +24,7 @@ from lava_ssm.nn.sparse_s5 import S5_SIZES, S5Block, SparseS5
 
 __all__ = [
     "GLU",
+    "MLGRU",
     "NS4D",
     "S4D",
     "S5",
@@ -34,6 +36,7 @@ __all__ = [
     "Initialization",
     "LayerModule",
     "LayerNorm",
+    "MinGRU",
     "RMSNorm",
     "Residual",
     "S5Block",

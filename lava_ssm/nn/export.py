@@ -7,6 +7,7 @@ from lava_ssm import network
 from lava_ssm.network.activation import Elementwise
 from lava_ssm.nn.chain import Chain, Residual, parts_of
 from lava_ssm.nn.conv1d import Conv1d
+from lava_ssm.nn.gru import MLGRU, MinGRU
 from lava_ssm.nn.layer import LayerModule
 from lava_ssm.nn.linear import GLU, Gate, Linear
 from lava_ssm.nn.norm import LayerNorm, RMSNorm, Scale
@@ -15,7 +16,7 @@ from lava_ssm.nn.s5 import S5
 
 MODULES: dict[type[network.FloatLayer], type[LayerModule]] = {
     module.kind: module
-    for module in (S4D, S5, Linear, Gate, GLU, Conv1d, LayerNorm, RMSNorm, Scale)
+    for module in (S4D, S5, Linear, Gate, GLU, MinGRU, MLGRU, Conv1d, LayerNorm, RMSNorm, Scale)
 }
 """Of each kind of layer what it is in torch."""
 _ACTIVATIONS: dict[type[Elementwise], type[nn.Module]] = {

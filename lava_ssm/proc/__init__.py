@@ -7,6 +7,7 @@ Using this room makes Lava's stock runtime safe (`lava_ssm.runtime`, `docs/runti
 import lava_ssm.runtime  # noqa: F401  # isort: skip
 from lava_ssm.proc.delay_line.process import DelayLine
 from lava_ssm.proc.fused.process import FusedSSMNetwork
+from lava_ssm.proc.gated_states.process import GatedStates
 from lava_ssm.proc.hybrid import chain, parts
 from lava_ssm.proc.io.sink import Sink, sink
 from lava_ssm.proc.io.source import Source, source
@@ -24,6 +25,7 @@ __all__ = [
     "S5",
     "DelayLine",
     "FusedSSMNetwork",
+    "GatedStates",
     "Output",
     "Readout",
     "Relay",

@@ -18,6 +18,8 @@ from lava_ssm.network import (
     FixedGLU,
     FixedLayerNorm,
     FixedLinear,
+    FixedMinGRU,
+    FixedMLGRU,
     FixedNetwork,
     FixedRMSNorm,
     FixedS4D,
@@ -340,6 +342,62 @@ class PlainGLU:
         return shift(y, min(self.amount, 0), self.rounding)
 
 
+def mixed(h: int, c: int, opening: int, rules: Arithmetic) -> int:
+    """A state and what enters it, by a gate."""
+    return c + shift(sigmoid(opening) * (h - c), 15, rules.rounding)
+
+
+class PlainMinGRU:
+    def __init__(self, layer: FixedMinGRU, rules: Arithmetic, e_in: int) -> None:
+        size, e_h = layer.d_output, layer.state_exponent
+        self.weights, self.gate = layer.weights.tolist(), (-layer.gate).tolist()
+        self.bias, self.gate_bias = layer.bias.tolist(), layer.gate_bias.tolist()
+        self.shifts = [e_in + e + 1 - e_h for e in each(layer.exponent, size)]
+        self.gate_shifts = [e_in + e + 1 - 12 for e in each(layer.gate_exponent, size)]
+        self.amount, self.rules = e_h - layer.output_exponent, rules
+        self.x = [0] * size
+
+    def __call__(self, u: list[int], tally: Tally) -> list[int]:
+        rules, y = self.rules, []
+        values = synapse(self.weights, self.shifts, u, tally)
+        gates = synapse(self.gate, self.gate_shifts, u, tally)
+        for i, (value, gate) in enumerate(zip(values, gates, strict=True)):
+            c = word(value + self.bias[i], rules.state_bits, rules.overflow, "input", tally)
+            self.x[i] = mixed(self.x[i], c, gate - self.gate_bias[i], rules)
+            sent = shift(self.x[i], self.amount, rules.rounding)
+            y.append(word(sent, rules.message_bits, rules.overflow, "message", tally))
+        return y
+
+
+class PlainMLGRU:
+    def __init__(self, layer: FixedMLGRU, rules: Arithmetic, e_in: int) -> None:
+        size, self.e_c, self.rules = layer.d_output, layer.value_exponent, rules
+        self.maps = [m.tolist() for m in (layer.weights, layer.forget, layer.gate)]
+        self.biases = [b.tolist() for b in (layer.bias, layer.forget_bias, layer.gate_bias)]
+        exponents = (layer.exponent, layer.forget_exponent, layer.gate_exponent)
+        self.shifts = [
+            [e_in + e + 1 - to for e in each(of_map, size)]
+            for of_map, to in zip(exponents, (self.e_c, 12, 12), strict=True)
+        ]
+        self.k, self.amount = layer.state_shift, self.e_c + 15 - layer.output_exponent
+        self.x = [0] * size
+
+    def __call__(self, u: list[int], tally: Tally) -> list[int]:
+        rules, y = self.rules, []
+        sums = [
+            [v + b for v, b in zip(synapse(m, s, u, tally), bias, strict=True)]
+            for m, s, bias in zip(self.maps, self.shifts, self.biases, strict=True)
+        ]
+        for i, (value, forget, gate) in enumerate(zip(*sums, strict=True)):
+            c = activated(value, SiLU, self.e_c, rules, tally) << self.k
+            c = word(c, rules.state_bits, rules.overflow, "input", tally)
+            self.x[i] = mixed(self.x[i], c, forget, rules)
+            h = shift(self.x[i], self.k, rules.rounding)
+            h = word(h, rules.message_bits, rules.overflow, "message", tally)
+            y.append(shift(h * sigmoid(gate), self.amount, rules.rounding))
+        return y
+
+
 class PlainS5:
     def __init__(self, layer: FixedS5, rules: Arithmetic, e_in: int) -> None:
         self.rules, self.relu = rules, layer.relu
@@ -421,6 +479,10 @@ class Plain:
                 made = PlainNorm(layer, self.rules)
             case FixedScale():
                 made = PlainScale(layer, self.rules, before)
+            case FixedMinGRU():
+                made = PlainMinGRU(layer, self.rules, before)
+            case FixedMLGRU():
+                made = PlainMLGRU(layer, self.rules, before)
             case FixedConv1d():
                 made = PlainConv1d(layer, before, after)
             case FixedLinear():

@@ -54,7 +54,19 @@ def test_random_chains_hold_all_layers_and_emit_something() -> None:
         seen["overflows"] += found.overflows.total > 0
         seen["varies"] += len(np.unique(found.outputs)) > 4
     assert min(seen.values()) >= 5, seen
-    kinds = ["Linear", "S4D", "S5", "Gate", "GLU", "Conv1d", "LayerNorm", "RMSNorm", "Scale"]
+    kinds = [
+        "Linear",
+        "S4D",
+        "S5",
+        "Gate",
+        "GLU",
+        "MinGRU",
+        "MLGRU",
+        "Conv1d",
+        "LayerNorm",
+        "RMSNorm",
+        "Scale",
+    ]
     elementwise = {"Residual", "ReLU", "GELU", "SiLU", "Sigmoid", "Tanh"}
     names = {f"Fixed{kind}" for kind in kinds} | elementwise
     assert names | {"raises", "is clean", "overflows", "varies"} == set(seen)

@@ -5,6 +5,7 @@ from typing import Any
 from lava_ssm.compress.kinds.conv1d import Conv1dKind
 from lava_ssm.compress.kinds.gate import GateKind
 from lava_ssm.compress.kinds.glu import GLUKind
+from lava_ssm.compress.kinds.gru import MinGRUKind, MLGRUKind
 from lava_ssm.compress.kinds.kind import Kind, Rules, Scales, Tensor
 from lava_ssm.compress.kinds.linear import LinearKind
 from lava_ssm.compress.kinds.norm import LayerNormKind, RMSNormKind
@@ -13,6 +14,7 @@ from lava_ssm.compress.kinds.s5 import S5Kind
 from lava_ssm.compress.kinds.scale import ScaleKind
 from lava_ssm.network import (
     GLU,
+    MLGRU,
     S4D,
     S5,
     Conv1d,
@@ -20,6 +22,7 @@ from lava_ssm.network import (
     Gate,
     LayerNorm,
     Linear,
+    MinGRU,
     RMSNorm,
     Scale,
 )
@@ -32,6 +35,8 @@ KINDS: dict[type[FloatLayer], Kind[Any, Any]] = {
     S5: S5Kind(),
     Gate: GateKind(),
     GLU: GLUKind(),
+    MinGRU: MinGRUKind(),
+    MLGRU: MLGRUKind(),
     Conv1d: Conv1dKind(),
     LayerNorm: LayerNormKind(),
     RMSNorm: RMSNormKind(),

@@ -13,6 +13,7 @@ from lava_ssm.network import (
     Affine,
     Bilinear,
     Filters,
+    GatedRecurrence,
     InverseSqrt,
     Matrix,
     Neurons,
@@ -24,6 +25,7 @@ from lava_ssm.network import (
 )
 from lava_ssm.numerics import (
     SYNAPSE_BITS,
+    TABLE_EXPONENT,
     Arithmetic,
     IntArray,
     Overflow,
@@ -76,7 +78,8 @@ def step(
     state
         (..., *state_shape).
     u
-        Input mantissas, (..., n_neurons); of `Filters` also one a channel, (..., d_model).
+        Input mantissas, (..., n_neurons); of `Filters` also one a channel, (..., d_model); of a
+        `GatedRecurrence` the sums, then the second inputs, (..., 2 n_neurons).
     """
     match neurons:
         case Filters():
@@ -85,6 +88,8 @@ def step(
             return recurrence(neurons, rules, state, u, tally)
         case Taps():
             return taps(neurons, state, u)
+        case GatedRecurrence():
+            return gated_recurrence(neurons, rules, state, u, tally)
     raise TypeError(f"{type(neurons).__name__} neurons have no state")
 
 
@@ -142,6 +147,20 @@ def taps(neurons: Taps, state: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, n
     """See `step`; the state is (..., d_model, length - 1)."""
     sent = np.concatenate([state, u[..., np.newaxis]], axis=-1)
     return sent[..., 1:], sent.reshape(*u.shape[:-1], neurons.n_neurons)
+
+
+def gated_recurrence(
+    neurons: GatedRecurrence, rules: Arithmetic, state: IntArray, u: IntArray, tally: Tally
+) -> tuple[IntArray, IntArray]:
+    """See `step`; the state is (..., n_neurons). It lies between words, and so needs none."""
+    s, c = np.split(u, 2, axis=-1)
+    c = shift(c, -neurons.shift, Rounding.FLOOR)
+    c = c if neurons.bias_u is None else c + neurons.bias_u
+    c = word(c, rules.state_bits, rules.overflow, "input", tally)
+    kept = multiply_shift(sigmoid(s + neurons.bias), state - c, TABLE_EXPONENT, rules.rounding)
+    state = c + kept
+    sent = shift(state, neurons.state_shift, rules.rounding)
+    return state, word(sent, rules.message_bits, rules.overflow, "message", tally)
 
 
 def output(neurons: Stateless, rules: Arithmetic, s: IntArray, u: Any, tally: Tally) -> IntArray:

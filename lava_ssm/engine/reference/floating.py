@@ -10,6 +10,7 @@ from lava_ssm.network import (
     Affine,
     Bilinear,
     Filters,
+    GatedRecurrence,
     InverseSqrt,
     Matrix,
     Neurons,
@@ -27,13 +28,19 @@ def step(
 ) -> tuple[RealArray, RealArray]:
     """One time step of neurons with states: the new state, and the messages that they send.
 
-        Filters:     x' = a x + b u,       out = 2 Re(c x')
-        Recurrence:  x' = a x + u + bias,  out = r(x')
+        Filters:          x' = a x + b u,       out = 2 Re(c x')
+        Recurrence:       x' = a x + u + bias,  out = r(x')
+        GatedRecurrence:  h' = c + sigmoid(s + bias) (h - c),  c = u + bias_u,  out = h'
 
     Shapes are those of `fixed.step`.
     """
     if isinstance(neurons, Taps):
         return taps(neurons, state, u)
+    if isinstance(neurons, GatedRecurrence):
+        s, c = np.split(u, 2, axis=-1)
+        c = c if neurons.bias_u is None else c + neurons.bias_u
+        state = c + _sigmoid(s + neurons.bias) * (state - c)
+        return state, state
     x = np.ascontiguousarray(state).view(complex)[..., 0]
     match neurons:
         case Filters(a, b, c):
@@ -49,6 +56,12 @@ def step(
     raise TypeError(f"{type(neurons).__name__} neurons have no state")
 
 
+def _sigmoid(v: RealArray) -> RealArray:
+    from scipy.special import expit  # SciPy takes long to load, and integers do without
+
+    return np.asarray(expit(v))
+
+
 def _parts(x: np.ndarray) -> RealArray:
     """Real and imaginary parts on a new last axis."""
     return np.ascontiguousarray(x)[..., np.newaxis].view(float)
@@ -62,10 +75,8 @@ def output(neurons: Stateless, rules: None, s: RealArray, u: Any, tally: None) -
                 s = s + neurons.direct * u
             return s if neurons.bias is None else s + neurons.bias
         case Product():
-            from scipy.special import expit  # SciPy takes long to load, and integers do without
-
             v = u if neurons.bias_u is None else u + neurons.bias_u
-            return np.asarray(v * expit(s + neurons.bias))
+            return np.asarray(v * _sigmoid(s + neurons.bias))
         case Bilinear():
             y = np.asarray(s * u)
             y = y if neurons.weights is None else y * neurons.weights

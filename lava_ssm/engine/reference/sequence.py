@@ -119,16 +119,17 @@ def advance(
         assert s is not None
         if s.shape[-1] == p.neurons.n_neurons:
             probe(n, "sum", s)
+        if u is not None:
+            probe(n, "second", u)
         if x is None:
-            if u is not None:
-                probe(n, "second", u)
             sent[n] = output(n, p, s, u)
         elif filtered is not None and isinstance(p.neurons, Filters) and n in adding:
             sent[n], peaks = filtered(p.neurons, s)
             probe(n, "state", peaks[..., np.newaxis])
         else:
             width = adding[n].n_out if n in adding else p.neurons.n_neurons
-            x, sent[n] = _over_time(partial(step, n), x, s, width)
+            both = s if u is None else np.concatenate([s, u], axis=-1)
+            x, sent[n] = _over_time(partial(step, n), x, both, width)
         if n not in adding:
             probe(n, "sent", sent[n])
         after.append(x)

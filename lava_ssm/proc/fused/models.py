@@ -49,7 +49,7 @@ class AbstractFusedModel(PyLoihiProcessModel):
         """Read the engine's state, (*batch, states of all layers, 2)."""
         flat = [np.zeros((*self.batch, 0, 2))]
         for x, neurons in zip(self.stream.state, self.stream.network.states, strict=True):
-            pairs = x[..., np.newaxis] * (1, 0) if neurons.holds_messages else x
+            pairs = x[..., np.newaxis] * (1, 0) if neurons.n_parts == 1 else x
             flat.append(pairs.reshape(*self.batch, -1, 2))
         self.read = np.concatenate(flat, axis=-2, dtype=np.float64)
         if not self.stream.state:
@@ -65,7 +65,7 @@ class AbstractFusedModel(PyLoihiProcessModel):
         states: list[np.ndarray] = []
         first = 0
         for x, neurons in zip(self.stream.state, self.stream.network.states, strict=True):
-            width = 1 if neurons.holds_messages else 2
+            width = neurons.n_parts
             last = first + math.prod(neurons.state_shape) // width
             states.append(self.read[..., first:last, :width].astype(self.kind).reshape(x.shape))
             first = last

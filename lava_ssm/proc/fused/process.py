@@ -21,8 +21,8 @@ class FusedState:
     """The state of a layer: a part of the Process's Var `state`, (*batch, states of all layers, 2).
 
     `first` is the layer's first of `n_states`, each of `width` numbers: 2 of complex ones, 1 of
-    messages; `shape` is (*batch, *state shape), see `Network.state_shapes`; `bits` the width of a
-    mantissa, None in a float network.
+    real ones and messages; `shape` is (*batch, *state shape), see `Network.state_shapes`; `bits`
+    the width of a mantissa, None in a float network.
     """
 
     var: Var
@@ -78,8 +78,8 @@ class FusedSSMNetwork(AbstractNetwork):
         Ports of shape (d_input,) and (d_output,), with a batch (batch_size, ...): messages,
         mantissas in fixed point. The output is zero on steps that carry no token's output.
     state
-        Var, (states of all layers, 2), with a batch (batch_size, ...): real, imaginary; of what
-        holds messages a message and 0.
+        Var, (states of all layers, 2), with a batch (batch_size, ...): real, imaginary; of real
+        states and of messages these and 0.
     layers
         For each layer with a state, in order, its part of it: `layers[0].state.get()`. A token is
         in all layers by the end of the step in which it enters.
@@ -119,7 +119,7 @@ class FusedSSMNetwork(AbstractNetwork):
         super().__init__(
             network, schedule, period, offset, reset_every, batch, name, n_threads=n_threads
         )
-        widths = [1 if neurons.holds_messages else 2 for neurons in network.states]
+        widths = [neurons.n_parts for neurons in network.states]
         sizes = [math.prod(s) // w for s, w in zip(network.state_shapes, widths, strict=True)]
         self.state = Var(shape=(*batch, max(1, sum(sizes)), 2), init=0)
         self.layers = tuple(

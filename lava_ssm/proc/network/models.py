@@ -24,6 +24,7 @@ from lava_ssm.network import (
     Connection,
     Filters,
     FixedNetwork,
+    GatedRecurrence,
     InverseSqrt,
     Matrix,
     Ones,
@@ -35,6 +36,7 @@ from lava_ssm.network import (
 )
 from lava_ssm.numerics import CHIP, Arithmetic, IntArray
 from lava_ssm.proc.delay_line.process import DelayLine
+from lava_ssm.proc.gated_states.process import GatedStates
 from lava_ssm.proc.network.process import SSMNetwork, state_vars
 from lava_ssm.proc.neuron import FIXED, FLOATING, AbstractNeuron
 from lava_ssm.proc.output.process import Output
@@ -111,6 +113,7 @@ class _Graph:
             "name": f"{self.proc.name}.{name}",
         }
         shift = inputs[0][1]
+        u_shift = inputs[1][1] if len(inputs) > 1 else 0
         ports = ["a_in", "u_in"][: len(inputs)]
         neurons: AbstractNeuron
         match p:
@@ -130,11 +133,13 @@ class _Graph:
                     neurons = Relay((n,), relu, shift, **common)
             case Population(Taps() as operation):
                 neurons = DelayLine(operation, **common)
+            case Population(GatedRecurrence() as operation):
+                neurons = GatedStates(operation, shift=shift, u_shift=u_shift, **common)
             case Population(Affine() | Product() | Bilinear() | InverseSqrt() as operation):
                 neurons = Output(
                     operation,
                     shift=shift,
-                    u_shift=inputs[1][1] if len(inputs) > 1 else 0,
+                    u_shift=u_shift,
                     residual_shift=p.residual_shift,
                     activation=p.activation,
                     exponent=p.exponent,

@@ -18,15 +18,17 @@ def state_vars(neurons: Neurons) -> tuple[str, ...]:
     """Give the names of the Vars that hold the state of neurons of an operation."""
     if not isinstance(neurons, Stateful):
         return ()
-    return ("messages",) if neurons.holds_messages else ("state_re", "state_im")
+    if neurons.holds_messages:
+        return ("messages",)
+    return ("state",) if neurons.n_parts == 1 else ("state_re", "state_im")
 
 
 @dataclass(frozen=True)
 class LayerState:
     """The state of a layer in a graph, as one array; the Vars `parts` hold it, flat.
 
-    These are real and imaginary parts, or messages; `shape` is one of `Network.state_shapes`;
-    `bits` the width of a mantissa, None in a float network.
+    These are real and imaginary parts, real states, or messages; `shape` is one of
+    `Network.state_shapes`; `bits` the width of a mantissa, None in a float network.
     """
 
     parts: tuple[Var, ...]
@@ -57,7 +59,7 @@ class LayerVars:
 
     @property
     def state_re(self) -> Var:
-        """The Var that holds the real parts, flat, or messages: for a Monitor."""
+        """The Var that holds the real parts, real states or messages, flat: for a Monitor."""
         return self.state.parts[0]
 
     @property

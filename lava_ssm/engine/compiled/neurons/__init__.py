@@ -3,12 +3,22 @@
 from lava_ssm.engine.compiled.neurons.affine import AFFINE
 from lava_ssm.engine.compiled.neurons.bilinear import BILINEAR
 from lava_ssm.engine.compiled.neurons.filters import FILTERS
+from lava_ssm.engine.compiled.neurons.gated_recurrence import GATED_RECURRENCE
 from lava_ssm.engine.compiled.neurons.inverse_sqrt import INVERSE_SQRT
 from lava_ssm.engine.compiled.neurons.operation import Memory, Operation
 from lava_ssm.engine.compiled.neurons.product import PRODUCT
 from lava_ssm.engine.compiled.neurons.recurrence import RECURRENCE
 from lava_ssm.engine.compiled.neurons.taps import TAPS
 
-OPERATIONS = (FILTERS, RECURRENCE, TAPS, AFFINE, PRODUCT, BILINEAR, INVERSE_SQRT)
+OPERATIONS = (
+    FILTERS,
+    RECURRENCE,
+    TAPS,
+    AFFINE,
+    PRODUCT,
+    BILINEAR,
+    INVERSE_SQRT,
+    GATED_RECURRENCE,
+)
 
 __all__ = ["OPERATIONS", "Memory", "Operation"]

@@ -1,0 +1,171 @@
+"""Gated linear recurrences."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from lava_ssm.compress.headroom import bias_headroom, headroom, synapse_headroom
+from lava_ssm.compress.kinds.kind import Kind, Rules, Scales, Tensor
+from lava_ssm.compress.parameters import fixed_bias, gate_bias
+from lava_ssm.compress.ranges import Moments, Ranges
+from lava_ssm.compress.weights import matrix_mantissas
+from lava_ssm.network import MLGRU, FixedMinGRU, FixedMLGRU, MinGRU
+from lava_ssm.network.description import Exponent
+from lava_ssm.network.gru import BIASES, LEAST_OF_GATE, MATRICES, MOST_SHIFT
+from lava_ssm.network.linear import WEIGHT_BITS
+from lava_ssm.numerics import SIGMOID_INPUT_EXPONENT, TABLE_EXPONENT, IntArray, RealArray
+
+
+class MinGRUKind(Kind[MinGRU, FixedMinGRU]):
+    """h' = (1 - z) h + z c, z = sigmoid(V u + b_z), c = W u + b."""
+
+    tensors = (
+        Tensor("weights", WEIGHT_BITS, "exponent", ("bias",)),
+        Tensor("gate", WEIGHT_BITS, "gate_exponent", ("gate_bias",)),
+    )
+
+    scales = Scales.ANY
+
+    def rescaled(self, layer: MinGRU, before: RealArray, behind: RealArray) -> MinGRU:
+        """See `Kind`."""
+        weights, bias = layer.weights * behind[:, np.newaxis] / before, layer.bias * behind
+        return replace(layer, weights=weights, bias=bias, gate=layer.gate / before)
+
+    def parameters(
+        self, layer: MinGRU, moments: Moments, rules: Rules
+    ) -> tuple[FixedMinGRU, MinGRU]:
+        """See `Kind`."""
+        weights, exponent = matrix_mantissas(layer.weights, rules.formats, moments)
+        gate, gate_exponent = matrix_mantissas(layer.gate, rules.formats, moments)
+        fixed = FixedMinGRU(weights, np.maximum(gate, LEAST_OF_GATE), exponent, gate_exponent)
+        values = fixed.dequantize()
+        bias = layer.bias + (layer.weights - values.weights) @ moments.mean
+        gate_mean = layer.gate_bias + (layer.gate - values.gate) @ moments.mean
+        return fixed, replace(values, bias=bias, gate_bias=gate_mean)
+
+    def input_headroom(self, fixed: FixedMinGRU, ranges: Ranges, rules: Rules) -> int:
+        """See `Kind`."""
+        return min(
+            synapse_headroom(ranges.drive, fixed.gate_exponent, rules.spare),
+            synapse_headroom(ranges.peaks["states", "second"], fixed.exponent, rules.spare),
+        )
+
+    def output_headroom(self, layer: MinGRU, ranges: Ranges, rules: Rules) -> int:
+        """See `Kind`. What is sent on, rectified or not, was a message of the states."""
+        sent = float(ranges.states.max())
+        return min(
+            headroom(sent, rules.arithmetic.message_bits, rules.spare),
+            _of_states(layer, ranges, rules),
+        )
+
+    def finish(
+        self,
+        fixed: FixedMinGRU,
+        layer: MinGRU,
+        ends: tuple[int, int],
+        ranges: Ranges,
+        rules: Rules,
+    ) -> FixedMinGRU:
+        """See `Kind`. States are as fine as what enters them fits their words."""
+        finest = _of_states(layer, ranges, rules)
+        e = ends[1] + min(max(finest - ends[1], 0), MOST_SHIFT)
+        return replace(
+            fixed,
+            state_exponent=e,
+            output_exponent=ends[1],
+            bias=fixed_bias(layer.bias, e),
+            gate_bias=gate_bias(layer.gate_bias),
+        )
+
+    def state_exponents(self, fixed: FixedMinGRU, input_exponent: int) -> int:
+        """See `Kind`."""
+        return fixed.state_exponent
+
+    def bias_exponents(self, fixed: FixedMinGRU, input_exponent: int) -> dict[str, int]:
+        """See `Kind`."""
+        return {"bias": fixed.state_exponent, "gate_bias": SIGMOID_INPUT_EXPONENT}
+
+    def mantissas(self, name: str, values: np.ndarray, bits: int, exponent: Exponent) -> IntArray:
+        """See `Kind`."""
+        found = super().mantissas(name, values, bits, exponent)
+        return np.maximum(found, LEAST_OF_GATE) if name == "gate" else found
+
+
+def _of_states(layer: MinGRU, ranges: Ranges, rules: Rules) -> int:
+    """Largest exponent at which candidates fit the state's word, and their biases theirs."""
+    peak = float((ranges.peaks["states", "second"] + np.abs(layer.bias)).max())
+    fits = headroom(peak, rules.arithmetic.state_bits, rules.spare)
+    return min(fits, bias_headroom(layer.bias, rules.spare))
+
+
+class MLGRUKind(Kind[MLGRU, FixedMLGRU]):
+    """h' = f h + (1 - f) c, y = sigmoid(V u + b_g) h', c = silu(W u + b)."""
+
+    tensors = (
+        Tensor("weights", WEIGHT_BITS, "exponent", ("bias",)),
+        Tensor("forget", WEIGHT_BITS, "forget_exponent", ("forget_bias",)),
+        Tensor("gate", WEIGHT_BITS, "gate_exponent", ("gate_bias",)),
+    )
+
+    def parameters(self, layer: MLGRU, moments: Moments, rules: Rules) -> tuple[FixedMLGRU, MLGRU]:
+        """See `Kind`."""
+        pairs = [
+            matrix_mantissas(getattr(layer, name), rules.formats, moments) for name in MATRICES
+        ]
+        fixed = FixedMLGRU(*(m for m, _ in pairs), *(e for _, e in pairs))
+        values = fixed.dequantize()
+        means = {
+            bias: getattr(layer, bias)
+            + (getattr(layer, name) - getattr(values, name)) @ moments.mean
+            for bias, name in zip(BIASES, MATRICES, strict=True)
+        }
+        return fixed, replace(values, **means)
+
+    def input_headroom(self, fixed: FixedMLGRU, ranges: Ranges, rules: Rules) -> int:
+        """See `Kind`."""
+        return min(
+            synapse_headroom(ranges.peaks["candidates", "sum"], fixed.exponent, rules.spare),
+            synapse_headroom(ranges.drive, fixed.forget_exponent, rules.spare),
+            synapse_headroom(ranges.sums, fixed.gate_exponent, rules.spare),
+        )
+
+    def output_headroom(self, layer: MLGRU, ranges: Ranges, rules: Rules) -> int:
+        """See `Kind`: finer, a product of a candidate and a table's entry ends in zeros."""
+        return _of_candidates(layer, ranges, rules) + TABLE_EXPONENT
+
+    def finish(
+        self, fixed: FixedMLGRU, layer: MLGRU, ends: tuple[int, int], ranges: Ranges, rules: Rules
+    ) -> FixedMLGRU:
+        """See `Kind`. States have what is left of their words beyond messages."""
+        e = _of_candidates(layer, ranges, rules)
+        entering = float(ranges.peaks["states", "second"].max())
+        left = headroom(entering, rules.arithmetic.state_bits, rules.spare) - e
+        return replace(
+            fixed,
+            value_exponent=e,
+            state_shift=min(max(left, 0), MOST_SHIFT),
+            output_exponent=ends[1],
+            bias=fixed_bias(layer.bias, e),
+            forget_bias=gate_bias(layer.forget_bias),
+            gate_bias=gate_bias(layer.gate_bias),
+        )
+
+    def state_exponents(self, fixed: FixedMLGRU, input_exponent: int) -> int:
+        """See `Kind`."""
+        return fixed.value_exponent + fixed.state_shift
+
+    def bias_exponents(self, fixed: FixedMLGRU, input_exponent: int) -> dict[str, int]:
+        """See `Kind`."""
+        return {
+            "bias": fixed.value_exponent,
+            "forget_bias": SIGMOID_INPUT_EXPONENT,
+            "gate_bias": SIGMOID_INPUT_EXPONENT,
+        }
+
+
+def _of_candidates(layer: MLGRU, ranges: Ranges, rules: Rules) -> int:
+    """Largest exponent at which candidates fit messages and states, before their table too."""
+    peak = float((ranges.peaks["candidates", "sum"] + np.abs(layer.bias)).max())
+    bits = min(rules.arithmetic.message_bits, rules.arithmetic.state_bits)
+    e = min(headroom(peak, bits, rules.spare), bias_headroom(layer.bias, rules.spare))
+    return e if peak > 0 else 0

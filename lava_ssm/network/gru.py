@@ -1,0 +1,360 @@
+"""Gated linear recurrences: states whose gates depend on the token alone."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lava_ssm.network.activation import Activation
+from lava_ssm.network.description import (
+    MESSAGE_EXPONENTS,
+    Exponent,
+    biases,
+    exponent,
+    mantissas,
+    matrix_nbytes,
+    optional,
+)
+from lava_ssm.network.glu import TwoMaps
+from lava_ssm.network.layer import FixedLayer, FloatLayer
+from lava_ssm.network.linear import WEIGHT_BITS
+from lava_ssm.network.neurons import Affine, GatedRecurrence, Product
+from lava_ssm.network.population import Connection, Matrix, Ones, Population
+from lava_ssm.numerics import (
+    SIGMOID_INPUT_EXPONENT,
+    TABLE_EXPONENT,
+    IntArray,
+    RealArray,
+    dequantize,
+    integer,
+    reals,
+)
+
+LEAST_OF_GATE = 1 - (1 << (WEIGHT_BITS - 1))
+"""Of the mantissas of an update gate: a synapse has their negatives."""
+MOST_SHIFT = 16
+"""Bits that a state may be finer than its messages."""
+
+
+class UpdateGate(TwoMaps):
+    """What float and fixed minGRUs have in common."""
+
+    def _states(self, of_sum: Exponent, of_gate: Exponent, of_state: int) -> tuple[Population, ...]:
+        inputs = (
+            Connection(None, Matrix(-self.gate, of_gate), "gate"),
+            Connection(None, Matrix(self.weights, of_sum), "candidate"),
+        )
+        states = GatedRecurrence(-self.gate_bias, self.bias, state_shift=of_state)
+        n = self.d_output
+        return (
+            Population(states, inputs, "states"),
+            Population(Affine(n), (Connection(0, Ones(n, n)),)),
+        )
+
+    def lowered(self, input_exponent: int = 0) -> tuple[Population, ...]:
+        """See `Layer`."""
+        return self._states(*self._shifts(input_exponent))
+
+
+@dataclass(frozen=True, eq=False)
+class MinGRU(UpdateGate, FloatLayer):
+    """h' = (1 - z) h + z c,  z = sigmoid(V u + b_z),  c = W u + b;  y = h'.
+
+    (Feng, Tung, Ahmed, Bengio, Hajimirsadegh, "Were RNNs All We Needed?", arXiv 2410.01201, section
+    3.1: the minGRU, whose candidate has no activation. That of its appendix B, in log space, keeps
+    candidates positive.)
+
+    Parameters
+    ----------
+    weights, gate
+        W and V, real, (d_output, d_input).
+    bias, gate_bias
+        b and b_z, real, (d_output,); None: zero.
+
+    Raises
+    ------
+    ValueError
+        Another shape, or a value that is not finite.
+    """
+
+    weights: RealArray
+    gate: RealArray
+    bias: RealArray = None  # type: ignore[assignment]  # made zeros
+    gate_bias: RealArray = None  # type: ignore[assignment]  # made zeros
+
+    def __post_init__(self) -> None:
+        for name in ("weights", "gate"):
+            self._set(name, reals(getattr(self, name), name))
+        self._check_shapes()
+        for name in ("bias", "gate_bias"):
+            self._set(name, optional(getattr(self, name), (self.d_output,), reals, name))
+
+
+@dataclass(frozen=True, eq=False)
+class FixedMinGRU(UpdateGate, FixedLayer):
+    """A minGRU in integers: two synapses, a table, and one product a state.
+
+        c  = ((sum_j 2 m_ij u_j) >> (e_u + exponent_i + 1 - state_exponent)) + b_i
+        v  = ((sum_j -2 n_ij u_j) >> (e_u + gate_exponent_i + 1 - 12)) - b_z,i
+        h' = c + ((table(v) (h - c)) >> 15)
+        y  = h' >> (state_exponent - e_y)
+
+    with the mantissas m, n of W, V, the input's exponent e_u and the output's e_y; 1 - z is the
+    sigmoid of the negative sum. Shifts and the table as of `FixedGate`; c is brought to the word of
+    the state, h' lies between h and c.
+
+    Parameters
+    ----------
+    weights, gate
+        Mantissas in [-128, 127] and, of the gate, in [-127, 127], (d_output, d_input).
+    exponent, gate_exponent
+        Of these: one integer, or one an output channel.
+    bias, gate_bias
+        Mantissas of 24 bits, (d_output,): b with `state_exponent`, b_z with 12 fraction bits; None:
+        zero.
+    state_exponent
+        Of h and c.
+    output_exponent
+        Of the outgoing messages, at most 16 less than `state_exponent`, and not more than it.
+
+    Raises
+    ------
+    ValueError
+        A wrong shape, or a mantissa or exponent out of range.
+    """
+
+    weights: IntArray
+    gate: IntArray
+    exponent: Exponent = 7
+    gate_exponent: Exponent = 7
+    bias: IntArray = None  # type: ignore[assignment]  # made zeros
+    gate_bias: IntArray = None  # type: ignore[assignment]  # made zeros
+    state_exponent: int = 0
+    output_exponent: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("weights", "gate"):
+            self._set(name, mantissas(getattr(self, name), WEIGHT_BITS, name))
+        self._check_shapes()
+        if self.gate.min() < LEAST_OF_GATE:
+            raise ValueError(
+                f"gate: mantissas must lie in [{LEAST_OF_GATE}, {-LEAST_OF_GATE}], "
+                f"got {self.gate.min()}"
+            )
+        for name in ("bias", "gate_bias"):
+            self._set(name, optional(getattr(self, name), (self.d_output,), biases, name))
+        for name, channels in (("exponent", self.d_output), ("gate_exponent", self.d_output)):
+            given = exponent(getattr(self, name), channels, MESSAGE_EXPONENTS, name)
+            self._set(name, given)
+        for name in ("state_exponent", "output_exponent"):
+            self._set(name, exponent(getattr(self, name), None, MESSAGE_EXPONENTS, name))
+        if not 0 <= self.state_exponent - self.output_exponent <= MOST_SHIFT:
+            raise ValueError(
+                f"output_exponent must lie in [state_exponent - {MOST_SHIFT}, state_exponent], "
+                f"got {self.output_exponent} and state_exponent {self.state_exponent}"
+            )
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the weights, see `matrix_nbytes`, and four a bias."""
+        return matrix_nbytes(self.weights) + matrix_nbytes(self.gate) + 8 * self.bias.size
+
+    def _shifts(self, input_exponent: int) -> tuple[Exponent, Exponent, int]:
+        return (
+            self.exponent + (input_exponent + 1 - self.state_exponent),
+            self.gate_exponent + (input_exponent + 1 - SIGMOID_INPUT_EXPONENT),
+            self.state_exponent - self.output_exponent,
+        )
+
+    def dequantize(self, input_exponent: int | None = None) -> MinGRU:
+        """See `FixedLayer`."""
+        return MinGRU(
+            dequantize(self.weights, np.reshape(self.exponent, (-1, 1))),
+            dequantize(self.gate, np.reshape(self.gate_exponent, (-1, 1))),
+            dequantize(self.bias, self.state_exponent),
+            dequantize(self.gate_bias, SIGMOID_INPUT_EXPONENT),
+        )
+
+
+MATRICES = ("weights", "forget", "gate")
+BIASES = ("bias", "forget_bias", "gate_bias")
+
+
+class ThreeMaps(TwoMaps):
+    """What float and fixed MLGRUs have in common: three matrices, three biases."""
+
+    forget: np.ndarray
+    forget_bias: np.ndarray
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of weights and biases."""
+        return 3 * (self.weights.size + self.bias.size)
+
+    def _lowered(
+        self, shifts: tuple[Exponent, Exponent, Exponent], candidate: int, of_state: int, last: int
+    ) -> tuple[Population, ...]:
+        """With the shifts of the three sums, the candidate's exponent, bits that the state is
+        finer, and the last product's shift.
+        """
+        n = self.d_output
+        (of_sum, of_forget, of_gate), ones = shifts, Ones(n, n)
+        candidates = Population(
+            Affine(n, bias=self.bias),
+            (Connection(None, Matrix(self.weights, of_sum), "candidate"),),
+            "candidates",
+            activation=Activation.SILU,
+            exponent=candidate,
+        )
+        states = Population(
+            GatedRecurrence(self.forget_bias, shift=of_state, state_shift=of_state),
+            (Connection(None, Matrix(self.forget, of_forget), "forget"), Connection(0, ones)),
+            "states",
+        )
+        gated = Population(
+            Product(self.gate_bias, shift=last),
+            (Connection(None, Matrix(self.gate, of_gate), "gate"), Connection(1, ones)),
+        )
+        return candidates, states, gated
+
+    def _check_all(self) -> None:
+        self._check_shapes()
+        if self.forget.shape != self.weights.shape:
+            raise ValueError(
+                f"weights, forget must have one shape, got {self.weights.shape}, "
+                f"{self.forget.shape}"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class MLGRU(ThreeMaps, FloatLayer):
+    """h' = f h + (1 - f) c,  y = sigmoid(V u + b_g) h'.
+
+        f = sigmoid(F u + b_f),  c = silu(W u + b)
+
+    (Zhu et al., "Scalable MatMul-free Language Modeling", arXiv 2406.02528, section 3.3.1; the
+    output map that it has behind this is a `Linear`.)
+
+    Parameters
+    ----------
+    weights, forget, gate
+        W, F and V, real, (d_output, d_input).
+    bias, forget_bias, gate_bias
+        b, b_f and b_g, real, (d_output,); None: zero.
+
+    Raises
+    ------
+    ValueError
+        Another shape, or a value that is not finite.
+    """
+
+    weights: RealArray
+    forget: RealArray
+    gate: RealArray
+    bias: RealArray = None  # type: ignore[assignment]  # made zeros
+    forget_bias: RealArray = None  # type: ignore[assignment]  # made zeros
+    gate_bias: RealArray = None  # type: ignore[assignment]  # made zeros
+
+    def __post_init__(self) -> None:
+        for name in MATRICES:
+            self._set(name, reals(getattr(self, name), name))
+        self._check_all()
+        for name in BIASES:
+            self._set(name, optional(getattr(self, name), (self.d_output,), reals, name))
+
+    def lowered(self, input_exponent: int = 0) -> tuple[Population, ...]:
+        """See `Layer`."""
+        return self._lowered((0, 0, 0), 0, 0, 0)
+
+
+@dataclass(frozen=True, eq=False)
+class FixedMLGRU(ThreeMaps, FixedLayer):
+    """An MLGRU in integers: three synapses, three tables, one product a state and one an output.
+
+        c  = silu(((sum_j 2 m_ij u_j) >> (e_u + exponent_i + 1 - value_exponent)) + b_i)
+        v  = ((sum_j 2 n_ij u_j) >> (e_u + forget_exponent_i + 1 - 12)) + b_f,i
+        h' = c 2^k + ((table(v) (h - c 2^k)) >> 15)
+        w  = ((sum_j 2 o_ij u_j) >> (e_u + gate_exponent_i + 1 - 12)) + b_g,i
+        y  = ((h' >> k) table(w)) >> (value_exponent + 15 - e_y)
+
+    with the mantissas m, n, o of W, F, V, the input's exponent e_u, the output's e_y and k =
+    state_shift; c and h' >> k are messages of `value_exponent`. Shifts and the table as of
+    `FixedGate`, silu as of `SiLU`; c 2^k is brought to the word of the state.
+
+    Parameters
+    ----------
+    weights, forget, gate
+        Mantissas in [-128, 127], (d_output, d_input).
+    exponent, forget_exponent, gate_exponent
+        Of these: one integer, or one an output channel.
+    bias, forget_bias, gate_bias
+        Mantissas of 24 bits, (d_output,): b with `value_exponent`, the others with 12 fraction
+        bits; None: zero.
+    value_exponent
+        Of the candidate.
+    state_shift
+        Bits by which the state is finer, 0 to 16.
+    output_exponent
+        Of the outgoing messages.
+
+    Raises
+    ------
+    ValueError
+        A wrong shape, or a mantissa or exponent out of range.
+    """
+
+    weights: IntArray
+    forget: IntArray
+    gate: IntArray
+    exponent: Exponent = 7
+    forget_exponent: Exponent = 7
+    gate_exponent: Exponent = 7
+    bias: IntArray = None  # type: ignore[assignment]  # made zeros
+    forget_bias: IntArray = None  # type: ignore[assignment]  # made zeros
+    gate_bias: IntArray = None  # type: ignore[assignment]  # made zeros
+    value_exponent: int = 0
+    state_shift: int = 0
+    output_exponent: int = 0
+
+    def __post_init__(self) -> None:
+        for name in MATRICES:
+            self._set(name, mantissas(getattr(self, name), WEIGHT_BITS, name))
+        self._check_all()
+        for name in BIASES:
+            self._set(name, optional(getattr(self, name), (self.d_output,), biases, name))
+        for name in ("exponent", "forget_exponent", "gate_exponent"):
+            given = exponent(getattr(self, name), self.d_output, MESSAGE_EXPONENTS, name)
+            self._set(name, given)
+        for name in ("value_exponent", "output_exponent"):
+            self._set(name, exponent(getattr(self, name), None, MESSAGE_EXPONENTS, name))
+        self._set("state_shift", integer(self.state_shift, "state_shift", 0, MOST_SHIFT))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the weights, see `matrix_nbytes`, and four a bias."""
+        matrices = (matrix_nbytes(getattr(self, name)) for name in MATRICES)
+        return sum(matrices) + 12 * self.bias.size
+
+    def lowered(self, input_exponent: int = 0) -> tuple[Population, ...]:
+        """See `Layer`."""
+        e_c, e_u = self.value_exponent, input_exponent + 1
+        shifts = (
+            self.exponent + (e_u - e_c),
+            self.forget_exponent + (e_u - SIGMOID_INPUT_EXPONENT),
+            self.gate_exponent + (e_u - SIGMOID_INPUT_EXPONENT),
+        )
+        last = e_c + TABLE_EXPONENT - self.output_exponent
+        return self._lowered(shifts, e_c, self.state_shift, last)
+
+    def dequantize(self, input_exponent: int | None = None) -> MLGRU:
+        """See `FixedLayer`."""
+        rows = (self.exponent, self.forget_exponent, self.gate_exponent)
+        matrices = [
+            dequantize(getattr(self, name), np.reshape(e, (-1, 1)))
+            for name, e in zip(MATRICES, rows, strict=True)
+        ]
+        return MLGRU(
+            *matrices,
+            dequantize(self.bias, self.value_exponent),
+            dequantize(self.forget_bias, SIGMOID_INPUT_EXPONENT),
+            dequantize(self.gate_bias, SIGMOID_INPUT_EXPONENT),
+        )

@@ -1,0 +1,1 @@
+"""Neurons with a real state that a gate mixes with what enters."""
