@@ -347,13 +347,10 @@ class FixedMLGRU(ThreeMaps, FixedLayer):
 
     def dequantize(self, input_exponent: int | None = None) -> MLGRU:
         """See `FixedLayer`."""
-        rows = (self.exponent, self.forget_exponent, self.gate_exponent)
-        matrices = [
-            dequantize(getattr(self, name), np.reshape(e, (-1, 1)))
-            for name, e in zip(MATRICES, rows, strict=True)
-        ]
         return MLGRU(
-            *matrices,
+            dequantize(self.weights, np.reshape(self.exponent, (-1, 1))),
+            dequantize(self.forget, np.reshape(self.forget_exponent, (-1, 1))),
+            dequantize(self.gate, np.reshape(self.gate_exponent, (-1, 1))),
             dequantize(self.bias, self.value_exponent),
             dequantize(self.forget_bias, SIGMOID_INPUT_EXPONENT),
             dequantize(self.gate_bias, SIGMOID_INPUT_EXPONENT),

@@ -45,7 +45,9 @@ class MinGRU(GLU):
 
 
 class MLGRU(LayerModule):
-    """h' = f h + (1 - f) c,  y = sigmoid(V u + b_g) h',  f = sigmoid(F u + b_f),  c = silu(W u + b).
+    """h' = f h + (1 - f) c,  y = sigmoid(V u + b_g) h'.
+
+        f = sigmoid(F u + b_f),  c = silu(W u + b)
 
     (Zhu et al., "Scalable MatMul-free Language Modeling", arXiv 2406.02528, section 3.3.1; its
     output map is a `torch.nn.Linear` behind this.)

@@ -100,7 +100,7 @@ class GLU(LayerModule):
         W, b and V, c.
     """
 
-    kind = network.GLU
+    kind: ClassVar[type[network.FloatLayer]] = network.GLU
     names: ClassVar = {
         "weights": "value.weight",
         "bias": "value.bias",

@@ -12,6 +12,7 @@ from lava_ssm.compress import PAPER, W8A16, Formats, signal_to_error
 from lava_ssm.compress.bounds import Interval, bounds
 from lava_ssm.network import (
     GLU,
+    MLGRU,
     S4D,
     S5,
     Activation,
@@ -19,6 +20,7 @@ from lava_ssm.network import (
     FixedS5,
     Gate,
     Linear,
+    MinGRU,
     Network,
     Readout,
     ReLU,
@@ -101,6 +103,8 @@ EACH = {
         )
         for f in Activation
     },
+    "MinGRU": lambda d: MinGRU(np.eye(d), np.ones((d, d)), np.ones(d), np.ones(d)),
+    "MLGRU": lambda d: MLGRU(np.eye(d), np.ones((d, d)), np.eye(d), np.ones(d), np.ones(d)),
     "Linear": lambda d: Linear(np.ones((d, d)), np.ones(d)),
 }
 

@@ -11,10 +11,12 @@ from lava_ssm.compress import W8A16, quantize
 from lava_ssm.network import (
     GELU,
     GLU,
+    MLGRU,
     Activation,
     Conv1d,
     LayerNorm,
     Linear,
+    MinGRU,
     Network,
     Residual,
     RMSNorm,
@@ -58,6 +60,16 @@ CHAINS: dict[str, tuple[float, Callable[[Generator], Network]]] = {
         )
         for f in Activation
     },
+    "minGRU": (
+        38,
+        lambda rng: Network(
+            (MinGRU(normal(rng, D, D) / 4, normal(rng, D, D) / 4, normal(rng, D), normal(rng, D)),)
+        ),
+    ),
+    "MLGRU": (
+        36,
+        lambda rng: Network((MLGRU(*(normal(rng, D, D) / 4 for _ in "wfg"), normal(rng, D)),)),
+    ),
     "a block": (
         34,
         lambda rng: Network(

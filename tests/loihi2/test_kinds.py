@@ -6,7 +6,7 @@ import pytest
 from lava_ssm import loihi2
 from lava_ssm.compress import quantize
 from lava_ssm.loihi2.description import Neuron
-from lava_ssm.network import GELU, Conv1d, LayerNorm, Linear, Network, RMSNorm
+from lava_ssm.network import GELU, MLGRU, Conv1d, LayerNorm, Linear, MinGRU, Network, RMSNorm
 
 
 def test_a_layer_norm_is_five_populations() -> None:
@@ -32,6 +32,22 @@ def test_a_convolution_is_taps_and_a_sparse_matrix() -> None:
     assert (taps.kind, taps.n_neurons, taps.step) == (Neuron.TAP, 32, 1)
     assert (neurons.kind, neurons.n_neurons, neurons.step) == (Neuron.TABLE, 8, 2)
     assert network.operations == 32 + 32
+
+
+def test_gated_recurrences_are_states_with_two_inputs() -> None:
+    ones = np.ones((8, 4))
+    network = loihi2.describe(Network((MinGRU(ones, ones), MLGRU(*[np.ones((3, 8))] * 3))))
+    kinds = [(p.kind, p.n_neurons, p.step) for p in network.populations if p.repeats is None]
+    assert kinds == [
+        (Neuron.GATED_STATE, 8, 1),
+        (Neuron.RELAY, 8, 2),
+        (Neuron.TABLE, 3, 3),
+        (Neuron.GATED_STATE, 3, 4),
+        (Neuron.GATE, 3, 5),
+    ]
+    # the MLGRU's gates wait a step and two steps for the candidates and the states
+    assert [p.n_neurons for p in network.populations if p.repeats is not None] == [8, 8]
+    assert loihi2.CONSTANTS.passes(Neuron.GATED_STATE).known == "inferred"
 
 
 def test_time_and_energy_of_all_of_them() -> None:

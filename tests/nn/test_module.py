@@ -14,6 +14,7 @@ from torch.nn.utils import parametrizations
 from lava_ssm.network import (
     GELU,
     GLU,
+    MLGRU,
     S4D,
     S5,
     Activation,
@@ -23,6 +24,7 @@ from lava_ssm.network import (
     Gate,
     LayerNorm,
     Linear,
+    MinGRU,
     Network,
     Readout,
     ReLU,
@@ -93,6 +95,22 @@ def with_norms(seed: int = 0) -> Network:
     )
 
 
+def with_gates(seed: int = 0) -> Network:
+    """Gated linear recurrences, with a path around, behind a layer of the other layout."""
+    rng = np.random.default_rng(seed)
+    w, b = rng.normal(size=(5, 6, 6)) / 3, rng.normal(size=(5, 6))
+    return Network(
+        (
+            Linear(rng.normal(size=(6, 3))),
+            s4d(rng),
+            MinGRU(w[0], w[1], b[0], b[1]),
+            Residual(1),
+            MLGRU(w[2][:4], w[3][:4], w[4][:4], b[2][:4], b[3][:4], b[4][:4]),
+            SiLU(),
+        )
+    )
+
+
 def networks() -> dict[str, Network]:
     rng = np.random.default_rng(1)
     return {
@@ -106,6 +124,7 @@ def networks() -> dict[str, Network]:
         "S5 alone": Network((random_s5(rng, 4, 6),)),
         "S5 without biases": Network((S5([0.5, 0.9j], np.ones((2, 3)), 1j * np.ones((3, 2))),)),
         "norms and convolutions": with_norms(),
+        "gated recurrences": with_gates(),
         "GLU alone": Network((GLU(np.ones((2, 3)), np.eye(3)[:2]),)),
         "scale": Network((Scale([1.0, -2.0, 0.0], [0.5, 0.0, 3.0]),)),
         **{

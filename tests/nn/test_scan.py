@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from lava_ssm.nn.scan import gated_scan
 from tests.benchmarks import load
 
 
@@ -37,3 +38,23 @@ def test_every_way_is_the_recurrence_with_its_gradient(
     for found, other in zip((x, *gradients), expected(a, v, grad), strict=True):
         one = found.detach().numpy()
         np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-10 * np.abs(other).max())
+
+
+@pytest.mark.parametrize("time", [1, 2, 3, 8, 37, 500])
+def test_factors_of_each_token_are_taken_with_their_gradient(time: int) -> None:
+    """x_t = f_t x_{t-1} + v_t, g_t = dL/dx_t + f_{t+1} g_{t+1}, dL/df_t = x_{t-1} g_t."""
+    rng = np.random.default_rng(0)
+    f = rng.uniform(0, 1, (2, 3, time, 5))
+    v, grad = rng.normal(size=(2, 2, 3, time, 5))
+    x, g, of_f = np.zeros((3, 2, 3, time, 5))
+    for t in range(time):
+        x[..., t, :] = v[..., t, :] + (f[..., t, :] * x[..., t - 1, :] if t else 0)
+    for t in reversed(range(time)):
+        later = f[..., t + 1, :] * g[..., t + 1, :] if t + 1 < time else 0
+        g[..., t, :] = grad[..., t, :] + later
+        of_f[..., t, :] = x[..., t - 1, :] * g[..., t, :] if t else 0
+    given = [torch.from_numpy(w).requires_grad_() for w in (f, v)]
+    found = gated_scan(*given)
+    gradients = torch.autograd.grad(found, given, torch.from_numpy(grad))
+    for one, other in zip((found, *gradients), (x, of_f, g), strict=True):
+        np.testing.assert_allclose(one.detach().numpy(), other, rtol=1e-10, atol=1e-12)

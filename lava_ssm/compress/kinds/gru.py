@@ -109,10 +109,10 @@ class MLGRUKind(Kind[MLGRU, FixedMLGRU]):
 
     def parameters(self, layer: MLGRU, moments: Moments, rules: Rules) -> tuple[FixedMLGRU, MLGRU]:
         """See `Kind`."""
-        pairs = [
+        (w, e_w), (f, e_f), (v, e_v) = (
             matrix_mantissas(getattr(layer, name), rules.formats, moments) for name in MATRICES
-        ]
-        fixed = FixedMLGRU(*(m for m, _ in pairs), *(e for _, e in pairs))
+        )
+        fixed = FixedMLGRU(w, f, v, e_w, e_f, e_v)
         values = fixed.dequantize()
         means = {
             bias: getattr(layer, bias)
