@@ -20,7 +20,7 @@ class Overflows:
     Parameters
     ----------
     stages
-        For each stage of the network its layer's name and a tally: `input` (u << state_exponent
+        For each stage of the network its layer's name and a tally: `input` (what enters a state
         beyond the state's word), `state`, `synapse` (a 32-bit sum, or its shift to the left),
         `message`, and in the last stage `sum` (the running sum of a mean readout).
     """

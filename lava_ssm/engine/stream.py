@@ -180,7 +180,8 @@ class Stream(Tabular):
         """State of each layer that has one; a copy, may be set.
 
         Of an S4D (*batch, d_model, d_state, 2), of an S5 (*batch, d_state, 2): re, im. Of a Conv1d
-        the messages of earlier tokens, oldest first, (*batch, d_input, length - 1).
+        the messages of earlier tokens, oldest first, (*batch, d_input, length - 1). Of a MinGRU
+        and an MLGRU h, (*batch, d_output).
 
         Raises
         ------

@@ -84,6 +84,9 @@ class TwoMaps(Layer):
 
     def _check(self) -> None:
         self._set("activation", member(Activation, self.activation, "activation"))
+        self._check_shapes()
+
+    def _check_shapes(self) -> None:
         shape = self.weights.shape
         if len(shape) != 2 or self.weights.size == 0 or self.gate.shape != shape:
             raise ValueError(

@@ -60,8 +60,9 @@ class MinGRU(UpdateGate, FloatLayer):
     """h' = (1 - z) h + z c,  z = sigmoid(V u + b_z),  c = W u + b;  y = h'.
 
     (Feng, Tung, Ahmed, Bengio, Hajimirsadegh, "Were RNNs All We Needed?", arXiv 2410.01201, section
-    3.1: the minGRU, whose candidate has no activation. That of its appendix B, in log space, keeps
-    candidates positive.)
+    3.1: the minGRU as it stands there, whose candidate has no activation. To train in logarithms
+    the paper makes candidates positive, by x + 1/2 from zero on and the sigmoid below; here states
+    have both signs.)
 
     Parameters
     ----------

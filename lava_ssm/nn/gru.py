@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from lava_ssm import network
+from lava_ssm.network import Activation
 from lava_ssm.nn.inputs import size
 from lava_ssm.nn.layer import Arrays, LayerModule
 from lava_ssm.nn.linear import GLU, mapped
@@ -36,6 +37,10 @@ class MinGRU(GLU):
     def like(cls, layer: network.MinGRU) -> "MinGRU":  # type: ignore[override]
         """See `LayerModule`."""
         return cls(layer.d_input, layer.d_output)
+
+    def constants(self) -> dict[str, Activation]:
+        """See `LayerModule`."""
+        return {}
 
     def response(self, u: Tensor, arrays: Arrays, channels_first: bool) -> Tensor:
         """See `LayerModule`."""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lava_ssm.engine import operations
-from lava_ssm.network import S4D, S5, Gate, Linear, Network, ReLU
+from lava_ssm.network import MLGRU, S4D, S5, Gate, Linear, MinGRU, Network, ReLU
 from tests.networks import random_fixed_s5_network, random_s5_network
 
 
@@ -35,3 +35,11 @@ def test_fixed_and_float_networks_are_counted() -> None:
     for net in (random_s5_network(rng), random_fixed_s5_network(rng, d_input=5)):
         count = operations(net, rng.integers(-9, 10, (10, 5)))
         assert 0 < count.total <= sum(count.dense)
+
+
+def test_a_gated_state_is_one_product_whatever_enters_it() -> None:
+    net = Network((MLGRU(*np.ones((3, 3, 2))), MinGRU(np.eye(3), np.zeros((3, 3)))))
+    counted = operations(net, np.ones((4, 2)))
+    # three maps of 6 weights, a product a state and one of the output gate; two maps of 9
+    assert counted.dense == (18 + 3 + 3, 18 + 3)
+    assert counted.effective == (18 + 3 + 3, 3 + 3)

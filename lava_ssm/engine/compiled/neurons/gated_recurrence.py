@@ -4,10 +4,8 @@
 
 from collections.abc import Sequence
 from math import exp
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lava_ssm.engine.compiled.compiling import compiled, compiled_float
 from lava_ssm.engine.compiled.cpu import rounded, to_int32
@@ -78,7 +76,7 @@ def step_float(row, data, k, n):
             y[j] = h[j]
 
 
-def parts(row: np.void, memory: Memory) -> Sequence[NDArray[Any]]:
+def parts(row: np.void, memory: Memory) -> Sequence[np.ndarray]:
     """See `Operation`."""
     first = row["states"]
     return [memory["carried"][:, first : first + row["size"]]]
