@@ -8,6 +8,7 @@ from torch import nn
 
 from lava_ssm import compress, data, exchange, runtime
 from lava_ssm.network import Network
+from lava_ssm.proc import run
 from tests.exchange.models import LRU, S4D, S4Model
 from tests.proc.graphs import graph_run
 
@@ -33,13 +34,14 @@ def test_a_random_network_quantised_and_in_lava(model: object) -> None:
     torch.manual_seed(0)
     made, x = model().eval(), torch.randn(6, 60, 3)  # type: ignore[operator]
     network = exchange.from_torch(made, x)
-    fixed = compress.quantize(network, x.numpy(), compress.Formats(search=False))
+    fixed = compress.quantize(network, x.numpy())
     wanted, integers = network.run(x.numpy()), fixed.run(x.numpy())
-    assert compress.signal_to_error(wanted, fixed.to_float(integers)) >= 33
+    assert compress.signal_to_error(wanted, fixed.to_float(integers)) >= 40
     tokens = x.numpy()[0, :12]
     with runtime.in_process():
-        given = graph_run(fixed, tokens)
-    np.testing.assert_array_equal(given, fixed.run(tokens))
+        given = graph_run(fixed, tokens), run(fixed, tokens, fused=True)
+    for outputs in given:
+        np.testing.assert_array_equal(outputs, fixed.run(tokens))
 
 
 @pytest.mark.slow
@@ -66,7 +68,7 @@ def test_the_public_s4d_trained_on_digits(norm: str, prenorm: bool) -> None:
     given = network.run(digits.test.x)
     assert np.abs(given[:, -1] - logits).max() <= 1e-5 * np.abs(logits).max()
     fixed = compress.quantize(network, digits.train.x[:128])
-    assert compress.signal_to_error(given, fixed.to_float(fixed.run(digits.test.x))) >= 38
+    assert compress.signal_to_error(given, fixed.to_float(fixed.run(digits.test.x))) >= 40
     right = [(n.predict(digits.test.x) == digits.test.y).mean() for n in (network, fixed)]
     assert right[0] >= 0.8
     assert right[1] >= right[0] - 0.005
