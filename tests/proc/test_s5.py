@@ -146,7 +146,7 @@ def test_bad_neurons_are_named() -> None:
         ssm.proc.S5(FixedLinear([[1]]))
     with pytest.raises(TypeError, match="layer must be an S4D or a FixedS4D, got FixedS5"):
         ssm.proc.S4D(layer)
-    with pytest.raises(TypeError, match="neurons must be an Affine, a Product, .* got Recurrence"):
+    with pytest.raises(TypeError, match=r"neurons must be an Affine, a Product, .* got Recurrence"):
         ssm.proc.Output(states, "fixed_pt")
     with pytest.raises(ValueError, match="shift must be an integer of at least 0"):
         ssm.proc.Output(neurons, "fixed_pt", shift=-1)
