@@ -1,6 +1,7 @@
 """Data sets in Python packages: installed ones, or their wheels as they were downloaded."""
 
 import base64
+import csv
 import hashlib
 import sys
 from collections.abc import Iterator
@@ -84,11 +85,12 @@ class Package:
 
     def _sums(self, distribution: Distribution) -> dict[str, str]:
         """SHA-256 in base64 of the files that belong to it, by name."""
-        sums = {
-            PurePosixPath(file).name: file.hash.value
-            for file in distribution.files or ()
-            if str(PurePosixPath(file).parent) == self.inside and file.hash and file.suffix != ".py"
-        }
+        # not `distribution.files`, which newer Pythons give without the files that are missing
+        sums = {}
+        for name, digest, *_ in csv.reader((distribution.read_text("RECORD") or "").splitlines()):
+            file = PurePosixPath(name)
+            if str(file.parent) == self.inside and digest and file.suffix != ".py":
+                sums[file.name] = digest.removeprefix("sha256=")
         sums = dict(sorted(sums.items()))
         lines = "".join(f"{name},{value}\n" for name, value in sums.items())
         check(lines.encode(), self.sha256, f"{self.name}, its list of files")

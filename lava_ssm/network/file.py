@@ -211,7 +211,7 @@ def _kind_of(about: object, kinds: Mapping[str, type], what: str) -> type:
         raise TypeError(f"{what} must be an object, got {about!r}")
     name = about.pop("kind", None)
     if not isinstance(name, str) or name not in kinds:
-        raise ValueError(f"{what}: its kind must be one of {', '.join(kinds)}; got {name!r}")
+        raise ValueError(f"{what}: got kind {name!r}; allowed are {', '.join(kinds)}")
     return kinds[name]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lava_ssm.exchange import ExchangeError, from_nir, to_nir
-from lava_ssm.network import LIF, S4D, FixedDense, FixedLIF, Linear, Network, Part, ReLU
+from lava_ssm.network import LIF, S4D, FixedDense, FixedLIF, Linear, Network, Part, ReLU, Scale
 from tests.networks import random_fixed_network
 
 nir = pytest.importorskip("nir")
@@ -69,7 +69,7 @@ def test_a_graph_of_another_program_becomes_a_chain() -> None:
     )
     first, neurons, last = from_nir(graph, dt=0.01)  # type: ignore[misc]
     assert first == Network((Linear(np.ones((2, 1)), ones),))
-    assert last == Network((Linear([[1.0, 1.0]]), Linear([[3.0]])))
+    assert last == Network((Linear([[1.0, 1.0]]), Scale([3.0])))
     # Euler: I <- 0.5 I + 0.5 * 4 S; v <- 0.9 v + 0.1 (3 + 5 I): a spike at once adds 1 of voltage
     spikes = np.array([0, 1, 0, 0, 1, 1, 1, 0, 0, 0, 1, 0])
     i, v, u, w = 0.0, 0.0, 0.0, 0.0

@@ -75,7 +75,7 @@ def test_what_is_no_integer_is_refused(name: str, call: Callable[[Any], Any], va
             ValueError,
             "residual_shift must be an integer",
         ),
-        (lambda: Output(FixedS5, "fixed_pt"), TypeError, "neurons must be Affine, a Product"),
+        (lambda: Output(FixedS5, "fixed_pt"), TypeError, "neurons must be an Affine, a Product"),
         (lambda: proc.Source(5, (1,), None, 0), TypeError, "tokens must be an iterable"),
         (lambda: proc.Sink((1,), 5, None, "fixed_pt"), TypeError, "schedule must be a Schedule"),
         (lambda: runtime.run(NETWORK, 5, FIXED), TypeError, "net must be a Process"),
