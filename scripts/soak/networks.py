@@ -213,10 +213,9 @@ def after_a_state(net: FixedNetwork, x: np.ndarray, rng: Generator, states: Any)
 
 def random_states(rng: Generator, net: FixedNetwork, rows: int) -> list[np.ndarray]:
     """States of each layer that has one, of any size, the ends of their word among them."""
-    bits = net.arithmetic.state_bits
-    low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
     states = []
-    for of_one in net.state_shapes:
+    for of_one, bits in zip(net.state_shapes, net.state_bits, strict=True):
+        low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
         shape = (rows, *of_one)
         size = 2.0 ** rng.uniform(0, bits - 1)
         x = np.clip(rng.uniform(-size, size, shape).astype(np.int64), low, high)
