@@ -41,8 +41,12 @@ class Moments:
 
     @property
     def centred(self) -> RealArray:
-        """Sum of (u - mean) (u - mean)^T, (d_input, d_input)."""
-        return self.gram - self.count * np.outer(self.mean, self.mean)
+        """Sum of (u - mean) (u - mean)^T, (d_input, d_input); of what does not move, zeros."""
+        centred: RealArray = self.gram - self.count * np.outer(self.mean, self.mean)
+        # what is left of an input that does not move is the rounding of the difference, of any sign
+        still = np.diag(centred) <= 1e-12 * np.diag(self.gram)
+        centred[still], centred[:, still] = 0, 0
+        return centred
 
     def scaled(self, k: RealArray) -> "Moments":
         """Of inputs `k` times as large, (d_input,), and states that are as they were."""

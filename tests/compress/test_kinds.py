@@ -7,13 +7,15 @@ import pytest
 from numpy.random import Generator
 
 from lava_ssm import engine
-from lava_ssm.compress import W8A16, quantize
+from lava_ssm.compress import W8A16, quantize, signal_to_error
+from lava_ssm.compress.ranges import Moments
 from lava_ssm.network import (
     GELU,
     GLU,
     MLGRU,
     Activation,
     Conv1d,
+    Gate,
     LayerNorm,
     Linear,
     MinGRU,
@@ -122,3 +124,17 @@ def test_quiet_tokens_are_met_between_loud_ones() -> None:
     error = np.abs(fixed.to_float(done.outputs) - net.run(x))
     assert done.overflows.total == 0
     assert np.quantile(error, 0.99) < 0.02
+
+
+@pytest.mark.parametrize("bound", ["calibrated", "certified"])
+def test_inputs_that_stand_still_are_no_noise_to_round_by(bound: str) -> None:
+    rng = np.random.default_rng(3)
+    still = Linear(np.zeros((3, 2)), [0.3, 0.1, 0.7])
+    net = Network((still, Gate(rng.normal(size=(3, 3)), [0.1, 0.2, 0.3])))
+    u = rng.uniform(-1, 1, (4, 199, 2))
+    assert not Moments.of(np.full((796, 3), [0.3, 0.1, 0.7])).centred.any()
+    moments = Moments.of(np.column_stack([np.full(500, 0.3), rng.normal(size=(500, 2))]))
+    assert not moments.centred[0].any()
+    np.testing.assert_allclose(np.diag(moments.centred)[1:], 500 * moments.std[1:] ** 2)
+    fixed = quantize(net, u, bound=bound)
+    assert signal_to_error(net.run(u), fixed.to_float(fixed.run(u))) > 30
