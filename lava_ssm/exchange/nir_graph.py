@@ -35,6 +35,7 @@ from lava_ssm.network.description import Description
 from lava_ssm.numerics import Arithmetic, Overflow, Rounding, real_number
 
 if TYPE_CHECKING:
+    import h5py
     import nir
 
 Value: TypeAlias = np.ndarray | str
@@ -236,11 +237,42 @@ def _read(path: str) -> Mapping[str, Any]:
     import h5py
     from nir.serialization import hdf2dict
 
-    with h5py.File(path, "r") as file:
-        if "node" not in file:
-            raise ExchangeError(f"path: {path!r} holds no NIR graph")
-        content: Mapping[str, Any] = hdf2dict(file["node"])
-        return content
+    with open(path, "rb") as content:
+        most = 10 * content.seek(0, 2) + 100_000_000
+        try:
+            with h5py.File(content, "r") as file:
+                _check_plain(file, most, path)
+                if "node" not in file:
+                    raise ExchangeError(f"path: {path!r} holds no NIR graph")
+                node: Mapping[str, Any] = hdf2dict(file["node"])
+                return node
+        except (OSError, RuntimeError) as error:
+            raise ExchangeError(f"path: {path!r} cannot be read as HDF5: {error}") from error
+
+
+def _check_plain(file: "h5py.File", most: int, path: str) -> None:
+    """Refuse what HDF5 allows besides arrays in a tree: loops, links, other files, bombs."""
+    import h5py
+
+    groups, known, size = [file["/"]], {h5py.h5o.get_info(file.id).addr}, 0
+    while groups:
+        group = groups.pop()
+        for name in group:
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                raise ExchangeError(f"path: {path!r}: {name!r} is a link to elsewhere")
+            item = group[name]
+            address = h5py.h5o.get_info(item.id).addr
+            if address in known:
+                raise ExchangeError(f"path: {path!r}: {name!r} is there twice, or holds itself")
+            known.add(address)
+            if isinstance(item, h5py.Group):
+                groups.append(item)
+            elif isinstance(item, h5py.Dataset):
+                if item.external or item.is_virtual:
+                    raise ExchangeError(f"path: {path!r}: {name!r} lies in another file")
+                size += item.nbytes
+                if size > most:
+                    raise ExchangeError(f"path: {path!r} unpacks to more than {most} bytes")
 
 
 def _parts(content: Mapping[str, Any], dt: float) -> list[Part]:

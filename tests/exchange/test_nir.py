@@ -1,5 +1,6 @@
 """NIR graphs of networks, and networks of NIR graphs."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from lava_ssm.exchange import ExchangeError, from_nir, to_nir
 from lava_ssm.network import Linear, Network, Readout, Residual
 from tests.networks import random_chain, random_network, random_s5_network
 
+h5py = pytest.importorskip("h5py")
 nir = pytest.importorskip("nir")
 
 
@@ -96,3 +98,55 @@ def test_a_damaged_layer_is_refused_with_its_place() -> None:
 def test_an_equal_network_is_written_whatever_made_it() -> None:
     net = lava_ssm.load("ns4d-sdigits")
     assert from_nir(to_nir(replace(net, made_by={}))) == net  # type: ignore[arg-type, type-var]
+
+
+def _loop(file: h5py.File) -> None:
+    file["node/again"] = file["node"]
+
+
+def _twice(file: h5py.File) -> None:
+    file["node/copy"] = file["node/type"]
+
+
+def _link(file: h5py.File) -> None:
+    file["node/soft"] = h5py.SoftLink("/node")
+
+
+def _other_file(file: h5py.File) -> None:
+    file["node/other"] = h5py.ExternalLink("/etc/passwd", "/")
+
+
+def _bytes_of_another_file(file: h5py.File) -> None:
+    file.create_dataset("node/raw", (4,), "u1", external=[("/etc/passwd", 0, 4)])
+
+
+def _bomb(file: h5py.File) -> None:
+    file.create_dataset("node/zeros", (10**11,), "f4", chunks=(10**6,), compression="gzip")
+
+
+@pytest.mark.parametrize(
+    ("harm", "message"),
+    [
+        (_loop, "'again' is there twice, or holds itself"),
+        (_twice, "is there twice"),
+        (_link, "'soft' is a link to elsewhere"),
+        (_other_file, "'other' is a link to elsewhere"),
+        (_bytes_of_another_file, "'raw' lies in another file"),
+        (_bomb, "unpacks to more than"),
+    ],
+)
+def test_a_file_made_to_do_harm_is_refused(
+    harm: Callable[[h5py.File], None], message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "net.nir"
+    nir.write(path, to_nir(Network((Linear([[1.0]]),))))
+    with h5py.File(path, "a") as file:
+        harm(file)
+    with pytest.raises(ExchangeError, match=message):
+        from_nir(path)
+
+
+def test_what_is_no_hdf5_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "net.nir").write_bytes(b"not HDF5")
+    with pytest.raises(ExchangeError, match="cannot be read as HDF5"):
+        from_nir(tmp_path / "net.nir")
