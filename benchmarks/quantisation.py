@@ -21,7 +21,7 @@ from machine import say
 from numpy.random import Generator
 
 import lava_ssm as ssm
-from lava_ssm import compress, engine, network
+from lava_ssm import compress, engine, files, network
 from lava_ssm.network import GLU, S4D, S5, Gate, Linear, Network, ReLU, Residual
 from lava_ssm.numerics import CHIP
 
@@ -234,7 +234,7 @@ def main() -> None:
             for way, value in row.items():
                 if name in before and abs(value - before[name][way]) >= 0.5:
                     print(f"{name}, {way}: {before[name][way]:.1f} -> {value:.1f} dB")
-    options.out.write_text(json.dumps({"unit": "dB", "networks": rows}, indent=1) + "\n")
+    files.write(options.out, json.dumps({"unit": "dB", "networks": rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import typer
 
+from lava_ssm import files
+
 LAVA = "lava-nc==0.10.0"
 NEEDED = ("greenlet>=3", "asteval>=0.9.31", "networkx>=2.8")
 """The extra `lava` on Python 3.11 and newer."""
@@ -33,7 +35,7 @@ def install_lava() -> None:
         importlib.invalidate_caches()
         place = Path(str(importlib.metadata.distribution("lava-nc").locate_file(START)))
         typer.echo(f"{place}: so that Python mends Lava in whatever order things are imported")
-        place.write_text(_START)
+        files.write(place, _START)
     _run([sys.executable, "-c", _SHOW])
 
 

@@ -59,8 +59,8 @@ class UpdateGate(TwoMaps):
 class MinGRU(UpdateGate, FloatLayer):
     """h' = (1 - z) h + z c,  z = sigmoid(V u + b_z),  c = W u + b;  y = h'.
 
-    (Feng, Tung, Ahmed, Bengio, Hajimirsadegh, "Were RNNs All We Needed?", arXiv 2410.01201, section
-    3.1: the minGRU as it stands there, whose candidate has no activation. To train in logarithms
+    (Feng, Tung, Ahmed, Bengio, Hajimirsadegh, "Were RNNs All We Needed?", arXiv 2410.01201:
+    the minGRU whose candidate has no activation. To train in logarithms
     the paper makes candidates positive, by x + 1/2 from zero on and the sigmoid below; here states
     have both signs.)
 
@@ -232,7 +232,7 @@ class MLGRU(ThreeMaps, FloatLayer):
 
         f = sigmoid(F u + b_f),  c = silu(W u + b)
 
-    (Zhu et al., "Scalable MatMul-free Language Modeling", arXiv 2406.02528, section 3.3.1; the
+    (Zhu et al., "Scalable MatMul-free Language Modeling", arXiv 2406.02528; the
     output map that it has behind this is a `Linear`.)
 
     Parameters

@@ -17,7 +17,7 @@ class MinGRU(GLU):
     """h' = (1 - z) h + z c,  z = sigmoid(V u + b_z),  c = W u + b;  y = h'.
 
     Gates depend on the token alone, so training takes all tokens at once. (Feng et al., "Were RNNs
-    All We Needed?", arXiv 2410.01201, section 3.1.)
+    All We Needed?", arXiv 2410.01201.)
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class MLGRU(LayerModule):
 
         f = sigmoid(F u + b_f),  c = silu(W u + b)
 
-    (Zhu et al., "Scalable MatMul-free Language Modeling", arXiv 2406.02528, section 3.3.1; its
+    (Zhu et al., "Scalable MatMul-free Language Modeling", arXiv 2406.02528; its
     output map is a `torch.nn.Linear` behind this.)
 
     Parameters

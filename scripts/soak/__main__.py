@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from lava_ssm import files
 from scripts.soak.ends import Held
 from scripts.soak.worker import Worker
 
@@ -164,7 +165,8 @@ def soak(
         if len(found) > SHOWN:
             console.print(f"{total.part}: {len(found) - SHOWN} more in {out}", markup=False)
     if json_file is not None:
-        json_file.write_text(json.dumps(report(totals, seed, time.monotonic() - start), indent=2))
+        content = json.dumps(report(totals, seed, time.monotonic() - start), indent=2)
+        files.write(json_file, content)
     raise typer.Exit(0 if all(total.is_well for total in totals) else 1)
 
 
