@@ -30,6 +30,9 @@ from lava_ssm.numerics import (
     reals,
 )
 
+MOST_RIGHT, MOST_LEFT = 62, 16
+"""Bits that a product of two messages is shifted at most."""
+
 
 class TwoMaps(Layer):
     """What float and fixed gated linear units have in common: two matrices, two biases."""
@@ -201,7 +204,7 @@ class FixedGLU(TwoMaps, FixedLayer):
             integer(self.gate_sum_exponent, "gate_sum_exponent of a sigmoid", e, e)
         else:
             most = self.value_exponent + self.gate_sum_exponent
-            integer(self.output_exponent, "output_exponent", most - 62, most + 16)
+            integer(self.output_exponent, "output_exponent", most - MOST_RIGHT, most + MOST_LEFT)
 
     @property
     def nbytes(self) -> int:

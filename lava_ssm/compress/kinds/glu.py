@@ -11,6 +11,7 @@ from lava_ssm.compress.ranges import Moments, Ranges
 from lava_ssm.compress.weights import matrix_mantissas
 from lava_ssm.network import GLU, Activation, FixedGLU
 from lava_ssm.network.description import Exponent
+from lava_ssm.network.glu import MOST_RIGHT
 from lava_ssm.network.linear import WEIGHT_BITS
 from lava_ssm.numerics import SIGMOID_INPUT_EXPONENT, TABLE_EXPONENT, RealArray
 
@@ -75,6 +76,9 @@ class GLUKind(Kind[GLU, FixedGLU]):
             e_v = finest(gates, layer.gate_bias, fixed.gate_exponent)
             if table is not None and not table.multiplies:
                 e_v = min(e_v, TABLE_EXPONENT)
+            # what the neuron can shift their product by
+            excess = max(0, e + e_v - ends[1] - MOST_RIGHT)
+            e, e_v = e - excess // 2, e_v - (excess - excess // 2)
         return replace(
             fixed,
             value_exponent=e,
