@@ -130,8 +130,11 @@ def test_no_executor_knows_a_kind_of_layer(room: str) -> None:
 def test_what_quantises_knows_kinds_of_layers_by_their_rules_alone() -> None:
     """A kind is a file in `compress/kinds`."""
     for name in (
+        "balance",
         "bounds",
         "certify",
+        "equalise",
+        "finetune",
         "headroom",
         "quantize",
         "ranges",

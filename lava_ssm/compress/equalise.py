@@ -14,7 +14,6 @@ from typing import TypeVar
 
 import numpy as np
 
-from lava_ssm.compress.balance import scaled_like
 from lava_ssm.compress.formats import Formats
 from lava_ssm.compress.kinds import Scales, kind_of
 from lava_ssm.compress.parameters import FINENESS
@@ -89,8 +88,9 @@ def aligned(network: Network, fixed: FixedNetwork) -> Network:
         rows = fixed.made_by[_KEY].split(";")
         scales = [_scale(np.array(row.split(), np.int64)) for row in rows]
     layers = [
-        scaled_like(kind_of(stage.layer).rescaled(stage.layer, *ends), of_values.layer)
+        kind.scaled_like(kind.rescaled(stage.layer, *ends), of_values.layer)
         for stage, of_values, ends in zip(stages, values, itertools.pairwise(scales), strict=True)
+        for kind in (kind_of(stage.layer),)
     ]
     return Network(with_layers(network, layers), network.readout)
 

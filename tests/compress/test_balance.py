@@ -7,8 +7,9 @@ import pytest
 
 from lava_ssm import engine
 from lava_ssm.compress import W8A16, Formats, error_shares, quantize, report
-from lava_ssm.compress.balance import balance_rows, found_scale, scaled, scaled_like
-from lava_ssm.compress.kinds.s5 import fixed_s5
+from lava_ssm.compress.balance import found_scale
+from lava_ssm.compress.kinds import kind_of
+from lava_ssm.compress.kinds.s5 import balance_rows, fixed_s5
 from lava_ssm.compress.ranges import observe
 from lava_ssm.network import S5, Linear, Network
 from tests.compress.test_s5 import data
@@ -17,13 +18,14 @@ from tests.networks import random_network, random_s5, random_s5_network
 
 def uneven(layer: S5, rng: np.random.Generator) -> S5:
     """The same with states of which some are driven up to 2^8 times as much, and read as less."""
-    return scaled(layer, np.exp2(rng.integers(-4, 5, layer.d_state).astype(float)))
+    scaled: S5 = kind_of(layer).scaled(layer, np.exp2(rng.integers(-4, 5, layer.d_state) * 1.0))
+    return scaled
 
 
 def test_scaled_states_give_the_same_bits() -> None:
     rng = np.random.default_rng(0)
     layer = replace(random_s5(rng, 5, 8), drive_bias=rng.normal(size=8) + 1j, relu=True)
-    other = scaled(layer, np.exp2(rng.integers(-9, 9, 8).astype(float)))
+    other = kind_of(layer).scaled(layer, np.exp2(rng.integers(-9, 9, 8).astype(float)))
     assert not np.allclose(layer.b, other.b)
     x = rng.normal(size=(50, 5))
     np.testing.assert_array_equal(Network((layer,)).run(x), Network((other,)).run(x))
@@ -33,7 +35,7 @@ def test_rows_are_made_as_large_as_columns() -> None:
     rng = np.random.default_rng(1)
     layer = uneven(random_s5(rng, 6, 16), rng)
     spread = rng.uniform(0.1, 2, 6)
-    level = scaled(layer, balance_rows(layer, spread))
+    level = kind_of(layer).scaled(layer, balance_rows(layer, spread))
     rows = np.sqrt((np.abs(level.b) ** 2) @ spread**2)
     ratio = rows / np.abs(level.c).max(axis=0)
     assert (ratio >= 0.5).all()
@@ -44,7 +46,9 @@ def test_a_state_that_nothing_drives_is_left_alone() -> None:
     layer = random_s5(np.random.default_rng(2), 3, 4)
     silent = replace(layer, b=layer.b * np.array([1, 0, 1, 1])[:, np.newaxis])
     assert balance_rows(silent, np.ones(3))[1] == 1
-    assert found_scale(silent, silent)[1] == 1
+    both = kind_of(silent).of_states(silent)
+    assert both is not None
+    assert found_scale(both, both)[1] == 1
 
 
 @pytest.mark.parametrize("per_channel", [False, True])
@@ -52,14 +56,18 @@ def test_the_scale_of_quantised_values_is_found_again(per_channel: bool) -> None
     rng = np.random.default_rng(3)
     layer = random_s5(rng, 24, 16)
     k = np.exp2(rng.integers(-3, 4, 16).astype(float))
-    values = fixed_s5(scaled(layer, k), Formats(per_channel=per_channel)).dequantize()
-    np.testing.assert_array_equal(found_scale(layer, values), k)
-    np.testing.assert_array_equal(scaled_like(layer, values).b, layer.b * k[:, np.newaxis])
+    kind = kind_of(layer)
+    values = fixed_s5(kind.scaled(layer, k), Formats(per_channel=per_channel)).dequantize()
+    before, behind = kind.of_states(layer), kind.of_states(values)
+    assert before is not None
+    assert behind is not None
+    np.testing.assert_array_equal(found_scale(before, behind), k)
+    np.testing.assert_array_equal(kind.scaled_like(layer, values).b, layer.b * k[:, np.newaxis])
 
 
 def test_a_layer_without_states_is_not_scaled() -> None:
     layer = Linear(np.eye(2))
-    assert scaled_like(layer, layer) == layer
+    assert kind_of(layer).scaled_like(layer, layer) == layer
 
 
 def test_one_exponent_a_matrix_is_enough_for_states_driven_unevenly() -> None:

@@ -16,8 +16,8 @@ from lava_ssm.compress import (
     signal_to_error,
     sparsity_of,
 )
-from lava_ssm.compress.balance import scaled
 from lava_ssm.compress.finetune import _ratios
+from lava_ssm.compress.kinds import kind_of
 from lava_ssm.engine import run
 from lava_ssm.network import GLU, FixedGLU, FixedNetwork, FixedS4D, FixedS5, Network, Readout
 from lava_ssm.nn import export, module
@@ -171,7 +171,7 @@ def test_scales_of_states_are_seen_to_the_last_bit() -> None:
     rng = np.random.default_rng(0)
     layer = s4d(rng, 40)
     k = np.exp2(rng.integers(-9, 10, layer.a.shape))
-    ratios = _ratios(layer, scaled(layer, k))
+    ratios = _ratios(layer, kind_of(layer).scaled(layer, k))
     np.testing.assert_array_equal(ratios["b"], k)
     np.testing.assert_array_equal(ratios["c"], 1 / k)
     assert all((by == 1).all() for name, by in ratios.items() if name not in "bc")

@@ -11,8 +11,9 @@ from matplotlib import pyplot
 
 from lava_ssm import quantize
 from lava_ssm.compress import PAPER, W8A16, AccuracyWarning, Formats, report
-from lava_ssm.compress.balance import balance, scaled
+from lava_ssm.compress.balance import between
 from lava_ssm.compress.bounds import response_sums
+from lava_ssm.compress.kinds import kind_of
 from lava_ssm.compress.kinds.s4d import fixed_s4d
 from lava_ssm.compress.parameters import weight_mantissas
 from lava_ssm.compress.weights import compensated
@@ -89,7 +90,7 @@ def test_parameters_that_need_more_bits_are_named() -> None:
 def test_balancing_changes_no_output() -> None:
     layer = random_s4d(np.random.default_rng(0))
     x = np.random.default_rng(1).normal(size=(40, 5))
-    same = scaled(layer, balance(layer))
+    same = kind_of(layer).scaled(layer, between(np.abs(layer.b), np.abs(layer.c)))
     np.testing.assert_allclose(Network((same,)).run(x), Network((layer,)).run(x), rtol=1e-12)
     ratio = np.abs(same.b) / np.abs(same.c)
     assert (ratio <= 2.0001).all()

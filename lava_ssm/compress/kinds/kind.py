@@ -6,6 +6,7 @@ from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
 
+from lava_ssm.compress.balance import found_scale
 from lava_ssm.compress.formats import Formats
 from lava_ssm.compress.headroom import ANY
 from lava_ssm.compress.parameters import saturated, weight_exponents
@@ -111,6 +112,24 @@ class Kind(Generic[F, X]):
             Powers of two, (d_input,) and (d_output,), as `scales` allows them.
         """
         return layer
+
+    def scaled(self, layer: F, k: RealArray) -> F:
+        """Give the layer with states `k` times as large, one factor a state.
+
+        Without states the layer itself.
+        """
+        return layer
+
+    def of_states(self, layer: F) -> tuple[np.ndarray, np.ndarray] | None:
+        """Parameters before and behind each state, the states' axes first; None without states."""
+        return None
+
+    def scaled_like(self, layer: F, values: F) -> F:
+        """Give a layer, its states if it has any scaled as those of its quantised values were."""
+        of_layer, of_values = self.of_states(layer), self.of_states(values)
+        if of_layer is None or of_values is None:
+            return layer
+        return self.scaled(layer, found_scale(of_layer, of_values))
 
     def row_steps(self, layer: F, moments: Moments, formats: Formats) -> IntArray:
         """Scales of outputs at which its weights are nearest to mantissas, see `row_steps`."""

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from lava_ssm.compress.balance import balance, scaled
+from lava_ssm.compress.balance import between
 from lava_ssm.compress.formats import Formats
 from lava_ssm.compress.headroom import headroom, neuron_headroom
 from lava_ssm.compress.kinds.kind import Kind, Rules, Scales, Tensor
@@ -47,9 +47,19 @@ class S4DKind(Kind[S4D, FixedS4D]):
         b, c = layer.b / before[:, np.newaxis], layer.c * behind[:, np.newaxis]
         return S4D(layer.a, b, c, d, bias)
 
+    def scaled(self, layer: S4D, k: RealArray) -> S4D:
+        """See `Kind`."""
+        return replace(layer, b=layer.b * k, c=layer.c / k)
+
+    def of_states(self, layer: S4D) -> tuple[np.ndarray, np.ndarray]:
+        """See `Kind`."""
+        return layer.b[..., np.newaxis], layer.c[..., np.newaxis]
+
     def parameters(self, layer: S4D, moments: Moments, rules: Rules) -> tuple[FixedS4D, S4D]:
         """See `Kind`."""
-        alike = scaled(layer, balance(layer)) if rules.formats.balance else layer
+        # |b| and |c| of each state alike
+        k = between(np.abs(layer.b), np.abs(layer.c))
+        alike = self.scaled(layer, k) if rules.formats.balance else layer
         fixed = fixed_s4d(alike, rules.formats)
         return fixed, replace(fixed.dequantize(), bias=layer.bias)
 

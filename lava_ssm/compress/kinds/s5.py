@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from lava_ssm.compress.balance import balance_rows, level_states, scaled
+from lava_ssm.compress.balance import between
 from lava_ssm.compress.formats import Formats
 from lava_ssm.compress.headroom import bias_headroom, headroom, synapse_headroom
 from lava_ssm.compress.kinds.kind import Kind, Rules, Scales, Tensor
@@ -46,6 +46,15 @@ class S5Kind(Kind[S5, FixedS5]):
         b, c = layer.b / before, layer.c * behind[:, np.newaxis]
         return replace(layer, b=b, c=c, d=layer.d * behind / before, bias=layer.bias * behind)
 
+    def scaled(self, layer: S5, k: RealArray) -> S5:
+        """See `Kind`."""
+        b, c = layer.b * k[:, np.newaxis], layer.c / k
+        return replace(layer, b=b, c=c, drive_bias=layer.drive_bias * k)
+
+    def of_states(self, layer: S5) -> tuple[np.ndarray, np.ndarray]:
+        """See `Kind`."""
+        return layer.b, layer.c.T
+
     def parameters(self, layer: S5, moments: Moments, rules: Rules) -> tuple[FixedS5, S5]:
         """See `Kind`.
 
@@ -61,7 +70,7 @@ class S5Kind(Kind[S5, FixedS5]):
             k = level_states(moments.sent)
         re, im = np.split(moments.sent.mean, 2)
         mean_sent = re + 1j * im
-        layer = scaled(layer, k)
+        layer = self.scaled(layer, k)
         fixed = fixed_s5(layer, rules.formats, moments.std)
         if rules.formats.compensate:
             sent = moments.sent.scaled(np.tile(k, 2))
@@ -136,6 +145,34 @@ class S5Kind(Kind[S5, FixedS5]):
             return diagonal_mantissas(values, int(exponent), Rounding.NEAREST)
         found = super().mantissas(name, values, bits, exponent)
         return np.maximum(found, _LEAST_OF_C) if name == "c" else found
+
+
+def balance_rows(layer: S5, std: RealArray) -> RealArray:
+    """Powers of two that make B's rows as large as C's columns, (d_state,).
+
+    With one exponent a matrix the largest row or column leaves the others few bits. Scaled so that
+    all rows of B are alike, C would have what they differed in, and the other way round; half of it
+    each is where both lose least.
+
+    Parameters
+    ----------
+    std
+        Standard deviation of the inputs, (d_model,): a row is as large as what it makes of them.
+    """
+    row = np.sqrt((np.abs(layer.b) ** 2) @ std**2)
+    return between(row, np.abs(layer.c).max(axis=0))
+
+
+def level_states(sent: Moments) -> RealArray:
+    """Powers of two that make all states of an S5 as large as the largest, (d_state,).
+
+    They share the exponents of their words and messages.
+    """
+    re, im = np.split(np.diag(sent.gram), 2)
+    size = np.sqrt(re + im)
+    return np.exp2(
+        np.rint(np.log2(np.where(size > 0, size.max() / np.where(size > 0, size, 1), 1)))
+    )
 
 
 def _together(layer: S5, fixed: FixedS5, gram: RealArray, sent: RealArray, bits: int) -> FixedS5:
