@@ -1,5 +1,7 @@
 """Where commands print: what users called their files is printed as it is."""
 
+import os
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,6 +12,11 @@ from rich.progress import Progress
 def make_console(stderr: bool = False, width: int | None = None) -> Console:
     """Make a console that takes no text for markup or for the name of an emoji."""
     return Console(markup=False, emoji=False, stderr=stderr, width=width)
+
+
+def quoted(path: str | os.PathLike[str]) -> str:
+    """Give a path as a shell takes it, for whoever pastes what was printed."""
+    return shlex.quote(os.fspath(path))
 
 
 def show(table: RenderableType, least: int = 100) -> None:

@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from lava_ssm import files
-from lava_ssm.cli.console import make_console, show
+from lava_ssm.cli.console import make_console, quoted, show
 from lava_ssm.extras import needed
 
 if TYPE_CHECKING:
@@ -106,7 +106,9 @@ def demo(
     )
     figure = out / "digit.png"
     draw_stream(fixed, data, figure)
-    console.print(f"Networks and figure: {out}/digits-*.safetensors, {figure}", soft_wrap=True)
+    console.print(
+        f"Networks and figure: {quoted(out)}/digits-*.safetensors, {quoted(figure)}", soft_wrap=True
+    )
     if not equal.all():
         raise typer.Exit(1)
 

@@ -11,7 +11,7 @@ from lava_ssm import files
 from lava_ssm.cli.backend import Backend
 from lava_ssm.cli.backend import compare as compare_with
 from lava_ssm.cli.backend import run as run_by
-from lava_ssm.cli.console import make_console
+from lava_ssm.cli.console import make_console, quoted
 from lava_ssm.cli.errors import say
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def denoise(
         seconds[i] = time.perf_counter() - start
     sound = np.concatenate(parts)[DELAY : DELAY + len(samples)]
     write(clean, sound)
-    text = f"{clean}: {len(samples) / SAMPLE_RATE:.2f} s, {len(blocks)} tokens"
+    text = f"{quoted(clean)}: {len(samples) / SAMPLE_RATE:.2f} s, {len(blocks)} tokens"
     console.print(text, soft_wrap=True)
     if realtime_report:
         _report(seconds, HOP / SAMPLE_RATE, console)

@@ -7,6 +7,7 @@ import typer
 
 from lava_ssm import files
 from lava_ssm.cli import placement
+from lava_ssm.cli.console import quoted
 
 Folder = Annotated[Path, typer.Option("--out", help="Folder to write into.")]
 Tokens = Annotated[
@@ -48,14 +49,14 @@ def deploy_network(
         content = to_onnx(net).SerializeToString()  # type: ignore[arg-type]
         out.mkdir(parents=True, exist_ok=True)
         files.write(out / f"{name}.onnx", content)
-        typer.echo(out / f"{name}.onnx")
+        typer.echo(quoted(out / f"{name}.onnx"))
         return
 
     from lava_ssm.deploy import Options, write
 
     options = Options(name, overflows, harness, flash, ram)
     for path in write(net, out, target, options, given):  # type: ignore[arg-type]
-        typer.echo(path)
+        typer.echo(quoted(path))
 
 
 def write_vectors(
@@ -75,4 +76,4 @@ def write_vectors(
     run = vectors(net, given, n_tokens, seed)  # type: ignore[arg-type]
     out.mkdir(parents=True, exist_ok=True)
     for path in run.write(out):
-        typer.echo(path)
+        typer.echo(quoted(path))

@@ -1,7 +1,6 @@
 """`lava-ssm evaluate`: how well a network does on a data set, by one of its executors."""
 
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,7 +10,7 @@ from lava_ssm.cli.backend import compare as compare_with
 from lava_ssm.cli.backend import run as run_by
 from lava_ssm.cli.console import make_console
 from lava_ssm.cli.errors import say
-from lava_ssm.cli.train import DataSet
+from lava_ssm.cli.train import DataFolder, DataSet
 from lava_ssm.train.folder import join_of
 
 if TYPE_CHECKING:
@@ -26,9 +25,7 @@ def evaluate(
         Backend, typer.Option(help="Machine code, NumPy, or a Lava graph, expanded or fused.")
     ] = Backend.COMPILED,
     limit: Annotated[int | None, typer.Option(min=1, help="The first samples only.")] = None,
-    data: Annotated[
-        Path | None, typer.Option(help="Folder of data sets; without it LAVA_SSM_DATA, or ./data.")
-    ] = None,
+    data: DataFolder = None,
     beside: Annotated[
         str | None,
         typer.Option(help="Another network, to count the samples that both classify alike."),

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lava_ssm.cli.train import Precision, carry_out
+from lava_ssm.cli.train import DataFolder, Precision, carry_out
 from lava_ssm.train.folder import last_of, read_classifier
 
 
@@ -21,9 +21,7 @@ def finetune(
     run: Annotated[Path, typer.Argument(help="Run folder of `lava-ssm train`.")],
     out: Annotated[Path | None, typer.Option(help="Run folder; without it RUN-fixed.")] = None,
     resume: Annotated[bool, typer.Option(help="Go on with what is in the run folder.")] = False,
-    data: Annotated[
-        Path | None, typer.Option(help="Folder of data sets; without it LAVA_SSM_DATA, or ./data.")
-    ] = None,
+    data: DataFolder = None,
     formats: Annotated[
         Preset, typer.Option(help="The best that fit, or those of the paper.")
     ] = Preset.BEST,

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from lava_ssm import files
-from lava_ssm.cli.console import make_console, show
+from lava_ssm.cli.console import make_console, quoted, show
 
 
 class Kind(str, Enum):
@@ -70,7 +70,7 @@ def import_network(
     )
     network.save(out)
     show(network)
-    make_console().print(str(out), soft_wrap=True)
+    make_console().print(quoted(out), soft_wrap=True)
 
 
 def _read(path: Path) -> dict[str, Any]:

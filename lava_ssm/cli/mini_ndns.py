@@ -7,7 +7,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from lava_ssm import files
-from lava_ssm.cli.console import make_console, shown_once_started
+from lava_ssm.cli.console import make_console, quoted, shown_once_started
 
 
 def mini_ndns(
@@ -44,5 +44,5 @@ def mini_ndns(
 
     with shown_once_started(progress):
         made = make_mini_ndns(folder, recipe, packages, show)
-    text = f"{made}: {train} clips to train, {validation} to choose, {test} to test"
+    text = f"{quoted(made)}: {train} clips to train, {validation} to choose, {test} to test"
     console.print(text, soft_wrap=True)

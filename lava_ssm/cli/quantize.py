@@ -10,11 +10,11 @@ from rich.console import Console
 from lava_ssm import files
 from lava_ssm.cli.backend import Backend
 from lava_ssm.cli.backend import run as run_by
-from lava_ssm.cli.console import make_console, show
+from lava_ssm.cli.console import make_console, quoted, show
 from lava_ssm.cli.errors import say
 from lava_ssm.cli.evaluate import check
 from lava_ssm.cli.finetune import Preset
-from lava_ssm.cli.train import DataSet
+from lava_ssm.cli.train import DataFolder, DataSet
 from lava_ssm.extras import MissingPackageError
 from lava_ssm.train.folder import join_of
 
@@ -58,9 +58,7 @@ def quantize_network(
         float | None,
         typer.Option(help="The same for the smallest network with this signal to error, in dB."),
     ] = None,
-    data: Annotated[
-        Path | None, typer.Option(help="Folder of data sets; without it LAVA_SSM_DATA, or ./data.")
-    ] = None,
+    data: DataFolder = None,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Classify so many test samples with both networks.")
     ] = None,
@@ -107,7 +105,7 @@ def quantize_network(
         for kind, each in (("float", network), ("fixed", fixed)):
             _classify(kind, each, test, console)
     nbytes = compress.packed_nbytes(fixed)
-    console.print(f"{out}, {nbytes:,} bytes{drawn}", soft_wrap=True)
+    console.print(f"{quoted(out)}, {nbytes:,} bytes{drawn}", soft_wrap=True)
 
 
 def _draw(report: "Report | BitSearch", figure: Path) -> str:
@@ -118,7 +116,7 @@ def _draw(report: "Report | BitSearch", figure: Path) -> str:
         say(f"No figure: {error}", "yellow")
         return ""
     write_figure(report, figure)
-    return f"; {figure}"
+    return f"; {quoted(figure)}"
 
 
 _FLOAT = "ns4d-sdigits-float"

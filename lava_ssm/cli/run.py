@@ -9,9 +9,9 @@ import typer
 from lava_ssm import files
 from lava_ssm.cli.backend import Backend, names_of
 from lava_ssm.cli.backend import run as run_by
-from lava_ssm.cli.console import make_console
+from lava_ssm.cli.console import make_console, quoted
 from lava_ssm.cli.evaluate import check
-from lava_ssm.cli.train import DataSet
+from lava_ssm.cli.train import DataFolder, DataSet
 from lava_ssm.train.folder import join_of
 
 
@@ -23,9 +23,7 @@ def run_network(
         Backend, typer.Option(help="Machine code, NumPy, or a Lava graph, expanded or fused.")
     ] = Backend.COMPILED,
     limit: Annotated[int | None, typer.Option(min=1, help="The first samples only.")] = None,
-    data: Annotated[
-        Path | None, typer.Option(help="Folder of data sets; without it LAVA_SSM_DATA, or ./data.")
-    ] = None,
+    data: DataFolder = None,
 ) -> None:
     """Run a network on the test set; write what it gives of each token, and classes."""
     import lava_ssm
@@ -50,5 +48,6 @@ def run_network(
     np.savez(content, outputs=outputs, classes=classes, labels=test.y, names=names)
     files.write(out, content.getvalue())
     console.print(
-        f"{out}: outputs {outputs.shape} of {outputs.dtype}, classes; {overflows}", soft_wrap=True
+        f"{quoted(out)}: outputs {outputs.shape} of {outputs.dtype}, classes; {overflows}",
+        soft_wrap=True,
     )

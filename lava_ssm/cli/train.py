@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from lava_ssm.cli.console import make_console
+from lava_ssm.cli.console import make_console, quoted
 from lava_ssm.train.folder import NETWORK
 
 Precision = Literal["float32", "bfloat16"]
@@ -29,6 +29,10 @@ DataSet = Annotated[
     ),
 ]
 """The name of a data set of `lava_ssm.data`, or the path of one's own."""
+DataFolder = Annotated[
+    Path | None,
+    typer.Option("--data", help="Folder of data sets; without it LAVA_SSM_DATA, or ./data."),
+]
 
 
 class Readout(str, Enum):
@@ -60,9 +64,7 @@ def train(
         str | None,
         typer.Option(help="Where to begin: a run folder, or a float network's file or zoo name."),
     ] = None,
-    data: Annotated[
-        Path | None, typer.Option(help="Folder of data sets; without it LAVA_SSM_DATA, or ./data.")
-    ] = None,
+    data: DataFolder = None,
     readout: Annotated[
         Readout, typer.Option(help="The mean over time, or the last token.")
     ] = Readout.MEAN,
@@ -214,7 +216,7 @@ def carry_out(
     accuracy: float = result["test_accuracy"]
     console.print(
         f"Test accuracy {accuracy:.2%} on {result['test_samples']} samples, after "
-        f"{result['cpu_hours']:.2f} core hours. {folder / NETWORK}, curves.png, log.csv",
+        f"{result['cpu_hours']:.2f} core hours. {quoted(folder / NETWORK)}, curves.png, log.csv",
         soft_wrap=True,
     )
     return accuracy

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from lava_ssm.cli.console import make_console
+from lava_ssm.cli.console import make_console, quoted
 from lava_ssm.cli.train import command
 from lava_ssm.train import Denoiser
 from lava_ssm.train import denoiser as denoisers
@@ -85,4 +85,4 @@ def train_denoiser(
             f"{result['float_si_snr_of_these']:.2f} dB on {result['fixed_clips']} of these clips; "
             f"{result['fixed_bytes']:,} bytes."
         )
-    console.print(f"{out / NETWORK}, log.csv, result.json", soft_wrap=True)
+    console.print(f"{quoted(out / NETWORK)}, log.csv, result.json", soft_wrap=True)

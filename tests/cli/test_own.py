@@ -1,5 +1,7 @@
 """From a table of one's own to a network that is run and streamed, by commands."""
 
+import importlib
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -48,6 +50,33 @@ def test_a_network_of_own_data_is_evaluated_and_run(place: Path) -> None:
         np.testing.assert_array_equal(found["labels"], test.y)
         assert found["names"].tolist() == sorted(NAMES)
         assert (found["classes"] == test.y).mean() > 0.9
+
+
+def test_a_network_is_measured_on_own_data(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = []
+
+    def compare(network: Any, sample: Any, *_: Any) -> Any:
+        samples.append(sample)
+        raise ValueError("seen")
+
+    comparison = importlib.import_module("lava_ssm.cli.bench.comparison")
+    monkeypatch.setattr(comparison, "compare", compare)
+    bench = ["bench", "fall-through-vs-pipelined", str(place / "net.safetensors")]
+    table, out = str(place / "moves.csv"), ["--output", str(place / "bench")]
+    assert CliRunner().invoke(app, [*bench, table, *out]).stderr == "seen\n"
+    np.testing.assert_array_equal(samples, lava_ssm.data.own(table).test.x[:1])
+    both = CliRunner().invoke(app, [*bench, table, "--tokens", "x.npy", *out])
+    assert (both.exit_code, both.stderr) == (
+        2,
+        "DATA and --tokens are two samples: give one of them\n",
+    )
+
+
+def test_a_path_is_printed_as_a_shell_takes_it(place: Path) -> None:
+    out = place / "two words.npz"
+    net, table = str(place / "net.safetensors"), str(place / "moves.csv")
+    printed = command("run", net, table, "--out", str(out)).stdout
+    assert shlex.split(printed.partition(": ")[0]) == [str(out)]
 
 
 def test_own_data_are_fine_tuned_with(place: Path) -> None:

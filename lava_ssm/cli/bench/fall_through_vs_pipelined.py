@@ -8,8 +8,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from lava_ssm import files
 from lava_ssm.cli import placement
-from lava_ssm.cli.console import make_console
+from lava_ssm.cli.console import make_console, quoted
 from lava_ssm.cli.errors import say
+from lava_ssm.cli.evaluate import check
+from lava_ssm.cli.train import DataFolder
+from lava_ssm.train.folder import join_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,17 +24,26 @@ _HALVINGS = 8
 
 def fall_through_vs_pipelined(
     network: placement.NetworkFile,
+    task: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[DATA]",
+            help="Take the first test sample of this data set, or of data of your own, as `train` "
+            "does.",
+        ),
+    ] = None,
     tokens: Annotated[
         Path | None,
         typer.Option(help="NumPy file (.npy) of one sample's tokens (time, d_input)."),
     ] = None,
+    data: DataFolder = None,
     n_tokens: Annotated[
         int | None,
         typer.Option(
             min=2,
             max=10**7,
-            help="Tokens of a random sample, without --tokens. Default: as many as the paper's "
-            "samples have, or 1024.",
+            help="Tokens of a random sample, without DATA and --tokens. Default: as many as the "
+            "paper's samples have, or 1024.",
         ),
     ] = None,
     published: Annotated[
@@ -58,8 +70,14 @@ def fall_through_vs_pipelined(
 
     if not isinstance(net, FixedNetwork):
         raise TypeError(f"{network}: the network must be a fixed one, quantise it first")
-    n = n_tokens or TOKENS.get(published or "", 1024)
-    sample = random_sample(net, n) if tokens is None else _sample(tokens, net)
+    if task is not None and tokens is not None:
+        raise ValueError("DATA and --tokens are two samples: give one of them")
+    if task is not None:
+        sample = _first_of(task, data, net, network)
+    elif tokens is not None:
+        sample = _sample(tokens, net)
+    else:
+        sample = random_sample(net, n_tokens or TOKENS.get(published or "", 1024))
     name = network.stem
     mapping = placement.place(  # refused before anything is measured
         describe(net, name), system, strategy, neurons_per_core, cores_per_layer, receiver
@@ -69,21 +87,21 @@ def fall_through_vs_pipelined(
         say(f"On these tokens integers overflow: {overflows}", "yellow")
     columns = TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn()
     with Progress(*columns, transient=True) as progress:
-        task = progress.add_task(name, total=1)
+        bar = progress.add_task(name, total=1)
         found = compare(
             net,
             sample,
             name,
             [mapping],
             published,
-            lambda what, done: progress.update(task, description=what, completed=done),
+            lambda what, done: progress.update(bar, description=what, completed=done),
         )
     console = make_console()
     if not console.is_terminal:
         console = make_console(width=150)
     found.show(console)
     path = write([found], f"{name}: fall-through against pipelined", name, output)
-    text = f"written: {path}, {name}-bars.png and {name}-edp.png beside it"
+    text = f"written: {quoted(path)}, {name}-bars.png and {name}-edp.png beside it"
     console.print(text, soft_wrap=True)
 
 
@@ -104,6 +122,14 @@ def random_sample(network: "FixedNetwork", n_tokens: int) -> "np.ndarray":
             break
         tokens = tokens / 2
     return tokens
+
+
+def _first_of(task: str, folder: Path | None, network: "FixedNetwork", name: Path) -> "np.ndarray":
+    from lava_ssm.data import load
+
+    sets = load(task, folder)
+    check(network, str(name), sets)
+    return sets.test.first(1).joined(join_of(network)).x[0]
 
 
 def _sample(path: Path, network: "FixedNetwork") -> "np.ndarray":
