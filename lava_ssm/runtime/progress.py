@@ -1,16 +1,13 @@
 """A run that shows how far it is."""
 
-import importlib.util
 import time
 
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.run_conditions import RunSteps
 from lava.magma.core.run_configs import RunConfig
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
-    Progress,
     ProgressColumn,
     TextColumn,
     TimeRemainingColumn,
@@ -19,6 +16,7 @@ from rich.progress import Task as Bar
 from rich.text import Text
 
 from lava_ssm.numerics import flag
+from lava_ssm.progress import MovingBar
 from lava_ssm.runtime.conditions import check_steps, ready
 
 _SHOW_SECONDS = 0.1  # of running between two updates of the bar
@@ -78,9 +76,7 @@ def run(
         _Speed(),
         TimeRemainingColumn(),
     )
-    # Without ipywidgets rich cannot move a bar in a notebook, and warns: it shows the last state.
-    in_notebook = None if importlib.util.find_spec("ipywidgets") else False
-    with Progress(*columns, console=Console(force_jupyter=in_notebook)) as bar:
+    with MovingBar(*columns) as bar:
         shown = bar.add_task("time steps", total=n_steps)
         done, size = 0, 1
         while done < n_steps:

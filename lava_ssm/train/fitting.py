@@ -91,7 +91,7 @@ def fit(
     seed
         Of the order of samples.
     progress
-        Whether to show on standard error how it goes; None: if that is a terminal.
+        Whether to show on standard error how it goes; None: on a terminal and in notebooks.
     validation
         Sequences and labels that are not trained with, to choose the best epoch by.
 
@@ -109,7 +109,7 @@ def fit(
     recipe = Recipe(epochs, batch_size, label_smoothing=label_smoothing, seed=seed)
     training, console = Training(model, x, labels, recipe, adamw=adamw), Console(stderr=True)
     if progress is None:
-        progress = console.is_terminal
+        progress = console.is_terminal or console.is_jupyter
     with Shown(training, console if progress else None) as shown:
         if validation is None:
             return Fit(model, list(_epochs(training, shown)))

@@ -1,10 +1,11 @@
-"""How a training is shown: a bar on a terminal, elsewhere a line now and then."""
+"""How a training is shown: a bar on a terminal and in a notebook, elsewhere a line now and then."""
 
 import time
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from lava_ssm.progress import MovingBar
 from lava_ssm.train.loop import Epoch, Loop
 from lava_ssm.train.recipe import Recipe
 
@@ -33,7 +34,7 @@ class Shown:
             TimeRemainingColumn(),
         )
         self._bar = console is not None and (console.is_terminal or console.is_jupyter)
-        self._progress = Progress(*columns, console=console, disable=not self._bar)
+        self._progress = MovingBar(*columns, console=console, disable=not self._bar)
         self._task = self._progress.add_task(
             "", total=loop.steps, completed=loop.step, epoch="", now=""
         )
