@@ -81,4 +81,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_ROOMS, "quantize"])
+    return sorted(["__doc__", "__version__", *_ROOMS, "load", "quantize"])

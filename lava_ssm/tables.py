@@ -29,6 +29,10 @@ class Shaped:
 
 
 def _shaped(value: object) -> str:
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key!r}: {_shaped(v)}' for key, v in value.items())}}}"
+    if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
+        return f"({', '.join(map(_shaped, value))})"
     shape, kind = getattr(value, "shape", None), getattr(value, "dtype", None)
     return repr(value) if kind is None or shape == () else f"{kind}{shape}"
 

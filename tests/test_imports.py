@@ -28,7 +28,7 @@ ALLOWED = {
     "proc": {"engine", "network", "numerics", "runtime", "tables"},
     "audio": {"engine", "extras", "files", "network", "numerics"},
     "data": {"audio", "extras", "files", "tables"},
-    "deploy": {"engine", "extras", "files", "network", "numerics"},
+    "deploy": {"engine", "extras", "files", "network", "numerics", "tables"},
     "loihi2": {"engine", "extras", "files", "network", "numerics", "tables"},
     "loihi2.lowering": {"engine", "loihi2", "network", "numerics", "proc", "runtime", "tables"},
     "zoo": {"files", "network"},

@@ -1,11 +1,13 @@
 """Objects print as tables, a row a layer, in a terminal and in a notebook, never their arrays."""
 
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from lava_ssm import compress, data, load, loihi2, numerics
+import lava_ssm
+from lava_ssm import compress, data, deploy, engine, load, loihi2, numerics
 from lava_ssm.network import GELU, FixedLinear, FixedNetwork, Linear, Network, ReLU, Residual
 from lava_ssm.tables import Tabular
 from tests.networks import random_fixed_network, random_s5_network
@@ -114,3 +116,15 @@ def test_parts_of_a_table_give_arrays_by_their_shapes() -> None:
     assert repr(onto).endswith("fan_out=float64(2,), activity=float64(2,))")
     assert "weights=int64(40, 2)" in repr(FIXED.lowered[0])
     assert repr(data.digits().train).startswith("Split(x=float32(1347, 64, 1), y=int64(1347,)")
+    found = engine.run(FIXED, np.zeros((5, 2)))
+    assert repr(found).startswith("Run(outputs=int64(5, 4), state=(int64(40, 8, 2)")
+    assert repr(found).endswith("overflows=<Overflows: no overflow>)")
+    assert "'stage0_neurons': int64(3, 40)" in repr(deploy.vectors(FIXED, n_tokens=3))
+
+
+def test_what_tab_offers_is_public() -> None:
+    offered = [name for name in dir(lava_ssm) if not name.startswith("_")]
+    assert {"load", "quantize", "nn", "proc"} <= set(offered)
+    folder = Path(lava_ssm.__path__[0])
+    rooms = {path.parent.name for path in folder.glob("*/__init__.py")}
+    assert set(offered) == rooms | {"load", "quantize"}

@@ -39,6 +39,7 @@ from lava_ssm.numerics import (
     state_bound,
     word_range,
 )
+from lava_ssm.tables import Shaped
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ class Overflowing(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Bounds:
+class Bounds(Shaped):
     """What no input within an interval can exceed.
 
     Parameters

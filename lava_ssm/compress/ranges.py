@@ -8,10 +8,11 @@ import numpy as np
 from lava_ssm import engine
 from lava_ssm.network import Network, Readout, Recurrence
 from lava_ssm.numerics import RealArray
+from lava_ssm.tables import Shaped
 
 
 @dataclass(frozen=True)
-class Moments:
+class Moments(Shaped):
     """Of what enters a stage.
 
     Parameters
@@ -56,7 +57,7 @@ class Moments:
 
 
 @dataclass(frozen=True)
-class Ranges:
+class Ranges(Shaped):
     """Largest magnitudes in one stage.
 
     Parameters

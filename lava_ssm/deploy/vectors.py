@@ -12,10 +12,11 @@ from lava_ssm import files
 from lava_ssm.engine import as_tokens, run
 from lava_ssm.network import FixedNetwork, check_network
 from lava_ssm.numerics import FixedPointOverflow, IntArray, RealArray, integer, integers
+from lava_ssm.tables import Shaped
 
 
 @dataclass(frozen=True)
-class Vectors:
+class Vectors(Shaped):
     """Integers of a run from the zero state.
 
     Parameters

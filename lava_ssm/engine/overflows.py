@@ -40,6 +40,9 @@ class Overflows:
         ]
         return "; ".join(rows) or "no overflow"
 
+    def __repr__(self) -> str:
+        return f"<Overflows: {self}>"
+
 
 def warn_of_overflows(overflows: Overflows) -> None:
     """Warn, once for all of them, if there are any."""

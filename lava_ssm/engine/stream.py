@@ -22,7 +22,7 @@ from lava_ssm.engine.states import checked_state
 from lava_ssm.engine.tokens import tokens_of
 from lava_ssm.network import FixedNetwork, Network, Readout, check_network
 from lava_ssm.numerics import IntArray, as_array, check_memory, integer, is_integer, shown
-from lava_ssm.tables import Tabular
+from lava_ssm.tables import Shaped, Tabular
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -438,7 +438,7 @@ def _executor(
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(Shaped):
     """What came of running whole sequences.
 
     Parameters
