@@ -57,18 +57,25 @@ static inline int32_t ssm_nearest32(int32_t v, int n)
     return (int32_t)ssm_nearest64(v, n);
 }
 
-/* (m x) 2^-p by 32-bit products of m and the two parts of x, 8 <= p: floor after floor is one floor,
-   and what rounds a negative product up is added before. */
+/* (m x) 2^-p in 32 bits: m times what of x is above p bits, and below. The latter is what is rounded:
+   the former is a whole number. */
 static inline int32_t ssm_product_floor32(int32_t m, int32_t x, int p)
 {
-    return (m * (x >> 8) + ((m * (x & 255)) >> 8)) >> (p - 8);
+    const int32_t mask = INT32_MAX >> (31 - p);
+    return m * (x >> p) + ((m * (x & mask)) >> p);
 }
 
 static inline int32_t ssm_product_toward_zero32(int32_t m, int32_t x, int p)
 {
-    const int32_t sign = (m ^ x) >> 31;
-    const int32_t low = (m * (x & 255) + (sign & 255)) >> 8;
-    return (m * (x >> 8) + low + (sign & (INT32_MAX >> (39 - p)))) >> (p - 8);
+    const int32_t mask = INT32_MAX >> (31 - p);
+    return m * (x >> p) + ((m * (x & mask) + (((m >> 31) ^ (x >> 31)) & mask)) >> p);
+}
+
+static inline int32_t ssm_product_nearest32(int32_t m, int32_t x, int p)
+{
+    const int32_t mask = INT32_MAX >> (31 - p);
+    const int32_t high = m * (x >> p), low = m * (x & mask), floor = high + (low >> p);
+    return high + ((low + (mask >> 1) + (floor & mask & 1)) >> p);
 }
 
 static inline int64_t ssm_product_floor64(int64_t m, int64_t x, int p)

@@ -6,18 +6,18 @@ import numpy as np
 
 from lava_ssm.deploy.values import counted, word
 from lava_ssm.deploy.writer import Writer, filled
-from lava_ssm.numerics import IntArray, Rounding
+from lava_ssm.numerics import IntArray
 
 _STEP = """\
-            const int32_t re = x_re[n], im = x_im[n];
-            const @sum@ sum_re = @add@@times@(a_re[n], re, p) - @add@@times@(a_im[n], im, p)
-                + @add@@drive_re@;
-            const @sum@ sum_im = @add@@times@(a_re[n], im, p) + @add@@times@(a_im[n], re, p)
-                + @add@@drive_im@;
-@count@            const int32_t new_re = @word_re@;
-            const int32_t new_im = @word_im@;
-            x_re[n] = (@state@)new_re;
-            x_im[n] = (@state@)new_im;
+const int32_t re = x_re[n], im = x_im[n];
+const @sum@ sum_re = @add@@times@(a_re[n], re, p)
+    - @add@@times@(a_im[n], im, p)@drive_re@;
+const @sum@ sum_im = @add@@times@(a_re[n], im, p)
+    + @add@@times@(a_im[n], re, p)@drive_im@;
+@count@const int32_t new_re = @word_re@;
+const int32_t new_im = @word_im@;
+x_re[n] = @cast@new_re;
+x_im[n] = @cast@new_im;
 """
 
 
@@ -47,37 +47,34 @@ class Diagonal:
         """The function of a product that is shifted."""
         return f"ssm_product_{self.writer.rules.rounding.value}{self.width}"
 
-    def step(self, drive_re: str, drive_im: str) -> str:
-        """Statements of a loop over n, in which p is the parameters' exponent."""
+    def step(self, drive: tuple[str, str] | None) -> list[str]:
+        """Statements of a loop over n, in which p is the parameters' exponent.
+
+        The drive is of the real parts, and of the imaginary ones; None: it is zero.
+        """
         rules = self.writer.rules
         kind = f"int{self.width}_t"
         modular = self.writer.is_modular and self.width == 32
-        parts = {
-            f"word_{part}": word(
-                f"(int32_t)sum_{part}" if modular else f"sum_{part}",
-                kind,
-                rules.state_bits,
-                rules.overflow,
-            )
-            for part in ("re", "im")
-        }
+        values: dict[str, str] = {}
         counts = ""
-        if self.writer.counts:
-            for part in ("re", "im"):
-                counts += f"            {counted(f'sum_{part}', kind, rules.state_bits, 'state')}\n"
-        return filled(
+        for n, part in enumerate(("re", "im")):
+            total = f"(int32_t)sum_{part}" if modular else f"sum_{part}"
+            values[f"word_{part}"] = word(total, kind, rules.state_bits, rules.overflow)
+            values[f"drive_{part}"] = "" if drive is None else f"\n    + {drive[n]}"
+            if self.writer.counts:
+                counts += f"{counted(f'sum_{part}', kind, rules.state_bits, 'state')}\n"
+        step = filled(
             _STEP,
             {
-                **parts,
+                **values,
                 "sum": "uint32_t" if modular else kind,
                 "add": "(uint32_t)" if modular else "",
                 "times": self.times,
-                "drive_re": drive_re,
-                "drive_im": drive_im,
                 "count": counts,
-                "state": self.state,
+                "cast": "" if self.state == "int32_t" else f"({self.state})",
             },
         )
+        return step.splitlines()
 
 
 def fits_small(
@@ -94,12 +91,10 @@ def fits_small(
     drive
         The greatest magnitude of what is added besides.
     """
-    rules = writer.rules
-    if rules.rounding is Rounding.NEAREST or (exponents < 8).any():
-        return False
-    most = 1 << (rules.state_bits - 1)
+    most = 1 << (writer.rules.state_bits - 1)
     for m, p in zip(parameters.tolist(), exponents.tolist(), strict=True):
-        if m * (most >> 8) + m + (1 << p >> 8) >= 1 << 31:
+        mask = (1 << p) - 1
+        if p > 30 or (m + 1) * mask >= 1 << 31 or m * ((most >> p) + 2) >= 1 << 31:
             return False
         if terms * ((m * most >> p) + 1) + drive >= 1 << 31:
             return False

@@ -19,14 +19,14 @@ static void @function@(
 {
     const int p = @p@;
     for (int n = 0; n < @size@; n++) {
-@step@@rectify@@message@
+@body@
     }
 }
 """
-_RECTIFY = """\
-            const int32_t on = -(int32_t)((new_re > 0) | ((new_re == 0) & (new_im > 0)));
-            const int32_t kept_re = new_re & on, kept_im = new_im & on;
-"""
+_RECTIFY = (
+    "const int32_t on = -(int32_t)((new_re > 0) | ((new_re == 0) & (new_im > 0)));",
+    "const int32_t kept_re = new_re & on, kept_im = new_im & on;",
+)
 
 
 def write(writer: Writer, n: int, population: Population) -> None:
@@ -54,8 +54,12 @@ def write(writer: Writer, n: int, population: Population) -> None:
     for part, at in (("re", "n"), ("im", f"n + {size}")):
         value = Value(f"{kept}_{part}", *state).shifted(neurons.state_shift, rules.rounding)
         sent = body.word(body.let(f"sent_{part}", value), rules.message_bits, "message")
-        body.lines.append(f"sent[{at}] = (@sent@){sent.text};")
+        body.lines.append(f"sent[{at}] = @cast@{sent.text};")
     out = writer.message(population, sent.low, sent.high)
+    drives = [
+        f"{cast}u[n{at}] + {cast}bias_{part}[n]" for part, at in (("re", ""), ("im", f" + {size}"))
+    ]
+    step = [*diagonal.step((drives[0], drives[1])), *(_RECTIFY if neurons.relu else ())]
     parameter, bias_kind = widest(neurons.a), widest(neurons.bias)
     text = filled(
         _TEMPLATE,
@@ -67,11 +71,9 @@ def write(writer: Writer, n: int, population: Population) -> None:
             "kind": u.kind,
             "sent": out.kind,
             "p": neurons.param_exponent,
-            "step": diagonal.step(
-                f"{cast}u[n] + {cast}bias_re[n]", f"{cast}u[n + {size}] + {cast}bias_im[n]"
+            "body": indented([*step, *body.lines], 8).replace(
+                "@cast@", "" if out.kind == "int32_t" else f"({out.kind})"
             ),
-            "rectify": _RECTIFY if neurons.relu else "",
-            "message": indented(body.lines, 12).replace("@sent@", out.kind),
         },
     )
     arguments = [
