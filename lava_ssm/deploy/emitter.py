@@ -1,17 +1,19 @@
 """A fixed network as a C program."""
 
 import re
+import textwrap
 from dataclasses import dataclass
 
+from lava_ssm import __version__
 from lava_ssm.deploy.operations import WRITE
-from lava_ssm.deploy.values import WHAT, Body, Value, literal
+from lava_ssm.deploy.values import WHAT, Body, Value, cast, literal
 from lava_ssm.deploy.vectors import check_fixed
 from lava_ssm.deploy.writer import BASE, Writer, filled, indented, used
 from lava_ssm.network import FixedNetwork, Readout
 from lava_ssm.numerics import SYNAPSE_BITS, Overflow, flag, real_number, shown, word_range
 
 _HEADER = """\
-/* @about@ */
+@about@
 #ifndef @GUARD@_H
 #define @GUARD@_H
 
@@ -55,13 +57,13 @@ int @name@_step(@name@_state *state, const int32_t *token, int32_t *output);
 #endif
 """
 _SOURCE = """\
-/* @about@ */
+@about@
 #include "@name@.h"
 
 #include <stddef.h>
 
 @library@
-@functions@
+@counts@@functions@
 @constants@
 
 /* Take a token in, if all of it lies in the input's format. */
@@ -70,7 +72,7 @@ static int taken(const int32_t *restrict token, @input_kind@ *restrict u)
     int fits = 1;
     for (int i = 0; i < @d_input@; i++) {
         fits &= (token[i] >= @low@) & (token[i] <= @high@);
-        u[i] = (@input_kind@)token[i];
+        u[i] = @cast@token[i];
     }
     return fits;
 }
@@ -92,7 +94,13 @@ int @name@_step(@name@_state *state, const int32_t *token, int32_t *output)
     return @NAME@_OK;
 }
 """
+_COUNTS = f"""\
+/* What is counted of a stage. */
+enum {{ {", ".join(f"ssm_{what}" for what in WHAT)} }};
+
+"""
 _EMIT = """\
+/* What is sent last is the output. */
 static void @function@(const @kind@ *restrict y, @parameters@int32_t *restrict output@counts@)
 {
     for (int i = 0; i < @d_output@; i++) {
@@ -107,7 +115,7 @@ static uint32_t raised(const @name@_state *state)
     uint32_t n = 0;
     for (int i = 0; i < @stages@; i++) {
         const uint32_t *const counts = state->overflows[i];
-        n += counts[0] + counts[1] + counts[2] + counts[4];
+        n += counts[ssm_input] + counts[ssm_state] + counts[ssm_message] + counts[ssm_sum];
     }
     return n;
 }
@@ -217,7 +225,7 @@ int host_run(const int32_t *tokens, int32_t *outputs, int32_t n)
     return status;
 }
 """
-_READOUTS = {
+READOUTS = {
     Readout.EVERY_TOKEN: "that of the token",
     Readout.LAST_TOKEN: "that of the token; a sample's result is its last",
     Readout.MEAN_OVER_TIME: "the sum since the reset (the mean is that by the tokens' number)",
@@ -370,7 +378,7 @@ def _program(writer: Writer, name: str) -> Program:
     common = {
         "name": name,
         "NAME": name.upper(),
-        "about": f"{name}: {_about(network)}",
+        "about": _comment(name, network),
         "d_input": network.d_input,
         "d_output": network.d_output,
     }
@@ -382,7 +390,9 @@ def _program(writer: Writer, name: str) -> Program:
             "library": used(BASE, code).strip() + "\n",
             "functions": "\n".join(writer.functions),
             "constants": "\n\n".join(writer.constants),
+            "counts": _COUNTS if writer.counts else "",
             "input_kind": first.kind,
+            "cast": cast("", "int32_t", first.kind),
             "input": first.place,
             "low": literal(input_format.min_mantissa),
             "high": literal(input_format.max_mantissa),
@@ -399,7 +409,7 @@ def _program(writer: Writer, name: str) -> Program:
             "output": f"of exponent {network.exponents[-1]}",
             "memory": indented(fields, 4),
             "buffers": indented(buffers, 4),
-            "readout": _READOUTS[network.readout],
+            "readout": READOUTS[network.readout],
         },
     )
     return Program(
@@ -416,8 +426,19 @@ def _program(writer: Writer, name: str) -> Program:
 
 def _about(network: FixedNetwork) -> str:
     rules = network.arithmetic
-    layers = ", ".join(type(stage.layer).__name__ for stage in network.stages)
+    layers = ", ".join(type(stage.layer).__name__.removeprefix("Fixed") for stage in network.stages)
     return (
-        f"{len(network.stages)} stages ({layers}), rounding {rules.rounding.value}, "
-        f"overflow {rules.overflow.value}. Written by lava_ssm."
+        f"A network of {len(network.stages)} stages ({layers}), rounding "
+        f"{rules.rounding.value.replace('_', ' ')}, overflow {rules.overflow.value}."
+    )
+
+
+def _comment(name: str, network: FixedNetwork) -> str:
+    """What stands at the head of both files."""
+    what = textwrap.fill(_about(network), 96, subsequent_indent="   ")
+    return (
+        f"/* {what}\n"
+        f"   Written by lava_ssm {__version__}; all names begin with {name} or are static.\n\n"
+        "   SPDX-License-Identifier: BSD-3-Clause\n"
+        "   Copyright (c) 2026, the lava_ssm developers: code. The constants are the network's. */"
     )

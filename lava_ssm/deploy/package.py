@@ -7,7 +7,7 @@ from pathlib import Path
 from numpy.typing import ArrayLike
 
 from lava_ssm import files
-from lava_ssm.deploy.emitter import Program, c
+from lava_ssm.deploy.emitter import READOUTS, Program, c
 from lava_ssm.deploy.page import page
 from lava_ssm.deploy.targets import TARGETS, check_fits, compiled, harness, sizes
 from lava_ssm.deploy.vectors import check_fixed, text_of, vectors
@@ -19,19 +19,22 @@ _README = """\
 
 {about}
 
-A token is {d_input} integers of exponent {e_in} (value = integer / 2^{e_in}), from {low} to {high}.
-An output is {d_output} integers of exponent {e_out}.
+`{name}.h` and `{name}.c` are all of it: C99, no allocation, no float, no library. {takes}
+Each stream has a `{name}_state` of its own; as many as you like run at once.
 
 ```c
 #include "{name}.h"
 
 static {name}_state state;
+int32_t token[{NAME}_INPUTS], output[{NAME}_OUTPUTS];
 
-{name}_reset(&state);                         /* at the start of each sample */
+{name}_reset(&state);                            /* at the start of each sample */
 int status = {name}_step(&state, token, output); /* for each token */
 ```
 
-`{name}_step` gives {NAME}_OK, or says why it took nothing: see `{name}.h`. {takes}
+A token: {d_input} of round(value * 2^{e_in}), {low} to {high}.
+An output: {d_output} of value * 2^{e_out}: {readout}.
+`{name}_step` gives {NAME}_OK, or says why it took nothing: see `{name}.h`.
 
 `inputs.txt` holds tokens, a line each, `outputs.txt` what has to come of them.
 """
@@ -187,5 +190,6 @@ def _texts(
         low=form.min_mantissa,
         high=form.max_mantissa,
         takes=takes,
+        readout=READOUTS[network.readout],
     )
     return readme, text_of(run.inputs), text_of(run.outputs)

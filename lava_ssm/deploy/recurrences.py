@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lava_ssm.deploy.values import counted, word
+from lava_ssm.deploy.values import cast, counted, word
 from lava_ssm.deploy.writer import Writer, filled
 from lava_ssm.numerics import IntArray
 
@@ -71,7 +71,7 @@ class Diagonal:
                 "add": "(uint32_t)" if modular else "",
                 "times": self.times,
                 "count": counts,
-                "cast": "" if self.state == "int32_t" else f"({self.state})",
+                "cast": cast("", "int32_t", self.state),
             },
         )
         return step.splitlines()

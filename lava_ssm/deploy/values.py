@@ -40,8 +40,8 @@ class Value:
 
     def _with(self, other: "Value", operator: str, bounds: tuple[int, int]) -> "Value":
         kind = kind_of(*bounds)
-        a, b = (v.text if v.kind == kind else f"({kind}){v.text}" for v in (self, other))
-        return Value(f"({a} {operator} {b})", *bounds)
+        cast = "" if kind in ("int32_t", self.kind, other.kind) else f"({kind})"
+        return Value(f"({cast}{self.text} {operator} {other.text})", *bounds)
 
     def rectified(self) -> "Value":
         """The greater of it and zero."""
@@ -63,7 +63,7 @@ class Value:
         if amount == 0:
             return self
         if amount < 0:
-            return self * Value(f"INT32_C({1 << -amount})", 1 << -amount, 1 << -amount)
+            return self * Value(literal(1 << -amount), 1 << -amount, 1 << -amount)
         amount = min(amount, _MOST_SHIFT)  # sizes are below 2^62: nothing is left by then
         bits = 64 if self.kind == "int64_t" or amount > 31 else 32
         text = self.text if self.kind == f"int{bits}_t" else f"(int{bits}_t){self.text}"
@@ -96,7 +96,7 @@ class Body:
 
     def let(self, name: str, value: Value) -> Value:
         """Give a value a name."""
-        self.lines.append(f"const {value.kind} {name} = {value.text};")
+        self.lines.append(f"const {value.kind} {name} = {bare(value.text)};")
         return Value(name, value.low, value.high)
 
     def word(self, value: Value, bits: int, what: str, overflow: Overflow | None = None) -> Value:
@@ -114,8 +114,7 @@ def counted(name: str, kind: str, bits: int, what: str) -> str:
     if kind == "int32_t" and bits == 32:
         return ""
     low, high = (literal(v, kind) for v in word_range(bits))
-    place = WHAT.index(what)
-    return f"counts[{place}] += (uint32_t)(({name} < {low}) | ({name} > {high}));"
+    return f"counts[ssm_{what}] += (uint32_t)(({name} < {low}) | ({name} > {high}));"
 
 
 def word(name: str, kind: str, bits: int, overflow: Overflow) -> str:
@@ -135,11 +134,26 @@ def kind_of(low: int, high: int) -> str:
 
 
 def literal(value: int, kind: str = "int32_t") -> str:
-    """An integer constant of a type."""
+    """An integer constant that fits a type."""
     bits = width(kind)
     if value == -(1 << (bits - 1)):
         return f"INT{bits}_MIN"
-    return f"INT{bits}_C({value})" if value >= 0 else f"(-INT{bits}_C({-value}))"
+    return str(value) if abs(value) < 1 << 31 else f"INT64_C({value})"
+
+
+def bare(text: str) -> str:
+    """An expression without parentheses around all of it."""
+    depth = 0
+    for at, character in enumerate(text):
+        depth += (character == "(") - (character == ")")
+        if depth == 0:
+            return text[1:-1] if at and at == len(text) - 1 else text
+    return text
+
+
+def cast(text: str, kind: str, wanted: str) -> str:
+    """An expression of one type as one of another."""
+    return text if kind == wanted else f"({wanted}){text}"
 
 
 def width(kind: str) -> int:

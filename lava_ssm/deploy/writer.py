@@ -1,6 +1,7 @@
 """What the parts of a C program are written into."""
 
 import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,6 +97,7 @@ class Writer:
         self._names: dict[tuple[str, bytes], str] = {}
         self._free: list[Buffer] = []
         self._counting: set[str] = set()
+        self._told: set[int] = set()
 
     @property
     def is_modular(self) -> bool:
@@ -154,7 +156,13 @@ class Writer:
         given = [*arguments]
         if function in self._counting:
             given.append(f"state->overflows[{stage}]")
-        self.steps.append(f"{function}({', '.join(given)});")
+        if stage not in self._told:
+            self._told.add(stage)
+            layer = self.network.stages[stage].layer
+            name = type(layer).__name__.removeprefix("Fixed")
+            self.steps.append(f"/* {stage}: {name}, {layer.d_input} to {layer.d_output}. */")
+        call = f"{function}({', '.join(given)});"
+        self.steps += textwrap.wrap(call, _LINE, subsequent_indent="    ", break_on_hyphens=False)
 
     def body(self) -> Body:
         """Begin the body of a loop."""

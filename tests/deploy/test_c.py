@@ -1,6 +1,7 @@
 """The C program of a network: what it gives, what it is made of, what it refuses."""
 
 import re
+import shutil
 import subprocess
 from collections import Counter
 from itertools import product
@@ -14,7 +15,7 @@ from lava_ssm import zoo
 from lava_ssm.deploy import Options, c, write
 from lava_ssm.network import FixedLinear, FixedNetwork, FixedS4D, Readout, ReLU
 from lava_ssm.numerics import Arithmetic, Overflow, Rounding
-from tests.deploy.building import built, needs_cc, run
+from tests.deploy.building import STRICT, built, needs_cc, run
 from tests.engine import plain
 from tests.networks import random_chain, random_mantissas
 
@@ -110,6 +111,55 @@ int main(void)
     }
 }
 """
+
+
+TWO_STREAMS = """
+#include "net.h"
+#include <cstdio>
+static net_state states[2];
+int main()
+{
+    int32_t tokens[N][NET_INPUTS], outputs[2][N][NET_OUTPUTS];
+    for (auto &token : tokens) {
+        for (auto &value : token) {
+            if (std::scanf("%d", &value) != 1) return 1;
+        }
+    }
+    for (auto &state : states) net_reset(&state);
+    for (int t = 0; t < N; t++) {
+        if (net_step(&states[0], tokens[t], outputs[0][t]) != NET_OK) return 2;
+        if (net_step(&states[1], tokens[N - 1 - t], outputs[1][t]) != NET_OK) return 2;
+    }
+    for (auto &stream : outputs) {
+        for (auto &output : stream) {
+            for (auto value : output) std::printf("%d ", value);
+            std::printf("\\n");
+        }
+    }
+}
+"""
+
+
+@pytest.mark.skipif(shutil.which("c++") is None, reason="no C++ compiler, c++, is here")
+@pytest.mark.parametrize("optimised", ["-O0", "-Os", "-O2", "-O3"])
+def test_two_streams_at_once_in_a_program_in_cpp(optimised: str, tmp_path: Path) -> None:
+    net = chain(Arithmetic())
+    tokens = np.random.default_rng(1).integers(-(2**15), 2**15, (20, 2))
+    program = c(net)
+    for name, text in (
+        ("net.h", program.header),
+        ("net.c", program.source),
+        ("main.cpp", TWO_STREAMS.replace("N]", "20]").replace("N;", "20;").replace("N -", "20 -")),
+    ):
+        (tmp_path / name).write_text(text)
+    for command in (
+        ["cc", *STRICT, optimised, "-c", "net.c"],
+        ["c++", "-Wall", "-Wextra", "-pedantic", "-Werror", "main.cpp", "net.o", "-o", "run"],
+    ):
+        subprocess.run(command, cwd=tmp_path, check=True)
+    _, first, _ = expected(net, tokens)
+    _, second, _ = expected(net, tokens[::-1])
+    assert run([str(tmp_path / "run")], tokens, 2) == (0, first + second)
 
 
 @pytest.mark.parametrize("overflow", [Overflow.WRAP, Overflow.SATURATE])

@@ -23,4 +23,6 @@ def write(writer: Writer, n: int, population: Population) -> None:
             y = y + loop.constant("bias", neurons.bias)
         return y
 
-    stateless.write(writer, n, population, "affine", operation)
+    stateless.write(
+        writer, n, population, "Affine: a sum, a multiple of a second input, a bias.", operation
+    )

@@ -26,4 +26,6 @@ def write(writer: Writer, n: int, population: Population) -> None:
             y = y + loop.constant("bias", neurons.bias)
         return y
 
-    stateless.write(writer, n, population, "bilinear", operation)
+    stateless.write(
+        writer, n, population, "Bilinear: two inputs multiplied, a weight, a bias.", operation
+    )

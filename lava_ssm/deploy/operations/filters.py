@@ -3,14 +3,14 @@
 import numpy as np
 
 from lava_ssm.deploy.recurrences import Diagonal, fits_small, greatest
-from lava_ssm.deploy.values import counted, word
+from lava_ssm.deploy.values import cast, counted, word
 from lava_ssm.deploy.writer import Writer, filled, indented, widest
 from lava_ssm.network import Filters, Population
 from lava_ssm.numerics import SYNAPSE_BITS, Overflow, word_range
 
 _TEMPLATE = """\
-/* @d_model@ channels of @d_state@ states: x' = a x + b u, sum of 2 Re(c x'), each product shifted
-   on its own. */
+/* Filters, @d_model@ of @d_state@ states each: x' = a x + b u, and the sum of 2 Re(c x') is sent;
+   each product is shifted on its own. */
 static void @function@(
     const @parameter@ *restrict a_re, const @parameter@ *restrict a_im,
     const @parameter@ *restrict b_re, const @parameter@ *restrict b_im,
@@ -39,7 +39,8 @@ static void @function@(
 }
 """
 _OUT = """\
-const @int@ out = @times@(c_re[n], new_re, p) - @times@(c_im[n], new_im, p);
+const @int@ out = @times@(c_re[n], new_re, p)
+    - @times@(c_im[n], new_im, p);
 total += @cast@ssm_@rounding@(2 * out, s);
 """
 
@@ -78,7 +79,7 @@ def write(writer: Writer, n: int, population: Population) -> None:
             "int": f"int{width}_t",
             "times": diagonal.times,
             "rounding": f"{rules.rounding.value}{width}",
-            "cast": "" if total == f"int{width}_t" else f"({total})",
+            "cast": cast("", f"int{width}_t", total),
         },
     ).splitlines()
     drives = [f"{add}{diagonal.times}(b_{part}[n], v, p)" for part in ("re", "im")]

@@ -33,9 +33,15 @@ def write(writer: Writer, n: int, population: Population) -> None:
         loop.parameters.append("int32_t *restrict h")
         loop.arguments.append(state)
         before = Value("h[i]", *word_range(rules.state_bits))
-        product = entry * (before - c)
+        product = body.let("product", entry * (before - c))
         after = body.let("after", c + product.shifted(TABLE_EXPONENT, rules.rounding))
-        body.lines.append(f"h[i] = (int32_t){after.text};")
+        body.lines.append(f"h[i] = {after.text};")
         return before.shifted(neurons.state_shift, rules.rounding)  # h[i], as it is now
 
-    stateless.write(writer, n, population, "gated", operation)
+    stateless.write(
+        writer,
+        n,
+        population,
+        "Gated: h' = c + f (h - c), f the sigmoid of a sum, c a second input.",
+        operation,
+    )

@@ -33,4 +33,4 @@ def write(writer: Writer, n: int, population: Population) -> None:
         ]
         return Value(f"(int32_t)(r > {literal(most)} ? {literal(most)} : r)", 0, most)
 
-    stateless.write(writer, n, population, "inverse_sqrt", operation)
+    stateless.write(writer, n, population, "Inverse root: of a sum.", operation)

@@ -24,4 +24,6 @@ def write(writer: Writer, n: int, population: Population) -> None:
             u = u + loop.constant("bias_u", neurons.bias_u)
         return (u * gate).shifted(neurons.shift, writer.rules.rounding)
 
-    stateless.write(writer, n, population, "product", operation)
+    stateless.write(
+        writer, n, population, "Product: a second input times the sigmoid of a sum.", operation
+    )

@@ -4,13 +4,13 @@ import numpy as np
 
 from lava_ssm.deploy.recurrences import Diagonal, fits_small, greatest
 from lava_ssm.deploy.synapses import given_back, received
-from lava_ssm.deploy.values import Value
+from lava_ssm.deploy.values import Value, cast
 from lava_ssm.deploy.writer import Writer, bounds, filled, indented, widest
 from lava_ssm.network import Population, Recurrence
 from lava_ssm.numerics import word_range
 
 _TEMPLATE = """\
-/* @size@ states: x' = a x + u + bias, of which r(x') is sent, real parts, then imaginary ones. */
+/* States, @size@: x' = a x + u + bias, of which r(x') is sent, real parts, then imaginary ones. */
 static void @function@(
     const @parameter@ *restrict a_re, const @parameter@ *restrict a_im,
     const @bias_kind@ *restrict bias_re, const @bias_kind@ *restrict bias_im,
@@ -47,7 +47,7 @@ def write(writer: Writer, n: int, population: Population) -> None:
         0 if modular else drive.size,
     )
     diagonal = Diagonal(writer, 32 if small else 64)
-    cast = "(uint32_t)" if modular and small else f"(int{diagonal.width}_t)"
+    wide = "(uint32_t)" if modular and small else "" if small else "(int64_t)"
     body = writer.body()
     state = word_range(rules.state_bits)
     kept = "kept" if neurons.relu else "new"
@@ -57,7 +57,7 @@ def write(writer: Writer, n: int, population: Population) -> None:
         body.lines.append(f"sent[{at}] = @cast@{sent.text};")
     out = writer.message(population, sent.low, sent.high)
     drives = [
-        f"{cast}u[n{at}] + {cast}bias_{part}[n]" for part, at in (("re", ""), ("im", f" + {size}"))
+        f"{wide}u[n{at}] + {wide}bias_{part}[n]" for part, at in (("re", ""), ("im", f" + {size}"))
     ]
     step = [*diagonal.step((drives[0], drives[1])), *(_RECTIFY if neurons.relu else ())]
     parameter, bias_kind = widest(neurons.a), widest(neurons.bias)
@@ -72,7 +72,7 @@ def write(writer: Writer, n: int, population: Population) -> None:
             "sent": out.kind,
             "p": neurons.param_exponent,
             "body": indented([*step, *body.lines], 8).replace(
-                "@cast@", "" if out.kind == "int32_t" else f"({out.kind})"
+                "@cast@", cast("", "int32_t", out.kind)
             ),
         },
     )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from lava_ssm.deploy.synapses import given_back, received
-from lava_ssm.deploy.values import Body, Value
+from lava_ssm.deploy.values import Body, Value, bare, cast
 from lava_ssm.deploy.writer import Buffer, Writer, bounds, filled, indented, widest
 from lava_ssm.network import Activation, Population
 from lava_ssm.numerics import TABLE_EXPONENT, TABLE_STEPS, IntArray, Rounding, Table
@@ -71,7 +71,7 @@ class Loop:
         place = step.limited(-TABLE_STEPS, TABLE_STEPS - 1).text
         kind = "uint16_t" if table.entries.min() >= 0 else "int16_t"
         entries = self.writer.constant(table.entries, "table", kind)
-        at = f"(int32_t){place} + {TABLE_STEPS}"
+        at = f"{place} + {TABLE_STEPS}"
         return self.array(name, kind, entries, *bounds(table.entries), at=at)
 
     def activated(self, table: Table, y: Value, exponent: int) -> Value:
@@ -89,10 +89,13 @@ def write(
     writer: Writer,
     n: int,
     population: Population,
-    name: str,
+    about: str,
     operation: Callable[[Loop], Value],
 ) -> None:
-    """Write neurons that make a value of their inputs, by an operation."""
+    """Write neurons that make a value of their inputs, by an operation.
+
+    The text about it begins with its name, which is the function's.
+    """
     taken = [received(writer, c, population.stage) for c in population.inputs]
     loop = Loop(writer, writer.body(), taken)
     y = loop.body.let("y", operation(loop))
@@ -106,18 +109,19 @@ def write(
         y = loop.body.let("activated", loop.activated(table, y, population.exponent))
     sent = loop.body.word(y, writer.rules.message_bits, "message")
     out = writer.message(population, sent.low, sent.high)
-    loop.body.lines.append(f"sent[i] = ({out.kind}){sent.text};")
+    value = cast(sent.text, "int32_t", out.kind)
+    loop.body.lines.append(f"sent[i] = {bare(value)};")
     parameters = [*loop.parameters, f"{out.kind} *restrict sent"]
     text = filled(
         _TEMPLATE,
         {
-            "what": name.capitalize() + " neurons.",
+            "what": about,
             "parameters": ",\n    ".join(parameters),
             "size": population.neurons.n_neurons,
             "body": indented(loop.body.lines, 8),
         },
     )
-    function = writer.function(name, text)
+    function = writer.function(about.split(":")[0].lower().replace(" ", "_"), text)
     writer.call(function, *loop.arguments, out.place, stage=population.stage)
     for connection, buffer in zip(population.inputs, taken, strict=True):
         given_back(writer, connection, buffer)

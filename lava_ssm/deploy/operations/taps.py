@@ -4,7 +4,7 @@ from lava_ssm.deploy.writer import Writer, filled
 from lava_ssm.network import Population, Taps
 
 _TEMPLATE = """\
-/* Of each of @d_model@ channels the last @length@ messages, oldest first. */
+/* Taps: of each of @d_model@ channels the last @length@ messages, oldest first. */
 static void @function@(
     @kind@ *restrict earlier, const @kind@ *restrict u, @kind@ *restrict sent)
 {
