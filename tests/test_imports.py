@@ -1,6 +1,7 @@
 """Who may import whom: arrows point down only (docs/design.md)."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -121,8 +122,11 @@ def kinds_of_layers() -> set[str]:
     return kinds
 
 
-@pytest.mark.parametrize("room", ["engine", "proc", "loihi2", "deploy"])
-def test_no_executor_knows_a_kind_of_layer(room: str) -> None:
+ROOMS_WITHOUT_KINDS = ["audio", "cli", "data", "deploy", "engine", "loihi2", "plot", "proc", "zoo"]
+
+
+@pytest.mark.parametrize("room", ROOMS_WITHOUT_KINDS)
+def test_no_executor_and_no_command_knows_a_kind_of_layer(room: str) -> None:
     """They walk what a network is lowered to: a kind of layer is its own files and the faces."""
     for path in (PACKAGE / room).rglob("*.py"):
         named = names_of(path) & kinds_of_layers()
@@ -146,6 +150,18 @@ def test_what_quantises_knows_kinds_of_layers_by_their_rules_alone() -> None:
     ):
         named = names_of(PACKAGE / "compress" / f"{name}.py") & kinds_of_layers()
         assert not named, f"{name} names {named}"
+
+
+def test_a_kind_of_layer_takes_three_lines_of_faces() -> None:
+    """And two more to be trained: faces hand out its names, and no table has to be told."""
+    lines: dict[bool, list[str]] = {False: [], True: []}
+    for path in PACKAGE.rglob("__init__.py"):
+        lines[room_of(path) == "nn"] += path.read_text().splitlines()
+    for kind in kinds_of_layers():
+        if not kind.startswith("Fixed"):
+            names = re.compile(rf"\b({kind}|Fixed{kind}|{kind}Kind)\b")
+            assert sum(bool(names.search(line)) for line in lines[False]) <= 3, kind
+            assert sum(bool(names.search(line)) for line in lines[True]) <= 2, kind
 
 
 def test_every_room_has_its_rule() -> None:

@@ -1,38 +1,16 @@
 """`lava-ssm import`: arrays of a network that another program trained become a network's file."""
 
-from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from lava_ssm import files
 from lava_ssm.cli.console import make_console, quoted, show
 
-
-class Kind(str, Enum):
-    """What the arrays are of, see `lava_ssm.exchange.from_state_dict`."""
-
-    S4D = "s4d"
-    S5 = "s5"
-    LRU = "lru"
-    SPARSE_RNNS = "sparse-rnns"
-    LAVA_S4D = "lava-s4d"
-
-
-class Outputs(str, Enum):
-    """What the network gives."""
-
-    EVERY = "every"
-    LAST = "last"
-    MEAN = "mean"
-
-
-class Method(str, Enum):
-    """How the program discretises."""
-
-    ZOH = "zoh"
-    BILINEAR = "bilinear"
+Kind = Literal["s4d", "s5", "lru", "sparse-rnns", "lava-s4d"]
+Outputs = Literal["every", "last", "mean"]
+Method = Literal["zoh", "bilinear"]
 
 
 def import_network(
@@ -47,7 +25,7 @@ def import_network(
     readout: Annotated[
         Outputs | None, typer.Option(help="What the network gives; as the model, if not said.")
     ] = None,
-    discretization: Annotated[Method, typer.Option(help="Of s4d, s5, sparse-rnns.")] = Method.ZOH,
+    discretization: Annotated[Method, typer.Option(help="Of s4d, s5, sparse-rnns.")] = "zoh",
     d_state: Annotated[int, typer.Option(min=1, help="Of lava-s4d: states of a channel.")] = 1,
 ) -> None:
     """Make a network of the arrays of a trained one. Nothing of the file is executed."""
@@ -62,10 +40,10 @@ def import_network(
 
     network = exchange.from_state_dict(
         state,
-        kind.value,
+        kind,
         prenorm=prenorm,
-        readout=None if readout is None else readout.value,
-        discretization=discretization.value,
+        readout=readout,
+        discretization=discretization,
         d_state=d_state,
     )
     network.save(out)

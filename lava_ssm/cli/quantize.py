@@ -80,15 +80,14 @@ def quantize_network(
 
     from lava_ssm import compress
     from lava_ssm import data as data_sets
-    from lava_ssm.network import S5, Network
-    from lava_ssm.numerics import CHIP
+    from lava_ssm.network import Network
 
     if not isinstance(network, Network):
         raise ValueError(f"{net} is quantised already: give a float network, such as {_FLOAT}")
     sets = data_sets.load(task, data)
     check(network, net, sets)
     seen = sets.train.first(calibration).joined(join_of(network)).x
-    rules = compress.W8A16 if any(isinstance(la, S5) for la in network.layers) else CHIP
+    rules = compress.published_arithmetic(network)
     form = compress.PAPER if formats is Preset.PAPER else compress.Formats()
     if searched:
         found = compress.search_bits(network, seen, budget, min_db, form, rules)

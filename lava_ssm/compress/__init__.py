@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lava_ssm.compress.budget import BitSearch, packed_nbytes, search_bits
 from lava_ssm.compress.formats import PAPER, Formats
-from lava_ssm.compress.quantize import W8A16, AccuracyWarning, quantize
+from lava_ssm.compress.quantize import W8A16, AccuracyWarning, published_arithmetic, quantize
 from lava_ssm.compress.report import Report, report
 from lava_ssm.compress.shares import error_shares, signal_to_error
 from lava_ssm.extras import needed
@@ -29,6 +29,7 @@ __all__ = [
     "Report",
     "error_shares",
     "packed_nbytes",
+    "published_arithmetic",
     "quantize",
     "report",
     "search_bits",

@@ -33,6 +33,14 @@ W8A16 = Arithmetic(message_bits=16)
 published choice for S5 (arXiv 2502.01330)."""
 
 
+def published_arithmetic(network: Network) -> Arithmetic:
+    """Give the arithmetic that networks of such layers were published with: the chip's, or `W8A16`
+    where one is an S5.
+    """
+    bits = min(kind_of(stage.layer).message_bits for stage in network.stages)
+    return replace(CHIP, message_bits=bits)
+
+
 def quantize(
     network: Network,
     calibration: ArrayLike,

@@ -6,19 +6,8 @@ from torch import Tensor, nn
 from lava_ssm import network
 from lava_ssm.network.activation import Elementwise
 from lava_ssm.nn.chain import Chain, Residual, parts_of
-from lava_ssm.nn.conv1d import Conv1d
-from lava_ssm.nn.gru import MLGRU, MinGRU
-from lava_ssm.nn.layer import LayerModule
-from lava_ssm.nn.linear import GLU, Gate, Linear
-from lava_ssm.nn.norm import LayerNorm, RMSNorm, Scale
-from lava_ssm.nn.s4d import S4D
-from lava_ssm.nn.s5 import S5
+from lava_ssm.nn.layer import MODULES, LayerModule
 
-MODULES: dict[type[network.FloatLayer], type[LayerModule]] = {
-    module.kind: module
-    for module in (S4D, S5, Linear, Gate, GLU, MinGRU, MLGRU, Conv1d, LayerNorm, RMSNorm, Scale)
-}
-"""Of each kind of layer what it is in torch."""
 _ACTIVATIONS: dict[type[Elementwise], type[nn.Module]] = {
     network.ReLU: nn.ReLU,
     network.GELU: nn.GELU,

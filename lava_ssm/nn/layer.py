@@ -25,7 +25,7 @@ class LayerModule(nn.Module):
     Attributes
     ----------
     kind
-        The class of its descriptions.
+        The class of its descriptions; a subclass that names one is what `nn.module` makes of it.
     names
         Fields of descriptions that are parameters, and which.
     channels_first
@@ -47,6 +47,10 @@ class LayerModule(nn.Module):
     matrices: ClassVar[dict[str, bool]] = {}
     slow: ClassVar[frozenset[str]] = frozenset()
     d_model: int
+
+    def __init_subclass__(cls) -> None:
+        if "kind" in vars(cls):
+            MODULES[cls.kind] = cls
 
     @property
     def widths(self) -> tuple[int, int]:
@@ -132,6 +136,10 @@ class LayerModule(nn.Module):
         arrays, names = _exact(self).arrays(), {field.name for field in fields(self.kind)}
         known = {name: np.asarray(v) for name, v in arrays.items() if name in names}
         return self.kind(**known, **self.constants())
+
+
+MODULES: dict[type[FloatLayer], type[LayerModule]] = {}
+"""Of each kind of layer what it is in torch."""
 
 
 def _exact(module: M) -> M:

@@ -13,7 +13,7 @@ from lava_ssm.network.linear import WEIGHT_BITS
 from lava_ssm.numerics import RealArray
 
 
-class Conv1dKind(Kind[Conv1d, FixedConv1d]):
+class Conv1dKind(Kind[Conv1d, FixedConv1d], of=Conv1d):
     """y_t = sum_k W_k u_(t - length + 1 + k) + b."""
 
     tensors = (Tensor("weights", WEIGHT_BITS, "exponent", ("bias",)),)

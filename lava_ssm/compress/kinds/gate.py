@@ -12,7 +12,7 @@ from lava_ssm.network.linear import WEIGHT_BITS
 from lava_ssm.numerics import SIGMOID_INPUT_EXPONENT, TABLE_EXPONENT, RealArray
 
 
-class GateKind(Kind[Gate, FixedGate]):
+class GateKind(Kind[Gate, FixedGate], of=Gate):
     """y = u sigmoid(W u + b)."""
 
     tensors = (Tensor("weights", WEIGHT_BITS, "exponent", ("bias",)),)

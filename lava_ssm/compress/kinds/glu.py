@@ -16,7 +16,7 @@ from lava_ssm.network.linear import WEIGHT_BITS
 from lava_ssm.numerics import SIGMOID_INPUT_EXPONENT, TABLE_EXPONENT, RealArray
 
 
-class GLUKind(Kind[GLU, FixedGLU]):
+class GLUKind(Kind[GLU, FixedGLU], of=GLU):
     """y = (W u + b) f(V u + c)."""
 
     tensors = (

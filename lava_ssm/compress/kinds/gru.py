@@ -16,7 +16,7 @@ from lava_ssm.network.linear import WEIGHT_BITS
 from lava_ssm.numerics import SIGMOID_INPUT_EXPONENT, TABLE_EXPONENT, IntArray, RealArray
 
 
-class MinGRUKind(Kind[MinGRU, FixedMinGRU]):
+class MinGRUKind(Kind[MinGRU, FixedMinGRU], of=MinGRU):
     """h' = (1 - z) h + z c, z = sigmoid(V u + b_z), c = W u + b."""
 
     tensors = (
@@ -98,7 +98,7 @@ def _of_states(layer: MinGRU, ranges: Ranges, rules: Rules) -> int:
     return min(fits, bias_headroom(layer.bias, rules.spare))
 
 
-class MLGRUKind(Kind[MLGRU, FixedMLGRU]):
+class MLGRUKind(Kind[MLGRU, FixedMLGRU], of=MLGRU):
     """h' = f h + (1 - f) c, y = sigmoid(V u + b_g) h', c = silu(W u + b)."""
 
     tensors = (

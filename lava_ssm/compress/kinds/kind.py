@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from lava_ssm.compress.ranges import Moments, Ranges
 from lava_ssm.network import FixedLayer, FloatLayer
 from lava_ssm.network.description import BIAS_BITS, Exponent
 from lava_ssm.network.linear import WEIGHT_BITS
-from lava_ssm.numerics import Arithmetic, IntArray, RealArray
+from lava_ssm.numerics import CHIP, Arithmetic, IntArray, RealArray
 
 F = TypeVar("F", bound=FloatLayer)
 X = TypeVar("X", bound=FixedLayer)
@@ -92,16 +92,24 @@ class Kind(Generic[F, X]):
 
     First `parameters`, then, once the ranges of the network with their values are known, exponents
     of messages by the methods that end in `headroom`, then `finish`.
+
+    A subclass names the float layer, `class LinearKind(Kind[Linear, FixedLinear], of=Linear)`, and
+    is known by that from then on.
     """
 
     tensors: ClassVar[tuple[Tensor, ...]]
     hands_on: ClassVar[bool] = False
     """Whether its messages have the exponent of what enters."""
-
+    message_bits: ClassVar[int] = CHIP.message_bits
+    """Width of messages in published networks of such layers."""
     scales: ClassVar[Scales] = Scales.NONE
     together: ClassVar[frozenset[str]] = frozenset()
     """Fields rounded with regard to each other, of layers that training does not set to their
     mantissas: what rounding moved them by stays."""
+
+    def __init_subclass__(cls, of: type[FloatLayer] | None = None) -> None:
+        if of is not None:
+            KINDS[of] = cls()
 
     def rescaled(self, layer: F, before: RealArray, behind: RealArray) -> F:
         """Give the layer that takes inputs `before` times as large, and gives `behind` times so.
@@ -254,3 +262,12 @@ class Kind(Generic[F, X]):
     def mantissas(self, name: str, values: np.ndarray, bits: int, exponent: Exponent) -> IntArray:
         """Give the mantissas of a field that are nearest to values; beyond the format the last."""
         return saturated(values, bits, exponent)
+
+
+KINDS: dict[type[FloatLayer], Kind[Any, Any]] = {}
+"""The rules of each kind of layer: of all that are defined."""
+
+
+def kind_of(layer: FloatLayer) -> Kind[Any, Any]:
+    """Give the rules for a float layer."""
+    return KINDS[type(layer)]

@@ -15,7 +15,7 @@ from lava_ssm.network.linear import WEIGHT_BITS
 from lava_ssm.numerics import IntArray, RealArray
 
 
-class LinearKind(Kind[Linear, FixedLinear]):
+class LinearKind(Kind[Linear, FixedLinear], of=Linear):
     """y = W u + b."""
 
     tensors = (Tensor("weights", WEIGHT_BITS, "exponent", ("bias",)),)

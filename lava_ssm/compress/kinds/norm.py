@@ -95,7 +95,7 @@ def _weights(layer: FloatNormalization) -> tuple[np.ndarray, int]:
     return quantize(weights, DIAGONAL_BITS, e, name="weights"), e
 
 
-class RMSNormKind(NormKind[RMSNorm, FixedRMSNorm]):
+class RMSNormKind(NormKind[RMSNorm, FixedRMSNorm], of=RMSNorm):
     """See `NormKind`."""
 
     def parameters(
@@ -107,7 +107,7 @@ class RMSNormKind(NormKind[RMSNorm, FixedRMSNorm]):
         return fixed, replace(layer, weights=fixed.dequantize(0).weights)
 
 
-class LayerNormKind(NormKind[LayerNorm, FixedLayerNorm]):
+class LayerNormKind(NormKind[LayerNorm, FixedLayerNorm], of=LayerNorm):
     """See `NormKind`; u less its mean."""
 
     def parameters(

@@ -26,7 +26,7 @@ from lava_ssm.numerics import IntArray, RealArray, Rounding, quantize
 _LARGEST_STATE_EXPONENT = 16
 
 
-class S4DKind(Kind[S4D, FixedS4D]):
+class S4DKind(Kind[S4D, FixedS4D], of=S4D):
     """x' = a x + b u, y = 2 Re(sum c x') + d u + bias."""
 
     tensors = (

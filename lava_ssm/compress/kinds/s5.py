@@ -28,7 +28,7 @@ _LEAST_OF_C = 1 - (1 << (WEIGHT_BITS - 1))
 """Of 8 bits. A synapse has the negative of its imaginary parts too."""
 
 
-class S5Kind(Kind[S5, FixedS5]):
+class S5Kind(Kind[S5, FixedS5], of=S5):
     """x' = a x + B u + drive_bias, y = 2 Re(C r(x')) + d u + bias."""
 
     tensors = (
@@ -40,6 +40,7 @@ class S5Kind(Kind[S5, FixedS5]):
 
     scales = Scales.ANY
     together = frozenset(("b", "c"))
+    message_bits = 16
 
     def rescaled(self, layer: S5, before: RealArray, behind: RealArray) -> S5:
         """See `Kind`."""

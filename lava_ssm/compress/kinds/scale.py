@@ -13,7 +13,7 @@ from lava_ssm.network.description import DIAGONAL_BITS, Exponent
 from lava_ssm.numerics import RealArray, fitting_exponent
 
 
-class ScaleKind(Kind[Scale, FixedScale]):
+class ScaleKind(Kind[Scale, FixedScale], of=Scale):
     """y = w u + b."""
 
     tensors = (Tensor("weights", DIAGONAL_BITS, "weight_exponent"), Tensor("bias"))
