@@ -49,8 +49,8 @@ class LayerModule(nn.Module):
     d_model: int
 
     def __init_subclass__(cls) -> None:
-        if "kind" in vars(cls):
-            MODULES[cls.kind] = cls
+        if isinstance(kind := vars(cls).get("kind"), type):  # not a property, as of what wraps one
+            MODULES[kind] = cls
 
     @property
     def widths(self) -> tuple[int, int]:
