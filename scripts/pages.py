@@ -159,12 +159,18 @@ def said(room: str) -> str:
 
 
 def undocumented(thing: griffe.Object | griffe.Alias) -> Iterator[str]:
-    """Public things without a docstring: this one, and functions and classes in it."""
+    """Public things without a docstring: this one, and functions and classes in it.
+
+    A method has that of the base class whose contract it fulfils, if it has none of its own.
+    """
     if not thing.has_docstring:
         yield thing.path
     if thing.is_class:
+        bases = thing.mro()
         for name, member in thing.members.items():
-            if not name.startswith("_") and not member.is_alias and not member.is_attribute:
+            is_field = member.is_attribute and "property" not in member.labels
+            inherits = any(name in base.members and base[name].has_docstring for base in bases)
+            if not (name.startswith("_") or member.is_alias or is_field or inherits):
                 yield from undocumented(member)
 
 

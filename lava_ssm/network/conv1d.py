@@ -57,7 +57,6 @@ class Convolution(Layer):
         return 0
 
     def lowered(self, input_exponent: int = 0) -> tuple[Population, ...]:
-        """See `Layer`."""
         n, taps = self.d_input, []
         if self.length > 1:
             onto = Connection(None, Ones(n, n * self.length), "to_taps")
@@ -146,5 +145,4 @@ class FixedConv1d(FixedMap, Convolution):
     groups: int = 1
 
     def dequantize(self, input_exponent: int | None = None) -> Conv1d:
-        """See `FixedLayer`."""
         return Conv1d(*self._values(input_exponent), self.groups)

@@ -37,7 +37,6 @@ class Square(LinearMap):
         return 0
 
     def lowered(self, input_exponent: int = 0) -> tuple[Population, ...]:
-        """See `Layer`."""
         synapse = Matrix(self.weights, self.shift(input_exponent))
         inputs = (
             Connection(None, synapse),
@@ -129,16 +128,13 @@ class FixedGate(Square, FixedLayer):
         return matrix_nbytes(self.weights) + 4 * self.bias.size
 
     def shift(self, input_exponent: int) -> Exponent:
-        """See `LinearMap`."""
         return self.exponent + (input_exponent + 1 - SIGMOID_INPUT_EXPONENT)
 
     def product_shift(self, input_exponent: int) -> int:
-        """See `Square`."""
         if self.output_exponent is None:
             return TABLE_EXPONENT
         return input_exponent + TABLE_EXPONENT - self.output_exponent
 
     def dequantize(self, input_exponent: int | None = None) -> Gate:
-        """See `FixedLayer`."""
         weights = dequantize(self.weights, np.reshape(self.exponent, (-1, 1)))
         return Gate(weights, dequantize(self.bias, SIGMOID_INPUT_EXPONENT))

@@ -64,7 +64,6 @@ class TwoMaps(Layer):
         return 0, 0, 0
 
     def lowered(self, input_exponent: int = 0) -> tuple[Population, ...]:
-        """See `Layer`."""
         of_sum, of_gate, of_product = self._shifts(input_exponent)
         gate = Connection(None, Matrix(self.gate, of_gate), "gate")
         value = Connection(None, Matrix(self.weights, of_sum), "value")
@@ -225,7 +224,6 @@ class FixedGLU(TwoMaps, FixedLayer):
         return TABLE_EXPONENT if is_entry else self.gate_sum_exponent
 
     def dequantize(self, input_exponent: int | None = None) -> GLU:
-        """See `FixedLayer`."""
         return GLU(
             dequantize(self.weights, np.reshape(self.exponent, (-1, 1))),
             dequantize(self.gate, np.reshape(self.gate_exponent, (-1, 1))),

@@ -51,7 +51,6 @@ class UpdateGate(TwoMaps):
         )
 
     def lowered(self, input_exponent: int = 0) -> tuple[Population, ...]:
-        """See `Layer`."""
         return self._states(*self._shifts(input_exponent))
 
 
@@ -167,7 +166,6 @@ class FixedMinGRU(UpdateGate, FixedLayer):
         )
 
     def dequantize(self, input_exponent: int | None = None) -> MinGRU:
-        """See `FixedLayer`."""
         return MinGRU(
             dequantize(self.weights, np.reshape(self.exponent, (-1, 1))),
             dequantize(self.gate, np.reshape(self.gate_exponent, (-1, 1))),
@@ -263,7 +261,6 @@ class MLGRU(ThreeMaps, FloatLayer):
             self._set(name, optional(getattr(self, name), (self.d_output,), reals, name))
 
     def lowered(self, input_exponent: int = 0) -> tuple[Population, ...]:
-        """See `Layer`."""
         return self._lowered((0, 0, 0), 0, 0, 0)
 
 
@@ -336,7 +333,6 @@ class FixedMLGRU(ThreeMaps, FixedLayer):
         return sum(matrices) + 12 * self.bias.size
 
     def lowered(self, input_exponent: int = 0) -> tuple[Population, ...]:
-        """See `Layer`."""
         e_c, e_u = self.value_exponent, input_exponent + 1
         shifts = (
             self.exponent + (e_u - e_c),
@@ -347,7 +343,6 @@ class FixedMLGRU(ThreeMaps, FixedLayer):
         return self._lowered(shifts, e_c, self.state_shift, last)
 
     def dequantize(self, input_exponent: int | None = None) -> MLGRU:
-        """See `FixedLayer`."""
         return MLGRU(
             dequantize(self.weights, np.reshape(self.exponent, (-1, 1))),
             dequantize(self.forget, np.reshape(self.forget_exponent, (-1, 1))),

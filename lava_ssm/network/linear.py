@@ -49,7 +49,6 @@ class LinearMap(Layer):
         return 0
 
     def lowered(self, input_exponent: int = 0) -> tuple[Population, ...]:
-        """See `Layer`."""
         synapse = Matrix(self.weights, self.shift(input_exponent))
         neurons = Affine(self.d_output, bias=self.bias)
         return (Population(neurons, (Connection(None, synapse),)),)
@@ -159,5 +158,4 @@ class FixedLinear(FixedMap, LinearMap):
     bias: IntArray | None = None
 
     def dequantize(self, input_exponent: int | None = None) -> Linear:
-        """See `FixedLayer`."""
         return Linear(*self._values(input_exponent))

@@ -27,7 +27,6 @@ class Normalization(Weighted):
     centred = False
 
     def lowered(self, input_exponent: int = 0) -> tuple[Population, ...]:
-        """See `Layer`."""
         n = self.d_input
         each, to_all, to_one = Ones(n, n), _ones(n, 1), _ones(1, n)
         populations: list[Population] = []
@@ -289,5 +288,4 @@ output_exponent
     output_exponent: int = 0
 
     def dequantize(self, input_exponent: int | None = None) -> RMSNorm:
-        """See `FixedLayerNorm`."""
         return RMSNorm(*self._values(input_exponent))

@@ -248,7 +248,6 @@ class FixedS4D(Diagonal, FixedLayer):
         return 0 if self.d_exponent is None else self.d_exponent
 
     def dequantize(self, input_exponent: int | None = None) -> S4D:
-        """See `FixedLayer`."""
         a, b, c = (complex_values(v, self.param_exponent) for v in (self.a, self.b, self.c))
         d = None if self.d is None else dequantize(self.d, self._direct_shift())
         return S4D(a, b, c, d, dequantized_bias(self.bias, input_exponent))

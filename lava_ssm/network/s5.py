@@ -59,7 +59,6 @@ class System(Layer):
         return 0
 
     def lowered(self, input_exponent: int = 0) -> tuple[Population, ...]:
-        """See `Layer`."""
         b, c = self._synapses(input_exponent)
         direct = Connection(None, Ones(self.d_model, self.d_model), "direct")
         neurons = Affine(self.d_model, self.d, self.direct_shift(input_exponent), self.bias)
@@ -346,11 +345,9 @@ class FixedS5(System, FixedLayer):
         return Recurrence(self.a, self.drive_bias, self.relu, *exponents)
 
     def direct_shift(self, input_exponent: int) -> int:
-        """See `System`."""
         return input_exponent + self.d_exponent - self.output_exponent
 
     def dequantize(self, input_exponent: int | None = None) -> S5:
-        """See `FixedLayer`."""
         return S5(
             _values(self.a, self.param_exponent),
             _values(self.b, np.reshape(self.b_exponent, (-1, 1, 1))),

@@ -45,7 +45,7 @@ class Scaling(Weighted):
         return 0
 
     def lowered(self, input_exponent: int = 0) -> tuple[Population, ...]:
-        """See `Layer`. What the neurons add up beside the direct path is nothing: a matrix of 0."""
+        """What the neurons add up beside the direct path is nothing: a matrix of 0."""
         n = self.d_input
         inputs = (
             Connection(None, Matrix(np.zeros((n, n), int)), "nothing"),
@@ -126,10 +126,8 @@ class FixedScale(Scaling, FixedLayer):
         return 6 * self.d_output
 
     def shift(self, input_exponent: int) -> int:
-        """See `Scaling`."""
         return input_exponent + self.weight_exponent - self.output_exponent
 
     def dequantize(self, input_exponent: int | None = None) -> Scale:
-        """See `FixedLayer`."""
         weights = dequantize(self.weights, self.weight_exponent)
         return Scale(weights, dequantize(self.bias, self.output_exponent))

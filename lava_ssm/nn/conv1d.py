@@ -3,7 +3,6 @@
 from typing import ClassVar
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from lava_ssm import network
@@ -44,31 +43,25 @@ class Conv1d(LayerModule):
 
     @property
     def widths(self) -> tuple[int, int]:
-        """See `LayerModule`."""
         return self.weight.shape[1] * self.groups, self.weight.shape[0]
 
     @classmethod
     def like(cls, layer: network.Conv1d) -> "Conv1d":  # type: ignore[override]
-        """See `LayerModule`."""
         bias = layer.bias is not None
         return cls(layer.d_input, layer.d_output, layer.length, bias, layer.groups)
 
     def parameters_of(self, layer: network.Conv1d) -> dict[str, np.ndarray]:  # type: ignore[override]
-        """See `LayerModule`."""
         values = {"weight": layer.weights}
         return values if layer.bias is None else {**values, "bias": layer.bias}
 
     def arrays(self) -> Arrays:
-        """See `LayerModule`."""
         weights: Arrays = {"weights": self.weight}
         return weights if self.bias is None else {**weights, "bias": self.bias}
 
     def constants(self) -> dict[str, bool | float]:
-        """See `LayerModule`."""
         return {"groups": self.groups}
 
     def response(self, u: Tensor, arrays: Arrays, channels_first: bool) -> Tensor:
-        """See `LayerModule`."""
         if channels_first:
             return self._along_time(u.transpose(0, 1), arrays).transpose(0, 1)
         flat = u.reshape(-1, *u.shape[-2:]).transpose(1, 2)  # (batch, channels, time)
@@ -79,19 +72,6 @@ class Conv1d(LayerModule):
         weights = arrays["weights"]
         padded = nn.functional.pad(u, (weights.shape[2] - 1, 0))
         return nn.functional.conv1d(padded, weights, arrays.get("bias"), groups=self.groups)
-
-    def initial_state(self, *batch: int) -> Tensor:
-        """See `LayerModule`: earlier tokens, (*batch, length - 1, d_input)."""
-        return self.weight.new_zeros(*batch, self.weight.shape[2] - 1, self.widths[0])
-
-    def step(
-        self, u: Tensor, state: Tensor | None, arrays: Arrays | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """See `LayerModule`."""
-        assert state is not None
-        tokens = torch.cat([state, u[..., None, :]], -2)
-        known = self.arrays() if arrays is None else arrays
-        return self.response(tokens, known, False)[..., -1, :], tokens[..., 1:, :]
 
     def extra_repr(self) -> str:
         """Describe the layer in the text of a model."""

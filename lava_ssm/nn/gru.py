@@ -35,15 +35,12 @@ class MinGRU(GLU):
 
     @classmethod
     def like(cls, layer: network.MinGRU) -> "MinGRU":  # type: ignore[override]
-        """See `LayerModule`."""
         return cls(layer.d_input, layer.d_output)
 
     def constants(self) -> dict[str, Activation]:
-        """See `LayerModule`."""
         return {}
 
     def response(self, u: Tensor, arrays: Arrays, channels_first: bool) -> Tensor:
-        """See `LayerModule`."""
         z = mapped(u, arrays["gate"], arrays["gate_bias"], channels_first)
         c = mapped(u, arrays["weights"], arrays["bias"], channels_first)
         return gated_scan(torch.sigmoid(-z), torch.sigmoid(z) * c)
@@ -86,16 +83,13 @@ class MLGRU(LayerModule):
 
     @property
     def widths(self) -> tuple[int, int]:
-        """See `LayerModule`."""
         return self.value.in_features, self.value.out_features
 
     @classmethod
     def like(cls, layer: network.MLGRU) -> "MLGRU":  # type: ignore[override]
-        """See `LayerModule`."""
         return cls(layer.d_input, layer.d_output)
 
     def response(self, u: Tensor, arrays: Arrays, channels_first: bool) -> Tensor:
-        """See `LayerModule`."""
         c = nn.functional.silu(mapped(u, arrays["weights"], arrays["bias"], channels_first))
         f = mapped(u, arrays["forget"], arrays["forget_bias"], channels_first)
         g = mapped(u, arrays["gate"], arrays["gate_bias"], channels_first)

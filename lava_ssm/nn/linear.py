@@ -24,7 +24,6 @@ class Linear(LayerModule, nn.Linear):
 
     @property
     def widths(self) -> tuple[int, int]:
-        """See `LayerModule`."""
         return self.in_features, self.out_features
 
     @classmethod
@@ -38,16 +37,13 @@ class Linear(LayerModule, nn.Linear):
 
     @classmethod
     def like(cls, layer: network.Linear) -> "Linear":  # type: ignore[override]
-        """See `LayerModule`."""
         return cls(layer.d_input, layer.d_output, layer.bias is not None)
 
     def scaled(self, arrays: Arrays, scale: Tensor, shift: Tensor) -> Arrays:
-        """See `LayerModule`."""
         bias = shift + scale * arrays["bias"] if "bias" in arrays else shift
         return {"weights": scale[:, None] * arrays["weights"], "bias": bias}
 
     def response(self, u: Tensor, arrays: Arrays, channels_first: bool) -> Tensor:
-        """See `LayerModule`."""
         return mapped(u, arrays["weights"], arrays.get("bias"), channels_first)
 
 
@@ -73,11 +69,9 @@ class Gate(Linear):
 
     @classmethod
     def like(cls, layer: network.Gate) -> "Gate":  # type: ignore[override]
-        """See `LayerModule`."""
         return cls(layer.d_input)
 
     def response(self, u: Tensor, arrays: Arrays, channels_first: bool) -> Tensor:
-        """See `LayerModule`."""
         return u * torch.sigmoid(super().response(u, arrays, channels_first))
 
 
@@ -118,20 +112,16 @@ class GLU(LayerModule):
 
     @property
     def widths(self) -> tuple[int, int]:
-        """See `LayerModule`."""
         return self.value.in_features, self.value.out_features
 
     @classmethod
     def like(cls, layer: network.GLU) -> "GLU":  # type: ignore[override]
-        """See `LayerModule`."""
         return cls(layer.d_input, layer.d_output, layer.activation)
 
     def constants(self) -> dict[str, Activation]:
-        """See `LayerModule`."""
         return {"activation": self.activation}
 
     def response(self, u: Tensor, arrays: Arrays, channels_first: bool) -> Tensor:
-        """See `LayerModule`."""
         gate = mapped(u, arrays["gate"], arrays["gate_bias"], channels_first)
         value = mapped(u, arrays["weights"], arrays["bias"], channels_first)
         return value * _FUNCTIONS[self.activation](gate)

@@ -35,16 +35,13 @@ class Scale(LayerModule):
 
     @property
     def widths(self) -> tuple[int, int]:
-        """See `LayerModule`."""
         return len(self.weight), len(self.weight)
 
     @classmethod
     def like(cls, layer: network.FloatLayer) -> "Scale":
-        """See `LayerModule`."""
         return cls(layer.d_input)
 
     def response(self, u: Tensor, arrays: Arrays, channels_first: bool) -> Tensor:
-        """See `LayerModule`."""
         shape = (-1, 1, 1) if channels_first else (-1,)
         return u * arrays["weights"].view(shape) + arrays["bias"].view(shape)
 
@@ -79,15 +76,12 @@ class RMSNorm(Scale):
 
     @classmethod
     def like(cls, layer: FloatNormalization) -> "RMSNorm":  # type: ignore[override]
-        """See `LayerModule`."""
         return cls(layer.d_input, layer.eps)
 
     def constants(self) -> dict[str, float]:
-        """See `LayerModule`."""
         return {"eps": self.eps}
 
     def response(self, u: Tensor, arrays: Arrays, channels_first: bool) -> Tensor:
-        """See `LayerModule`."""
         channels = 0 if channels_first else -1
         if self.centred:
             u = u - u.mean(channels, keepdim=True)

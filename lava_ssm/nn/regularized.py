@@ -61,39 +61,32 @@ class Regularized(LayerModule):
 
     @property
     def widths(self) -> tuple[int, int]:
-        """See `LayerModule`."""
         return self.layer.widths
 
     def parameters_of(self, layer: FloatLayer) -> dict[str, np.ndarray]:
-        """See `LayerModule`."""
         if self.norm is not None:
             raise ValueError("the model has a norm, which is part of a layer in the network")
         values = self.layer.parameters_of(layer)
         return {f"layer.{name}": value for name, value in values.items()}
 
     def arrays(self) -> Arrays:
-        """See `LayerModule`."""
         arrays = self.layer.arrays()
         if self.norm is None:
             return arrays
         return self.layer.scaled(arrays, *folded(self.norm, next(self.layer.parameters())))
 
     def constants(self) -> Mapping[str, object]:
-        """See `LayerModule`."""
         return self.layer.constants()
 
     def response(self, u: Tensor, arrays: Arrays, channels_first: bool) -> Tensor:
-        """See `LayerModule`."""
         return self.layer.response(u, arrays, channels_first)
 
     def behind(self, norm: nn.BatchNorm1d) -> "Regularized":
-        """See `LayerModule`."""
         twin = copy.copy(self)
         twin.__dict__["_modules"] = {**self._modules, "layer": self.layer.behind(norm)}
         return twin
 
     def forward(self, u: Tensor) -> Tensor:
-        """See `LayerModule`."""
         if not self.channels_first:
             return self.trained(u, False)
         first = u.reshape(-1, *u.shape[-2:]).permute(2, 0, 1)

@@ -102,7 +102,6 @@ class S4D(LayerModule):
 
     @classmethod
     def like(cls, layer: network.S4D) -> "S4D":  # type: ignore[override]
-        """See `LayerModule`."""
         direct, bias = layer.d is not None, layer.bias is not None
         return cls(layer.d_model, layer.d_state, direct=direct, bias=bias)
 
@@ -131,7 +130,6 @@ class S4D(LayerModule):
         return super().arrays() | {"a": a, "b": b, "c": _complex(self.c), "log_a": log_a}
 
     def scaled(self, arrays: Arrays, scale: Tensor, shift: Tensor) -> Arrays:
-        """See `LayerModule`."""
         bias = shift + scale * arrays["bias"] if "bias" in arrays else shift
         direct = {"d": scale * arrays["d"]} if "d" in arrays else {}
         return {**arrays, "c": scale[:, None] * arrays["c"], **direct, "bias": bias}

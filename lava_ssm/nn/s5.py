@@ -114,7 +114,6 @@ class S5(LayerModule):
 
     @classmethod
     def like(cls, layer: network.S5) -> "S5":  # type: ignore[override]
-        """See `LayerModule`."""
         bias = bool(layer.drive_bias.any() or layer.bias.any())
         return cls(layer.d_model, layer.d_state, relu=layer.relu, bias=bias)
 
@@ -130,7 +129,6 @@ class S5(LayerModule):
         return values
 
     def behind(self, norm: nn.BatchNorm1d) -> "S5":
-        """See `LayerModule`."""
         twin = copy.copy(self)
         twin.__dict__["norm"] = norm
         return twin
@@ -162,14 +160,12 @@ class S5(LayerModule):
         return arrays
 
     def scaled(self, arrays: Arrays, scale: Tensor, shift: Tensor) -> Arrays:
-        """See `LayerModule`."""
         c, d = scale[:, None] * arrays["c"], scale * arrays["d"]
         bias = shift + scale * arrays["bias"] if "bias" in arrays else shift
         drive = arrays.get("drive_bias", torch.zeros_like(arrays["a"]))
         return {**arrays, "c": c, "d": d, "drive_bias": drive, "bias": bias}
 
     def constants(self) -> dict[str, bool | float]:
-        """See `LayerModule`."""
         return {"relu": self.relu}
 
     def forward(self, u: Tensor) -> Tensor:
@@ -180,7 +176,6 @@ class S5(LayerModule):
         return self.response(u, self._bare_arrays(), False)
 
     def response(self, u: Tensor, arrays: Arrays, channels_first: bool) -> Tensor:
-        """See `LayerModule`."""
         b, bias = arrays["b"], arrays.get("drive_bias")
         re, im = u @ b.real.T, u @ b.imag.T
         if bias is not None:

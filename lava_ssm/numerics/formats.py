@@ -50,11 +50,6 @@ class Format:
         """Largest value."""
         return float(np.ldexp(float(self.max_mantissa), -self.exponent))
 
-    @property
-    def resolution(self) -> float:
-        """Distance between neighbouring values."""
-        return float(np.ldexp(1.0, -self.exponent))
-
     def __str__(self) -> str:
         return f"{self.bits} bits, exponent {self.exponent}: [{self.min:g}, {self.max:g}]"
 

@@ -108,7 +108,6 @@ class Training(Loop[Recipe]):
                 stretch(model, self.join / before)
 
     def restore(self, state: dict[str, Any]) -> None:
-        """See `Loop`."""
         super().restore(state)
         self.join = self.recipe.joined(max(1, -(-self.step // self.steps_an_epoch)))
 

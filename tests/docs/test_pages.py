@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin
@@ -82,6 +83,20 @@ def test_a_thing_without_a_docstring_is_named() -> None:
     code = 'class A:\n    """Has one."""\n    n = 1\n    def f(self): pass\n    def _g(self): pass'
     module = griffe.visit("m", filepath=Path("m.py"), code=code)
     assert list(pages.undocumented(module["A"])) == ["m.A.f"]
+
+
+def classes(thing: griffe.Object | griffe.Alias) -> Iterator[griffe.Object | griffe.Alias]:
+    for member in thing.members.values():
+        if not member.is_alias and (member.is_module or member.is_class):
+            yield from classes(member)
+            if member.is_class:
+                yield member
+
+
+def test_every_method_has_a_docstring_or_its_contract_has_one() -> None:
+    public = [c for c in classes(pages.PACKAGE) if not c.name.startswith("_")]
+    assert len(public) > 200
+    assert [path for c in public for path in pages.undocumented(c)] == []
 
 
 def test_make_counts_warnings() -> None:

@@ -58,7 +58,7 @@ def test_saturation_takes_the_end_of_the_range_even_beyond_int64() -> None:
 
 def test_range_of_a_format() -> None:
     byte = Format(bits=8, exponent=-2)
-    assert (byte.min, byte.max, byte.resolution) == (-512.0, 508.0, 4.0)
+    assert (byte.min, byte.max) == (-512.0, 508.0)
 
 
 def test_an_arithmetic_checks_its_rules() -> None:
@@ -82,7 +82,7 @@ def test_exponents_beyond_any_float_underflow_or_are_refused() -> None:
 
 def test_small_integer_types_are_as_good_as_any() -> None:
     assert Format(8, np.uint8(5)).max == 127 / 32
-    assert Format(np.int8(8), np.int8(-3)).resolution == 8
+    assert Format(np.int8(8), np.int8(-3)).max == 127 * 8
 
 
 @pytest.mark.parametrize("wrong", ["floor", None, 1])

@@ -21,7 +21,6 @@ class Conv1dKind(Kind[Conv1d, FixedConv1d], of=Conv1d):
     scales = Scales.ANY
 
     def rescaled(self, layer: Conv1d, before: RealArray, behind: RealArray) -> Conv1d:
-        """See `Kind`."""
         of_group = np.reshape(before, (layer.groups, -1))  # inputs
         of_row = np.repeat(of_group, layer.d_output // layer.groups, axis=0)
         bias = None if layer.bias is None else layer.bias * behind
@@ -31,7 +30,7 @@ class Conv1dKind(Kind[Conv1d, FixedConv1d], of=Conv1d):
     def parameters(
         self, layer: Conv1d, moments: Moments, rules: Rules
     ) -> tuple[FixedConv1d, Conv1d]:
-        """See `Kind`. A bias makes up for rounding at the mean input, once all taps have one."""
+        """A bias makes up for rounding at the mean input, once all taps have one."""
         rows = layer.weights.reshape(layer.d_output, -1)
         weighs = layer.bias is not None and (layer.groups == 1 or rules.formats.per_channel)
         if weighs:  # what a row's weights meet differs from group to group
@@ -53,15 +52,13 @@ class Conv1dKind(Kind[Conv1d, FixedConv1d], of=Conv1d):
         return fixed, replace(values, bias=layer.bias + lost)
 
     def input_headroom(self, fixed: FixedConv1d, ranges: Ranges, rules: Rules) -> int:
-        """See `Kind`."""
         return synapse_headroom(ranges.sums, fixed.exponent, rules.spare)
 
     def output_headroom(self, layer: Conv1d, ranges: Ranges, rules: Rules) -> int:
-        """See `Kind`. What is rectified need not fit the message, but the neuron."""
+        """What is rectified need not fit the message, but the neuron."""
         return neuron_headroom(ranges.sums, layer.bias, rules.arithmetic, rules.spare)
 
     def finest(self, fixed: FixedConv1d, input_exponent: int, residual: bool) -> int:
-        """See `Kind`."""
         return ANY if residual else input_exponent + int(np.min(fixed.exponent)) + 1
 
     def finish(
@@ -72,11 +69,9 @@ class Conv1dKind(Kind[Conv1d, FixedConv1d], of=Conv1d):
         ranges: Ranges,
         rules: Rules,
     ) -> FixedConv1d:
-        """See `Kind`."""
         bias = None if layer.bias is None else fixed_bias(layer.bias, ends[1])
         return replace(fixed, output_exponent=ends[1], bias=bias)
 
     def bias_exponents(self, fixed: FixedConv1d, input_exponent: int) -> dict[str, int]:
-        """See `Kind`."""
         e = input_exponent if fixed.output_exponent is None else fixed.output_exponent
         return {} if fixed.bias is None else {"bias": e}

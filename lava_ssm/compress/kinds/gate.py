@@ -20,30 +20,24 @@ class GateKind(Kind[Gate, FixedGate], of=Gate):
     scales = Scales.SAME
 
     def rescaled(self, layer: Gate, before: RealArray, behind: RealArray) -> Gate:
-        """See `Kind`."""
         return replace(layer, weights=layer.weights / before)
 
     def parameters(self, layer: Gate, moments: Moments, rules: Rules) -> tuple[FixedGate, Gate]:
-        """See `Kind`."""
         fixed = FixedGate(*matrix_mantissas(layer.weights, rules.formats, moments))
         values = fixed.dequantize()
         bias = layer.bias + (layer.weights - values.weights) @ moments.mean
         return fixed, replace(values, bias=bias)
 
     def input_headroom(self, fixed: FixedGate, ranges: Ranges, rules: Rules) -> int:
-        """See `Kind`."""
         return synapse_headroom(ranges.sums, fixed.exponent, rules.spare)
 
     def finest(self, fixed: FixedGate, input_exponent: int, residual: bool) -> int:
-        """See `Kind`."""
         return input_exponent + TABLE_EXPONENT
 
     def finish(
         self, fixed: FixedGate, layer: Gate, ends: tuple[int, int], ranges: Ranges, rules: Rules
     ) -> FixedGate:
-        """See `Kind`."""
         return replace(fixed, output_exponent=ends[1], bias=gate_bias(layer.bias))
 
     def bias_exponents(self, fixed: FixedGate, input_exponent: int) -> dict[str, int]:
-        """See `Kind`."""
         return {"bias": SIGMOID_INPUT_EXPONENT}

@@ -27,12 +27,10 @@ class GLUKind(Kind[GLU, FixedGLU], of=GLU):
     scales = Scales.ANY
 
     def rescaled(self, layer: GLU, before: RealArray, behind: RealArray) -> GLU:
-        """See `Kind`."""
         weights, bias = layer.weights * behind[:, np.newaxis] / before, layer.bias * behind
         return replace(layer, weights=weights, bias=bias, gate=layer.gate / before)
 
     def parameters(self, layer: GLU, moments: Moments, rules: Rules) -> tuple[FixedGLU, GLU]:
-        """See `Kind`."""
         weights, exponent = matrix_mantissas(layer.weights, rules.formats, moments)
         gate, gate_exponent = matrix_mantissas(layer.gate, rules.formats, moments)
         fixed = FixedGLU(weights, gate, exponent, gate_exponent, activation=layer.activation)
@@ -42,7 +40,6 @@ class GLUKind(Kind[GLU, FixedGLU], of=GLU):
         return fixed, replace(values, bias=bias, gate_bias=gate_mean)
 
     def input_headroom(self, fixed: FixedGLU, ranges: Ranges, rules: Rules) -> int:
-        """See `Kind`."""
         gates, values = _sums(fixed, ranges)
         return min(
             synapse_headroom(gates, fixed.gate_exponent, rules.spare),
@@ -50,16 +47,13 @@ class GLUKind(Kind[GLU, FixedGLU], of=GLU):
         )
 
     def output_headroom(self, layer: GLU, ranges: Ranges, rules: Rules) -> int:
-        """See `Kind`."""
         return bias_headroom(layer.bias, rules.spare)
 
     def finish(
         self, fixed: FixedGLU, layer: GLU, ends: tuple[int, int], ranges: Ranges, rules: Rules
     ) -> FixedGLU:
-        """See `Kind`.
-
-        What is gated, and what opens it, is as fine as leaves a spare bit in a neuron's word or a
-        message, and no finer than the sums are.
+        """What is gated, and what opens it, is as fine as leaves a spare bit in a neuron's word or
+        a message, and no finer than the sums are.
         """
         gates, values = _sums(fixed, ranges)
         table, is_sigmoid = fixed.activation.table, fixed.activation is Activation.SIGMOID
@@ -91,7 +85,6 @@ class GLUKind(Kind[GLU, FixedGLU], of=GLU):
         )
 
     def bias_exponents(self, fixed: FixedGLU, input_exponent: int) -> dict[str, int]:
-        """See `Kind`."""
         return {"bias": fixed.value_exponent, "gate_bias": fixed.gate_sum_exponent}
 
 

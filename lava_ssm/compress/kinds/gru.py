@@ -27,14 +27,12 @@ class MinGRUKind(Kind[MinGRU, FixedMinGRU], of=MinGRU):
     scales = Scales.ANY
 
     def rescaled(self, layer: MinGRU, before: RealArray, behind: RealArray) -> MinGRU:
-        """See `Kind`."""
         weights, bias = layer.weights * behind[:, np.newaxis] / before, layer.bias * behind
         return replace(layer, weights=weights, bias=bias, gate=layer.gate / before)
 
     def parameters(
         self, layer: MinGRU, moments: Moments, rules: Rules
     ) -> tuple[FixedMinGRU, MinGRU]:
-        """See `Kind`."""
         weights, exponent = matrix_mantissas(layer.weights, rules.formats, moments)
         gate, gate_exponent = matrix_mantissas(layer.gate, rules.formats, moments)
         fixed = FixedMinGRU(weights, np.maximum(gate, LEAST_OF_GATE), exponent, gate_exponent)
@@ -44,14 +42,13 @@ class MinGRUKind(Kind[MinGRU, FixedMinGRU], of=MinGRU):
         return fixed, replace(values, bias=bias, gate_bias=gate_mean)
 
     def input_headroom(self, fixed: FixedMinGRU, ranges: Ranges, rules: Rules) -> int:
-        """See `Kind`."""
         return min(
             synapse_headroom(ranges.drive, fixed.gate_exponent, rules.spare),
             synapse_headroom(ranges.peaks["states", "second"], fixed.exponent, rules.spare),
         )
 
     def output_headroom(self, layer: MinGRU, ranges: Ranges, rules: Rules) -> int:
-        """See `Kind`. What is sent on, rectified or not, was a message of the states."""
+        """What is sent on, rectified or not, was a message of the states."""
         sent = float(ranges.states.max())
         return min(
             headroom(sent, rules.arithmetic.message_bits, rules.spare),
@@ -66,7 +63,7 @@ class MinGRUKind(Kind[MinGRU, FixedMinGRU], of=MinGRU):
         ranges: Ranges,
         rules: Rules,
     ) -> FixedMinGRU:
-        """See `Kind`. States are as fine as what enters them fits their words."""
+        """States are as fine as what enters them fits their words."""
         finest = _of_states(layer, ranges, rules)
         e = ends[1] + min(max(finest - ends[1], 0), MOST_SHIFT)
         return replace(
@@ -78,15 +75,12 @@ class MinGRUKind(Kind[MinGRU, FixedMinGRU], of=MinGRU):
         )
 
     def state_exponents(self, fixed: FixedMinGRU, input_exponent: int) -> int:
-        """See `Kind`."""
         return fixed.state_exponent
 
     def bias_exponents(self, fixed: FixedMinGRU, input_exponent: int) -> dict[str, int]:
-        """See `Kind`."""
         return {"bias": fixed.state_exponent, "gate_bias": SIGMOID_INPUT_EXPONENT}
 
     def mantissas(self, name: str, values: np.ndarray, bits: int, exponent: Exponent) -> IntArray:
-        """See `Kind`."""
         found = super().mantissas(name, values, bits, exponent)
         return np.maximum(found, LEAST_OF_GATE) if name == "gate" else found
 
@@ -108,7 +102,6 @@ class MLGRUKind(Kind[MLGRU, FixedMLGRU], of=MLGRU):
     )
 
     def parameters(self, layer: MLGRU, moments: Moments, rules: Rules) -> tuple[FixedMLGRU, MLGRU]:
-        """See `Kind`."""
         (w, e_w), (f, e_f), (v, e_v) = (
             matrix_mantissas(getattr(layer, name), rules.formats, moments) for name in MATRICES
         )
@@ -122,7 +115,6 @@ class MLGRUKind(Kind[MLGRU, FixedMLGRU], of=MLGRU):
         return fixed, replace(values, **means)
 
     def input_headroom(self, fixed: FixedMLGRU, ranges: Ranges, rules: Rules) -> int:
-        """See `Kind`."""
         return min(
             synapse_headroom(ranges.peaks["candidates", "sum"], fixed.exponent, rules.spare),
             synapse_headroom(ranges.drive, fixed.forget_exponent, rules.spare),
@@ -136,7 +128,7 @@ class MLGRUKind(Kind[MLGRU, FixedMLGRU], of=MLGRU):
     def finish(
         self, fixed: FixedMLGRU, layer: MLGRU, ends: tuple[int, int], ranges: Ranges, rules: Rules
     ) -> FixedMLGRU:
-        """See `Kind`. States have what is left of their words beyond messages."""
+        """States have what is left of their words beyond messages."""
         e = _of_candidates(layer, ranges, rules)
         entering = float(ranges.peaks["states", "second"].max())
         left = headroom(entering, rules.arithmetic.state_bits, rules.spare) - e
@@ -151,11 +143,9 @@ class MLGRUKind(Kind[MLGRU, FixedMLGRU], of=MLGRU):
         )
 
     def state_exponents(self, fixed: FixedMLGRU, input_exponent: int) -> int:
-        """See `Kind`."""
         return fixed.value_exponent + fixed.state_shift
 
     def bias_exponents(self, fixed: FixedMLGRU, input_exponent: int) -> dict[str, int]:
-        """See `Kind`."""
         return {
             "bias": fixed.value_exponent,
             "forget_bias": SIGMOID_INPUT_EXPONENT,

@@ -23,26 +23,22 @@ class LinearKind(Kind[Linear, FixedLinear], of=Linear):
     scales = Scales.ANY
 
     def rescaled(self, layer: Linear, before: RealArray, behind: RealArray) -> Linear:
-        """See `Kind`."""
         bias = None if layer.bias is None else layer.bias * behind
         return Linear(layer.weights * behind[:, np.newaxis] / before, bias)
 
     def row_steps(self, layer: Linear, moments: Moments, formats: Formats) -> IntArray:
-        """See `Kind`."""
         return row_steps(layer.weights, formats, moments.std)
 
     def column_steps(self, layer: Linear, formats: Formats) -> IntArray:
-        """See `Kind`."""
         return column_steps(layer.weights, formats)
 
     def weighed(self, layer: Linear) -> bool:
-        """See `Kind`."""
         return layer.bias is None
 
     def parameters(
         self, layer: Linear, moments: Moments, rules: Rules
     ) -> tuple[FixedLinear, Linear]:
-        """See `Kind`. Without a bias, rounded weights make up for each other."""
+        """Without a bias, rounded weights make up for each other."""
         if layer.bias is not None:
             fixed = FixedLinear(*matrix_mantissas(layer.weights, rules.formats, moments))
             values = fixed.dequantize()
@@ -59,15 +55,13 @@ class LinearKind(Kind[Linear, FixedLinear], of=Linear):
         return fixed, fixed.dequantize()
 
     def input_headroom(self, fixed: FixedLinear, ranges: Ranges, rules: Rules) -> int:
-        """See `Kind`."""
         return synapse_headroom(ranges.sums, fixed.exponent, rules.spare)
 
     def output_headroom(self, layer: Linear, ranges: Ranges, rules: Rules) -> int:
-        """See `Kind`. What is rectified need not fit the message, but the neuron."""
+        """What is rectified need not fit the message, but the neuron."""
         return neuron_headroom(ranges.sums, layer.bias, rules.arithmetic, rules.spare)
 
     def finest(self, fixed: FixedLinear, input_exponent: int, residual: bool) -> int:
-        """See `Kind`."""
         return ANY if residual else input_exponent + int(np.min(fixed.exponent)) + 1
 
     def finish(
@@ -78,11 +72,9 @@ class LinearKind(Kind[Linear, FixedLinear], of=Linear):
         ranges: Ranges,
         rules: Rules,
     ) -> FixedLinear:
-        """See `Kind`."""
         bias = None if layer.bias is None else fixed_bias(layer.bias, ends[1])
         return replace(fixed, output_exponent=ends[1], bias=bias)
 
     def bias_exponents(self, fixed: FixedLinear, input_exponent: int) -> dict[str, int]:
-        """See `Kind`."""
         e = input_exponent if fixed.output_exponent is None else fixed.output_exponent
         return {} if fixed.bias is None else {"bias": e}

@@ -35,18 +35,14 @@ class NormKind(Kind[F, X]):
     )
 
     def output_headroom(self, layer: F, ranges: Ranges, rules: Rules) -> int:
-        """See `Kind`."""
         return bias_headroom(layer.bias, rules.spare)
 
     def finest(self, fixed: X, input_exponent: int, residual: bool) -> int:
-        """See `Kind`."""
         return ANY if residual else _VALUE_BITS + fixed.weight_exponent
 
     def finish(self, fixed: X, layer: F, ends: tuple[int, int], ranges: Ranges, rules: Rules) -> X:
-        """See `Kind`.
-
-        Squares are as fine as leaves them and their sum a spare bit, for twice the peak; so is the
-        inverse root of the quietest token.
+        """Squares are as fine as leaves them and their sum a spare bit, for twice the peak; so is
+        the inverse root of the quietest token.
         """
         e_u, e_y = ends
         n, bits = layer.d_output, rules.arithmetic.message_bits
@@ -73,15 +69,12 @@ class NormKind(Kind[F, X]):
         )
 
     def bias_exponents(self, fixed: X, input_exponent: int) -> dict[str, int]:
-        """See `Kind`."""
         return {"bias": fixed.output_exponent}
 
     def fitted(self, fixed: X, layer: F, width: int = WEIGHT_BITS) -> dict[str, Exponent]:
-        """See `Kind`."""
         return {"weight_exponent": _weights(layer)[1]}
 
     def mantissas(self, name: str, values: np.ndarray, bits: int, exponent: Exponent) -> IntArray:
-        """See `Kind`."""
         return saturated(values * sqrt(len(values)), bits, exponent)
 
 
@@ -101,7 +94,6 @@ class RMSNormKind(NormKind[RMSNorm, FixedRMSNorm], of=RMSNorm):
     def parameters(
         self, layer: RMSNorm, moments: Moments, rules: Rules
     ) -> tuple[FixedRMSNorm, RMSNorm]:
-        """See `Kind`."""
         weights, e = _weights(layer)
         fixed = FixedRMSNorm(weights, weight_exponent=e)
         return fixed, replace(layer, weights=fixed.dequantize(0).weights)
@@ -113,13 +105,11 @@ class LayerNormKind(NormKind[LayerNorm, FixedLayerNorm], of=LayerNorm):
     def parameters(
         self, layer: LayerNorm, moments: Moments, rules: Rules
     ) -> tuple[FixedLayerNorm, LayerNorm]:
-        """See `Kind`."""
         weights, e = _weights(layer)
         fixed = FixedLayerNorm(weights, weight_exponent=e)
         return fixed, replace(layer, weights=fixed.dequantize(0).weights)
 
     def input_headroom(self, fixed: FixedLayerNorm, ranges: Ranges, rules: Rules) -> int:
-        """See `Kind`."""
         return synapse_headroom(ranges.peaks["mean", "sum"], 0, rules.spare)
 
     def finish(
@@ -130,7 +120,7 @@ class LayerNormKind(NormKind[LayerNorm, FixedLayerNorm], of=LayerNorm):
         ranges: Ranges,
         rules: Rules,
     ) -> FixedLayerNorm:
-        """See `NormKind`. The mean is as fine as fits its message, with a spare bit."""
+        """The mean is as fine as fits its message, with a spare bit."""
         peak, bits = float(ranges.peaks["mean", "sum"].max()), rules.arithmetic.message_bits
         fits = headroom(peak, bits, rules.spare)
         fixed = super().finish(fixed, layer, ends, ranges, rules)

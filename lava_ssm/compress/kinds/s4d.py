@@ -41,22 +41,18 @@ class S4DKind(Kind[S4D, FixedS4D], of=S4D):
     scales = Scales.ANY
 
     def rescaled(self, layer: S4D, before: RealArray, behind: RealArray) -> S4D:
-        """See `Kind`."""
         d = None if layer.d is None else layer.d * behind / before
         bias = None if layer.bias is None else layer.bias * behind
         b, c = layer.b / before[:, np.newaxis], layer.c * behind[:, np.newaxis]
         return S4D(layer.a, b, c, d, bias)
 
     def scaled(self, layer: S4D, k: RealArray) -> S4D:
-        """See `Kind`."""
         return replace(layer, b=layer.b * k, c=layer.c / k)
 
     def of_states(self, layer: S4D) -> tuple[np.ndarray, np.ndarray]:
-        """See `Kind`."""
         return layer.b[..., np.newaxis], layer.c[..., np.newaxis]
 
     def parameters(self, layer: S4D, moments: Moments, rules: Rules) -> tuple[FixedS4D, S4D]:
-        """See `Kind`."""
         # |b| and |c| of each state alike
         k = between(np.abs(layer.b), np.abs(layer.c))
         alike = self.scaled(layer, k) if rules.formats.balance else layer
@@ -64,7 +60,6 @@ class S4DKind(Kind[S4D, FixedS4D], of=S4D):
         return fixed, replace(fixed.dequantize(), bias=layer.bias)
 
     def state_headroom(self, fixed: FixedS4D, ranges: Ranges, rules: Rules) -> IntArray:
-        """See `Kind`."""
         bits = rules.arithmetic.state_bits
         by_channel = rules.formats.state_exponent == "auto"
         # of two spare bits: the peaks of a channel are less certain than those of a whole layer
@@ -73,13 +68,13 @@ class S4DKind(Kind[S4D, FixedS4D], of=S4D):
         return np.array([headroom(peak, bits, spare) for peak in peaks])
 
     def output_headroom(self, layer: S4D, ranges: Ranges, rules: Rules) -> int:
-        """See `Kind`. What is rectified need not fit the message, but the neuron."""
+        """What is rectified need not fit the message, but the neuron."""
         return neuron_headroom(ranges.sums, layer.bias, rules.arithmetic, rules.spare)
 
     def finish(
         self, fixed: FixedS4D, layer: S4D, ends: tuple[int, int], ranges: Ranges, rules: Rules
     ) -> FixedS4D:
-        """See `Kind`. States take all bits that are left of their word."""
+        """States take all bits that are left of their word."""
         states = rules.formats.state_exponent
         exponents: int | IntArray
         if states == "auto":
@@ -92,11 +87,9 @@ class S4DKind(Kind[S4D, FixedS4D], of=S4D):
         return replace(fixed, state_exponent=exponents, bias=bias)
 
     def state_exponents(self, fixed: FixedS4D, input_exponent: int) -> Exponent:
-        """See `Kind`."""
         return fixed.state_exponent + input_exponent
 
     def bias_exponents(self, fixed: FixedS4D, input_exponent: int) -> dict[str, int]:
-        """See `Kind`."""
         return {} if fixed.bias is None else {"bias": input_exponent}
 
     def fitted(self, fixed: FixedS4D, layer: S4D, width: int = WEIGHT_BITS) -> dict[str, Exponent]:
@@ -106,7 +99,6 @@ class S4DKind(Kind[S4D, FixedS4D], of=S4D):
         return {"param_exponent": int(largest.min()) if one else largest}
 
     def mantissas(self, name: str, values: np.ndarray, bits: int, exponent: Exponent) -> IntArray:
-        """See `Kind`."""
         if name == "a":
             return stable(parts(values), np.broadcast_to(exponent, len(values)), Rounding.NEAREST)
         return super().mantissas(name, values, bits, exponent)

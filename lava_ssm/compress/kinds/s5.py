@@ -43,23 +43,18 @@ class S5Kind(Kind[S5, FixedS5], of=S5):
     message_bits = 16
 
     def rescaled(self, layer: S5, before: RealArray, behind: RealArray) -> S5:
-        """See `Kind`."""
         b, c = layer.b / before, layer.c * behind[:, np.newaxis]
         return replace(layer, b=b, c=c, d=layer.d * behind / before, bias=layer.bias * behind)
 
     def scaled(self, layer: S5, k: RealArray) -> S5:
-        """See `Kind`."""
         b, c = layer.b * k[:, np.newaxis], layer.c / k
         return replace(layer, b=b, c=c, drive_bias=layer.drive_bias * k)
 
     def of_states(self, layer: S5) -> tuple[np.ndarray, np.ndarray]:
-        """See `Kind`."""
         return layer.b, layer.c.T
 
     def parameters(self, layer: S5, moments: Moments, rules: Rules) -> tuple[FixedS5, S5]:
-        """See `Kind`.
-
-        The biases make up for what rounding took from B times the mean input, and from C times
+        """The biases make up for what rounding took from B times the mean input, and from C times
         what states send on the average: a normalisation that was folded into the weights subtracts
         a mean; without this, rounded weights and exact biases would disagree about it.
         """
@@ -83,25 +78,20 @@ class S5Kind(Kind[S5, FixedS5], of=S5):
         return fixed, replace(values, drive_bias=drive, bias=bias)
 
     def input_headroom(self, fixed: FixedS5, ranges: Ranges, rules: Rules) -> int:
-        """See `Kind`."""
         rows = np.broadcast_to(fixed.b_exponent, fixed.d_state)
         return synapse_headroom(ranges.drive, np.tile(rows, 2), rules.spare)
 
     def output_headroom(self, layer: S5, ranges: Ranges, rules: Rules) -> int:
-        """See `Kind`."""
         return bias_headroom(layer.bias, rules.spare)
 
     def finest(self, fixed: FixedS5, input_exponent: int, residual: bool) -> int:
-        """See `Kind`."""
         return input_exponent + fixed.d_exponent + _MOST_LEFT
 
     def finish(
         self, fixed: FixedS5, layer: S5, ends: tuple[int, int], ranges: Ranges, rules: Rules
     ) -> FixedS5:
-        """See `Kind`.
-
-        States are as fine as leaves a spare bit in their words, and are shifted as little as leaves
-        one in their messages and in the 32-bit sums C m.
+        """States are as fine as leaves a spare bit in their words, and are shifted as little as
+        leaves one in their messages and in the 32-bit sums C m.
         """
         state = float(ranges.states.max())
         peak = max(state, float(np.abs(parts(layer.drive_bias)).max()))
@@ -129,11 +119,9 @@ class S5Kind(Kind[S5, FixedS5], of=S5):
         )
 
     def state_exponents(self, fixed: FixedS5, input_exponent: int) -> int:
-        """See `Kind`."""
         return fixed.state_exponent
 
     def bias_exponents(self, fixed: FixedS5, input_exponent: int) -> dict[str, int]:
-        """See `Kind`."""
         return {"drive_bias": fixed.state_exponent, "bias": fixed.output_exponent}
 
     def fitted(self, fixed: FixedS5, layer: S5, width: int = WEIGHT_BITS) -> dict[str, Exponent]:
@@ -141,7 +129,6 @@ class S5Kind(Kind[S5, FixedS5], of=S5):
         return {}
 
     def mantissas(self, name: str, values: np.ndarray, bits: int, exponent: Exponent) -> IntArray:
-        """See `Kind`."""
         if name == "a":
             return diagonal_mantissas(values, int(exponent), Rounding.NEAREST)
         found = super().mantissas(name, values, bits, exponent)

@@ -20,11 +20,9 @@ class ScaleKind(Kind[Scale, FixedScale], of=Scale):
     scales = Scales.ANY
 
     def rescaled(self, layer: Scale, before: RealArray, behind: RealArray) -> Scale:
-        """See `Kind`."""
         return Scale(layer.weights * behind / before, layer.bias * behind)
 
     def parameters(self, layer: Scale, moments: Moments, rules: Rules) -> tuple[FixedScale, Scale]:
-        """See `Kind`."""
         weights, e = direct_mantissas(layer.weights, rules.formats)
         fixed = FixedScale(weights, weight_exponent=e)
         values = fixed.dequantize().weights
@@ -32,26 +30,21 @@ class ScaleKind(Kind[Scale, FixedScale], of=Scale):
         return fixed, Scale(values, bias)
 
     def output_headroom(self, layer: Scale, ranges: Ranges, rules: Rules) -> int:
-        """See `Kind`."""
         return bias_headroom(layer.bias, rules.spare)
 
     def finest(self, fixed: FixedScale, input_exponent: int, residual: bool) -> int:
-        """See `Kind`."""
         return ANY if residual else input_exponent + fixed.weight_exponent
 
     def finish(
         self, fixed: FixedScale, layer: Scale, ends: tuple[int, int], ranges: Ranges, rules: Rules
     ) -> FixedScale:
-        """See `Kind`."""
         return replace(fixed, output_exponent=ends[1], bias=fixed_bias(layer.bias, ends[1]))
 
     def bias_exponents(self, fixed: FixedScale, input_exponent: int) -> dict[str, int]:
-        """See `Kind`."""
         return {"bias": fixed.output_exponent}
 
     def fitted(
         self, fixed: FixedScale, layer: Scale, width: int = DIAGONAL_BITS
     ) -> dict[str, Exponent]:
-        """See `Kind`."""
         e = fitting_exponent(np.abs(layer.weights).max(), DIAGONAL_BITS)
         return {"weight_exponent": int(e)}
