@@ -18,8 +18,7 @@ from lava_ssm.compress.ranges import observe
 from lava_ssm.compress.shares import signal_to_error
 from lava_ssm.extras import needed
 from lava_ssm.network import FixedLayer, FixedNetwork, FloatLayer, Network
-from lava_ssm.network.description import matrix_nbytes
-from lava_ssm.network.linear import WEIGHT_BITS
+from lava_ssm.network.description import WEIGHT_BITS, matrix_nbytes
 from lava_ssm.numerics import CHIP, Arithmetic, RealArray, integer, real_number
 from lava_ssm.tables import Tabular, empty_table
 

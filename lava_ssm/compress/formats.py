@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from lava_ssm.network import FixedNetwork
-from lava_ssm.network.linear import WEIGHT_BITS
+from lava_ssm.network.description import WEIGHT_BITS
 from lava_ssm.numerics import Rounding, flag, integer, is_integer, shown
 
 

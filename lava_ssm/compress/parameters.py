@@ -6,8 +6,7 @@ import numpy as np
 
 from lava_ssm.compress.formats import Formats
 from lava_ssm.network import S4D
-from lava_ssm.network.description import BIAS_BITS, DIAGONAL_BITS, Exponent
-from lava_ssm.network.linear import WEIGHT_BITS
+from lava_ssm.network.description import BIAS_BITS, DIAGONAL_BITS, WEIGHT_BITS, Exponent
 from lava_ssm.numerics import (
     SIGMOID_INPUT_EXPONENT,
     IntArray,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lava_ssm.network.description import Exponent, optional
+from lava_ssm.network.description import Exponent, none_or, zeros_or
 from lava_ssm.network.layer import FloatLayer, Layer
 from lava_ssm.network.linear import FixedMap
 from lava_ssm.network.neurons import Affine, Taps
@@ -105,10 +105,9 @@ class Conv1d(Convolution, FloatLayer):
     groups: int = 1
 
     def __post_init__(self) -> None:
-        self._set("weights", reals(self.weights, "weights"))
+        self._put(reals, "weights")
         self._check_shape()
-        if self.bias is not None:
-            self._set("bias", optional(self.bias, (self.d_output,), reals, "bias"))
+        self._put(none_or(zeros_or((self.d_output,), reals)), "bias")
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,6 +11,7 @@ from lava_ssm.numerics import (
     IntArray,
     RealArray,
     dequantize,
+    integer,
     integers,
     overflowing,
     shown,
@@ -57,7 +58,14 @@ class Description(Shaped):
             value.flags.writeable = False
         object.__setattr__(self, name, value)
 
+    def _put(self, check: "Check", *names: str) -> None:
+        """Put what a check makes of fields in their place; for `__post_init__` only."""
+        for name in names:
+            self._set(name, check(getattr(self, name), name))
 
+
+Check: TypeAlias = Callable[..., object]
+"""Gives a value, checked; takes it and its name."""
 ADDED = {"added": True}
 """Metadata of a field that older files do not have: its default is what was before."""
 
@@ -79,6 +87,15 @@ def mantissas(values: ArrayLike, bits: int, name: str) -> IntArray:
             f"got {checked[where]} at {where}"
         )
     return checked
+
+
+WEIGHT_BITS = 8
+"""Width of a weight of a synapse."""
+
+
+def weights(values: ArrayLike, name: str) -> IntArray:
+    """Weights of a synapse, checked: integers of 8 bits."""
+    return mantissas(values, WEIGHT_BITS, name)
 
 
 BIAS_BITS = 24
@@ -133,14 +150,23 @@ def shaped(
     return checked
 
 
-def optional(
-    values: ArrayLike | None,
-    shape: tuple[int, ...],
-    check: Callable[[ArrayLike, str], np.ndarray],
-    name: str,
-) -> np.ndarray:
-    """As `shaped`; None stands for zeros."""
-    return shaped(np.zeros(shape, int) if values is None else values, shape, check, name)
+def zeros_or(shape: tuple[int, ...], check: Callable[[ArrayLike, str], np.ndarray]) -> Check:
+    """Check values as `shaped` does; None stands for zeros."""
+
+    def checked(values: ArrayLike | None, name: str) -> np.ndarray:
+        return shaped(np.zeros(shape, int) if values is None else values, shape, check, name)
+
+    return checked
+
+
+def none_or(check: Check) -> Check:
+    """Check what is not None."""
+    return lambda value, name: None if value is None else check(value, name)
+
+
+def bits(least: int, most: int) -> Check:
+    """Check a number of bits, an integer in [least, most]."""
+    return lambda value, name: integer(value, name, least, most)
 
 
 def matrix_nbytes(weights: np.ndarray) -> int:
@@ -176,6 +202,11 @@ def exponent(
     if ((array < low) | (array > high)).any():
         raise ValueError(f"{name} must lie in [{low}, {high}], got {array.min()} to {array.max()}")
     return int(array) if array.shape == () else array
+
+
+def exponents(channels: int | None = None, allowed: tuple[int, int] = MESSAGE_EXPONENTS) -> Check:
+    """Check exponents, see `exponent`."""
+    return lambda value, name: exponent(value, channels, allowed, name)
 
 
 def made_by(value: Mapping[str, str]) -> dict[str, str]:

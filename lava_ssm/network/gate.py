@@ -5,16 +5,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from lava_ssm.network.description import (
-    MESSAGE_EXPONENTS,
     Exponent,
     biases,
-    exponent,
-    mantissas,
+    exponents,
     matrix_nbytes,
-    optional,
+    none_or,
+    weights,
+    zeros_or,
 )
 from lava_ssm.network.layer import FixedLayer, FloatLayer
-from lava_ssm.network.linear import WEIGHT_BITS, LinearMap
+from lava_ssm.network.linear import LinearMap
 from lava_ssm.network.neurons import Product
 from lava_ssm.network.population import Connection, Matrix, Ones, Population
 from lava_ssm.numerics import (
@@ -75,9 +75,9 @@ class Gate(Square, FloatLayer):
     bias: RealArray = None  # type: ignore[assignment]  # made zeros
 
     def __post_init__(self) -> None:
-        self._set("weights", reals(self.weights, "weights"))
+        self._put(reals, "weights")
         self._check_square()
-        self._set("bias", optional(self.bias, (self.d_output,), reals, "bias"))
+        self._put(zeros_or((self.d_output,), reals), "bias")
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,13 +114,11 @@ class FixedGate(Square, FixedLayer):
     output_exponent: int | None = None
 
     def __post_init__(self) -> None:
-        self._set("weights", mantissas(self.weights, WEIGHT_BITS, "weights"))
+        self._put(weights, "weights")
         self._check_square()
-        self._set("exponent", exponent(self.exponent, self.d_output, MESSAGE_EXPONENTS, "exponent"))
-        self._set("bias", optional(self.bias, (self.d_output,), biases, "bias"))
-        if self.output_exponent is not None:
-            given = exponent(self.output_exponent, None, MESSAGE_EXPONENTS, "output_exponent")
-            self._set("output_exponent", given)
+        self._put(exponents(self.d_output), "exponent")
+        self._put(zeros_or((self.d_output,), biases), "bias")
+        self._put(none_or(exponents()), "output_exponent")
 
     @property
     def nbytes(self) -> int:

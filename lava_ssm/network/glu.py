@@ -7,16 +7,15 @@ import numpy as np
 from lava_ssm.network.activation import Activation
 from lava_ssm.network.description import (
     ADDED,
-    MESSAGE_EXPONENTS,
     Exponent,
     biases,
-    exponent,
-    mantissas,
+    exponents,
     matrix_nbytes,
-    optional,
+    weights,
+    zeros_or,
 )
-from lava_ssm.network.layer import FixedLayer, FloatLayer, Layer
-from lava_ssm.network.linear import WEIGHT_BITS
+from lava_ssm.network.layer import FixedLayer, FloatLayer
+from lava_ssm.network.linear import LinearMap
 from lava_ssm.network.neurons import Affine, Bilinear, Product
 from lava_ssm.network.population import Connection, Matrix, Ones, Population
 from lava_ssm.numerics import (
@@ -34,25 +33,14 @@ MOST_RIGHT, MOST_LEFT = 62, 16
 """Bits that a product of two messages is shifted at most."""
 
 
-class TwoMaps(Layer):
+class TwoMaps(LinearMap):
     """What float and fixed gated linear units have in common: two matrices, two biases."""
 
-    weights: np.ndarray
     gate: np.ndarray
     bias: np.ndarray
     gate_bias: np.ndarray
     activation: Activation
     gate_sum_exponent = 0
-
-    @property
-    def d_input(self) -> int:
-        """Number of input channels."""
-        return int(self.weights.shape[1])
-
-    @property
-    def d_output(self) -> int:
-        """Number of output channels."""
-        return int(self.weights.shape[0])
 
     @property
     def n_parameters(self) -> int:
@@ -127,11 +115,9 @@ class GLU(TwoMaps, FloatLayer):
     activation: Activation = field(default=Activation.SIGMOID, metadata=ADDED)
 
     def __post_init__(self) -> None:
-        for name in ("weights", "gate"):
-            self._set(name, reals(getattr(self, name), name))
+        self._put(reals, "weights", "gate")
         self._check()
-        for name in ("bias", "gate_bias"):
-            self._set(name, optional(getattr(self, name), (self.d_output,), reals, name))
+        self._put(zeros_or((self.d_output,), reals), "bias", "gate_bias")
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,20 +170,11 @@ class FixedGLU(TwoMaps, FixedLayer):
     gate_sum_exponent: int = field(default=SIGMOID_INPUT_EXPONENT, metadata=ADDED)
 
     def __post_init__(self) -> None:
-        for name in ("weights", "gate"):
-            self._set(name, mantissas(getattr(self, name), WEIGHT_BITS, name))
+        self._put(weights, "weights", "gate")
         self._check()
-        for name in ("bias", "gate_bias"):
-            self._set(name, optional(getattr(self, name), (self.d_output,), biases, name))
-        for name, channels in (
-            ("exponent", self.d_output),
-            ("gate_exponent", self.d_output),
-            ("value_exponent", None),
-            ("output_exponent", None),
-            ("gate_sum_exponent", None),
-        ):
-            given = exponent(getattr(self, name), channels, MESSAGE_EXPONENTS, name)
-            self._set(name, given)
+        self._put(zeros_or((self.d_output,), biases), "bias", "gate_bias")
+        self._put(exponents(self.d_output), "exponent", "gate_exponent")
+        self._put(exponents(), "value_exponent", "output_exponent", "gate_sum_exponent")
         if self.activation is Activation.SIGMOID:
             e = SIGMOID_INPUT_EXPONENT
             integer(self.gate_sum_exponent, "gate_sum_exponent of a sigmoid", e, e)

@@ -6,17 +6,17 @@ import numpy as np
 
 from lava_ssm.network.activation import Activation
 from lava_ssm.network.description import (
-    MESSAGE_EXPONENTS,
+    WEIGHT_BITS,
     Exponent,
     biases,
-    exponent,
-    mantissas,
+    bits,
+    exponents,
     matrix_nbytes,
-    optional,
+    weights,
+    zeros_or,
 )
 from lava_ssm.network.glu import TwoMaps
 from lava_ssm.network.layer import FixedLayer, FloatLayer
-from lava_ssm.network.linear import WEIGHT_BITS
 from lava_ssm.network.neurons import Affine, GatedRecurrence, Product
 from lava_ssm.network.population import Connection, Matrix, Ones, Population
 from lava_ssm.numerics import (
@@ -25,7 +25,6 @@ from lava_ssm.numerics import (
     IntArray,
     RealArray,
     dequantize,
-    integer,
     reals,
 )
 
@@ -82,11 +81,9 @@ class MinGRU(UpdateGate, FloatLayer):
     gate_bias: RealArray = None  # type: ignore[assignment]  # made zeros
 
     def __post_init__(self) -> None:
-        for name in ("weights", "gate"):
-            self._set(name, reals(getattr(self, name), name))
+        self._put(reals, "weights", "gate")
         self._check_shapes()
-        for name in ("bias", "gate_bias"):
-            self._set(name, optional(getattr(self, name), (self.d_output,), reals, name))
+        self._put(zeros_or((self.d_output,), reals), "bias", "gate_bias")
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,21 +129,16 @@ class FixedMinGRU(UpdateGate, FixedLayer):
     output_exponent: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("weights", "gate"):
-            self._set(name, mantissas(getattr(self, name), WEIGHT_BITS, name))
+        self._put(weights, "weights", "gate")
         self._check_shapes()
         if self.gate.min() < LEAST_OF_GATE:
             raise ValueError(
                 f"gate: mantissas must lie in [{LEAST_OF_GATE}, {-LEAST_OF_GATE}], "
                 f"got {self.gate.min()}"
             )
-        for name in ("bias", "gate_bias"):
-            self._set(name, optional(getattr(self, name), (self.d_output,), biases, name))
-        for name, channels in (("exponent", self.d_output), ("gate_exponent", self.d_output)):
-            given = exponent(getattr(self, name), channels, MESSAGE_EXPONENTS, name)
-            self._set(name, given)
-        for name in ("state_exponent", "output_exponent"):
-            self._set(name, exponent(getattr(self, name), None, MESSAGE_EXPONENTS, name))
+        self._put(zeros_or((self.d_output,), biases), "bias", "gate_bias")
+        self._put(exponents(self.d_output), "exponent", "gate_exponent")
+        self._put(exponents(), "state_exponent", "output_exponent")
         if not 0 <= self.state_exponent - self.output_exponent <= MOST_SHIFT:
             raise ValueError(
                 f"output_exponent must lie in [state_exponent - {MOST_SHIFT}, state_exponent], "
@@ -254,11 +246,9 @@ class MLGRU(ThreeMaps, FloatLayer):
     gate_bias: RealArray = None  # type: ignore[assignment]  # made zeros
 
     def __post_init__(self) -> None:
-        for name in MATRICES:
-            self._set(name, reals(getattr(self, name), name))
+        self._put(reals, *MATRICES)
         self._check_all()
-        for name in BIASES:
-            self._set(name, optional(getattr(self, name), (self.d_output,), reals, name))
+        self._put(zeros_or((self.d_output,), reals), *BIASES)
 
     def lowered(self, input_exponent: int = 0) -> tuple[Population, ...]:
         return self._lowered((0, 0, 0), 0, 0, 0)
@@ -314,17 +304,12 @@ class FixedMLGRU(ThreeMaps, FixedLayer):
     output_exponent: int = 0
 
     def __post_init__(self) -> None:
-        for name in MATRICES:
-            self._set(name, mantissas(getattr(self, name), WEIGHT_BITS, name))
+        self._put(weights, *MATRICES)
         self._check_all()
-        for name in BIASES:
-            self._set(name, optional(getattr(self, name), (self.d_output,), biases, name))
-        for name in ("exponent", "forget_exponent", "gate_exponent"):
-            given = exponent(getattr(self, name), self.d_output, MESSAGE_EXPONENTS, name)
-            self._set(name, given)
-        for name in ("value_exponent", "output_exponent"):
-            self._set(name, exponent(getattr(self, name), None, MESSAGE_EXPONENTS, name))
-        self._set("state_shift", integer(self.state_shift, "state_shift", 0, MOST_SHIFT))
+        self._put(zeros_or((self.d_output,), biases), *BIASES)
+        self._put(exponents(self.d_output), "exponent", "forget_exponent", "gate_exponent")
+        self._put(exponents(), "value_exponent", "output_exponent")
+        self._put(bits(0, MOST_SHIFT), "state_shift")
 
     @property
     def nbytes(self) -> int:

@@ -6,21 +6,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from lava_ssm.network.description import (
-    MESSAGE_EXPONENTS,
     Exponent,
     biases,
     dequantized_bias,
-    exponent,
-    mantissas,
+    exponents,
     matrix_nbytes,
-    optional,
+    none_or,
+    weights,
+    zeros_or,
 )
 from lava_ssm.network.layer import FixedLayer, FloatLayer, Layer
 from lava_ssm.network.neurons import Affine
 from lava_ssm.network.population import Connection, Matrix, Population
 from lava_ssm.numerics import IntArray, RealArray, dequantize, reals
-
-WEIGHT_BITS = 8
 
 
 class LinearMap(Layer):
@@ -80,10 +78,9 @@ class Linear(LinearMap, FloatLayer):
     bias: RealArray | None = None
 
     def __post_init__(self) -> None:
-        self._set("weights", reals(self.weights, "weights"))
+        self._put(reals, "weights")
         self._check_shape()
-        if self.bias is not None:
-            self._set("bias", optional(self.bias, (self.d_output,), reals, "bias"))
+        self._put(none_or(zeros_or((self.d_output,), reals)), "bias")
 
 
 class FixedMap(FixedLayer):
@@ -96,14 +93,11 @@ class FixedMap(FixedLayer):
     bias: IntArray | None
 
     def __post_init__(self) -> None:
-        self._set("weights", mantissas(self.weights, WEIGHT_BITS, "weights"))
+        self._put(weights, "weights")
         self._check_shape()
-        self._set("exponent", exponent(self.exponent, self.d_output, MESSAGE_EXPONENTS, "exponent"))
-        if self.output_exponent is not None:
-            given = exponent(self.output_exponent, None, MESSAGE_EXPONENTS, "output_exponent")
-            self._set("output_exponent", given)
-        if self.bias is not None:
-            self._set("bias", optional(self.bias, (self.d_output,), biases, "bias"))
+        self._put(exponents(self.d_output), "exponent")
+        self._put(none_or(exponents()), "output_exponent")
+        self._put(none_or(zeros_or((self.d_output,), biases)), "bias")
 
     @property
     def nbytes(self) -> int:

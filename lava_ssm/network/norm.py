@@ -5,18 +5,12 @@ from math import ceil, log2, sqrt
 
 import numpy as np
 
-from lava_ssm.network.description import (
-    MESSAGE_EXPONENTS,
-    biases,
-    diagonal,
-    exponent,
-    optional,
-)
+from lava_ssm.network.description import biases, bits, diagonal, exponents, zeros_or
 from lava_ssm.network.layer import FixedLayer, FloatLayer
 from lava_ssm.network.neurons import Affine, Bilinear, InverseSqrt, Neurons
 from lava_ssm.network.population import Connection, Matrix, Ones, Population
 from lava_ssm.network.scale import Weighted
-from lava_ssm.numerics import IntArray, RealArray, dequantize, integer, real_number, reals
+from lava_ssm.numerics import IntArray, RealArray, dequantize, real_number, reals
 
 EPSILON_BITS = 24
 
@@ -77,9 +71,9 @@ class FloatNormalization(Normalization, FloatLayer):
     eps: float
 
     def __post_init__(self) -> None:
-        self._set("weights", reals(self.weights, "weights"))
+        self._put(reals, "weights")
         self._check_shape()
-        self._set("bias", optional(self.bias, (self.d_output,), reals, "bias"))
+        self._put(zeros_or((self.d_output,), reals), "bias")
         self._set("eps", real_number(self.eps, "eps", "(0, inf)"))
 
     def _mean(self) -> tuple[int, float, int]:
@@ -156,16 +150,14 @@ class FixedNormalization(Normalization, FixedLayer):
     output_exponent: int
 
     def __post_init__(self) -> None:
-        self._set("weights", diagonal(self.weights, "weights"))
+        self._put(diagonal, "weights")
         self._check_shape()
-        self._set("bias", optional(self.bias, (self.d_output,), biases, "bias"))
-        for name in ("weight_exponent", "scale_exponent", "output_exponent"):
-            self._set(name, exponent(getattr(self, name), None, MESSAGE_EXPONENTS, name))
-        for name in ("square_shift", "product_shift"):
-            self._set(name, integer(getattr(self, name), name, 0, 62))
+        self._put(zeros_or((self.d_output,), biases), "bias")
+        self._put(exponents(), "weight_exponent", "scale_exponent", "output_exponent")
+        self._put(bits(0, 62), "square_shift", "product_shift")
         if self.square_shift % 2:
             raise ValueError(f"square_shift must be even, got {self.square_shift}")
-        self._set("epsilon", integer(self.epsilon, "epsilon", 1, (1 << EPSILON_BITS) - 1))
+        self._put(bits(1, (1 << EPSILON_BITS) - 1), "epsilon")
 
     @property
     def nbytes(self) -> int:
@@ -251,7 +243,7 @@ class FixedLayerNorm(FixedNormalization):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._set("mean_shift", integer(self.mean_shift, "mean_shift", 0, 24))
+        self._put(bits(0, 24), "mean_shift")
 
     def _mean(self) -> tuple[int, float, int]:
         shift = 14 + ceil(log2(self.d_input)) - self.mean_shift

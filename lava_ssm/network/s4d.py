@@ -6,21 +6,22 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lava_ssm.network.description import (
-    MESSAGE_EXPONENTS,
     Exponent,
     biases,
+    bits,
     complex_values,
     dequantized_bias,
     diagonal,
-    exponent,
+    exponents,
     mantissas,
-    optional,
+    none_or,
+    zeros_or,
 )
 from lava_ssm.network.discretization import Discretization, discretized
 from lava_ssm.network.layer import FixedLayer, FloatLayer, Layer
 from lava_ssm.network.neurons import Affine, Filters
 from lava_ssm.network.population import Connection, Ones, Population
-from lava_ssm.numerics import IntArray, RealArray, complexes, dequantize, integer, reals
+from lava_ssm.numerics import IntArray, RealArray, complexes, dequantize, reals
 
 
 class Diagonal(Layer):
@@ -97,13 +98,10 @@ class S4D(Diagonal, FloatLayer):
     bias: RealArray | None = None
 
     def __post_init__(self) -> None:
-        for name in ("a", "b", "c"):
-            self._set(name, complexes(getattr(self, name), name))
+        self._put(complexes, "a", "b", "c")
         _check_shapes(self.a.shape, self.b.shape, self.c.shape, 2, "(d_model, d_state)")
         _check_stable(np.abs(self.a))
-        for name in ("d", "bias"):
-            if getattr(self, name) is not None:
-                self._set(name, optional(getattr(self, name), (self.d_model,), reals, name))
+        self._put(none_or(zeros_or((self.d_model,), reals)), "d", "bias")
 
     @classmethod
     def from_continuous(
@@ -200,34 +198,26 @@ class FixedS4D(Diagonal, FixedLayer):
     d_exponent: int | None = None
 
     def __post_init__(self) -> None:
-        self._set("param_bits", integer(self.param_bits, "param_bits"))
-        if not 2 <= self.param_bits <= 24:  # so that no product or sum can leave int64
-            raise ValueError(f"param_bits must lie in [2, 24], got {self.param_bits}")
-        for name in ("a", "b", "c"):
-            self._set(name, mantissas(getattr(self, name), self.param_bits, name))
+        self._put(bits(2, 24), "param_bits")  # so that no product or sum can leave int64
+        self._put(lambda v, name: mantissas(v, self.param_bits, name), "a", "b", "c")
         _check_shapes(self.a.shape, self.b.shape, self.c.shape, 3, "(d_model, d_state, 2)")
         if self.a.shape[2] != 2:
             raise ValueError(
                 f"a, b, c must have shape (d_model, d_state, 2): real, imaginary; "
                 f"got {self.a.shape}"
             )
-        for name in ("param_exponent", "state_exponent"):
-            checked = exponent(getattr(self, name), self.d_model, (0, 31), name)
-            self._set(name, checked)
+        self._put(exponents(self.d_model, (0, 31)), "param_exponent", "state_exponent")
         # |a| < 1 exactly: re^2 + im^2 < 2^(2 p), all of it below 2^63
         squared = np.einsum("...i,...i", self.a, self.a)
         one = np.int64(1) << (2 * np.reshape(self.param_exponent, (-1, 1)))
         unstable = squared >= one
         if unstable.any():
             _check_stable(np.where(unstable, np.sqrt(squared / one), 0))
-        for name, check in (("d", diagonal), ("bias", biases)):
-            if getattr(self, name) is not None:
-                self._set(name, optional(getattr(self, name), (self.d_model,), check, name))
+        self._put(none_or(zeros_or((self.d_model,), diagonal)), "d")
+        self._put(none_or(zeros_or((self.d_model,), biases)), "bias")
         if (self.d is None) != (self.d_exponent is None):
             raise ValueError("d, d_exponent: give both of them or none")
-        if self.d_exponent is not None:
-            e = exponent(self.d_exponent, None, MESSAGE_EXPONENTS, "d_exponent")
-            self._set("d_exponent", e)
+        self._put(none_or(exponents()), "d_exponent")
 
     @property
     def n_parameters(self) -> int:

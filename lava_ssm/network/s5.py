@@ -6,20 +6,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lava_ssm.network.description import (
-    DIAGONAL_BITS,
-    MESSAGE_EXPONENTS,
+    WEIGHT_BITS,
     Exponent,
     biases,
     diagonal,
-    exponent,
-    mantissas,
+    exponents,
     matrix_nbytes,
-    optional,
     shaped,
+    weights,
+    zeros_or,
 )
 from lava_ssm.network.discretization import Discretization, discretized
 from lava_ssm.network.layer import FixedLayer, FloatLayer, Layer
-from lava_ssm.network.linear import WEIGHT_BITS
 from lava_ssm.network.neurons import Affine, Recurrence
 from lava_ssm.network.population import Connection, Matrix, Ones, Population
 from lava_ssm.numerics import IntArray, RealArray, complexes, dequantize, flag, reals, word_range
@@ -130,15 +128,12 @@ class S5(System, FloatLayer):
     relu: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("a", "b", "c"):
-            self._set(name, complexes(getattr(self, name), name))
+        self._put(complexes, "a", "b", "c")
         self._check_shapes(self.a.shape, ())
         _check_stable(np.abs(self.a))
-        drive = optional(self.drive_bias, self.a.shape, complexes, "drive_bias")
-        self._set("drive_bias", drive)
-        for name in ("d", "bias"):
-            self._set(name, optional(getattr(self, name), (self.d_model,), reals, name))
-        self._set("relu", flag(self.relu, "relu"))
+        self._put(zeros_or(self.a.shape, complexes), "drive_bias")
+        self._put(zeros_or((self.d_model,), reals), "d", "bias")
+        self._put(flag, "relu")
 
     def _synapses(self, input_exponent: int) -> tuple[Matrix, Matrix]:
         b = np.concatenate([self.b.real, self.b.imag])
@@ -286,26 +281,20 @@ class FixedS5(System, FixedLayer):
     relu: bool = False
 
     def __post_init__(self) -> None:
-        for name, bits in (("a", DIAGONAL_BITS), ("b", WEIGHT_BITS), ("c", WEIGHT_BITS)):
-            self._set(name, mantissas(getattr(self, name), bits, name))
+        self._put(diagonal, "a")
+        self._put(weights, "b", "c")
         self._check_shapes(self.a.shape, (2,))
         lowest = word_range(WEIGHT_BITS)[0]
         if self.c.min() == lowest:  # a synapse holds -c_im too
             raise ValueError(f"c: mantissas must lie in [{lowest + 1}, {-lowest - 1}]")
-        self._set("d", optional(self.d, (self.d_model,), diagonal, "d"))
-        self._set("drive_bias", optional(self.drive_bias, self.a.shape, biases, "drive_bias"))
-        self._set("bias", optional(self.bias, (self.d_model,), biases, "bias"))
-        for name, channels, allowed in (
-            ("param_exponent", None, (0, 31)),
-            ("b_exponent", self.d_state, MESSAGE_EXPONENTS),
-            ("c_exponent", self.d_model, MESSAGE_EXPONENTS),
-            ("d_exponent", None, MESSAGE_EXPONENTS),
-            ("state_exponent", None, MESSAGE_EXPONENTS),
-            ("state_shift", None, (0, 31)),
-            ("output_exponent", None, MESSAGE_EXPONENTS),
-        ):
-            self._set(name, exponent(getattr(self, name), channels, allowed, name))
-        self._set("relu", flag(self.relu, "relu"))
+        self._put(zeros_or((self.d_model,), diagonal), "d")
+        self._put(zeros_or(self.a.shape, biases), "drive_bias")
+        self._put(zeros_or((self.d_model,), biases), "bias")
+        self._put(exponents(allowed=(0, 31)), "param_exponent", "state_shift")
+        self._put(exponents(self.d_state), "b_exponent")
+        self._put(exponents(self.d_model), "c_exponent")
+        self._put(exponents(), "d_exponent", "state_exponent", "output_exponent")
+        self._put(flag, "relu")
         squared = (self.a * self.a).sum(axis=-1)
         one = np.int64(1) << (2 * self.param_exponent)
         _check_stable(np.where(squared >= one, np.sqrt(squared / one), 0))

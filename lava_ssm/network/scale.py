@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lava_ssm.network.description import MESSAGE_EXPONENTS, biases, diagonal, exponent, optional
+from lava_ssm.network.description import biases, diagonal, exponents, zeros_or
 from lava_ssm.network.layer import FixedLayer, FloatLayer, Layer
 from lava_ssm.network.neurons import Affine
 from lava_ssm.network.population import Connection, Matrix, Ones, Population
@@ -78,9 +78,9 @@ class Scale(Scaling, FloatLayer):
     bias: RealArray = None  # type: ignore[assignment]  # made zeros
 
     def __post_init__(self) -> None:
-        self._set("weights", reals(self.weights, "weights"))
+        self._put(reals, "weights")
         self._check_shape()
-        self._set("bias", optional(self.bias, (self.d_output,), reals, "bias"))
+        self._put(zeros_or((self.d_output,), reals), "bias")
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,11 +114,10 @@ class FixedScale(Scaling, FixedLayer):
     output_exponent: int = 0
 
     def __post_init__(self) -> None:
-        self._set("weights", diagonal(self.weights, "weights"))
+        self._put(diagonal, "weights")
         self._check_shape()
-        self._set("bias", optional(self.bias, (self.d_output,), biases, "bias"))
-        for name in ("weight_exponent", "output_exponent"):
-            self._set(name, exponent(getattr(self, name), None, MESSAGE_EXPONENTS, name))
+        self._put(zeros_or((self.d_output,), biases), "bias")
+        self._put(exponents(), "weight_exponent", "output_exponent")
 
     @property
     def nbytes(self) -> int:

@@ -9,7 +9,7 @@ from lava_ssm.compress.kinds.kind import Kind, Rules, Scales, Tensor
 from lava_ssm.compress.parameters import fixed_bias, weight_mantissas
 from lava_ssm.compress.ranges import Moments, Ranges
 from lava_ssm.network import Conv1d, FixedConv1d
-from lava_ssm.network.linear import WEIGHT_BITS
+from lava_ssm.network.description import WEIGHT_BITS
 from lava_ssm.numerics import RealArray
 
 

@@ -8,7 +8,7 @@ from lava_ssm.compress.parameters import gate_bias
 from lava_ssm.compress.ranges import Moments, Ranges
 from lava_ssm.compress.weights import matrix_mantissas
 from lava_ssm.network import FixedGate, Gate
-from lava_ssm.network.linear import WEIGHT_BITS
+from lava_ssm.network.description import WEIGHT_BITS
 from lava_ssm.numerics import SIGMOID_INPUT_EXPONENT, TABLE_EXPONENT, RealArray
 
 

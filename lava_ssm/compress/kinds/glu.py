@@ -10,9 +10,8 @@ from lava_ssm.compress.parameters import fixed_bias, gate_bias
 from lava_ssm.compress.ranges import Moments, Ranges
 from lava_ssm.compress.weights import matrix_mantissas
 from lava_ssm.network import GLU, Activation, FixedGLU
-from lava_ssm.network.description import Exponent
+from lava_ssm.network.description import WEIGHT_BITS, Exponent
 from lava_ssm.network.glu import MOST_RIGHT
-from lava_ssm.network.linear import WEIGHT_BITS
 from lava_ssm.numerics import SIGMOID_INPUT_EXPONENT, TABLE_EXPONENT, RealArray
 
 

@@ -12,8 +12,7 @@ from lava_ssm.compress.headroom import ANY
 from lava_ssm.compress.parameters import saturated, weight_exponents
 from lava_ssm.compress.ranges import Moments, Ranges
 from lava_ssm.network import FixedLayer, FloatLayer
-from lava_ssm.network.description import BIAS_BITS, Exponent
-from lava_ssm.network.linear import WEIGHT_BITS
+from lava_ssm.network.description import BIAS_BITS, WEIGHT_BITS, Exponent
 from lava_ssm.numerics import CHIP, Arithmetic, IntArray, RealArray
 
 F = TypeVar("F", bound=FloatLayer)

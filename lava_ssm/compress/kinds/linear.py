@@ -11,7 +11,7 @@ from lava_ssm.compress.parameters import column_steps, fixed_bias, row_steps, we
 from lava_ssm.compress.ranges import Moments, Ranges
 from lava_ssm.compress.weights import compensated, matrix_mantissas
 from lava_ssm.network import FixedLinear, Linear
-from lava_ssm.network.linear import WEIGHT_BITS
+from lava_ssm.network.description import WEIGHT_BITS
 from lava_ssm.numerics import IntArray, RealArray
 
 

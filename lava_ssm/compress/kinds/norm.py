@@ -11,8 +11,7 @@ from lava_ssm.compress.kinds.kind import Kind, Rules, Tensor
 from lava_ssm.compress.parameters import fixed_bias, saturated
 from lava_ssm.compress.ranges import Moments, Ranges
 from lava_ssm.network import FixedLayerNorm, FixedRMSNorm, LayerNorm, RMSNorm
-from lava_ssm.network.description import DIAGONAL_BITS, Exponent
-from lava_ssm.network.linear import WEIGHT_BITS
+from lava_ssm.network.description import DIAGONAL_BITS, WEIGHT_BITS, Exponent
 from lava_ssm.network.norm import EPSILON_BITS, FixedNormalization, FloatNormalization
 from lava_ssm.numerics import SYNAPSE_BITS, IntArray, RealArray, fitting_exponent, quantize
 

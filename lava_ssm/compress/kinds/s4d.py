@@ -19,8 +19,7 @@ from lava_ssm.compress.parameters import (
 )
 from lava_ssm.compress.ranges import Moments, Ranges
 from lava_ssm.network import S4D, FixedS4D
-from lava_ssm.network.description import DIAGONAL_BITS, Exponent
-from lava_ssm.network.linear import WEIGHT_BITS
+from lava_ssm.network.description import DIAGONAL_BITS, WEIGHT_BITS, Exponent
 from lava_ssm.numerics import IntArray, RealArray, Rounding, quantize
 
 _LARGEST_STATE_EXPONENT = 16

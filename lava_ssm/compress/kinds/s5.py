@@ -18,8 +18,7 @@ from lava_ssm.compress.parameters import (
 from lava_ssm.compress.ranges import Moments, Ranges
 from lava_ssm.compress.weights import compensated
 from lava_ssm.network import S5, FixedS5
-from lava_ssm.network.description import BIAS_BITS, DIAGONAL_BITS, Exponent
-from lava_ssm.network.linear import WEIGHT_BITS
+from lava_ssm.network.description import BIAS_BITS, DIAGONAL_BITS, WEIGHT_BITS, Exponent
 from lava_ssm.numerics import SYNAPSE_BITS, IntArray, RealArray, Rounding, dequantize, word_range
 
 _MOST_LEFT = 8
