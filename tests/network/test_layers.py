@@ -38,7 +38,7 @@ M = np.full((2, 3, 2), 100)
         (lambda: FixedS4D(M, M, M, param_exponent=32), r"param_exponent must lie in \[0, 31\]"),
         (lambda: FixedS4D(M, M, M, param_exponent=[12] * 3), r"shape \(2,\)"),
         (lambda: FixedS4D(M, M, M, state_exponent=-1), "state_exponent"),
-        (lambda: FixedS4D(M, M, M, param_bits=25), r"param_bits must lie in \[2, 24\]"),
+        (lambda: FixedS4D(M, M, M, param_bits=25), r"param_bits must be an integer in \[2, 24\]"),
         (lambda: Linear([[1.0, np.nan]]), r"weights must be finite, got nan at \(0, 1\)"),
         (lambda: Linear([1.0]), r"\(d_output, d_input\)"),
         (lambda: FixedLinear([[128]]), r"\[-128, 127\].*got 128 at \(0, 0\)"),
