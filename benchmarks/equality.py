@@ -1,12 +1,14 @@
 """Random networks on other machines: is every integer that of the engine?
 
     nice python benchmarks/equality.py            # 200 networks, 1,000 tokens each: half an hour
+    nice python benchmarks/equality.py --targets native onnx --networks 20
 
 Networks of all kinds of layers (`tests.networks.random_chain`) are compiled for each target, ten in
 one program with their tokens and the engine's outputs, which compares them itself: native, as a
 WebAssembly module (wasmtime), for aarch64 and for Cortex-M4 and -M7 (QEMU). A network whose rule of
-overflow is RAISE is run until it raises; the program has to refuse that token. Writes
-`results/equality.json`; the exit code says whether all are equal.
+overflow is RAISE is run until it raises; the program has to refuse that token. ONNX graphs are
+stepped by onnxruntime; none can raise: of such a network it is that of one that wraps, up to where
+it raises. Writes `results/equality.json`; the exit code says whether all are equal.
 """
 
 import argparse
@@ -16,7 +18,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,8 +28,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from lava_ssm import deploy, files
 from lava_ssm.deploy import TARGETS, targets
-from lava_ssm.network import FixedNetwork
-from lava_ssm.numerics import FixedPointOverflow
+from lava_ssm.exchange import to_onnx
+from lava_ssm.network import FixedConv1d, FixedGLU, FixedNetwork
+from lava_ssm.numerics import FixedPointOverflow, Overflow
 from tests.networks import random_chain, random_mantissas
 
 RESULTS = Path(__file__).parent / "results"
@@ -47,6 +50,7 @@ RUN = {
     "cortex-m4": ["qemu-system-arm", "-M", "mps2-an386", *SEMIHOSTING],
     "cortex-m7": ["qemu-system-arm", "-M", "mps2-an500", *SEMIHOSTING],
 }
+EVERY = [*TARGETS, "onnx"]
 CHECK = """
 #include "n@i@.h"
 #include <stdio.h>
@@ -150,6 +154,42 @@ def verdicts(cases: Sequence[Case], name: str) -> dict[int, str]:
     return {one.seed: lines.get(i, "said nothing") for i, one in enumerate(cases)}
 
 
+def graph_says(one: Case) -> str:
+    """What onnxruntime makes of a network's graph, on one thread."""
+    import onnxruntime
+
+    net = one.network
+    if net.arithmetic.overflow is Overflow.RAISE:
+        net = replace(net, arithmetic=replace(net.arithmetic, overflow=Overflow.WRAP))
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(
+        to_onnx(net).SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    states = {x.name: np.zeros((1, *x.shape[1:]), np.int64) for x in session.get_inputs()[1:]}
+    names = [x.name for x in session.get_outputs()]
+    for t, (token, output) in enumerate(zip(one.tokens, one.outputs, strict=False)):
+        values = session.run(None, {"token": token[np.newaxis], **states})
+        made = dict(zip(names, values, strict=True))
+        if not np.array_equal(made["output"][0], output):
+            return f"differs at token {t}"
+        states = {name: made[f"{name}_next"] for name in states}
+    return "equal"
+
+
+def kinds_of(net: FixedNetwork) -> set[str]:
+    """Kinds of layers in a network, with what has forms of its own apart."""
+    kinds = set()
+    for layer in net.layers:
+        kind = type(layer).__name__.removeprefix("Fixed")
+        if isinstance(layer, FixedGLU):
+            kind += f" {layer.activation.name.lower()}"
+        if isinstance(layer, FixedConv1d) and layer.groups > 1:
+            kind += " in groups"
+        kinds.add(kind)
+    return kinds
+
+
 def printed(command: list[str]) -> str:
     """What a program prints."""
     return subprocess.run(command, capture_output=True, text=True, timeout=3600).stdout
@@ -179,7 +219,7 @@ def main() -> None:
     parser.add_argument("--networks", type=int, default=200)
     parser.add_argument("--tokens", type=int, default=1000)
     parser.add_argument("--batch", type=int, default=10, help="networks in one program")
-    parser.add_argument("--targets", nargs="+", default=list(TARGETS), choices=list(TARGETS))
+    parser.add_argument("--targets", nargs="+", default=EVERY, choices=EVERY)
     parser.add_argument("--json", type=Path, default=RESULTS / "equality.json")
     options = parser.parse_args()
     cases: list[Case] = []
@@ -189,7 +229,7 @@ def main() -> None:
         seed += 1
         if one is not None:
             cases.append(one)
-    kinds = Counter(kind for c in cases for kind in {type(x).__name__ for x in c.network.layers})
+    kinds = Counter(kind for one in cases for kind in kinds_of(one.network))
     content: dict[str, object] = {
         "machine": machine(),
         "networks": len(cases),
@@ -202,8 +242,11 @@ def main() -> None:
     equal = True
     for name in options.targets:
         said: dict[int, str] = {}
-        for i in range(0, len(cases), options.batch):
-            said |= verdicts(cases[i : i + options.batch], name)
+        if name == "onnx":
+            said = {one.seed: graph_says(one) for one in cases}
+        else:
+            for i in range(0, len(cases), options.batch):
+                said |= verdicts(cases[i : i + options.batch], name)
         others = {str(s): v for s, v in said.items() if v != "equal"}
         equal &= not others
         content[name] = {"equal": len(said) - len(others), "others, by seed": others}

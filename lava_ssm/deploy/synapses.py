@@ -136,8 +136,8 @@ def _finish(kind: str, left: int) -> str:
     if kind == "int32_t":
         return f"        sums[i] = (sum * {literal(2 << left)}) >> shifts[i];"
     if kind == "uint32_t":
-        raised = "(int32_t)0" if left + 1 >= SYNAPSE_BITS else f"(int32_t)(sum << {left + 1})"
-        return f"        sums[i] = {raised} >> shifts[i];"
+        raised = f"sum << {left + 1}" if left < SYNAPSE_BITS - 1 else "sum << 31 << 1"  # nothing
+        return f"        sums[i] = (int32_t)({raised}) >> shifts[i];"
     lines = ["sum *= 2;"]
     for factor in (0, left):
         if factor:

@@ -1,8 +1,10 @@
 """The C program of a network: what it gives, what it is made of, what it refuses."""
 
+import importlib.util
 import re
 import shutil
 import subprocess
+import sys
 from collections import Counter
 from itertools import product
 from pathlib import Path
@@ -50,6 +52,18 @@ def test_random_networks_give_the_integers_of_the_simulator(seed: int, tmp_path:
 @pytest.mark.parametrize("seed", [6, 7])
 def test_no_undefined_behaviour_and_no_access_out_of_bounds(seed: int, tmp_path: Path) -> None:
     check(seed, tmp_path, 4, overflows=seed == 7, sane=True)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ziglang") is None, reason="ziglang not installed")
+@pytest.mark.parametrize("seed", [9005, 9006])
+def test_clang_has_no_warning_either(seed: int, tmp_path: Path) -> None:
+    """In the first, sums are shifted out of their word: nothing reads them."""
+    program = c(random_chain(np.random.default_rng(seed), widest=17, longest=8))
+    (tmp_path / "net.h").write_text(program.header)
+    (tmp_path / "net.c").write_text(program.source)
+    command = [sys.executable, "-m", "ziglang", "cc", *STRICT, "-c", "net.c"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.slow

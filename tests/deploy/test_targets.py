@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -124,18 +125,30 @@ def test_many_random_networks(seed: int, target: str, tmp_path: Path) -> None:
     same(net, Library(path), 1000, seed)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("target", ["aarch64", "cortex-m4", "cortex-m7"])
-def test_many_random_networks_on_other_machines(target: str, tmp_path: Path) -> None:
-    for tool in EMULATORS[target]:
-        if not (shutil.which(tool) or importlib.util.find_spec(tool)):
-            pytest.skip(f"{tool} not installed")
+def compared(place: Path, targets: Sequence[str], *options: str) -> None:
+    """Run the comparison of random networks."""
     script = Path(__file__).parents[2] / "benchmarks" / "equality.py"
-    command = [sys.executable, str(script), "--targets", target, "--networks", "50"]
-    command += ["--json", str(tmp_path / "equality.json")]
+    command = [sys.executable, str(script), "--targets", *targets, *options]
+    command += ["--json", str(place / "equality.json")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=1800)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert json.loads((tmp_path / "equality.json").read_text())[target]["equal"] == 50
+    results = json.loads((place / "equality.json").read_text())
+    assert all(results[target]["equal"] == results["networks"] > 0 for target in targets)
+
+
+@needs_cc
+@needs("onnx", "onnxruntime")
+def test_random_networks_as_a_program_and_as_a_graph(tmp_path: Path) -> None:
+    compared(tmp_path, ["native", "onnx"], "--networks", "3", "--tokens", "20")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["aarch64", "cortex-m4", "cortex-m7", "onnx"])
+def test_many_random_networks_on_other_machines(target: str, tmp_path: Path) -> None:
+    for tool in EMULATORS.get(target, ("onnx", "onnxruntime")):
+        if not (shutil.which(tool) or importlib.util.find_spec(tool)):
+            pytest.skip(f"{tool} not installed")
+    compared(tmp_path, [target], "--networks", "50")
 
 
 @needs_cc

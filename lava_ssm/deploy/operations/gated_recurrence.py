@@ -2,7 +2,7 @@
 
 from lava_ssm.deploy.operations import stateless
 from lava_ssm.deploy.operations.stateless import Loop
-from lava_ssm.deploy.values import Value
+from lava_ssm.deploy.values import Value, cast
 from lava_ssm.deploy.writer import Writer
 from lava_ssm.network import GatedRecurrence, Population
 from lava_ssm.numerics import (
@@ -35,7 +35,7 @@ def write(writer: Writer, n: int, population: Population) -> None:
         before = Value("h[i]", *word_range(rules.state_bits))
         product = body.let("product", entry * (before - c))
         after = body.let("after", c + product.shifted(TABLE_EXPONENT, rules.rounding))
-        body.lines.append(f"h[i] = {after.text};")
+        body.lines.append(f"h[i] = {cast(after.text, after.kind, 'int32_t')};")
         return before.shifted(neurons.state_shift, rules.rounding)  # h[i], as it is now
 
     stateless.write(
