@@ -44,7 +44,7 @@ def check(seed: int, place: Path, longest: int, overflows: bool, sane: bool) -> 
     assert run([str(program)], tokens, net.d_output) == (code, outputs)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", [0, 1, 2, 3, 4, 5, 37])
 def test_random_networks_give_the_integers_of_the_simulator(seed: int, tmp_path: Path) -> None:
     check(seed, tmp_path, 4, overflows=False, sane=False)
 
