@@ -26,7 +26,10 @@ _NEEDED_BY = {
         "data/test_split.py",
         "docs/test_blocks.py",
         "engine/test_door.py",
-        "exchange",
+        "exchange/test_from_arrays.py",
+        "exchange/test_from_torch.py",
+        "exchange/test_import.py",
+        "exchange/test_trained.py",
         "network/test_from_arrays.py",
         "nn",
         "train",
@@ -52,7 +55,7 @@ _NEEDED_BY = {
     "dask": ("benchmarks",),
     "matplotlib": ("plot",),
     "mkdocs-material": ("docs/test_pages.py",),
-    "s5-pytorch": ("exchange",),
+    "s5-pytorch": ("exchange/test_from_torch.py", "exchange/test_trained.py"),
 }
 
 

@@ -180,3 +180,11 @@ def test_importing_the_package_loads_neither_torch_nor_lava_nor_numpy() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert loaded.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_names_of_types_are_types(path: Path) -> None:
+    """Text joins `typing.Union` by `|`, and not `types.UnionType`, which NumPy 2 has."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.AnnAssign) and ast.unparse(node.annotation) == "TypeAlias":
+            assert not isinstance(node.value, ast.Constant), ast.unparse(node)

@@ -25,7 +25,7 @@ Augment = Callable[[Tensor, torch.Generator], Tensor]
 """Changes sequences (batch, time, d_input) at random, by the numbers of the generator alone."""
 
 
-Pairs: TypeAlias = "Dataset[tuple[Tensor, Tensor]] | DataLoader[tuple[Tensor, Tensor]]"
+Pairs: TypeAlias = Dataset[tuple[Tensor, Tensor]] | DataLoader[tuple[Tensor, Tensor]]
 """Pairs of a sequence (time, d_input) and its class."""
 
 
