@@ -34,6 +34,11 @@ EXTRAS = (
     "distributed",
     "pandas",
     "networkx",
+    "ziglang",
+    "wasmtime",
+    "onnx",
+    "nir",
+    "h5py",
 )
 CORE = """
 import numpy as np
@@ -91,7 +96,29 @@ def test_lava_gets_on_newer_pythons_what_its_extra_lists() -> None:
 
 
 LAVA = "lava-ssm install-lava" if sys.version_info >= (3, 11) else 'pip install "lava-ssm[lava]"'
-NETWORK = "ssm.load('ns4d-sdigits-float')"
+AUDIO = 'pip install "lava-ssm[audio]"'
+DEPLOY = 'pip install "lava-ssm[deploy]"'
+EXCHANGE = 'pip install "lava-ssm[exchange]"'
+EVERYTHING = """
+import lava_ssm as ssm
+
+for room in ssm._ROOMS:
+    try:
+        names = getattr(ssm, room).__all__
+    except ssm.extras.MissingPackageError as error:
+        print(error)
+        continue
+    for name in names:
+        try:
+            getattr(getattr(ssm, room), name)
+        except ssm.extras.MissingPackageError as error:
+            print(error)
+"""
+
+
+def test_every_public_name_is_there_or_answered_by_a_command() -> None:
+    answers = {line.rpartition(": ")[2] for line in python(EVERYTHING).splitlines()}
+    assert answers == {'pip install "lava-ssm[train]"', 'pip install "lava-ssm[plot]"', LAVA}
 
 
 @pytest.mark.parametrize(
@@ -111,6 +138,11 @@ NETWORK = "ssm.load('ns4d-sdigits-float')"
         ("ssm.runtime", "greenlet", 'pip install "lava-ssm[lava]"'),
         ("ssm.loihi2.lower", "lava", LAVA),
         ("ssm.loihi2.emulate", "lava", LAVA),
+        ("ssm.exchange.from_torch", "torch", 'pip install "lava-ssm[train]"'),
+        ("ssm.exchange.to_onnx(fixed)", "onnx", 'pip install "lava-ssm[exchange]"'),
+        ("ssm.exchange.to_nir(net)", "nir", 'pip install "lava-ssm[exchange]"'),
+        ("ssm.exchange.from_nir('net.nir')", "nir", 'pip install "lava-ssm[exchange]"'),
+        ("ssm.deploy.write(fixed, 'none', 'wasm')", "ziglang", 'pip install "lava-ssm[deploy]"'),
     ],
 )
 def test_who_lacks_a_package_is_told_the_command(use: str, package: str, command: str) -> None:
@@ -118,7 +150,7 @@ def test_who_lacks_a_package_is_told_the_command(use: str, package: str, command
 import numpy as np
 import lava_ssm as ssm
 x = np.zeros((1, 9, 1))
-if "net" in {use!r}:
+if "net" in {use!r} or "fixed" in {use!r}:
     net = ssm.load("ns4d-sdigits-float")
     fixed = ssm.quantize(net, x + 0.5)
 try:
@@ -142,6 +174,9 @@ except ImportError as error:
         (("map", "ns4d-sdigits", "--figure", "chips.png"), 'pip install "lava-ssm[plot]"'),
         (("mini-ndns", "--data", "none"), 'pip install "lava-ssm[audio]"'),
         (("bench", "fall-through-vs-pipelined", "ns4d-sdigits"), LAVA),
+        (("denoise", __file__, "b.wav", "--model", "s5-denoise-sparse"), AUDIO),
+        (("deploy", "ns4d-sdigits", "--target", "html", "--out", "none"), DEPLOY),
+        (("deploy", "ns4d-sdigits", "--target", "onnx", "--out", "none"), EXCHANGE),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )

@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from lava_ssm import files
+from lava_ssm.cli.arguments import names_of_networks
 from lava_ssm.cli.backend import Backend
 from lava_ssm.cli.backend import compare as compare_with
 from lava_ssm.cli.backend import run as run_by
@@ -19,9 +20,16 @@ if TYPE_CHECKING:
 
 
 def denoise(
-    noisy: Annotated[Path, typer.Argument(help="Mono sound file of 16 kHz.")],
-    clean: Annotated[Path, typer.Argument(help="Where to write the clean one (wav).")],
-    model: Annotated[str, typer.Option(help="A network's file, or a name of the zoo.")],
+    noisy: Annotated[Path, typer.Argument(metavar="NOISY", help="Mono sound file of 16 kHz.")],
+    clean: Annotated[
+        Path, typer.Argument(metavar="CLEAN", help="Where to write the clean one (wav).")
+    ],
+    model: Annotated[
+        str,
+        typer.Option(
+            help="A network's file, or a name of the zoo.", autocompletion=names_of_networks
+        ),
+    ],
     realtime_report: Annotated[
         bool, typer.Option(help="Tell the time a token against the 8 ms there are.")
     ] = False,

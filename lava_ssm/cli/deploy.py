@@ -7,6 +7,7 @@ import typer
 
 from lava_ssm import files
 from lava_ssm.cli import placement
+from lava_ssm.cli.arguments import FixedNetworkFile
 from lava_ssm.cli.console import quoted
 
 Folder = Annotated[Path, typer.Option("--out", help="Folder to write into.")]
@@ -17,7 +18,7 @@ Tokens = Annotated[
 
 
 def deploy_network(
-    network: Annotated[Path, typer.Argument(help="A fixed network's file, or a name of the zoo.")],
+    network: FixedNetworkFile,
     out: Folder,
     target: Annotated[
         Literal["c", "native", "wasm", "aarch64", "cortex-m4", "cortex-m7", "html", "onnx"],
@@ -60,7 +61,7 @@ def deploy_network(
 
 
 def write_vectors(
-    network: Annotated[Path, typer.Argument(help="A fixed network's file, or a name of the zoo.")],
+    network: FixedNetworkFile,
     out: Folder,
     tokens: Tokens = None,
     n_tokens: Annotated[int, typer.Option(min=1, help="How many random tokens.")] = 32,

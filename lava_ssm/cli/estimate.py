@@ -7,11 +7,12 @@ import typer
 
 from lava_ssm import files
 from lava_ssm.cli import placement
+from lava_ssm.cli.arguments import NetworkFile
 from lava_ssm.cli.console import make_console, show
 
 
 def estimate_network(
-    network: placement.NetworkFile,
+    network: NetworkFile,
     tokens: Annotated[
         Path | None,
         typer.Option(

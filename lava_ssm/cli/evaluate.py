@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lava_ssm.cli.arguments import DataFolder, DataSet, NetworkName, names_of_networks
 from lava_ssm.cli.backend import Backend
 from lava_ssm.cli.backend import compare as compare_with
 from lava_ssm.cli.backend import run as run_by
 from lava_ssm.cli.console import make_console
 from lava_ssm.cli.errors import say
-from lava_ssm.cli.train import DataFolder, DataSet
 from lava_ssm.train.folder import join_of
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    net: Annotated[str, typer.Argument(help="A network's file, or a name of the zoo.")],
+    net: NetworkName,
     task: DataSet,
     backend: Annotated[
         Backend, typer.Option(help="Machine code, NumPy, or a Lava graph, expanded or fused.")
@@ -28,7 +28,10 @@ def evaluate(
     data: DataFolder = None,
     beside: Annotated[
         str | None,
-        typer.Option(help="Another network, to count the samples that both classify alike."),
+        typer.Option(
+            help="Another network, to count the samples that both classify alike.",
+            autocompletion=names_of_networks,
+        ),
     ] = None,
     compare: Annotated[
         Backend | None,

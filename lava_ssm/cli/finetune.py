@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from lava_ssm.cli.train import DataFolder, Precision, carry_out
+from lava_ssm.cli.arguments import DataFolder
+from lava_ssm.cli.train import Precision, carry_out
 from lava_ssm.train.folder import last_of, read_classifier
 
 
@@ -18,7 +19,7 @@ class Preset(str, Enum):
 
 
 def finetune(
-    run: Annotated[Path, typer.Argument(help="Run folder of `lava-ssm train`.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder of `lava-ssm train`.")],
     out: Annotated[Path | None, typer.Option(help="Run folder; without it RUN-fixed.")] = None,
     resume: Annotated[bool, typer.Option(help="Go on with what is in the run folder.")] = False,
     data: DataFolder = None,

@@ -15,7 +15,8 @@ Method = Literal["zoh", "bilinear"]
 
 def import_network(
     arrays: Annotated[
-        Path, typer.Argument(help="A state dict: .pt or .pth, .safetensors, or .npz.")
+        Path,
+        typer.Argument(metavar="ARRAYS", help="A state dict: .pt or .pth, .safetensors, or .npz."),
     ],
     kind: Annotated[Kind, typer.Option(help="What it is of.")],
     out: Annotated[Path, typer.Option(help="Where to write the network (.safetensors).")],

@@ -7,11 +7,12 @@ import typer
 
 from lava_ssm import files
 from lava_ssm.cli import placement
+from lava_ssm.cli.arguments import NetworkFile
 from lava_ssm.cli.console import show
 
 
 def map_network(
-    network: placement.NetworkFile,
+    network: NetworkFile,
     system: placement.SystemName = "oheo-gulch",
     strategy: placement.StrategyName = "pack",
     neurons_per_core: placement.NeuronsPerCore = None,

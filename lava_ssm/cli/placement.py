@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from lava_ssm.loihi2.mapping import Mapping, Strategy
     from lava_ssm.network import FixedNetwork, Network
 
-NetworkFile = Annotated[
-    Path, typer.Argument(help="A network's file, float or fixed, or a name of the zoo.")
-]
 SystemName = Annotated[
     Literal["oheo-gulch", "kapoho-point", "alia-point", "hala-point"],
     typer.Option("--system", help="Board with so many chips."),

@@ -8,13 +8,13 @@ import typer
 from rich.console import Console
 
 from lava_ssm import files
+from lava_ssm.cli.arguments import DataFolder, DataSet, FloatNetworkName
 from lava_ssm.cli.backend import Backend
 from lava_ssm.cli.backend import run as run_by
 from lava_ssm.cli.console import make_console, quoted, show
 from lava_ssm.cli.errors import say
 from lava_ssm.cli.evaluate import check
 from lava_ssm.cli.finetune import Preset
-from lava_ssm.cli.train import DataFolder, DataSet
 from lava_ssm.extras import MissingPackageError
 from lava_ssm.train.folder import join_of
 
@@ -35,7 +35,7 @@ class Bound(str, Enum):
 
 
 def quantize_network(
-    net: Annotated[str, typer.Argument(help="A float network's file, or a name of the zoo.")],
+    net: FloatNetworkName,
     task: DataSet,
     out: Annotated[Path, typer.Option(help="Where to write the fixed network (.safetensors).")],
     formats: Annotated[

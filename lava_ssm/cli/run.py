@@ -7,16 +7,16 @@ from typing import Annotated
 import typer
 
 from lava_ssm import files
+from lava_ssm.cli.arguments import DataFolder, DataSet, NetworkName
 from lava_ssm.cli.backend import Backend, names_of
 from lava_ssm.cli.backend import run as run_by
 from lava_ssm.cli.console import make_console, quoted
 from lava_ssm.cli.evaluate import check
-from lava_ssm.cli.train import DataFolder, DataSet
 from lava_ssm.train.folder import join_of
 
 
 def run_network(
-    net: Annotated[str, typer.Argument(help="A network's file, or a name of the zoo.")],
+    net: NetworkName,
     task: DataSet,
     out: Annotated[Path, typer.Option(help="Where to write outputs and classes (.npz).")],
     backend: Annotated[

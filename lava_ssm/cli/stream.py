@@ -5,11 +5,12 @@ from typing import Annotated
 
 import typer
 
+from lava_ssm.cli.arguments import NetworkName
 from lava_ssm.cli.backend import names_of
 
 
 def stream(
-    net: Annotated[str, typer.Argument(help="A network's file, or a name of the zoo.")],
+    net: NetworkName,
     values: Annotated[
         bool, typer.Option(help="Print all outputs, with commas between, not the class.")
     ] = False,

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from lava_ssm.cli.arguments import DataFolder, DataSet
 from lava_ssm.cli.console import make_console, quoted
 from lava_ssm.train.folder import NETWORK
 
@@ -17,22 +18,6 @@ Precision = Literal["float32", "bfloat16"]
 Schedule = Literal["one-cycle", "cosine"]
 Device = Literal["cpu", "cuda", "auto"]
 Init = Literal["lin", "legs", "real"]
-
-
-DataSet = Annotated[
-    str,
-    typer.Argument(
-        metavar="DATA",
-        help="sdigits, smnist, psmnist, psmnist-92916, scifar, scifar-grey, ecg5000, forda, "
-        "spoken-digits, ucr:NAME; or your own: an .npz or .csv file, or a folder of .csv or sound "
-        "files, see docs/own-data.md.",
-    ),
-]
-"""The name of a data set of `lava_ssm.data`, or the path of one's own."""
-DataFolder = Annotated[
-    Path | None,
-    typer.Option("--data", help="Folder of data sets; without it LAVA_SSM_DATA, or ./data."),
-]
 
 
 class Readout(str, Enum):

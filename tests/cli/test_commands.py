@@ -11,6 +11,9 @@ from typer.testing import CliRunner
 
 import lava_ssm
 from lava_ssm.cli import app
+from lava_ssm.cli.arguments import DATA_SETS
+from lava_ssm.data import TASKS
+from lava_ssm.deploy import TARGETS
 from lava_ssm.loihi2 import SYSTEMS
 
 
@@ -39,7 +42,10 @@ def test_every_command_is_told_of_and_has_help() -> None:
         assert CliRunner().invoke(app, [name, "--help"]).exit_code == 0
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("train", "--help"), ("map", "ns4d-sdigits")])
+@pytest.mark.parametrize(
+    "arguments",
+    [("--help",), ("train", "--help"), ("deploy", "--help"), ("map", "ns4d-sdigits")],
+)
 def test_a_narrow_pipe_of_ascii_gets_it_whole(arguments: tuple[str, ...]) -> None:
     done = command(*arguments, COLUMNS="30", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
     assert done.returncode == 0, done.stderr
@@ -78,6 +84,8 @@ def test_no_color_is_heeded() -> None:
         (("train", "sdigits", "--precision", "none"), ("float32", "bfloat16")),
         (("train", "sdigits", "--init", "none"), ("lin", "legs", "real")),
         (("train-denoiser", "--allocation", "none"), ("global", "tensor", "erk")),
+        (("import", "x.npz", "--kind", "none"), ("s4d", "s5", "lru", "sparse-rnns", "lava-s4d")),
+        (("deploy", "ns4d-sdigits", "--target", "none"), ("c", *TARGETS, "html", "onnx")),
         (("bench", "fall-through-vs-pipelined", "x", "--published", "none"), ("n-S4D", "S5")),
     ],
 )
@@ -90,14 +98,27 @@ def test_an_option_of_a_fixed_set_shows_its_choices(
     assert "'none'" in done.output
 
 
+def test_the_data_sets_shown_are_those_there_are() -> None:
+    assert tuple(TASKS) == DATA_SETS
+
+
 @pytest.mark.parametrize(
     ("words", "count", "wanted"),
-    [("lava-ssm ma", 1, "map"), ("lava-ssm map --system h", 3, "hala-point")],
+    [
+        ("lava-ssm ma", 1, "map"),
+        ("lava-ssm map --system h", 3, "hala-point"),
+        ("lava-ssm deploy --target h", 3, "html"),
+        ("lava-ssm stream ns4d-smn", 2, "ns4d-smnist ns4d-smnist-float"),
+        ("lava-ssm quantize ns4d-smn", 2, "ns4d-smnist-float"),
+        ("lava-ssm quantize ns4d-smnist-float psmnist-", 3, "psmnist-92916"),
+        ("lava-ssm vectors ns4d-smn", 2, "ns4d-smnist"),
+        ("lava-ssm map ./", 2, ""),  # files: the shell's own
+    ],
 )
-def test_a_shell_completes_commands_and_choices(words: str, count: int, wanted: str) -> None:
+def test_a_shell_completes_commands_choices_and_names(words: str, count: int, wanted: str) -> None:
     asked = {"_LAVA_SSM_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(count)}
     code = "from lava_ssm.cli import app; app(prog_name='lava-ssm')"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, **asked}
     )
-    assert done.stdout.split() == [wanted]
+    assert done.stdout.split() == wanted.split()

@@ -21,8 +21,6 @@ from lava_ssm.network import Linear, Network, Readout
 
 def test_names_on_the_command_line_are_those_there_are() -> None:
     assert {size.value for size in Size} == set(nn.SIZES) | set(nn.S5_SIZES)
-    told = CliRunner().invoke(app, ["train", "--help"], env={"COLUMNS": "300"}).output
-    assert all(task in told for task in data.TASKS)
 
 
 def test_every_executor_says_the_same() -> None:

@@ -8,10 +8,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from lava_ssm import files
 from lava_ssm.cli import placement
+from lava_ssm.cli.arguments import DataFolder, NetworkFile, names_of_data
 from lava_ssm.cli.console import make_console, quoted
 from lava_ssm.cli.errors import say
 from lava_ssm.cli.evaluate import check
-from lava_ssm.cli.train import DataFolder
 from lava_ssm.train.folder import join_of
 
 if TYPE_CHECKING:
@@ -23,13 +23,14 @@ _HALVINGS = 8
 
 
 def fall_through_vs_pipelined(
-    network: placement.NetworkFile,
+    network: NetworkFile,
     task: Annotated[
         str | None,
         typer.Argument(
-            metavar="[DATA]",
+            metavar="DATA",
             help="Take the first test sample of this data set, or of data of your own, as `train` "
             "does.",
+            autocompletion=names_of_data,
         ),
     ] = None,
     tokens: Annotated[
