@@ -420,7 +420,7 @@ class _Chain:
         f, e_v = self.rng.choice(list(Activation)), 12
         if f is not Activation.SIGMOID:
             e_v = self.near(12, -1000, 31 if f is Activation.TANH else 1000)
-            e_y = int(np.clip(e_y, max(-1000, e_s + e_v - 62), min(1000, e_s + e_v + 16)))
+            e_y = int(np.clip(np.clip(e_y, e_s + e_v - 62, e_s + e_v + 16), -1000, 1000))
             e_v = int(np.clip(e_v, e_y - e_s - 16, e_y - e_s + 62))  # of exponents that are far
         return FixedGLU(
             *(self.matrix((d_output, width)) for _ in "wv"),
