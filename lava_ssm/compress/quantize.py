@@ -189,6 +189,8 @@ def _accuracy(
 
 _SEARCHED = 16
 """Calibration sequences on which exponents, and ways to quantise parameters, are tried."""
+_FEW = 4
+"""Of those, on how many exponents are tried before it is known which way is the best one."""
 _SPARE = (16, 8, 4)
 """Times that what calibration data cause may fit with `Formats.headroom`."""
 
@@ -212,7 +214,8 @@ def _ways(network: Network, x: RealArray, rules: Rules) -> list["_Task"]:
 
 def _best(tasks: Sequence["_Task"], input_range: float | None) -> "_Task":
     """Give the one with the least error at the output; a later one must be clearly better."""
-    errors = [task.error(task.calibrated(input_range, quick=True), every=True) for task in tasks]
+    every = not tasks[0].searches  # what a search looks at is the answers
+    errors = [task.error(task.calibrated(input_range, quick=True), every) for task in tasks]
     best = 0
     for i, error in enumerate(errors):
         best = i if error < CLEARLY * errors[best] else best
@@ -235,8 +238,16 @@ class _Task:
         outputs: RealArray = engine.run(self.network, self.some).outputs
         return outputs
 
+    @property
+    def searches(self) -> bool:
+        """Whether exponents are tried: where messages and states do not share a word, there is
+        nothing to weigh up.
+        """
+        return self.rules.formats.search and self._hands_on
+
     def calibrated(self, input_range: float | None, quick: bool = False) -> FixedNetwork:
-        """Exponents by what the calibration data cause; `quick`: some of them, and no search."""
+        """Exponents by what the calibration data cause; `quick`: some of them."""
+        tried = _FEW if quick else _SEARCHED
         observed = observe(self.values, self.some if quick else self.x).ending(input_range)
 
         def best(rules: Rules) -> FixedNetwork:
@@ -245,9 +256,8 @@ class _Task:
             def build(choice: Choice) -> FixedNetwork:
                 return self._assembled(choice.edges, observed.stages, rules)
 
-            # elsewhere messages and states do not share a word: there is nothing to weigh up
-            if rules.formats.search and self._hands_on and not quick:
-                choice = least_error(choice, lambda choice: self.error(build(choice)))
+            if self.searches:
+                choice = least_error(choice, lambda choice: self.error(build(choice), n=tried))
             return build(choice)
 
         fixed = best(self.rules)
@@ -315,12 +325,14 @@ class _Task:
         """Count what leaves its word on the calibration data."""
         return engine.run(_counting(fixed), self.x).overflows
 
-    def error(self, fixed: FixedNetwork, every: bool = False) -> float:
-        """Squared error of the answers, or of `every` token's; infinite if anything overflows."""
-        done = engine.run(_counting(fixed), self.some)
+    def error(self, fixed: FixedNetwork, every: bool = False, n: int = _SEARCHED) -> float:
+        """Squared error of the answers to `n` sequences, or of `every` token's; infinite if
+        anything overflows.
+        """
+        done = engine.run(_counting(fixed), self.some[:n])
         if done.overflows.total:
             return np.inf
-        error = (fixed.to_float(done.outputs) - self.wanted) ** 2
+        error = (fixed.to_float(done.outputs) - self.wanted[:n]) ** 2
         if not every and self.network.readout is not Readout.EVERY_TOKEN:
             error = error[..., -1, :]
         return float(error.sum())

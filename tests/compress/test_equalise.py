@@ -11,7 +11,7 @@ from lava_ssm import engine
 from lava_ssm.compress import W8A16, Formats, error_shares, quantize, report, signal_to_error
 from lava_ssm.compress.equalise import aligned, equalised
 from lava_ssm.compress.ranges import observe
-from lava_ssm.network import S4D, Linear, Network, ReLU
+from lava_ssm.network import S4D, Linear, Network, Readout, ReLU
 from lava_ssm.numerics import CHIP, Arithmetic
 from tests.networks import random_float_chain
 
@@ -83,6 +83,28 @@ def test_what_is_told_of_scales_survives_a_file(tmp_path) -> None:  # type: igno
     np.testing.assert_allclose(
         aligned(net, load(tmp_path / "net.safetensors")).run(x), net.run(x), rtol=1e-9
     )
+
+
+def test_ways_are_compared_with_the_exponents_that_they_end_with() -> None:
+    """Before exponents are searched, the equalised network is the worse one here."""
+    rng, d = np.random.default_rng(33), 8
+
+    def states() -> S4D:
+        a = np.broadcast_to(-0.5 + 1j * np.pi * np.arange(4), (d, 4))
+        c = rng.normal(size=(d, 4)) + 1j * rng.normal(size=(d, 4))
+        return S4D.from_continuous(a, np.ones((d, 4)), c, np.exp(rng.uniform(-6, -2, d)))
+
+    layers: list[Linear | S4D | ReLU] = [Linear(rng.normal(size=(d, 2)))]
+    for _ in range(2):
+        layers += [states(), ReLU(), Linear(rng.normal(size=(d, d)) / d**0.5), ReLU()]
+    net = Network((*layers, Linear(rng.normal(size=(3, d)))), Readout.MEAN_OVER_TIME)
+    x = rng.normal(size=(8, 40, 2)).cumsum(1) / 4
+    wanted = net.run(x)[:, -1]
+    with_it, without = (
+        signal_to_error(wanted, fixed.to_float(engine.run(fixed, x).outputs)[:, -1])
+        for fixed in (quantize(net, x, Formats(balance=balance)) for balance in (True, False))
+    )
+    assert with_it > without + 3
 
 
 def test_a_network_is_left_alone_where_it_does_not_help() -> None:
