@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     import nir
 
 Value: TypeAlias = np.ndarray | str
+Node: TypeAlias = Mapping[str, Any]
+"""A node, or a graph, as `nir` writes it: plain data by name."""
 _PREFIX = "ssm."
 _KIND = "ssm.kind"
 """In the metadata of a node of NIR that `to_nir` wrote for a part of a chain: which."""
@@ -101,7 +103,7 @@ def to_nir(net: Network | FixedNetwork | list[Part] | tuple[Part, ...]) -> "nir.
         last = name
     nodes["output"] = nir.Output(np.array([width]))
     edges.append((last, "output"))
-    about: dict[str, Any] = {f"{_PREFIX}readout": net.readout.value}
+    about: dict[str, object] = {f"{_PREFIX}readout": net.readout.value}
     if isinstance(net, FixedNetwork):
         rules = net.arithmetic
         about |= {
@@ -155,7 +157,7 @@ def from_nir(
     with extras.needed("nir"):
         import nir
     if isinstance(graph, nir.NIRNode):
-        content: Mapping[str, Any] = graph.to_dict()
+        content: Node = graph.to_dict()
     else:
         content = _read(files.name_of(graph))
     with place(""):
@@ -182,7 +184,7 @@ def _part_node(part: LIF | FixedLIF | FixedDense) -> "nir.NIRNode":
     """NIR's own node where there is one; what it has no name for is its metadata."""
     import nir
 
-    about: dict[str, Any] = {_KIND: type(part).__name__}
+    about: dict[str, object] = {_KIND: type(part).__name__}
     if isinstance(part, FixedDense):
         about |= {"ssm.weight_exp": part.weight_exp, "ssm.num_message_bits": part.num_message_bits}
         return nir.Linear(part.weights * 2.0**part.weight_exp, metadata=about)
@@ -217,9 +219,9 @@ def _node(layer: Any, d_input: int, d_output: int) -> "nir.NIRNode":
         def __init__(self) -> None:
             self.input_type = {"input": np.array([d_input])}
             self.output_type = {"output": np.array([d_output])}
-            self.metadata: dict[str, Any] = {}
+            self.metadata: dict[str, object] = {}
 
-        def to_dict(self) -> dict[str, Any]:
+        def to_dict(self) -> dict[str, object]:
             values = {f.name: getattr(layer, f.name) for f in fields(layer)}
             return {
                 "type": _PREFIX + type(layer).__name__,
@@ -233,7 +235,7 @@ def _node(layer: Any, d_input: int, d_output: int) -> "nir.NIRNode":
     return Extension()
 
 
-def _read(path: str) -> Mapping[str, Any]:
+def _read(path: str) -> Node:
     import h5py
     from nir.serialization import hdf2dict
 
@@ -244,7 +246,7 @@ def _read(path: str) -> Mapping[str, Any]:
                 _check_plain(file, most, path)
                 if "node" not in file:
                     raise ExchangeError(f"path: {path!r} holds no NIR graph")
-                node: Mapping[str, Any] = hdf2dict(file["node"])
+                node: Node = hdf2dict(file["node"])
                 return node
         except (OSError, RuntimeError) as error:
             raise ExchangeError(f"path: {path!r} cannot be read as HDF5: {error}") from error
@@ -275,7 +277,7 @@ def _check_plain(file: "h5py.File", most: int, path: str) -> None:
                     raise ExchangeError(f"path: {path!r} unpacks to more than {most} bytes")
 
 
-def _parts(content: Mapping[str, Any], dt: float) -> list[Part]:
+def _parts(content: Node, dt: float) -> list[Part]:
     nodes, edges = content.get("nodes"), content.get("edges")
     if nodes is None or edges is None:
         raise ExchangeError(f"graph: a NIRGraph is needed, got a {_text(content.get('type'))}")
@@ -304,7 +306,7 @@ def _parts(content: Mapping[str, Any], dt: float) -> list[Part]:
     return parts
 
 
-def _other_parts(node: Mapping[str, Any], dt: float) -> list[Part] | None:
+def _other_parts(node: Node, dt: float) -> list[Part] | None:
     """What a node is that is no layer; None: a layer."""
     kind, about = _text(node["type"]), node.get("metadata") or {}
     if kind == "NIRGraph":
@@ -335,7 +337,7 @@ def _other_parts(node: Mapping[str, Any], dt: float) -> list[Part] | None:
     return None if described is None else [_described(described, node)]
 
 
-def _neurons(node: Mapping[str, Any], dt: float) -> LIF:
+def _neurons(node: Node, dt: float) -> LIF:
     """Neurons of NIR by Euler's method, voltages in units in which an input of 1 is one of 1."""
     n = np.size(node["v_threshold"])
 
@@ -363,7 +365,7 @@ def _neurons(node: Mapping[str, Any], dt: float) -> LIF:
     return LIF(n, du, dv, vth, np.ravel(bias))
 
 
-def _network(layers: list[Any], about: Mapping[str, Any]) -> Network | FixedNetwork:
+def _network(layers: list[Any], about: Node) -> Network | FixedNetwork:
     def said(name: str, otherwise: Any = None) -> Any:
         value = about.get(_PREFIX + name, otherwise)
         return _text(value) if isinstance(value, bytes) else value
@@ -417,7 +419,7 @@ def _is_next(name: str, names: list[str], edges: list[tuple[str, str]]) -> bool:
 
 
 def _layer(
-    node: Mapping[str, Any],
+    node: Node,
     name: str,
     edges: list[tuple[str, str]],
     before: str,
@@ -446,7 +448,7 @@ def _layer(
     return _described(_KINDS[kind], node)
 
 
-def _described(kind: type[Description], node: Mapping[str, Any]) -> Any:
+def _described(kind: type[Description], node: Node) -> Any:
     values = {k: _plain(v) for k, v in node.items() if k not in ("type", "metadata")}
     unknown = sorted(set(values) - {f.name for f in fields(kind)})
     if unknown:

@@ -1,7 +1,7 @@
 """Training a classifier of token sequences."""
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,7 @@ from lava_ssm.nn.inputs import (
     sequences,
     size,
 )
+from lava_ssm.train.folder import Plain
 from lava_ssm.train.loop import AfterStep, Loop, Worker
 from lava_ssm.train.recipe import Recipe
 
@@ -107,7 +108,7 @@ class Training(Loop[Recipe]):
             for model in {self.bare, self.measured}:
                 stretch(model, self.join / before)
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: Plain) -> None:
         super().restore(state)
         self.join = self.recipe.joined(max(1, -(-self.step // self.steps_an_epoch)))
 

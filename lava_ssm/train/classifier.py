@@ -1,16 +1,16 @@
 """Training of a classifier in a run folder. Loads no PyTorch before the data set is there."""
 
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
 from lava_ssm import extras
 from lava_ssm.train import folder as run_folder
+from lava_ssm.train.folder import Plain
 
 
 def train(
-    config: dict[str, Any],
+    config: Plain,
     folder: Path,
     data: Path | None = None,
     resume: bool | None = None,
@@ -18,7 +18,7 @@ def train(
     device: str = "cpu",
     command: str = "",
     console: Console | None = None,
-) -> dict[str, Any] | None:
+) -> Plain | None:
     """Train as `config` says, or go on with what is in the folder.
 
     Parameters

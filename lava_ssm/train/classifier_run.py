@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,7 +17,7 @@ from lava_ssm.numerics import CHIP, Arithmetic, RealArray
 from lava_ssm.train.augmentation import Wobble
 from lava_ssm.train.classification import Augment, Training, accuracy, evaluate
 from lava_ssm.train.figures import write_report
-from lava_ssm.train.folder import NETWORK, START, RunError, join_of, last_of, read_classifier
+from lava_ssm.train.folder import NETWORK, START, Plain, RunError, join_of, last_of, read_classifier
 from lava_ssm.train.recipe import Recipe
 from lava_ssm.train.run import Run, Sitting, device_of, load_best
 
@@ -44,8 +43,8 @@ class _Family:
     """
 
     make: Callable[..., nn.Chain]
-    sizes: dict[str, dict[str, Any]]
-    always: dict[str, Any]
+    sizes: dict[str, Plain]
+    always: Plain
     has_norms: bool
     arithmetic: Arithmetic
 
@@ -77,7 +76,7 @@ class ClassifierRun(Run):
     score = "accuracy"
     loop: Training
 
-    def __init__(self, config: dict[str, Any], sitting: Sitting, sets: data.TokenData) -> None:
+    def __init__(self, config: Plain, sitting: Sitting, sets: data.TokenData) -> None:
         if sitting.worker.count > 1 and (config["norm"] or _FAMILY_OF[config["model"]].has_norms):
             what = "--norm" if config["norm"] else f"--model {config['model']}"
             raise RunError(
@@ -118,7 +117,7 @@ class ClassifierRun(Run):
             teacher_join=join,
         )
 
-    def _augmentation(self, wobble: dict[str, Any]) -> Augment | None:
+    def _augmentation(self, wobble: Plain) -> Augment | None:
         if not any(wobble.values()):
             return None
         if self.data.image_shape is None:
@@ -126,7 +125,7 @@ class ClassifierRun(Run):
         order = None if self.data.order is None else self.data.order.tolist()
         return Wobble(self.data.image_shape, order, **wobble)
 
-    def _to_finetune(self, model: nn.Chain, asked: dict[str, Any]) -> FixedModel:
+    def _to_finetune(self, model: nn.Chain, asked: Plain) -> FixedModel:
         """Give the fixed model of a trained one."""
         load_best(model, Path(asked["run"]))
         if self.config["norm"] or self.config["dropout"]:
@@ -180,7 +179,7 @@ class ClassifierRun(Run):
         overflows = getattr(self.loop.measured, "overflows", 0)
         return f"; {overflows} overflows in what was kept aside" if overflows else ""
 
-    def results(self) -> dict[str, Any]:
+    def results(self) -> Plain:
         """Export the best network; give its accuracy on the test set."""
         test, model = self.data.test.joined(self.loop.join), self.loop.bare
         right = accuracy(model, test.x, test.y)
@@ -203,7 +202,7 @@ class ClassifierRun(Run):
         return {"test_accuracy": right, "test_samples": len(test)}
 
 
-def _begin_with(model: nn.Chain, config: dict[str, Any], join: int) -> None:
+def _begin_with(model: nn.Chain, config: Plain, join: int) -> None:
     """Give a model the parameters of a run's best network, or of a float network.
 
     Raises
@@ -253,7 +252,7 @@ def _teacher(name: str | None) -> tuple[nn.Chain | None, int]:
     return nn.module(network), join_of(network)
 
 
-def build(config: dict[str, Any], of: data.TokenData) -> nn.Chain:
+def build(config: Plain, of: data.TokenData) -> nn.Chain:
     """Make the network that a configuration asks for.
 
     Raises
@@ -265,7 +264,7 @@ def build(config: dict[str, Any], of: data.TokenData) -> nn.Chain:
     longest, join = of.train.x.shape[1], Recipe(**config["recipe"], join=config["join"]).stages[0]
     dt_min, dt_max = config["dt"]
     short = longest < 256
-    common: dict[str, Any] = {
+    common: Plain = {
         "d_input": of.d_input,
         "d_output": of.n_classes,
         "readout": config["readout"],

@@ -3,13 +3,13 @@
 import hashlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from lava_ssm import extras
 from lava_ssm.train import folder as run_folder
-from lava_ssm.train.folder import RunError
+from lava_ssm.train.folder import Plain, RunError
 
 if TYPE_CHECKING:
     from lava_ssm.compress.pruning import Allocation
@@ -83,7 +83,7 @@ def train(
     checkpoint_every: float = 60.0,
     command: str = "",
     console: Console | None = None,
-) -> dict[str, Any]:
+) -> Plain:
     """Train, or go on with what is in the folder; give what `result.json` then holds.
 
     Parameters

@@ -2,7 +2,6 @@
 
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +12,7 @@ from lava_ssm.nn.evaluating import evaluating
 from lava_ssm.numerics import RealArray
 from lava_ssm.train.denoiser import Denoiser
 from lava_ssm.train.denoising import Denoising, evaluate, loss_of, match_level
-from lava_ssm.train.folder import FIXED, NETWORK
+from lava_ssm.train.folder import FIXED, NETWORK, Plain
 from lava_ssm.train.recipe import DenoisingRecipe
 from lava_ssm.train.run import Run, Sitting, load_best
 
@@ -36,7 +35,7 @@ class DenoiserRun(Run):
 
     def __init__(
         self,
-        config: dict[str, Any],
+        config: Plain,
         sitting: Sitting,
         denoiser: Denoiser,
         clips: dict[str, tuple[Clip, ...]],
@@ -68,7 +67,7 @@ class DenoiserRun(Run):
             model, noisy, clean, recipe, None if self.pruner is None else self.pruner.at
         )
 
-    def parts(self) -> dict[str, Any]:
+    def parts(self) -> Plain:
         """The pruner."""
         return {} if self.pruner is None else {"pruner": self.pruner}
 
@@ -96,7 +95,7 @@ class DenoiserRun(Run):
         loss, quality = (sums / len(noisy)).tolist()
         return quality, loss
 
-    def results(self) -> dict[str, Any]:
+    def results(self) -> Plain:
         """Export the best network; of a relufied model the fixed one too. Measure both."""
         match_level(self.model, *self.kept)
         network = nn.export(self.model)
@@ -107,7 +106,7 @@ class DenoiserRun(Run):
         noisy, clean = noisy[audible], clean[audible]
         tokens = np.abs(audio.analyse(noisy[:8]))
         count = engine.operations(network, tokens)
-        measured: dict[str, Any] = {
+        measured: Plain = {
             "config": self.config,
             "parameters": sum(p.numel() for p in self.model.parameters()),
             "sparsity": compress.sparsity_of(self.model),

@@ -18,7 +18,7 @@ written last.
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from lava_ssm import files
 
@@ -45,6 +45,10 @@ WRITTEN = (
 """What a run folder holds beside config.json."""
 
 
+Plain: TypeAlias = dict[str, Any]
+"""Plain data by name, as JSON and checkpoints hold them."""
+
+
 class RunError(ValueError):
     """A run folder that cannot be used as asked, or a training that cannot go on."""
 
@@ -63,7 +67,7 @@ class Left(Exception):
         self.number = number
 
 
-def begin(folder: Path, config: dict[str, Any], resume: bool | None) -> dict[str, Any] | None:
+def begin(folder: Path, config: Plain, resume: bool | None) -> Plain | None:
     """Refuse a folder that cannot be used as asked.
 
     Parameters
@@ -103,7 +107,7 @@ def begin(folder: Path, config: dict[str, Any], resume: bool | None) -> dict[str
         return None
 
 
-def compare(folder: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
+def compare(folder: Path, before: Plain, now: Plain) -> None:
     """Refuse to go on with a training of other settings.
 
     Raises
@@ -123,7 +127,7 @@ def compare(folder: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
         )
 
 
-def _pairs(a: dict[str, Any], b: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+def _pairs(a: Plain, b: Plain) -> dict[str, tuple[Any, Any]]:
     """Values of both, by the names of what is nested."""
     pairs = {}
     for key in {**a, **b}:
@@ -135,7 +139,7 @@ def _pairs(a: dict[str, Any], b: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
     return pairs
 
 
-def read_config(folder: Path) -> dict[str, Any]:
+def read_config(folder: Path) -> Plain:
     """What was asked for in a run folder.
 
     Raises
@@ -149,7 +153,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise RunError(f"{folder} is no run folder: {error}") from error
 
 
-def read_classifier(folder: Path) -> dict[str, Any]:
+def read_classifier(folder: Path) -> Plain:
     """What was asked for in a run folder of a classifier.
 
     Raises
@@ -168,7 +172,7 @@ def read_classifier(folder: Path) -> dict[str, Any]:
     return config
 
 
-def completed(config: dict[str, Any]) -> dict[str, Any]:
+def completed(config: Plain) -> Plain:
     """Add what could not be asked for when an older configuration was written."""
     if "recipe" not in config:
         return {"message_limit": None, "ema": 0.0, **config}

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import astuple, dataclass
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,7 @@ from torch.optim.swa_utils import (  # type: ignore[attr-defined]  # stubs lag b
 )
 
 from lava_ssm.train.adamw import optimizer, schedule
+from lava_ssm.train.folder import Plain
 from lava_ssm.train.recipe import Recipe
 
 AfterStep = Callable[[float], None]
@@ -220,7 +221,7 @@ class Loop(ABC, Generic[AnyRecipe]):
             self._order = (epoch, order)
         return self._order[1]
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> Plain:
         """All that `restore` needs to continue, but data, model class and recipe."""
         return {
             "model": self.bare.state_dict(),
@@ -231,7 +232,7 @@ class Loop(ABC, Generic[AnyRecipe]):
             "history": [astuple(epoch) for epoch in self.history],
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: Plain) -> None:
         """Continue from what `state` gave."""
         self.bare.load_state_dict(state["model"])
         self.adamw.load_state_dict(state["adamw"])

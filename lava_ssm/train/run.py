@@ -25,6 +25,7 @@ from lava_ssm.train.folder import (
     RESULT,
     WRITTEN,
     Left,
+    Plain,
     RunError,
     check_format,
     compare,
@@ -114,7 +115,7 @@ class Run(ABC):
     """What scores are called in files."""
     loop: Loop[Any]
 
-    def __init__(self, config: dict[str, Any], sitting: Sitting) -> None:
+    def __init__(self, config: Plain, sitting: Sitting) -> None:
         self.folder, self.config, self.sitting = sitting.folder, config, sitting
         self.worker = sitting.worker
         state = self._read() if sitting.resume else None
@@ -138,14 +139,14 @@ class Run(ABC):
         """Score and mean loss of what was kept aside."""
 
     @abstractmethod
-    def results(self) -> dict[str, Any]:
+    def results(self) -> Plain:
         """Export the best network, which the model now is; give what it does on the test set."""
 
     @abstractmethod
     def describe(self) -> str:
         """What is about to be done."""
 
-    def parts(self) -> dict[str, Any]:
+    def parts(self) -> Plain:
         """What has a `state_dict` and a `load_state_dict` beside the loop, by name."""
         return {}
 
@@ -163,7 +164,7 @@ class Run(ABC):
             self.folder.mkdir(parents=True, exist_ok=True)
             files.write(self.folder / CONFIG, json.dumps(self.config, indent=1))
 
-    def _read(self) -> dict[str, Any] | None:
+    def _read(self) -> Plain | None:
         """The state to go on with; None where a training was killed before there was one."""
         path = self.folder / CHECKPOINT
         if not path.is_file():
@@ -179,7 +180,7 @@ class Run(ABC):
         compare(self.folder, before, self.config)
         return state
 
-    def _restore(self, state: dict[str, Any]) -> None:
+    def _restore(self, state: Plain) -> None:
         try:
             self.loop.restore(state["training"])
             for name, part in self.parts().items():
@@ -293,7 +294,7 @@ class Run(ABC):
         }
         checkpoint.write(self.folder / CHECKPOINT, state)
 
-    def finish(self) -> dict[str, Any]:
+    def finish(self) -> Plain:
         """Measure the best network on the test set and export it.
 
         Raises
@@ -326,7 +327,7 @@ class Run(ABC):
         write_curves(self.log, self.folder / "curves.png")
 
 
-def carry_out(run: Run) -> dict[str, Any] | None:
+def carry_out(run: Run) -> Plain | None:
     """Train from beginning or checkpoint to end.
 
     Returns
