@@ -28,6 +28,7 @@ _ROOMS = (
     "deploy",
     "engine",
     "exchange",
+    "language",
     "loihi2",
     "network",
     "nn",

@@ -15,6 +15,7 @@ _NEEDED_BY = {
         "benchmarks",
         "cli/test_denoise.py",
         "cli/test_errors.py",
+        "cli/test_lm.py",
         "cli/test_own.py",
         "cli/test_evaluate.py",
         "cli/test_quantize.py",

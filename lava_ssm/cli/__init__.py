@@ -17,6 +17,7 @@ from lava_ssm.cli.errors import told_plainly
 from lava_ssm.cli.estimate import estimate_network
 from lava_ssm.cli.evaluate import evaluate
 from lava_ssm.cli.finetune import finetune
+from lava_ssm.cli.generate import generate
 from lava_ssm.cli.import_network import import_network
 from lava_ssm.cli.lava import install_lava
 from lava_ssm.cli.map import map_network
@@ -26,6 +27,7 @@ from lava_ssm.cli.run import run_network
 from lava_ssm.cli.stream import stream
 from lava_ssm.cli.train import train
 from lava_ssm.cli.train_denoiser import train_denoiser
+from lava_ssm.cli.train_lm import train_lm
 
 _BOXES = 100
 """Columns that help in boxes takes: on fewer the names of long options would be cut."""
@@ -62,6 +64,8 @@ app.command("estimate")(told_plainly(estimate_network))
 app.command()(told_plainly(mini_ndns, RuntimeError))
 app.command()(told_plainly(train_denoiser))
 app.command()(told_plainly(denoise))
+app.command()(told_plainly(train_lm))
+app.command()(told_plainly(generate))
 app.command("deploy")(told_plainly(deploy_network, RuntimeError))
 app.command("vectors")(told_plainly(write_vectors))
 app.command()(told_plainly(install_lava))

@@ -1,5 +1,6 @@
 """`lava-ssm evaluate`: how well a network does on a data set, by one of its executors."""
 
+import math
 import time
 from typing import TYPE_CHECKING, Annotated
 
@@ -38,12 +39,21 @@ def evaluate(
         typer.Option(help="Another executor, to count the tokens whose outputs are equal."),
     ] = None,
 ) -> None:
-    """Classify the test set of a task."""
+    """Classify the test set of a task; of a language model, foretell the test part of a text."""
     import lava_ssm
 
     console = make_console()
     names = [net] if beside is None else [net, beside]
     networks = [lava_ssm.load(name) for name in names]
+
+    from lava_ssm.language import VOCABULARY
+
+    if any(VOCABULARY in checked.made_by for checked in networks):
+        if backend is not Backend.COMPILED or compare is not None:
+            raise ValueError("--backend, --compare: are not for language models")
+        for name, checked in zip(names, networks, strict=True):
+            _foretell(name, checked, task, data, limit)
+        return
 
     from lava_ssm.data import load as load_data
 
@@ -73,6 +83,25 @@ def evaluate(
         )
     if compare is not None and not compare_with(network, test.x, outputs, compare, console):
         raise typer.Exit(1)
+
+
+def _foretell(
+    name: str, network: "Network | FixedNetwork", task: str, data: DataFolder, limit: int | None
+) -> None:
+    """Print how well a language model foretells the part of a text that is for tests."""
+    from lava_ssm.data import load_text
+    from lava_ssm.language import loss
+
+    text = load_text(task, data).test[:limit]
+    start = time.perf_counter()
+    nats = loss(network, text)
+    seconds = time.perf_counter() - start
+    make_console().print(
+        f"{name} on {task}, {type(network).__name__}: {nats:.4f} nats a character, perplexity "
+        f"{math.exp(nats):.3f}, {len(text):,} characters; "
+        f"{1e6 * seconds / len(text):.1f} us a token",
+        soft_wrap=True,
+    )
 
 
 def check(network: "Network | FixedNetwork", name: str, sets: "TokenData") -> None:

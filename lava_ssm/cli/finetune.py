@@ -1,5 +1,6 @@
 """`lava-ssm finetune`: a trained network goes on learning, in the integers of the chip."""
 
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +9,7 @@ import typer
 
 from lava_ssm.cli.arguments import DataFolder
 from lava_ssm.cli.train import Precision, carry_out
-from lava_ssm.train.folder import last_of, read_classifier
+from lava_ssm.train.folder import last_of, read_classifier, read_config
 
 
 class Preset(str, Enum):
@@ -19,7 +20,10 @@ class Preset(str, Enum):
 
 
 def finetune(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder of `lava-ssm train`.")],
+    run: Annotated[
+        Path,
+        typer.Argument(metavar="RUN", help="Run folder of `lava-ssm train` or `train-lm`."),
+    ],
     out: Annotated[Path | None, typer.Option(help="Run folder; without it RUN-fixed.")] = None,
     resume: Annotated[bool, typer.Option(help="Go on with what is in the run folder.")] = False,
     data: DataFolder = None,
@@ -49,8 +53,29 @@ def finetune(
     Data, readout, augmentation and label smoothing are those of the run. The result is a fixed
     network, `network.safetensors`; the one that training began with is `start.safetensors`. What
     quantisation did to each tensor of them is in `report.txt` and `.png`, and in `start-report.txt`
-    and `.png`.
+    and `.png`. Of a language model an epoch is a million characters, and exponents of weights
+    follow them.
     """
+    if "text" in read_config(run):
+        from lava_ssm.cli.train_lm import carry_out as train_lm
+        from lava_ssm.train.language_model import read
+
+        if formats is not Preset.BEST or limit is not None:
+            raise ValueError("--formats, --limit: are not for language models")
+        asked = replace(
+            read(run),
+            epochs=epochs,
+            batch_size=batch_size,
+            lr=lr,
+            weight_decay=weight_decay,
+            precision=precision,
+            ema=0.0,
+            seed=seed,
+            finetune=str(run),
+            calibration=calibration,
+        )
+        train_lm(asked, out or run.with_name(f"{run.name}-fixed"), data, resume, checkpoint_every)
+        return
     config = read_classifier(run)
     config["limit"], config["join"] = limit, last_of(config["join"])
     config["start"] = config["teacher"] = None  # it starts from the run itself

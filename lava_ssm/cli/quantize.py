@@ -1,5 +1,6 @@
 """`lava-ssm quantize`: a float network becomes one of the chip's integers."""
 
+import math
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,10 +20,14 @@ from lava_ssm.extras import MissingPackageError
 from lava_ssm.train.folder import join_of
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from lava_ssm.compress import BitSearch, Report
     from lava_ssm.data import Split
     from lava_ssm.network import FixedNetwork, Network
 
+_CHARACTERS = 256
+"""Of each calibration sample of a text."""
 _REPORTED = 16
 """Calibration samples on which the report is made."""
 
@@ -66,7 +71,8 @@ def quantize_network(
     """Quantise a trained network without training it on; tell what that did to each tensor.
 
     The report's figure is written beside the network, that of a search for bits as
-    NAME-bits.png. S5 networks get messages of 16 bits.
+    NAME-bits.png. S5 networks get messages of 16 bits. Of a language model DATA is a text, see
+    train-lm, and --limit characters of it.
     """
     import lava_ssm
 
@@ -80,31 +86,53 @@ def quantize_network(
 
     from lava_ssm import compress
     from lava_ssm import data as data_sets
+    from lava_ssm.language import VOCABULARY, characters_of
     from lava_ssm.network import Network
 
     if not isinstance(network, Network):
         raise ValueError(f"{net} is quantised already: give a float network, such as {_FLOAT}")
-    sets = data_sets.load(task, data)
-    check(network, net, sets)
-    seen = sets.train.first(calibration).joined(join_of(network)).x
+    seen: np.ndarray
+    ends: float | None = None
+    if VOCABULARY in network.made_by:
+        text = data_sets.load_text(task, data)
+        seen, ends = characters_of(network).samples(text.train, calibration, _CHARACTERS), 1.0
+    else:
+        sets = data_sets.load(task, data)
+        check(network, net, sets)
+        seen = sets.train.first(calibration).joined(join_of(network)).x
     rules = compress.published_arithmetic(network)
     form = compress.PAPER if formats is Preset.PAPER else compress.Formats()
     if searched:
-        found = compress.search_bits(network, seen, budget, min_db, form, rules)
+        found = compress.search_bits(network, seen, budget, min_db, form, rules, input_range=ends)
         fixed, drawn = found.fixed, _draw(found, trade_off)
         show(found)
     else:
-        fixed, drawn = compress.quantize(network, seen, form, bound.value, rules), ""
+        fixed, drawn = (
+            compress.quantize(
+                network, seen, form, bound.value, rules, ends if bound is Bound.CALIBRATED else None
+            ),
+            "",
+        )
     report = compress.report(network, fixed, seen[:_REPORTED])
     drawn += _draw(report, figure)
     fixed.save(out)
     show(report)
-    if limit is not None:
+    if limit is not None and ends is not None:
+        for kind, each in (("float", network), ("fixed", fixed)):
+            _foretell(kind, each, text.test[:limit], console)
+    elif limit is not None:
         test = sets.test.first(limit).joined(join_of(network))
         for kind, each in (("float", network), ("fixed", fixed)):
             _classify(kind, each, test, console)
     nbytes = compress.packed_nbytes(fixed)
     console.print(f"{quoted(out)}, {nbytes:,} bytes{drawn}", soft_wrap=True)
+
+
+def _foretell(kind: str, network: "Network | FixedNetwork", text: str, console: Console) -> None:
+    from lava_ssm import language
+
+    nats = language.loss(network, text)
+    console.print(f"{kind}: {nats:.4f} nats a character, perplexity {math.exp(nats):.3f}")
 
 
 def _draw(report: "Report | BitSearch", figure: Path) -> str:

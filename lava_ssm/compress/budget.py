@@ -18,7 +18,7 @@ from lava_ssm.compress.ranges import observe
 from lava_ssm.compress.shares import signal_to_error
 from lava_ssm.extras import needed
 from lava_ssm.network import FixedLayer, FixedNetwork, FloatLayer, Network
-from lava_ssm.network.description import WEIGHT_BITS, matrix_nbytes
+from lava_ssm.network.description import WEIGHT_BITS, is_dense, mantissa_bits
 from lava_ssm.numerics import CHIP, Arithmetic, RealArray, integer, real_number
 from lava_ssm.tables import Tabular, empty_table
 
@@ -252,7 +252,7 @@ def _path(
 def packed_nbytes(fixed: FixedNetwork) -> int:
     """Bytes of a fixed network whose weights, and a, b, c of S4D layers, take the bits they have.
 
-    `FixedNetwork.nbytes`, which counts whole bytes, less what narrower ones save.
+    `FixedNetwork.nbytes` less what widths between 2, 4 and 8 bits save.
     """
     stages = zip(fixed.dequantize().stages, fixed.stages, weight_bits_of(fixed), strict=True)
     saved = (_saved(real.layer, stage.layer, bits) for real, stage, bits in stages)
@@ -276,15 +276,16 @@ def _widths(layer: FloatLayer) -> tuple[int, ...]:
 
 def _saved(real: FloatLayer, layer: FixedLayer, bits: int) -> float:
     """Bytes that parameters of a layer take less than whole ones each; weights have `bits`."""
+    narrowed = _narrowed(real, layer)
+    if _widths(real) is WIDTHS:
+        return sum(_stored(m) * max(0, mantissa_bits(m) - bits) / 8 for m in narrowed)
     width: int = getattr(layer, "param_bits", bits)
-    of_weights = _widths(real) is WIDTHS
-    stored = (_stored(m) if of_weights else m.size for m in _narrowed(real, layer))
-    return sum(stored) * (-(-width // 8) - width / 8)
+    return sum(m.size for m in narrowed) * (-(-width // 8) - width / 8)
 
 
 def _stored(matrix: np.ndarray) -> int:
-    """Weights of a matrix that are stored, see `matrix_nbytes`."""
-    dense = matrix_nbytes(matrix.reshape(len(matrix), -1)) == matrix.size
+    """Weights of a matrix that are stored, see `is_dense`."""
+    dense = is_dense(matrix.reshape(len(matrix), -1))
     return matrix.size if dense else int(np.count_nonzero(matrix))
 
 

@@ -1,7 +1,7 @@
 """Channels scaled across layers: the same network, with numbers that integers hold better.
 
 A positive factor of a channel passes a rectifier, a residual path if the sum has it too, and every
-kind of layer as its `Kind.scales` says; weights before and behind take it in. (Nagel, van Baalen,
+kind of layer as its `Kind.passes` says; weights before and behind take it in. (Nagel, van Baalen,
 Blankevoort, Welling, "Data-Free Quantization Through Weight Equalization and Bias Correction", ICCV
 2019, section 4.1.) Powers of two make messages alike in size, so that quiet ones, of an S4D with
 small steps as of single channels, use the bits of their words; finer factors bring weights near to
@@ -115,7 +115,7 @@ def _groups(network: Network) -> list[int]:
     for i, stage in enumerate(network.stages):
         if stage.residual is not None:
             join(i + 1, stage.residual)
-        if kind_of(stage.layer).scales is Scales.SAME:
+        if kind_of(stage.layer).passes(stage.layer) is Scales.SAME:
             join(i + 1, i)
     return groups
 
@@ -124,7 +124,7 @@ def _fixed(network: Network, groups: list[int]) -> set[int]:
     """Edges whose messages stay as they are: input and output, and what takes no factor."""
     fixed = {0, len(network.stages)}
     for i, stage in enumerate(network.stages):
-        if kind_of(stage.layer).scales is Scales.NONE:
+        if kind_of(stage.layer).passes(stage.layer) is Scales.NONE:
             fixed |= {i, i + 1}
         if stage.activation not in _PASSING:
             fixed.add(i + 1)

@@ -13,11 +13,11 @@ from lava_ssm.compress.equalise import aligned
 from lava_ssm.compress.formats import weight_bits_of
 from lava_ssm.compress.kinds import kind_of
 from lava_ssm.compress.shares import layout_of
-from lava_ssm.compress.straight_through import instead, straight, tensor_like
 from lava_ssm.network import FixedLayer, FixedNetwork, FloatLayer, Network, Readout
 from lava_ssm.nn import Chain, export
 from lava_ssm.nn.chain import flow, layers_of, parts_of, read_out
 from lava_ssm.nn.export import pairs
+from lava_ssm.nn.straight_through import instead, straight, tensor_like
 from lava_ssm.nn.zeros import Zeros
 from lava_ssm.numerics import RealArray
 

@@ -100,6 +100,44 @@ def weight_exponents(largest: RealArray, bits: int = WEIGHT_BITS) -> IntArray:
     return np.where(largest > 0, fits, fits[largest > 0].max())
 
 
+def fitted_exponents(weights: RealArray, bits: int, per_row: bool) -> IntArray:
+    """Exponents at which the mantissas of a matrix have so many bits: one, or one a row.
+
+    Of weights that were trained on a grid of few bits (`on_grid`) its own: a row of 1, 0 and -1
+    would have mantissas that are multiples of 64, and sums that take six bits more of their word.
+    """
+    rows = weights.reshape(len(weights) if per_row else 1, -1)
+    largest = np.abs(rows).max(axis=1)
+    fits = weight_exponents(largest, bits)
+    if on_grid(rows, bits):
+        own = weight_exponents(largest, WEIGHT_BITS)
+        mantissas = np.ldexp(rows, own[:, np.newaxis].astype(np.int32)).astype(np.int64)
+        common = np.bitwise_or.reduce(mantissas, axis=1)
+        drop = np.log2(np.maximum(common & -common, 1)).astype(np.int64)
+        used = largest > 0
+        fits = np.where(used, own - drop, (own - drop)[used].max())
+    return fits if per_row else fits[0]
+
+
+_FEW_BITS = 4
+
+
+def on_grid(weights: RealArray, bits: int = _FEW_BITS) -> bool:
+    """Whether weights are integers of few bits times a power of two, one for each row.
+
+    Of trained weights those are that were trained so (`nn.few_bits`). Rows of one weight, as of an
+    identity, do not count: there is nothing that scaling them would spoil.
+    """
+    rows = weights.reshape(len(weights), -1)
+    own = weight_exponents(np.abs(rows).max(axis=1), WEIGHT_BITS)
+    scaled = np.ldexp(rows, own[:, np.newaxis].astype(np.int32))
+    if (scaled != np.rint(scaled)).any() or np.count_nonzero(rows, axis=1).max() < 2:
+        return False
+    common = np.bitwise_or.reduce(scaled.astype(np.int64), axis=1)
+    most = np.abs(scaled).max(axis=1)
+    return bool((most <= word_range(min(bits, _FEW_BITS))[1] * (common & -common)).all())
+
+
 _FINER = 11
 """Bits by which an exponent may be finer than fits the largest weight."""
 
@@ -119,10 +157,8 @@ def weight_mantissas(
         of the products; a weight of a column that hardly varies may then saturate, where it would
         leave the others few bits. (That of its mean is made up for by the bias.)
     """
-    size = np.abs(weights)
-    rows = (-1, *[1] * (weights.ndim - 1))
-    largest = size.reshape(len(size), -1).max(axis=1) if formats.per_channel else size.max()
-    fits, bits = weight_exponents(largest, formats.width), formats.width
+    rows, bits = (-1, *[1] * (weights.ndim - 1)), formats.width
+    fits = fitted_exponents(weights, bits, formats.per_channel)
     if std is None:
         e = np.reshape(fits, rows)
         return quantize(weights, bits, e, formats.rounding, name="weights"), fits

@@ -10,24 +10,30 @@ from lava_ssm.data.source import DataDamagedError, DataNotFoundError
 from lava_ssm.data.split import Split, TokenData, joined
 from lava_ssm.data.spoken import spoken_digits
 from lava_ssm.data.tasks import TASKS, load
+from lava_ssm.data.text import TEXTS, Text, load_text, own_text, shakespeare
 from lava_ssm.data.ucr import ucr
 
 __all__ = [
     "TASKS",
+    "TEXTS",
     "Clip",
     "DataDamagedError",
     "DataNotFoundError",
     "Split",
+    "Text",
     "TokenData",
     "bit_reversal",
     "cifar",
     "digits",
     "joined",
     "load",
+    "load_text",
     "mnist",
     "ndns",
     "own",
+    "own_text",
     "seeded",
+    "shakespeare",
     "spoken_digits",
     "stacked",
     "ucr",

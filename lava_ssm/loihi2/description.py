@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from lava_ssm.network.description import WEIGHT_BITS
 from lava_ssm.numerics import RealArray, integer, member, reals
 from lava_ssm.tables import Shaped, Tabular, empty_table
 
@@ -107,6 +108,8 @@ class Synapses(Shaped):
     activity
         Share of the tokens at which each input sends a message, (n_in,), in [0, 1]; one number
         for all. A zero is not sent.
+    weight_bits
+        Width of a weight, in [1, 8].
 
     Raises
     ------
@@ -119,8 +122,11 @@ class Synapses(Shaped):
     connectivity: Connectivity
     fan_out: RealArray
     activity: RealArray
+    weight_bits: int = WEIGHT_BITS
 
     def __post_init__(self) -> None:
+        name = f"weight_bits of {self.name!r}"
+        object.__setattr__(self, "weight_bits", integer(self.weight_bits, name, 1, WEIGHT_BITS))
         fan_out = reals(self.fan_out, "fan_out")
         activity = reals(self.activity, "activity")
         if fan_out.ndim != 1 or fan_out.size == 0 or (fan_out < 0).any():

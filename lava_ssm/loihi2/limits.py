@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from lava_ssm.loihi2.description import Connectivity, Neuron
+from lava_ssm.network.description import WEIGHT_BITS
 from lava_ssm.numerics import real_number
 
 WORD_BITS = 64
@@ -34,7 +35,8 @@ class Limits:
         Of all tables together, to which the printed totals refer (fitted).
     bits_dense, bits_sparse, bits_block
         Bits a synapse takes: with zeros stored; of a sparse matrix, its index included; of ones
-        in blocks (fitted). A list begins with a new word for each axon and core.
+        in blocks (fitted). A list begins with a new word for each axon and core. A weight of fewer
+        than 8 bits takes as many less (inferred: the tables are all of 8 bits).
 
     Raises
     ------
@@ -70,9 +72,10 @@ class Limits:
         """Units of neuron memory that such a neuron takes."""
         return int(getattr(self, f"units_{kind.name.lower()}"))
 
-    def bits(self, connectivity: Connectivity) -> float:
+    def bits(self, connectivity: Connectivity, weight_bits: int = WEIGHT_BITS) -> float:
         """Bits that such a synapse takes."""
-        return float(getattr(self, f"bits_{connectivity.name.lower()}"))
+        whole = float(getattr(self, f"bits_{connectivity.name.lower()}"))
+        return max(1.0, whole - (WEIGHT_BITS - weight_bits))
 
 
 LIMITS = Limits()

@@ -71,7 +71,7 @@ def _axons(synapses: Synapses, share: float) -> int:
 
 
 def _words(synapses: Synapses, share: float, limits: Limits) -> int:
-    bits = limits.bits(synapses.connectivity)
+    bits = limits.bits(synapses.connectivity, synapses.weight_bits)
     if synapses.connectivity is Connectivity.BLOCK:  # a share of the inputs, with all of theirs
         words = share * np.ceil(bits * synapses.fan_out / WORD_BITS).sum()
     else:  # all inputs, with a share of theirs

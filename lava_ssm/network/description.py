@@ -169,14 +169,28 @@ def bits(least: int, most: int) -> Check:
     return lambda value, name: integer(value, name, least, most)
 
 
-def matrix_nbytes(weights: np.ndarray) -> int:
-    """Bytes of a matrix (rows, columns) of 8-bit mantissas, the fewer of two ways to store it.
+def mantissa_bits(weights: np.ndarray) -> int:
+    """Bits of an 8-bit matrix's mantissas where they are stored: 2, 4 or 8, the least that do."""
+    low, high = int(weights.min(initial=0)), int(weights.max(initial=0))
+    return next((b for b in (2, 4) if -1 << b - 1 <= low and high < 1 << b - 1), 8)
 
-    Dense: one a weight. Compressed sparse rows: three a weight that is not zero (its mantissa and
-    a 16-bit column) and four a row.
+
+def is_dense(weights: np.ndarray) -> bool:
+    """Whether a matrix (rows, columns) of 8-bit mantissas takes no less as compressed rows.
+
+    These take three bytes a weight that is not zero (its mantissa and a 16-bit column) and four a
+    row.
     """
-    sparse = 3 * int(np.count_nonzero(weights)) + 4 * (len(weights) + 1)
-    return min(weights.size, sparse)
+    return weights.size <= 3 * np.count_nonzero(weights) + 4 * (len(weights) + 1)
+
+
+def matrix_nbytes(weights: np.ndarray) -> int:
+    """Bytes of a matrix (rows, columns) of mantissas of `mantissa_bits`, see `is_dense`."""
+    bits = mantissa_bits(weights)
+    if is_dense(weights):
+        return -(-weights.size * bits // 8)
+    n = int(np.count_nonzero(weights))
+    return 2 * n + -(-n * bits // 8) + 4 * (len(weights) + 1)
 
 
 MESSAGE_EXPONENTS = (-1000, 1000)

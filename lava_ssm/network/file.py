@@ -1,12 +1,15 @@
 """A network, float or fixed, as one file: a safetensors file with a checksum (`lava_ssm.archive`).
 
-The description, version 3, holds `format`, `version`, `kind` (a class), `written_by`, the network's
-numbers and texts, and `layers`, a list: of each its `kind`, numbers and texts. The array
+The description, version 3 or 4, holds `format`, `version`, `kind` (a class), `written_by`, the
+network's numbers and texts, and `layers`, a list: of each its `kind`, numbers and texts. The array
 `layers.3.weights` is the field `weights` of layer 3 (the first is 0): integers in the smallest type
 that holds them all, reals as float32 if that holds them, else as float64, complex numbers as pairs
-of reals on a last axis. What is None is left out. (Versions 1 and 2 were HDF5 files.)
+of reals on a last axis. What is None is left out. Matrices of integers of 2 or 4 bits are packed in
+the order of their entries, from the lowest bits of a byte on, and `packed`, in version 4 alone, has
+the bits and the shape of each by name. (Versions 1 and 2 were HDF5 files.)
 """
 
+import math
 import os
 import shlex
 from collections.abc import Mapping
@@ -22,7 +25,7 @@ from numpy.typing import NDArray
 
 from lava_ssm import __version__, archive, files
 from lava_ssm.network.activation import Elementwise
-from lava_ssm.network.description import ADDED, Description
+from lava_ssm.network.description import ADDED, Description, mantissa_bits
 from lava_ssm.network.fixed_network import FixedNetwork
 from lava_ssm.network.float_network import Network
 from lava_ssm.network.layer import FixedLayer, FloatLayer, kinds_of
@@ -30,7 +33,7 @@ from lava_ssm.network.residual import Residual
 from lava_ssm.numerics import Arithmetic, IntArray, RealArray
 
 FORMAT = "lava_ssm network"
-VERSION = 3
+VERSION, PACKED_VERSION = 3, 4
 MOST_LAYERS = 1024
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _NETWORKS: dict[str, type] = {kind.__name__: kind for kind in (Network, FixedNetwork)}
@@ -63,12 +66,15 @@ def save(network: Network | FixedNetwork, path: str | PathLike[str]) -> None:
         The file cannot be written, see `lava_ssm.files.write`.
     """
     arrays: dict[str, np.ndarray] = {}
+    described = _described(network, "", arrays)
+    packed = _packed(arrays)
     about = {
         "format": FORMAT,
-        "version": VERSION,
+        "version": PACKED_VERSION if packed else VERSION,
         "written_by": f"lava_ssm {__version__}",
         "kind": _name_of(network, _NETWORKS, "network"),
-        **_described(network, "", arrays),
+        **described,
+        **({"packed": packed} if packed else {}),
     }
     files.write(path, archive.pack(arrays, about))
 
@@ -171,18 +177,52 @@ def _stored(values: np.ndarray) -> np.ndarray:
     return values
 
 
+def _packed(arrays: dict[str, np.ndarray]) -> dict[str, list[int]]:
+    """Pack matrices of few bits in place; give the bits and the shape of each."""
+    packed = {}
+    for name, values in arrays.items():
+        if values.dtype != np.int8 or values.ndim != 2 or (bits := mantissa_bits(values)) == 8:
+            continue
+        packed[name] = [bits, *values.shape]
+        fields = np.zeros((-(-values.size * bits // 8), 8 // bits), np.uint8)
+        fields.ravel()[: values.size] = values.ravel().view(np.uint8) & ((1 << bits) - 1)
+        shifted = fields << np.arange(0, 8, bits, dtype=np.uint8)
+        arrays[name] = np.bitwise_or.reduce(shifted, axis=1)
+    return packed
+
+
+def _unpack(arrays: dict[str, np.ndarray], packed: object) -> None:
+    """Bring what `_packed` packed to its shape again, in place."""
+    if not isinstance(packed, dict):
+        raise TypeError(f"packed must be an object, got {packed!r}")
+    for name, form in packed.items():
+        if not isinstance(form, list) or len(form) != 3 or any(type(n) is not int for n in form):
+            raise TypeError(f"packed: {name} must have bits, rows and columns, got {form!r}")
+        bits, *shape = form
+        fields = arrays.get(name)
+        if fields is None or fields.dtype != np.uint8 or bits not in (2, 4) or min(shape) < 1:
+            raise ValueError(f"packed: {name} is no matrix of 2 or 4 bits")
+        size = math.prod(shape)
+        if fields.shape != (-(-size * bits // 8),):
+            raise ValueError(f"packed: {name} must have {size} integers of {bits} bits")
+        left = fields[:, np.newaxis] << np.arange(8 - bits, -1, -bits, dtype=np.uint8)
+        arrays[name] = (left.view(np.int8) >> (8 - bits)).ravel()[:size].reshape(shape)
+
+
 def _network(about: object, arrays: dict[str, np.ndarray]) -> Network | FixedNetwork:
     """Construct what is described: every field is checked as it is at any construction."""
     if not isinstance(about, dict) or about.pop("format", None) != FORMAT:
         raise ValueError("it holds something else than a network")
     version = about.pop("version", None)
-    if type(version) is int and version > VERSION:
+    if type(version) is int and version > PACKED_VERSION:
         raise ValueError(
-            f"it has format version {version}, this lava_ssm reads version {VERSION}: "
+            f"it has format version {version}, this lava_ssm reads up to {PACKED_VERSION}: "
             "update lava_ssm"
         )
-    if type(version) is not int or version != VERSION:
-        raise ValueError(f"version must be {VERSION}, got {version!r}")
+    if type(version) is not int or version < VERSION:
+        raise ValueError(f"version must be {VERSION} or {PACKED_VERSION}, got {version!r}")
+    if version == PACKED_VERSION:
+        _unpack(arrays, about.pop("packed", None))
     if not isinstance(written_by := about.pop("written_by", None), str):
         raise TypeError(f"written_by must be a text, got {written_by!r}")
     layers = about.pop("layers", None)

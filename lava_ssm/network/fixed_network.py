@@ -158,7 +158,7 @@ class FixedNetwork(AnyNetwork[np.int64]):
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the mantissas: one a weight, two a parameter of 9 to 16 bits."""
+        """Bytes of the mantissas: 2, 4 or 8 bits a weight, two bytes a parameter of 9 to 16."""
         return sum(stage.layer.nbytes for stage in self.stages)
 
     def _values(self, outputs: ArrayLike) -> RealArray:

@@ -11,10 +11,12 @@ with needed("torch"):
 from lava_ssm.nn.chain import Chain, Residual, stretch
 from lava_ssm.nn.conv1d import Conv1d
 from lava_ssm.nn.export import assign, export, module
+from lava_ssm.nn.few_bits import FewBits, few_bits
 from lava_ssm.nn.gru import MLGRU, MinGRU
 from lava_ssm.nn.initialization import Initialization
 from lava_ssm.nn.layer import LayerModule
 from lava_ssm.nn.linear import GLU, Gate
+from lava_ssm.nn.matmul_free import MatMulFreeLM
 from lava_ssm.nn.norm import LayerNorm, RMSNorm, Scale
 from lava_ssm.nn.ns4d import NS4D, SIZES
 from lava_ssm.nn.regularized import regularize
@@ -32,10 +34,12 @@ __all__ = [
     "SIZES",
     "Chain",
     "Conv1d",
+    "FewBits",
     "Gate",
     "Initialization",
     "LayerModule",
     "LayerNorm",
+    "MatMulFreeLM",
     "MinGRU",
     "RMSNorm",
     "Residual",
@@ -44,6 +48,7 @@ __all__ = [
     "SparseS5",
     "assign",
     "export",
+    "few_bits",
     "module",
     "regularize",
     "stretch",

@@ -1,11 +1,16 @@
 """Between a torch model and a network description, both ways: directions of one table."""
 
+from collections.abc import Callable
+from operator import attrgetter
+from typing import TypeAlias
+
 import torch
 from torch import Tensor, nn
 
 from lava_ssm import network
 from lava_ssm.network.activation import Elementwise
 from lava_ssm.nn.chain import Chain, Residual, parts_of
+from lava_ssm.nn.few_bits import FewBits
 from lava_ssm.nn.layer import MODULES, LayerModule
 
 _ACTIVATIONS: dict[type[Elementwise], type[nn.Module]] = {
@@ -15,6 +20,7 @@ _ACTIVATIONS: dict[type[Elementwise], type[nn.Module]] = {
     network.Sigmoid: nn.Sigmoid,
     network.Tanh: nn.Tanh,
 }
+Inverse: TypeAlias = Callable[[Tensor], Tensor]
 Layer = network.FloatLayer | network.Residual | Elementwise
 
 
@@ -150,16 +156,37 @@ def assign(model: Chain, net: network.Network) -> None:
 
 def pairs(part: LayerModule, layer: network.FloatLayer) -> list[tuple[Tensor, Tensor]]:
     """Parameters, and what they are to be."""
-    values, own = part.parameters_of(layer), dict(part.named_parameters())
+    values, own = part.parameters_of(layer), _trained(part)
     if own.keys() != values.keys():
         raise ValueError(_another(part))
+    found = []
     for name, value in values.items():
-        if own[name].shape != value.shape:
+        parameter, inverse = own[name]
+        if parameter.shape != value.shape:
             raise ValueError(
-                f"{name} has shape {tuple(own[name].shape)} in the model, "
+                f"{name} has shape {tuple(parameter.shape)} in the model, "
                 f"{value.shape} in the network"
             )
-    return [(own[name], torch.from_numpy(value.copy())) for name, value in values.items()]
+        wanted = torch.from_numpy(value.copy())
+        if inverse is not None:
+            if torch.equal(attrgetter(name)(part).to(wanted), wanted):
+                continue  # what is behind the weights on the grid may stay
+            wanted = inverse(wanted)
+        found.append((parameter, wanted))
+    return found
+
+
+def _trained(part: LayerModule) -> dict[str, tuple[Tensor, Inverse | None]]:
+    """Parameters by the names of what they are used as, and the way back to them, if any."""
+    trained: dict[str, tuple[Tensor, Inverse | None]] = {}
+    for name, parameter in part.named_parameters():
+        inverse = None
+        if name.endswith(".original"):  # of weights on a grid
+            module = part.get_submodule(name.removesuffix(".original") + ".0")
+            inverse = module.right_inverse if isinstance(module, FewBits) else None
+            name = name.removesuffix(".original").replace("parametrizations.", "")
+        trained[name] = parameter, inverse
+    return trained
 
 
 def _another(part: LayerModule) -> str:

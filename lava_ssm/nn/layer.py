@@ -8,6 +8,7 @@ from typing import ClassVar, TypeAlias, TypeVar
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 
 from lava_ssm.network import FloatLayer
 
@@ -169,7 +170,9 @@ def matrices_of(model: nn.Module) -> Iterator[tuple[str, Tensor, bool]]:
         plain = {"weight": False} if isinstance(module, nn.Linear) else {}
         own = module.matrices if isinstance(module, LayerModule) else plain
         for key, paired in own.items():
-            yield f"{name}.{key}".removeprefix("."), module.get_parameter(key), paired
+            # of weights on a grid what is behind them: that is trained, and pruned
+            behind = f"parametrizations.{key}.original" if is_parametrized(module, key) else key
+            yield f"{name}.{key}".removeprefix("."), module.get_parameter(behind), paired
 
 
 def check_tokens(u: Tensor, width: int, name: str = "u") -> None:

@@ -29,16 +29,16 @@ def write_curves(log: list[dict[str, float]], path: Path) -> None:
     epochs = [line["epoch"] for line in log]
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     loss, scores = figure.subplots(1, 2)
-    classified = "accuracy" in log[0]
+    score_of = next(key for key in log[0] if f"kept_{key}" in log[0] and key != "loss")
+    classified = score_of == "accuracy"
+    unit = {"accuracy": "wrongly classified (%)", "si_snr": "SI-SNR (dB)"}
     for key, label, style in (("", "training", "0.6"), ("kept_", "kept aside", "black")):
         loss.plot(epochs, [line[f"{key}loss"] for line in log], "o-", color=style, label=label)
-        score = [
-            100 * (1 - line[f"{key}accuracy"]) if classified else line[f"{key}si_snr"]
-            for line in log
-        ]
+        score = [line[f"{key}{score_of}"] for line in log]
+        score = [100 * (1 - share) for share in score] if classified else score
         scores.plot(epochs, score, "o-", color=style, label=label)
-    loss.set(xlabel="epoch", ylabel="cross entropy" if classified else "loss")
-    scores.set(xlabel="epoch", ylabel="wrongly classified (%)" if classified else "SI-SNR (dB)")
+    loss.set(xlabel="epoch", ylabel="loss" if score_of == "si_snr" else "cross entropy")
+    scores.set(xlabel="epoch", ylabel=unit.get(score_of, "log-likelihood (nats)"))
     loss.legend(frameon=False)
     for plot in (loss, scores):
         if classified and any((line.get_ydata() > 0).any() for line in plot.lines):

@@ -39,6 +39,8 @@ COMMANDS = (
     "mini-ndns",
     "train-denoiser",
     "denoise",
+    "train-lm",
+    "generate",
     "deploy",
     "vectors",
     "install-lava",

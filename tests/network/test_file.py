@@ -257,11 +257,11 @@ WEIGHTS = "layers.0.weights"
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        (of_all(version=4), "format version 4, this lava_ssm reads version 3: update lava_ssm"),
+        (of_all(version=5), "format version 5, this lava_ssm reads up to 4: update lava_ssm"),
         (of_all(version=10**500), "format version 1000.*"),
-        (of_all(version=2), "version must be 3, got 2"),
-        (of_all(version=True), "version must be 3, got True"),
-        (of_all(version="3"), "version must be 3, got '3'"),
+        (of_all(version=2), "version must be 3 or 4, got 2"),
+        (of_all(version=True), "version must be 3 or 4, got True"),
+        (of_all(version="3"), "version must be 3 or 4, got '3'"),
         (of_all(kind="Attention"), "got kind 'Attention'; allowed are Network, FixedNetwork"),
         (of_all(kind=["Network"]), r"got kind \['Network'\]; allowed are Network"),
         (of_all(kind="Network"), r"Network has no 'input_exponent'"),

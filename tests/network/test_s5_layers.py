@@ -144,6 +144,6 @@ def test_parameters_are_those_of_the_published_sizes() -> None:
 
 def test_bytes_of_a_sparse_matrix_are_those_of_its_rows() -> None:
     weights = np.zeros((10, 100), int)
-    weights[:, :5] = 1
+    weights[:, :5] = 100
     assert FixedLinear(weights).nbytes == 3 * 50 + 4 * 11
     assert FixedLinear(weights + 1).nbytes == 1000

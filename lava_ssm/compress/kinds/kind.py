@@ -9,7 +9,7 @@ import numpy as np
 from lava_ssm.compress.balance import found_scale
 from lava_ssm.compress.formats import Formats
 from lava_ssm.compress.headroom import ANY
-from lava_ssm.compress.parameters import saturated, weight_exponents
+from lava_ssm.compress.parameters import fitted_exponents, on_grid, saturated
 from lava_ssm.compress.ranges import Moments, Ranges
 from lava_ssm.network import FixedLayer, FloatLayer
 from lava_ssm.network.description import BIAS_BITS, WEIGHT_BITS, Exponent
@@ -120,6 +120,11 @@ class Kind(Generic[F, X]):
         """
         return layer
 
+    def passes(self, layer: F) -> Scales:
+        """Which powers of two a layer passes on: none, if its weights are on a grid of few bits."""
+        matrices = (np.abs(getattr(layer, t.name)) for t in self.tensors if t.bits == WEIGHT_BITS)
+        return Scales.NONE if any(map(on_grid, matrices)) else self.scales
+
     def scaled(self, layer: F, k: RealArray) -> F:
         """Give the layer with states `k` times as large, one factor a state.
 
@@ -220,11 +225,8 @@ class Kind(Generic[F, X]):
         exponents: dict[str, Exponent] = {}
         for tensor in self.tensors:
             assert tensor.exponent is not None
-            size = np.abs(getattr(layer, tensor.name))
             one = isinstance(getattr(fixed, tensor.exponent), int)
-            fits = weight_exponents(
-                size.max() if one else size.reshape(len(size), -1).max(axis=1), width
-            )
+            fits = fitted_exponents(np.abs(getattr(layer, tensor.name)), width, not one)
             exponents[tensor.exponent] = int(fits) if one else fits
         return exponents
 

@@ -1,0 +1,87 @@
+"""`lava-ssm train-lm`: a MatMul-free language model, in a run folder that can be left."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lava_ssm.cli.console import make_console, quoted
+from lava_ssm.cli.train import DataFolder, Precision, command
+from lava_ssm.train.folder import FIXED, NETWORK
+
+if TYPE_CHECKING:
+    from lava_ssm.train.language_model import LanguageModel
+
+
+def train_lm(
+    text: Annotated[str, typer.Argument(help="shakespeare; or your own: a text file in UTF-8.")],
+    out: Annotated[Path | None, typer.Option(help="Run folder; without it runs/lm-TEXT.")] = None,
+    resume: Annotated[bool, typer.Option(help="Go on with what is in the run folder.")] = False,
+    data: DataFolder = None,
+    d_model: Annotated[int, typer.Option(min=1, help="Channels.")] = 128,
+    n_layers: Annotated[int, typer.Option(min=1, help="Blocks.")] = 2,
+    bits: Annotated[int, typer.Option(help="Of the blocks' weights: 2, ternary; 4; 0: real.")] = 2,
+    context: Annotated[int, typer.Option(min=1, help="Characters of a sample.")] = 128,
+    epochs: Annotated[int, typer.Option(min=1, help="Of a million characters each.")] = 10,
+    batch_size: Annotated[int, typer.Option(min=1, help="Samples a step.")] = 32,
+    lr: Annotated[float, typer.Option(help="Peak learning rate.")] = 4e-3,
+    weight_decay: Annotated[float, typer.Option(help="Of all parameters.")] = 1e-2,
+    warm_up: Annotated[float, typer.Option(help="Share of steps with a rising rate.")] = 0.1,
+    precision: Annotated[
+        Precision, typer.Option(help="bfloat16: the factors of matrix products.")
+    ] = "float32",
+    ema: Annotated[
+        float, typer.Option(help="Keep the moving average of parameters with this decay.")
+    ] = 0.0,
+    seed: Annotated[int, typer.Option(help="Of weights and samples.")] = 0,
+    checkpoint_every: Annotated[
+        float, typer.Option(min=0, help="Seconds between checkpoints.")
+    ] = 60.0,
+) -> None:
+    """Train a language model on a text, quantise it, and measure both on the part for tests.
+
+    What is kept is the network that foretells the part for validation best.
+    """
+    from lava_ssm.train.language_model import LanguageModel
+
+    asked = LanguageModel(
+        text,
+        d_model,
+        n_layers,
+        bits or None,
+        context,
+        epochs,
+        batch_size,
+        lr,
+        weight_decay,
+        warm_up,
+        precision,
+        ema,
+        seed,
+    )
+    folder = out or Path("runs") / f"lm-{Path(text).stem}"
+    carry_out(asked, folder, data, resume, checkpoint_every)
+
+
+def carry_out(
+    asked: "LanguageModel", folder: Path, data: Path | None, resume: bool, every: float
+) -> None:
+    """Train as asked, and tell what came of it."""
+    from lava_ssm.train import language_model
+
+    console = make_console()
+    result = language_model.train(asked, folder, data, resume, every, command(), console)
+    for kind in ("float", "fixed"):
+        if f"{kind}_test_loss" in result:
+            console.print(
+                f"Test, {kind}: {result[f'{kind}_test_loss']:.4f} nats a character, perplexity "
+                f"{result[f'{kind}_test_perplexity']:.3f}",
+                soft_wrap=True,
+            )
+    file = FIXED if "float_test_loss" in result else NETWORK
+    console.print(
+        f"{quoted(folder / file)}, {result['fixed_bytes']:,} bytes, after "
+        f"{result['cpu_hours']:.2f} core hours; lava-ssm generate 'To be' --model "
+        f"{quoted(folder / file)}",
+        soft_wrap=True,
+    )

