@@ -5,13 +5,17 @@ from typing import Annotated
 
 import typer
 
+from lava_ssm.cli.arguments import names_of_networks
 from lava_ssm.cli.console import make_console
 
 
 def generate(
     prompt: Annotated[str, typer.Argument(help="The text that is gone on with.")],
     model: Annotated[
-        str, typer.Option(help="A language model's file, or a name of the zoo.")
+        str,
+        typer.Option(
+            help="A language model's file, or a name of the zoo.", autocompletion=names_of_networks
+        ),
     ] = "lm-shakespeare",
     n: Annotated[int, typer.Option(min=1, help="Characters to write.")] = 500,
     temperature: Annotated[

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lava_ssm.cli.arguments import DataFolder
 from lava_ssm.cli.console import make_console, quoted
-from lava_ssm.cli.train import DataFolder, Precision, command
+from lava_ssm.cli.train import Precision, command
 from lava_ssm.train.folder import FIXED, NETWORK
 
 if TYPE_CHECKING:
