@@ -10,7 +10,7 @@ from lava_ssm import files
 from lava_ssm.deploy.emitter import READOUTS, Program, c
 from lava_ssm.deploy.page import page
 from lava_ssm.deploy.targets import TARGETS, check_fits, compiled, harness, sizes
-from lava_ssm.deploy.vectors import check_fixed, text_of, vectors
+from lava_ssm.deploy.vectors import Vectors, check_fixed, text_of, vectors
 from lava_ssm.network import FixedNetwork
 from lava_ssm.numerics import flag, integer, shown
 
@@ -95,7 +95,7 @@ def write(
         "c": C99; "native", "wasm": that, compiled, for `Library`; "aarch64", "cortex-m4",
         "cortex-m7": with an object file; "html": a page with the network inside, to be opened.
     tokens
-        Of the test vectors, see `vectors`.
+        Of the test vectors, see `vectors`; a page of numbers offers them as its example.
 
     Returns
     -------
@@ -123,6 +123,7 @@ def write(
     machine = TARGETS["wasm"] if target == "html" else TARGETS.get(target)
     compressed = None if machine is None else machine.compressed
     program = c(network, name, options.overflows, compressed)
+    run = vectors(network, tokens)
     contents: dict[str, str | bytes] = {f"{name}.h": program.header, f"{name}.c": program.source}
     takes = f"Constants take {program.flash:,} bytes, the state {program.state:,}."
     if options.harness:
@@ -131,7 +132,9 @@ def write(
         product = compiled(program, machine)
         contents[f"{name}{machine.product}"] = product
         if target == "html":
-            contents[f"{name}.html"] = page(network, program, product)
+            contents[f"{name}.html"] = page(
+                network, program, product, None if tokens is None else run.inputs
+            )
         if machine.linked:
             contents["host.c"] = program.host
         if machine.flash is not None:
@@ -142,7 +145,7 @@ def write(
             check_fits(target, needed, options.flash or machine.flash, options.ram or machine.ram)
         if options.harness and machine.has_main:
             contents[name] = harness(program, target, machine)
-    readme, inputs, outputs = _texts(network, program, tokens, takes)
+    readme, inputs, outputs = _texts(network, program, run, takes)
     if options.harness:
         readme += _TRY_IT.format(command=_command(name, target))
     contents |= {"README.md": readme, "inputs.txt": inputs, "outputs.txt": outputs}
@@ -174,10 +177,9 @@ def _command(name: str, target: str) -> str:
 
 
 def _texts(
-    network: FixedNetwork, program: Program, tokens: ArrayLike | None, takes: str
+    network: FixedNetwork, program: Program, run: Vectors, takes: str
 ) -> tuple[str, str, str]:
     """README, inputs and outputs of the test vectors."""
-    run = vectors(network, tokens)
     form = network.input_format
     readme = _README.format(
         name=program.name,
