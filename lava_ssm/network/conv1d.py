@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from lava_ssm.network.description import Exponent, none_or, zeros_or
-from lava_ssm.network.layer import FloatLayer, Layer
-from lava_ssm.network.linear import FixedMap
+from lava_ssm.network.layer import FloatLayer
+from lava_ssm.network.linear import FixedMap, LinearMap
 from lava_ssm.network.neurons import Affine, Taps
 from lava_ssm.network.population import Connection, Matrix, Ones, Population
 from lava_ssm.numerics import IntArray, RealArray, integer, reals
@@ -15,11 +15,9 @@ LONGEST = 256
 """Tokens that a kernel may reach over."""
 
 
-class Convolution(Layer):
+class Convolution(LinearMap):
     """What float and fixed convolutions have in common: taps, and the synapse behind them."""
 
-    weights: np.ndarray
-    bias: np.ndarray | None
     groups: int
 
     @property
@@ -28,19 +26,9 @@ class Convolution(Layer):
         return int(self.weights.shape[1]) * self.groups
 
     @property
-    def d_output(self) -> int:
-        """Number of output channels."""
-        return int(self.weights.shape[0])
-
-    @property
     def length(self) -> int:
         """Tokens that the kernel reaches over."""
         return int(self.weights.shape[2])
-
-    @property
-    def n_parameters(self) -> int:
-        """Number of weights and biases."""
-        return self.weights.size + (0 if self.bias is None else self.bias.size)
 
     @property
     def matrix(self) -> np.ndarray:
@@ -51,10 +39,6 @@ class Convolution(Layer):
         for group, outputs in enumerate(rows):
             whole[outputs, group] = self.weights[outputs].reshape(len(outputs), -1)
         return whole.reshape(d_output, -1)
-
-    def shift(self, input_exponent: int) -> Exponent:
-        """Bits that the sum is shifted to the right: one integer, or one an output channel."""
-        return 0
 
     def lowered(self, input_exponent: int = 0) -> tuple[Population, ...]:
         n, taps = self.d_input, []

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lava_ssm.numerics import (
+    ComplexArray,
     IntArray,
     RealArray,
     dequantize,
@@ -232,7 +233,19 @@ def made_by(value: Mapping[str, str]) -> dict[str, str]:
     return {str(k): str(v) for k, v in value.items()}
 
 
-def complex_values(pairs: IntArray, param_exponent: Exponent) -> np.ndarray:
-    """Complex values (d_model, d_state) of mantissas (d_model, d_state, 2)."""
-    real, imaginary = np.moveaxis(dequantize(pairs, np.reshape(param_exponent, (-1, 1, 1))), -1, 0)
-    return np.asarray(real + 1j * imaginary)
+def complex_values(pairs: IntArray, exponent: ArrayLike) -> ComplexArray:
+    """Complex values (...) of mantissas (..., 2)."""
+    parts = dequantize(pairs, exponent)
+    return parts[..., 0] + 1j * parts[..., 1]
+
+
+def check_stable(magnitude: np.ndarray) -> None:
+    """Raise a ValueError if |a| is not below 1 of a state, (d_state,) or (d_model, d_state)."""
+    unstable = magnitude >= 1
+    if unstable.any():
+        where = tuple(int(i) for i in np.argwhere(unstable)[0])
+        of_channel = f" of channel {where[0]}" if len(where) > 1 else ""
+        raise ValueError(
+            f"a: {int(unstable.sum())} states are unstable, |a| must be below 1; "
+            f"state {where[-1]}{of_channel} has |a| = {magnitude[where]:.6g}"
+        )

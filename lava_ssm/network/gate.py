@@ -4,17 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lava_ssm.network.description import (
-    Exponent,
-    biases,
-    exponents,
-    matrix_nbytes,
-    none_or,
-    weights,
-    zeros_or,
-)
-from lava_ssm.network.layer import FixedLayer, FloatLayer
-from lava_ssm.network.linear import LinearMap
+from lava_ssm.network.description import Exponent, biases, zeros_or
+from lava_ssm.network.layer import FloatLayer
+from lava_ssm.network.linear import FixedMap, LinearMap
 from lava_ssm.network.neurons import Product
 from lava_ssm.network.population import Connection, Matrix, Ones, Population
 from lava_ssm.numerics import (
@@ -45,8 +37,8 @@ class Square(LinearMap):
         neurons = Product(self.bias, shift=self.product_shift(input_exponent))
         return (Population(neurons, inputs),)
 
-    def _check_square(self) -> None:
-        self._check_shape()
+    def _check_shape(self) -> None:
+        super()._check_shape()
         if self.d_input != self.d_output:
             raise ValueError(f"weights must be square, got shape {self.weights.shape}")
 
@@ -76,12 +68,12 @@ class Gate(Square, FloatLayer):
 
     def __post_init__(self) -> None:
         self._put(reals, "weights")
-        self._check_square()
+        self._check_shape()
         self._put(zeros_or((self.d_output,), reals), "bias")
 
 
 @dataclass(frozen=True, eq=False)
-class FixedGate(Square, FixedLayer):
+class FixedGate(FixedMap, Square):
     """A gate in integers: a synapse, a table and a product.
 
         v = ((sum_j 2 m_ij u_j) >> s_i) + b_i,    s_i = e_u + exponent_i + 1 - 12
@@ -114,16 +106,8 @@ class FixedGate(Square, FixedLayer):
     output_exponent: int | None = None
 
     def __post_init__(self) -> None:
-        self._put(weights, "weights")
-        self._check_square()
-        self._put(exponents(self.d_output), "exponent")
+        super().__post_init__()
         self._put(zeros_or((self.d_output,), biases), "bias")
-        self._put(none_or(exponents()), "output_exponent")
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the weights, see `matrix_nbytes`, and four a bias."""
-        return matrix_nbytes(self.weights) + 4 * self.bias.size
 
     def shift(self, input_exponent: int) -> Exponent:
         return self.exponent + (input_exponent + 1 - SIGMOID_INPUT_EXPONENT)

@@ -9,6 +9,7 @@ from lava_ssm.network.description import (
     Exponent,
     biases,
     bits,
+    check_stable,
     complex_values,
     dequantized_bias,
     diagonal,
@@ -100,7 +101,7 @@ class S4D(Diagonal, FloatLayer):
     def __post_init__(self) -> None:
         self._put(complexes, "a", "b", "c")
         _check_shapes(self.a.shape, self.b.shape, self.c.shape, 2, "(d_model, d_state)")
-        _check_stable(np.abs(self.a))
+        check_stable(np.abs(self.a))
         self._put(none_or(zeros_or((self.d_model,), reals)), "d", "bias")
 
     @classmethod
@@ -212,7 +213,7 @@ class FixedS4D(Diagonal, FixedLayer):
         one = np.int64(1) << (2 * np.reshape(self.param_exponent, (-1, 1)))
         unstable = squared >= one
         if unstable.any():
-            _check_stable(np.where(unstable, np.sqrt(squared / one), 0))
+            check_stable(np.where(unstable, np.sqrt(squared / one), 0))
         self._put(none_or(zeros_or((self.d_model,), diagonal)), "d")
         self._put(none_or(zeros_or((self.d_model,), biases)), "bias")
         if (self.d is None) != (self.d_exponent is None):
@@ -238,7 +239,8 @@ class FixedS4D(Diagonal, FixedLayer):
         return 0 if self.d_exponent is None else self.d_exponent
 
     def dequantize(self, input_exponent: int | None = None) -> S4D:
-        a, b, c = (complex_values(v, self.param_exponent) for v in (self.a, self.b, self.c))
+        exponent = np.reshape(self.param_exponent, (-1, 1, 1))
+        a, b, c = (complex_values(v, exponent) for v in (self.a, self.b, self.c))
         d = None if self.d is None else dequantize(self.d, self._direct_shift())
         return S4D(a, b, c, d, dequantized_bias(self.bias, input_exponent))
 
@@ -248,13 +250,3 @@ def _check_shapes(
 ) -> None:
     if not (a == b == c) or len(a) != ndim or 0 in a:
         raise ValueError(f"a, b, c must have one shape {wanted}, got {a}, {b}, {c}")
-
-
-def _check_stable(magnitude: np.ndarray) -> None:
-    unstable = magnitude >= 1
-    if unstable.any():
-        channel, state = (int(i) for i in np.argwhere(unstable)[0])
-        raise ValueError(
-            f"a: {int(unstable.sum())} states are unstable, |a| must be below 1; "
-            f"state {state} of channel {channel} has |a| = {magnitude[channel, state]:.6g}"
-        )

@@ -9,6 +9,8 @@ from lava_ssm.network.description import (
     WEIGHT_BITS,
     Exponent,
     biases,
+    check_stable,
+    complex_values,
     diagonal,
     exponents,
     matrix_nbytes,
@@ -130,7 +132,7 @@ class S5(System, FloatLayer):
     def __post_init__(self) -> None:
         self._put(complexes, "a", "b", "c")
         self._check_shapes(self.a.shape, ())
-        _check_stable(np.abs(self.a))
+        check_stable(np.abs(self.a))
         self._put(zeros_or(self.a.shape, complexes), "drive_bias")
         self._put(zeros_or((self.d_model,), reals), "d", "bias")
         self._put(flag, "relu")
@@ -297,7 +299,7 @@ class FixedS5(System, FixedLayer):
         self._put(flag, "relu")
         squared = (self.a * self.a).sum(axis=-1)
         one = np.int64(1) << (2 * self.param_exponent)
-        _check_stable(np.where(squared >= one, np.sqrt(squared / one), 0))
+        check_stable(np.where(squared >= one, np.sqrt(squared / one), 0))
 
     @property
     def weights_in(self) -> IntArray:
@@ -338,27 +340,11 @@ class FixedS5(System, FixedLayer):
 
     def dequantize(self, input_exponent: int | None = None) -> S5:
         return S5(
-            _values(self.a, self.param_exponent),
-            _values(self.b, np.reshape(self.b_exponent, (-1, 1, 1))),
-            _values(self.c, np.reshape(self.c_exponent, (-1, 1, 1))),
+            complex_values(self.a, self.param_exponent),
+            complex_values(self.b, np.reshape(self.b_exponent, (-1, 1, 1))),
+            complex_values(self.c, np.reshape(self.c_exponent, (-1, 1, 1))),
             dequantize(self.d, self.d_exponent),
-            _values(self.drive_bias, self.state_exponent),
+            complex_values(self.drive_bias, self.state_exponent),
             dequantize(self.bias, self.output_exponent),
             self.relu,
-        )
-
-
-def _values(pairs: IntArray, exponent: ArrayLike) -> NDArray[np.complex128]:
-    """Complex values (...) of mantissas (..., 2)."""
-    parts = dequantize(pairs, exponent)
-    return parts[..., 0] + 1j * parts[..., 1]
-
-
-def _check_stable(magnitude: np.ndarray) -> None:
-    unstable = magnitude >= 1
-    if unstable.any():
-        state = int(np.argmax(unstable))
-        raise ValueError(
-            f"a: {int(unstable.sum())} states are unstable, |a| must be below 1; "
-            f"state {state} has |a| = {magnitude[state]:.6g}"
         )
