@@ -79,7 +79,7 @@ _REFUSED = "no exponents are certified; use 'calibrated', or smaller weights"
 
 def _ranges(of: Bounds, margins: RealArray) -> Observed:
     stages = tuple(
-        Ranges(m * inputs, {key: m * peak for key, peak in peaks.items()})
+        Ranges(inputs, peaks).times(m)
         for m, inputs, peaks in zip(margins, of.inputs, of.peaks, strict=True)
     )
     return Observed(stages, (), of.total * float(margins[-1]))

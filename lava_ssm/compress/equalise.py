@@ -4,8 +4,8 @@ A positive factor of a channel passes a rectifier, a residual path if the sum ha
 kind of layer as its `Kind.passes` says; weights before and behind take it in. (Nagel, van Baalen,
 Blankevoort, Welling, "Data-Free Quantization Through Weight Equalization and Bias Correction", ICCV
 2019, section 4.1.) Powers of two make messages alike in size, so that quiet ones, of an S4D with
-small steps as of single channels, use the bits of their words; finer factors bring weights near to
-mantissas.
+small steps as of single channels, use the bits of their words, and weights, so that those of 8 bits
+use theirs; finer factors bring weights near to mantissas.
 """
 
 import itertools
@@ -29,14 +29,18 @@ _PASSING = (Activation.NONE, Activation.RELU)
 
 
 def equalised(
-    network: Network, observed: Observed, formats: Formats
+    network: Network, observed: Observed, formats: Formats, columns: float
 ) -> tuple[Network, tuple[Moments, ...]]:
-    """Scale channels so that the largest message of each is nearest to one size.
+    """Scale channels so that messages, and columns of the weights that take them, are alike.
 
     Parameters
     ----------
     observed
         What calibration data cause in the network.
+    columns
+        What counts: 0, the largest message of each channel, so that all use the bits of their word;
+        1, the columns, whose weights have fewer bits (a row's error is then the least that it can
+        be, whatever its inputs; messages may differ in size); between, their geometric mean.
 
     Returns
     -------
@@ -52,7 +56,12 @@ def equalised(
     for edge in free:
         together = [other for other in free if groups[other] == groups[edge]]
         peak = np.max([peaks[other] for other in together], axis=0)
-        size = max(sizes[other] for other in together)
+        size: RealArray = np.full(len(peak), max(sizes[other] for other in together))
+        wanted = _column_sizes([stages[other].layer for other in together])
+        used = (peak > 0) & (wanted > 0)
+        if used.any():  # sizes of messages that make columns alike, the largest as it was
+            wanted = (wanted * peak / np.max(wanted * peak)) ** columns
+            size = size * np.where(used, wanted, 1)
         steps[edge] = FINENESS * _power(np.where(peak > 0, size / np.where(peak > 0, peak, 1), 1))
     for edge in sorted(free):
         if groups.count(groups[edge]) > 1:
@@ -74,6 +83,17 @@ def equalised(
     moments = tuple(of.scaled(k) for of, k in zip(observed.moments, scales[:-1], strict=True))
     made_by = {**network.made_by, _KEY: ";".join(" ".join(map(str, of)) for of in steps)}
     return Network(with_layers(network, layers), network.readout, made_by), moments
+
+
+def _column_sizes(layers: Sequence[FloatLayer]) -> RealArray:
+    """Sizes of columns beside the largest weights of their rows, in [0, 1], (d_input,)."""
+    sizes = np.zeros(layers[0].d_input)
+    for layer in layers:
+        for matrix in kind_of(layer).matrices(layer):
+            largest = np.abs(matrix).max(axis=1, keepdims=True)
+            size = np.abs(matrix) / np.where(largest > 0, largest, 1)
+            sizes = np.maximum(sizes, size.max(axis=0))
+    return sizes
 
 
 def _scale(steps: IntArray) -> RealArray:

@@ -39,8 +39,8 @@ class Formats:
         calibration data changes least, instead of each on its own.
     headroom
         Whether bits that are worth less than a fiftieth of the output's error on calibration data
-        are left free, for larger data: messages, sums and states then fit up to 16 times,
-        instead of 2. The input's format stays.
+        are left free, for larger data: messages, sums and states then fit up to 16 times, as
+        those of 24 bits mostly do, instead of 2. The input's format stays.
     search
         Whether to try exponents of messages around those that the ranges suggest, and keep those
         with the least error of the network's output on the calibration data.
@@ -55,7 +55,7 @@ class Formats:
     rounding: Rounding = Rounding.NEAREST
     compensate: bool = True
     search: bool = True
-    headroom: bool = False
+    headroom: bool = True
 
     def __post_init__(self) -> None:
         for name in ("param_exponent", "state_exponent"):
@@ -108,6 +108,7 @@ PAPER = Formats(
     rounding=Rounding.TOWARD_ZERO,
     compensate=False,
     search=False,
+    headroom=False,
 )
 """As published for n-S4D (arXiv 2409.15022): 12 fraction bits, truncated; states with 6 bits beyond
 their input; 8-bit weights with one exponent a matrix."""

@@ -127,16 +127,16 @@ def quantize(
 
     tasks = _ways(network, x, Rules(formats, arithmetic))
     task = tasks[0] if len(tasks) == 1 else _best(tasks, input_range)
+    # what is best at first sight need not be so in the end
+    worth = tasks[:1] if task is tasks[0] else (tasks[0], task)
     if bound == "calibrated":
-        fixed = task.calibrated(input_range)
+        fixed = min((one.calibrated(input_range) for one in worth), key=task.error)
         overflows = task.overflows(fixed)
         if formats.state_exponent == "auto":
             _refuse(overflows)
         else:  # exponents that were asked for, as `PAPER` does
             engine.warn_of_overflows(overflows)
     else:
-        # what is best where data tell the ranges need not be so where all inputs do
-        worth = tasks[:1] if task is tasks[0] else (tasks[0], task)
         fixed = min((one.certified() for one in worth), key=task.error)
     accuracy = _accuracy(network, fixed, task.some, formats.per_channel, bound == "certified")
     made_by = {
@@ -191,15 +191,19 @@ _SEARCHED = 16
 """Calibration sequences on which exponents, and ways to quantise parameters, are tried."""
 _FEW = 4
 """Of those, on how many exponents are tried before it is known which way is the best one."""
+_COLUMNS = (0.5, 1.0)
+"""How much channels are scaled for the sake of the weights behind them, see `equalised`."""
 _SPARE = (16, 8, 4)
 """Times that what calibration data cause may fit with `Formats.headroom`."""
+_WIDER = 8
+"""Times that the range of a stage that overflows is doubled."""
 
 
 def _ways(network: Network, x: RealArray, rules: Rules) -> list["_Task"]:
     """Quantise the parameters in the ways that are worth trying, the plainest first.
 
-    The network as it is, and with its channels equalised; weights of linear layers with either of
-    two exponents.
+    The network as it is, and with its channels equalised in two ways; weights of linear layers with
+    either of two exponents.
     """
     inputs = observe(network, x)
     ways = [(network, inputs.moments, rules)]
@@ -207,8 +211,12 @@ def _ways(network: Network, x: RealArray, rules: Rules) -> list["_Task"]:
         if any(kind_of(stage.layer).weighed(stage.layer) for stage in network.stages):
             ways += [(network, inputs.moments, replace(rules, weigh=True))]
         if rules.formats.balance:
-            level, moments = equalised(network, inputs, rules.formats)
-            ways += [(level, moments, replace(of, level=True)) for _, _, of in ways]
+            alike = (equalised(network, inputs, rules.formats, share) for share in _COLUMNS)
+            ways += [
+                (level, moments, replace(of, level=True))
+                for level, moments in alike
+                for _, _, of in tuple(ways)
+            ]
     return [_Task(net, x, moments, of) for net, moments, of in ways]
 
 
@@ -247,10 +255,10 @@ class _Task:
 
     def calibrated(self, input_range: float | None, quick: bool = False) -> FixedNetwork:
         """Exponents by what the calibration data cause; `quick`: some of them."""
-        tried = _FEW if quick else _SEARCHED
-        observed = observe(self.values, self.some if quick else self.x).ending(input_range)
+        x, tried = (self.some, _FEW) if quick else (self.x, _SEARCHED)
+        observed = observe(self.values, x).ending(input_range)
 
-        def best(rules: Rules) -> FixedNetwork:
+        def fitting(rules: Rules, observed: Observed) -> FixedNetwork:
             choice = largest(self.values, self.fixed, observed, rules, input_range)
 
             def build(choice: Choice) -> FixedNetwork:
@@ -259,6 +267,19 @@ class _Task:
             if self.searches:
                 choice = least_error(choice, lambda choice: self.error(build(choice), n=tried))
             return build(choice)
+
+        def best(rules: Rules) -> FixedNetwork:
+            """What rounding adds, to quiet outputs above all, may take more than a spare bit."""
+            fixed = fitting(rules, observed)
+            wider, stage = observed, self._overflowing(fixed, x)
+            for _ in range(_WIDER):
+                if stage is None or rules.formats.state_exponent != "auto":
+                    break
+                wider = wider.widened(stage)
+                trial = fitting(rules, wider)
+                stage = self._overflowing(trial, x)
+                fixed = trial if stage is None else fixed
+            return fixed
 
         fixed = best(self.rules)
         if quick or not self.rules.formats.headroom:
@@ -320,6 +341,11 @@ class _Task:
         return FixedNetwork(
             chain, network.readout, edges[0], bits, rules.arithmetic, network.made_by
         )
+
+    def _overflowing(self, fixed: FixedNetwork, x: RealArray) -> int | None:
+        """Give the first stage of which data make an integer overflow."""
+        stages = engine.run(_counting(fixed), x).overflows.stages
+        return next((i for i, (_, tally) in enumerate(stages) if any(tally.values())), None)
 
     def overflows(self, fixed: FixedNetwork) -> engine.Overflows:
         """Count what leaves its word on the calibration data."""

@@ -72,6 +72,10 @@ class Ranges(Shaped):
     inputs: RealArray
     peaks: Mapping[tuple[str, str], RealArray]
 
+    def times(self, k: float) -> "Ranges":
+        """Give `k` times as large ones."""
+        return Ranges(k * self.inputs, {key: k * peak for key, peak in self.peaks.items()})
+
     @property
     def states(self) -> RealArray:
         """Of the real and imaginary parts of states: by channel, or each."""
@@ -123,6 +127,13 @@ class Observed:
         largest = float(first.inputs.max()) if input_range is None else input_range
         first = replace(first, inputs=np.full(len(first.inputs), largest))
         return replace(self, stages=(first, *self.stages[1:]))
+
+    def widened(self, stage: int) -> "Observed":
+        """Give the same, with all in one stage twice as large."""
+        stages = list(self.stages)
+        stages[stage] = stages[stage].times(2)
+        total = 2 * self.total if stage == len(stages) - 1 else self.total
+        return replace(self, stages=tuple(stages), total=total)
 
 
 def observe(network: Network, x: RealArray) -> Observed:

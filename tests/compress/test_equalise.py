@@ -1,5 +1,6 @@
 """Powers of two move across layers: quiet outputs and uneven channels lose nothing."""
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -8,8 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lava_ssm import engine
-from lava_ssm.compress import W8A16, Formats, error_shares, quantize, report, signal_to_error
+from lava_ssm.compress import (
+    W8A16,
+    AccuracyWarning,
+    Formats,
+    error_shares,
+    quantize,
+    report,
+    signal_to_error,
+)
 from lava_ssm.compress.equalise import aligned, equalised
+from lava_ssm.compress.kinds import Rules
+from lava_ssm.compress.quantize import _ways as ways
 from lava_ssm.compress.ranges import observe
 from lava_ssm.network import S4D, Linear, Network, Readout, ReLU
 from lava_ssm.numerics import CHIP, Arithmetic
@@ -55,7 +66,7 @@ def test_an_equalised_network_computes_the_same(seed: int) -> None:
     rng = np.random.default_rng(seed)
     net = random_float_chain(rng)
     x = rng.normal(size=(3, 20, net.d_input))
-    level, moments = equalised(net, observe(net, x), Formats())
+    level, moments = equalised(net, observe(net, x), Formats(), float(rng.choice([0, 0.5, 1])))
     np.testing.assert_allclose(level.run(x), net.run(x), rtol=1e-9, atol=1e-12)
     seen = observe(level, x).moments
     for of, wanted in zip(moments, seen, strict=True):
@@ -105,6 +116,43 @@ def test_ways_are_compared_with_the_exponents_that_they_end_with() -> None:
         for fixed in (quantize(net, x, Formats(balance=balance)) for balance in (True, False))
     )
     assert with_it > without + 3
+
+
+@pytest.mark.parametrize("rules", [CHIP, W8A16], ids=["24 bits", "16 bits"])
+@pytest.mark.parametrize("per_channel", [True, False])
+def test_scaling_and_clipping_are_never_worse_than_neither(
+    rules: Arithmetic, per_channel: bool
+) -> None:
+    formats = Formats(per_channel=per_channel, headroom=False)
+    cases = [uneven(dt, spread) for dt in (1e-5, 0.1) for spread in (0, 5)]
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        net = random_float_chain(rng)
+        cases.append((net, 10.0 ** rng.uniform(-2, 2) * rng.normal(size=(4, 30, net.d_input))))
+    for net, x in cases:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", AccuracyWarning)
+            chosen = quantize(net, x, formats, arithmetic=rules)
+        plain = ways(net, engine.as_sequences(net, x), Rules(formats, rules))[0]
+        assert plain.error(chosen) <= plain.error(plain.calibrated(None))
+
+
+@pytest.mark.parametrize("per_channel", [True, False])
+@pytest.mark.parametrize("what", ["a weight", "a row", "a token"])
+def test_what_is_far_larger_than_all_else_takes_no_bits_of_that(
+    what: str, per_channel: bool
+) -> None:
+    net, x = uneven()
+    weights = net.layers[0].weights.copy()  # type: ignore[union-attr]
+    match what:
+        case "a weight":
+            weights[5, 2] *= 64
+        case "a row":
+            weights[5] *= 64
+        case _:  # of the calibration data
+            x[2, 7] *= 64
+    net = Network((Linear(weights), *net.layers[1:]))
+    assert reached(net, x, CHIP, per_channel) > 40
 
 
 def test_a_network_is_left_alone_where_it_does_not_help() -> None:

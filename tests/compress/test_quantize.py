@@ -28,6 +28,7 @@ from lava_ssm.network import (
     Network,
     Readout,
     ReLU,
+    Tanh,
 )
 from lava_ssm.numerics import Arithmetic, Overflow, Rounding
 from tests.networks import random_network
@@ -352,6 +353,15 @@ def test_what_no_exponent_holds_is_refused_and_named(overflow: Overflow) -> None
     assert run(smaller, x / 4).overflows.total == 0
 
 
+def test_what_rounding_adds_to_quiet_outputs_has_room_too() -> None:
+    """The table of tanh answers 1e-4 with 1e-3, the middle of its first step."""
+    net = Network((Linear(1e-4 * np.eye(16)), Tanh(), Linear(np.full((2, 16), 0.9))))
+    x = np.random.default_rng(0).uniform(-1, 1, (3, 40, 16))
+    with pytest.warns(AccuracyWarning, match="the integers' words"):
+        fixed = quantize(net, x, arithmetic=W8A16)
+    assert run(fixed, x).overflows.total == 0
+
+
 def test_a_state_exponent_that_is_given_may_overflow_with_a_warning() -> None:
     x = np.random.default_rng(0).uniform(0.6, 1, (3, 10, 2))
     with pytest.warns(OverflowWarning, match=r"stage 1 \(FixedGate\): 60 synapse"):
@@ -431,7 +441,7 @@ def test_report_measures_every_tensor() -> None:
     rng = np.random.default_rng(0)
     net = random_network(rng, n_layers=1)
     x = rng.normal(size=(4, 25, 2))
-    fixed = quantize(net, x)
+    fixed = quantize(net, x, Formats(headroom=False))
     found = {t.name: t for t in report(net, fixed, x).tensors}
     assert list(found) == [
         "input",

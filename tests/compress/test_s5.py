@@ -42,7 +42,7 @@ def test_what_is_rectified_away_takes_no_bits_of_messages() -> None:
     weights[:3] *= -40
     net = Network((Linear(weights, np.full(6, 0.5)), ReLU(), Linear(rng.normal(size=(2, 6)))))
     x = data(0, 3)
-    fixed = quantize(net, x, arithmetic=W8A16)
+    fixed = quantize(net, x, Formats(balance=False, headroom=False), arithmetic=W8A16)
     sent = np.maximum(x @ weights.T + 0.5, 0).max()
     assert fixed.exponents[1] == np.floor(np.log2(32767 / (2 * sent)))
     assert -40 * np.abs(x).max() < -(2.0 ** (15 - fixed.exponents[1]))  # no message of 16 bits

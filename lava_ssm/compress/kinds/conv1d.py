@@ -27,6 +27,11 @@ class Conv1dKind(Kind[Conv1d, FixedConv1d], of=Conv1d):
         weights = layer.weights * behind[:, np.newaxis, np.newaxis] / of_row[..., np.newaxis]
         return Conv1d(weights, bias, layer.groups)
 
+    def matrices(self, layer: Conv1d) -> tuple[np.ndarray, ...]:
+        """See `Kind`: the largest weights of all taps."""
+        taps = layer.matrix.reshape(layer.d_output, layer.d_input, layer.length)
+        return (np.abs(taps).max(axis=2),)
+
     def parameters(
         self, layer: Conv1d, moments: Moments, rules: Rules
     ) -> tuple[FixedConv1d, Conv1d]:

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import numpy as np
+
 from lava_ssm.compress.headroom import synapse_headroom
 from lava_ssm.compress.kinds.kind import Kind, Rules, Scales, Tensor
 from lava_ssm.compress.parameters import gate_bias
@@ -21,6 +23,10 @@ class GateKind(Kind[Gate, FixedGate], of=Gate):
 
     def rescaled(self, layer: Gate, before: RealArray, behind: RealArray) -> Gate:
         return replace(layer, weights=layer.weights / before)
+
+    def matrices(self, layer: Gate) -> tuple[np.ndarray, ...]:
+        """See `Kind`."""
+        return (layer.weights,)
 
     def parameters(self, layer: Gate, moments: Moments, rules: Rules) -> tuple[FixedGate, Gate]:
         fixed = FixedGate(*matrix_mantissas(layer.weights, rules.formats, moments))

@@ -29,6 +29,10 @@ class GLUKind(Kind[GLU, FixedGLU], of=GLU):
         weights, bias = layer.weights * behind[:, np.newaxis] / before, layer.bias * behind
         return replace(layer, weights=weights, bias=bias, gate=layer.gate / before)
 
+    def matrices(self, layer: GLU) -> tuple[np.ndarray, ...]:
+        """See `Kind`."""
+        return (layer.weights, layer.gate)
+
     def parameters(self, layer: GLU, moments: Moments, rules: Rules) -> tuple[FixedGLU, GLU]:
         weights, exponent = matrix_mantissas(layer.weights, rules.formats, moments)
         gate, gate_exponent = matrix_mantissas(layer.gate, rules.formats, moments)

@@ -29,6 +29,10 @@ class MinGRUKind(Kind[MinGRU, FixedMinGRU], of=MinGRU):
         weights, bias = layer.weights * behind[:, np.newaxis] / before, layer.bias * behind
         return replace(layer, weights=weights, bias=bias, gate=layer.gate / before)
 
+    def matrices(self, layer: MinGRU) -> tuple[np.ndarray, ...]:
+        """See `Kind`."""
+        return layer.weights, layer.gate
+
     def parameters(
         self, layer: MinGRU, moments: Moments, rules: Rules
     ) -> tuple[FixedMinGRU, MinGRU]:

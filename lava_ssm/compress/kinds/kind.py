@@ -143,6 +143,10 @@ class Kind(Generic[F, X]):
             return layer
         return self.scaled(layer, found_scale(of_layer, of_values))
 
+    def matrices(self, layer: F) -> tuple[np.ndarray, ...]:
+        """Give the matrices of few bits that inputs enter by, a column each."""
+        return ()
+
     def row_steps(self, layer: F, moments: Moments, formats: Formats) -> IntArray:
         """Scales of outputs at which its weights are nearest to mantissas, see `row_steps`."""
         return np.zeros(layer.d_output, np.int64)

@@ -32,6 +32,10 @@ class LinearKind(Kind[Linear, FixedLinear], of=Linear):
     def column_steps(self, layer: Linear, formats: Formats) -> IntArray:
         return column_steps(layer.weights, formats)
 
+    def matrices(self, layer: Linear) -> tuple[np.ndarray, ...]:
+        """See `Kind`."""
+        return (layer.weights,)
+
     def weighed(self, layer: Linear) -> bool:
         return layer.bias is None
 

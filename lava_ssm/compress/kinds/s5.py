@@ -52,6 +52,10 @@ class S5Kind(Kind[S5, FixedS5], of=S5):
     def of_states(self, layer: S5) -> tuple[np.ndarray, np.ndarray]:
         return layer.b, layer.c.T
 
+    def matrices(self, layer: S5) -> tuple[np.ndarray, ...]:
+        """See `Kind`."""
+        return (layer.b,)
+
     def parameters(self, layer: S5, moments: Moments, rules: Rules) -> tuple[FixedS5, S5]:
         """The biases make up for what rounding took from B times the mean input, and from C times
         what states send on the average: a normalisation that was folded into the weights subtracts
