@@ -3,10 +3,10 @@
     python benchmarks/engine.py          several minutes
     python benchmarks/engine.py --quick  about one: fewer rounds, networks that saw one sample
 
-The peers are steps of the same networks in PyTorch (float32, eager and compiled) and NumPy
-(complex64), and the reference. Beside some networks stands their roofline: what bounds a token.
-Rounds of all alternate; the tables show medians, on one core unless it says otherwise. Writes
-`results/engine.json` and `results/engine.png`.
+The peers are steps of the same networks in PyTorch (float32, eager and compiled), ONNX Runtime
+(float32) and NumPy (complex64), and the reference. Beside some networks stands their roofline: what
+bounds a token. Rounds of all alternate; the tables show medians, on one core unless it says
+otherwise. Writes `results/engine.json` and `results/engine.png`.
 """
 
 import argparse
@@ -16,7 +16,6 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,7 @@ from machine import alternate, machine, ratio
 from networks import LENGTH, SIZES, fixed_network, float_network, mantissas
 from numba.core import types
 from numba.extending import intrinsic
+from peers import Step, peers
 from rich.console import Console
 from rich.table import Table
 
@@ -39,8 +39,6 @@ from lava_ssm.engine import Stream, run
 from lava_ssm.engine.compiled.cpu import features
 from lava_ssm.engine.compiled.vectors import Arrays
 from lava_ssm.network import (
-    S4D,
-    Activation,
     Filters,
     FixedNetwork,
     Matrix,
@@ -54,75 +52,8 @@ WANTED_RATIO = {"small": 5.0, "large": 2.5}
 CHIP_US = 66.0
 """Published: a token of the large network on Loihi 2, fall-through, 111 cores."""
 
-Step = Callable[[], object]
-
 console = Console(width=None if sys.stdout.isatty() else 110, highlight=False)
 """Each row is printed as soon as it is measured."""
-
-
-def torch_step(network: Network) -> Step:
-    """A token in PyTorch, float32, state carried."""
-    layers: list[tuple[Any, ...]] = []
-    for stage in network.stages:
-        layer, is_rectified = stage.layer, stage.activation is Activation.RELU
-        if isinstance(layer, S4D):
-            a, b, c = (torch.tensor(v, dtype=torch.complex64) for v in (layer.a, layer.b, layer.c))
-            layers.append((a, b, c, torch.zeros_like(a), is_rectified))
-        else:
-            layers.append(
-                (
-                    torch.tensor(layer.weights, dtype=torch.float32),
-                    stage.activation is Activation.RELU,
-                )
-            )
-    token = torch.full((1,), 0.5)
-
-    @torch.no_grad()
-    def step() -> torch.Tensor:
-        u = token
-        for i, (*parts, relu) in enumerate(layers):
-            if len(parts) == 1:
-                u = parts[0] @ u
-            else:
-                a, b, c, x = parts
-                x = a * x + b * u[:, None]
-                layers[i] = (a, b, c, x, relu)
-                u = 2 * (c * x).sum(-1).real
-            if relu:
-                u = torch.relu(u)
-        return u
-
-    return step
-
-
-def numpy_step(network: Network) -> Step:
-    """The same in NumPy, complex64."""
-    layers: list[tuple[Any, ...]] = []
-    for stage in network.stages:
-        layer, is_rectified = stage.layer, stage.activation is Activation.RELU
-        if isinstance(layer, S4D):
-            a, b, c = (v.astype(np.complex64) for v in (layer.a, layer.b, layer.c))
-            layers.append((a, b, c, np.zeros_like(a), is_rectified))
-        else:
-            layers.append((layer.weights.astype(np.float32), is_rectified))
-    token = np.full(1, 0.5, np.float32)
-
-    def step() -> np.ndarray:
-        u = token
-        for parts in layers:
-            *arrays, relu = parts
-            if len(arrays) == 1:
-                u = arrays[0] @ u
-            else:
-                a, b, c, x = arrays
-                x *= a
-                x += b * u[:, np.newaxis]
-                u = 2 * (c * x).sum(-1).real
-            if relu:
-                u = np.maximum(u, 0)
-        return u
-
-    return step
 
 
 def stepping(stream: Stream, tokens: np.ndarray) -> Step:
@@ -144,12 +75,9 @@ def measure_tokens(rounds: int) -> dict[str, dict[str, Any]]:
             "fixed point": stepping(fixed.stream(reset_every=LENGTH), integers),
             "fixed point, token a float": stepping(fixed.stream(reset_every=LENGTH), values),
             "floating point (float64)": stepping(network.stream(reset_every=LENGTH), values),
-            "PyTorch eager, float32": torch_step(network),
-            "NumPy, complex64": numpy_step(network),
+            **peers(network, with_compiled=networks.samples > 1),
             "reference, fixed point": stepping(fixed.stream(backend="reference"), integers),
         }
-        if networks.samples > 1:  # to compile takes a minute
-            things["PyTorch compiled, float32"] = torch.compile(torch_step(network))
         repeats = {name: 1 if "reference" in name else 300 for name in things}
         seconds = alternate(things, rounds, repeats)
         results[size] = {
@@ -453,7 +381,7 @@ def main() -> None:
     networks.samples = 1 if options.quick else networks.samples
     threads = sorted({1, os.cpu_count() or 1})
     report = {
-        "machine": machine("numpy", "numba", "torch"),
+        "machine": machine("numpy", "numba", "torch", "onnxruntime"),
         "tokens": measure_tokens(rounds),
         "rooflines": measure_rooflines(rounds),
         "sequences": [measure_sequences(n_sequences, n) for n in threads],
