@@ -23,7 +23,7 @@ def peers(network: Network, with_compiled: bool) -> dict[str, Step]:
         "ONNX Runtime, float32": onnx_step(network),
     }
     if with_compiled and shutil.which("g++"):
-        found["PyTorch compiled, float32"] = torch.compile(torch_step(network))
+        found["PyTorch compiled, float32"] = torch_compiled_step(network)
     return found
 
 
@@ -63,6 +63,41 @@ def torch_step(network: Network) -> Step:
                 u = 2 * (c * x).sum(-1).real
             if relu:
                 u = torch.relu(u)
+        return u
+
+    return step
+
+
+def torch_compiled_step(network: Network) -> Step:
+    """The same by `torch.compile`, which knows real numbers only: parts, states in and out."""
+    layers = [
+        ([torch.tensor(v) for x in arrays for v in (x.real, x.imag)], relu)
+        for arrays, relu in layers_of(network)
+    ]
+    states = [torch.zeros_like(parts[0]) for parts, _ in layers for _ in parts[2:4]]
+    token = torch.full((1,), 0.5)
+
+    @torch.compile
+    def after(u: torch.Tensor, states: list[torch.Tensor]) -> list[torch.Tensor]:
+        before, made = iter(states), []
+        for parts, relu in layers:
+            if len(parts) == 2:
+                u = parts[0] @ u
+            else:
+                a_re, a_im, b_re, b_im, c_re, c_im = parts
+                re, im = next(before), next(before)
+                u = u[:, None]
+                x_re, x_im = a_re * re - a_im * im + b_re * u, a_re * im + a_im * re + b_im * u
+                made += x_re, x_im
+                u = 2 * (c_re * x_re - c_im * x_im).sum(-1)
+            if relu:
+                u = torch.relu(u)
+        return [u, *made]
+
+    @torch.no_grad()
+    def step() -> torch.Tensor:
+        nonlocal states
+        u, *states = after(token, states)
         return u
 
     return step
