@@ -1,5 +1,7 @@
 """What all neuron Processes and their models have in common: ports, turns, tags."""
 
+from collections.abc import Callable
+
 import numpy as np
 from lava.magma.core.model.py.model import PyLoihiProcessModel
 from lava.magma.core.model.py.ports import PyInPort, PyOutPort
@@ -69,30 +71,36 @@ class AbstractNeuron(AbstractProcess):
 class AbstractNeuronModel(PyLoihiProcessModel):
     """A neuron model: on its turn it fires, off-turn it holds its state and sends zero."""
 
+    fire: Callable[..., np.ndarray]
+    """Takes what `receive` gave, of a token, each of the population's shape; gives its output."""
+
     def __init__(self, proc_params: ProcessParameters) -> None:
         super().__init__(proc_params)
         self.schedule: Schedule = proc_params["schedule"]
         self.tally = Tally()
-        self.of_sample = 0  # number of the token in its sample, from 1
+
+    @property
+    def of_sample(self) -> int:
+        """Number of the token in its sample, from 1."""
+        return self.schedule.number_in_sample(self.schedule.token_at(self.time_step) or 0)
+
+    def receive(self) -> tuple[np.ndarray, ...]:
+        """Take what has come at the ports."""
+        return (self.a_in.recv(),)
 
     def reset(self) -> None:
         """Set the state to that before a sample's first token."""
 
-    def fire(self, u: np.ndarray) -> np.ndarray:
-        """Take a token's input, shape of the population, and give its output."""
-        raise NotImplementedError
-
     def run_spk(self) -> None:
         """One time step."""
-        u = self.a_in.recv()
+        inputs = self.receive()
         token = self.schedule.token_at(self.time_step)
         if token is None:
-            self.s_out.send(np.zeros_like(u))
+            self.s_out.send(np.zeros_like(inputs[0]))
             return
         if self.schedule.starts_sample(token):
             self.reset()
-        self.of_sample = self.schedule.number_in_sample(token)
-        self.s_out.send(self.fire(u))
+        self.s_out.send(self.fire(*inputs))
         if self.tally:
             self.overflows[0] = self.tally.total()
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lava_ssm.engine.compiled.arguments import Arguments, Kinds, taking
-from lava_ssm.engine.compiled.compiling import IS_COMPILED, kernel, ready, renamed
+from lava_ssm.engine.compiled.compiling import IS_COMPILED, compiled, kernel, ready, renamed
 from lava_ssm.engine.compiled.cpu import rounding_mode, set_rounding_mode, to_int32
 from lava_ssm.engine.compiled.layout import RULES, rules_of
 from lava_ssm.engine.compiled.neurons.filters import (
@@ -57,7 +57,8 @@ class StateNeurons:
         self, neurons: Filters | Recurrence, rules: Arithmetic, amount: ArrayLike = 0
     ) -> None:
         self._neurons, self._rules = neurons, rules
-        self._amount = np.asarray(amount)
+        shifts = np.asarray(amount, np.int32)
+        self._amount = shifts if shifts.any() else None
         self._counts = np.zeros(len(OVERFLOWED), np.int64)
         self._kernel: Callable[..., None] | None = None  # the reference is called instead
         if IS_COMPILED and isinstance(neurons, Filters):
@@ -105,16 +106,16 @@ class StateNeurons:
         FixedPointOverflow
             A word overflows, and the rules say RAISE. The state is as before.
         """
-        if self._amount.any():
-            u = u >> self._amount.astype(u.dtype)
+        if self._amount is not None:
+            u = u >> self._amount
         if self._kernel is None:
             return self._in_reference(re, im, u, tally)
         out = np.empty_like(u)
         raises = self._rules.overflow is Overflow.RAISE
         state = (re.copy(), im.copy()) if raises else (re, im)
-        self._kernel(self._table, *state, _own(u), out)
-        _collect(self._counts, tally, self._rules, lambda t: self._in_reference(re, im, u, t))
-        if state[0] is not re:
+        if self._kernel(self._table, *state, _own(u), out):
+            _collect(self._counts, tally, self._rules, lambda t: self._in_reference(re, im, u, t))
+        if raises:
             re[:], im[:] = state
         return out
 
@@ -151,17 +152,16 @@ class Relays:
     def step(self, u: Words, tally: Tally) -> Words:
         """Give the messages of 32-bit sums `u`, of any shape."""
         sums = _own(u).ravel()
-
-        def again(tally: Tally) -> NDArray[np.int64]:
-            shifted = sums.astype(np.int64) >> self._bound[0]
-            return fixed.message(shifted, self._activation, self._rules, tally)
-
         if not IS_COMPILED:
-            return _low(again(tally)).reshape(u.shape)
+            return _low(self._in_reference(sums, tally)).reshape(u.shape)
         y = np.empty_like(sums)
-        relay(*self._bound, sums, y)
-        _collect(self._counts, tally, self._rules, again)
+        if relay(*self._bound, sums, y):
+            _collect(self._counts, tally, self._rules, lambda t: self._in_reference(sums, t))
         return y.reshape(u.shape)
+
+    def _in_reference(self, sums: Words, tally: Tally) -> NDArray[np.int64]:
+        shifted = sums.astype(np.int64) >> self._bound[0]
+        return fixed.message(shifted, self._activation, self._rules, tally)
 
 
 class RunningSum:
@@ -184,9 +184,8 @@ class RunningSum:
 
         if not IS_COMPILED:
             total[:] = again(tally)
-            return
-        add(*self._bound, total.reshape(-1), y.reshape(-1))
-        _collect(self._counts, tally, self._rules, again)
+        elif add(*self._bound, total.reshape(-1), y.reshape(-1)):
+            _collect(self._counts, tally, self._rules, again)
 
 
 def _low(values: NDArray[np.int64]) -> Words:
@@ -196,7 +195,7 @@ def _low(values: NDArray[np.int64]) -> Words:
 
 def _own(u: Words) -> Words:
     """An array of the one kind that the kernels were compiled for."""
-    return u if u.flags.c_contiguous and u.flags.writeable else u.copy()
+    return u if u.flags.carray else u.copy()
 
 
 def _compile(outer: Any, bound: tuple[Any, ...], n_words: int) -> None:
@@ -209,8 +208,6 @@ def _collect(
     counts: NDArray[np.int64], tally: Tally, rules: Arithmetic, again: Callable[[Tally], Any]
 ) -> None:
     """Hand counts on; under RAISE let the reference say, once more, what overflowed."""
-    if not counts.any():
-        return
     for what, n in zip(OVERFLOWED, counts, strict=True):
         if n:
             tally[what] += int(n)
@@ -231,13 +228,22 @@ def _kinds(real: np.dtype) -> Kinds:
     }
 
 
+@compiled
+def any_of(counts):
+    """Whether one of them is not zero."""
+    total = np.int64(0)
+    for i in range(counts.size):
+        total |= counts[i]
+    return total != 0
+
+
 @cache
 def stepping(real: np.dtype) -> Callable[..., None]:
     """Give the kernel of filters whose floats are `real`."""
     data_of = taking(_kinds(real))
 
     def step_neurons(table, re, im, u, out):
-        """One step of a population; int32, (n,)."""
+        """One step of a population; int32, (n,). Returns whether a word overflowed."""
         data = data_of(table)
         before, rules = rounding_mode(), data.rules[0]
         set_rounding_mode(np.int32(rules.rounding))
@@ -267,13 +273,14 @@ def stepping(real: np.dtype) -> Callable[..., None]:
                     data.parameters, (i, size), exponents, x, np.int64(u[i]), rules, data.counts
                 )
         set_rounding_mode(before)
+        return any_of(data.counts)
 
     return kernel(renamed(step_neurons, str(real)))
 
 
 @kernel
 def relay(amount, activation, rules, counts, u, y):
-    """`messages(u >> amount)`; amount int32, one or (n,); u, y int32, (n,)."""
+    """`messages(u >> amount)`; amount int32, one or (n,); u, y int32, (n,). As above."""
     if amount.size == 1:
         for i in range(u.size):
             y[i] = u[i] >> amount[0]
@@ -281,11 +288,13 @@ def relay(amount, activation, rules, counts, u, y):
         for i in range(u.size):
             y[i] = u[i] >> amount[i]
     messages(y, y.size, rules[0], activation, counts)
+    return any_of(counts)
 
 
 @kernel
 def add(rules, counts, total, y):
-    """Total + y in 32 bits, both int32, (n,)."""
+    """Total + y in 32 bits, both int32, (n,). As above."""
     for i in range(total.size):
         sum_ = np.int64(total[i]) + np.int64(y[i])
         total[i] = word(sum_, SYNAPSE_BITS, rules[0].overflow, counts, SUM)
+    return any_of(counts)

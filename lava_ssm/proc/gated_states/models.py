@@ -22,10 +22,9 @@ from lava_ssm.proc.neuron import (
 class AbstractGatedStatesModel(AbstractNeuronModel):
     """Receives what enters the state beside the gate's sum."""
 
-    def run_spk(self) -> None:
-        """One time step."""
-        self.u = self.u_in.recv()
-        super().run_spk()
+    def receive(self) -> tuple[np.ndarray, ...]:
+        """Take what has come at the ports."""
+        return self.a_in.recv(), self.u_in.recv()
 
     def reset(self) -> None:
         """Set the state to zero."""
@@ -41,12 +40,12 @@ class PyGatedStatesModelFixed(AbstractGatedStatesModel, AbstractFixedNeuronModel
     u_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
     state: np.ndarray = LavaPyType(np.ndarray, np.int32)
 
-    def fire(self, a: np.ndarray) -> np.ndarray:
+    def fire(self, a: np.ndarray, u: np.ndarray) -> np.ndarray:
         """One step of the recurrence."""
         params = self.proc_params
         received = [
             shift(v.astype(np.int64), params[name], Rounding.FLOOR)
-            for v, name in ((a, "shift"), (self.u, "u_shift"))
+            for v, name in ((a, "shift"), (u, "u_shift"))
         ]
         state, sent = fixed.step(
             params["neurons"],
@@ -68,9 +67,9 @@ class PyGatedStatesModelFloat(AbstractGatedStatesModel, AbstractFloatNeuronModel
     u_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, float)
     state: np.ndarray = LavaPyType(np.ndarray, float)
 
-    def fire(self, a: np.ndarray) -> np.ndarray:
+    def fire(self, a: np.ndarray, u: np.ndarray) -> np.ndarray:
         """One step of the recurrence."""
-        both = np.concatenate([a, self.u])
+        both = np.concatenate([a, u])
         state, sent = floating.step(self.proc_params["neurons"], None, self.state, both, None)
         self.state[:] = state
         return sent

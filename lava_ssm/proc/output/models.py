@@ -22,10 +22,9 @@ from lava_ssm.proc.output.process import Output
 class AbstractOutputModel(AbstractNeuronModel):
     """Receives what comes beside the synapse's sum."""
 
-    def run_spk(self) -> None:
-        """One time step."""
-        self.u, self.r = self.u_in.recv(), self.r_in.recv()
-        super().run_spk()
+    def receive(self) -> tuple[np.ndarray, ...]:
+        """Take what has come at the ports."""
+        return self.a_in.recv(), self.u_in.recv(), self.r_in.recv()
 
     def reset(self) -> None:
         """Begin a new sum."""
@@ -42,16 +41,16 @@ class PyOutputModelFixed(AbstractOutputModel, AbstractFixedNeuronModel):
     r_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
     total: np.ndarray = LavaPyType(np.ndarray, np.int32)
 
-    def fire(self, a: np.ndarray) -> np.ndarray:
+    def fire(self, a: np.ndarray, u: np.ndarray, r: np.ndarray) -> np.ndarray:
         """Take what a token's messages have summed to."""
         params = self.proc_params
         rules = params["arithmetic"]
         s = shift(a.astype(np.int64), params["shift"], Rounding.FLOOR)
-        u = self.u.astype(np.int64)
+        u = u.astype(np.int64)
         if params["u_shift"].any():
             u = shift(u, params["u_shift"], Rounding.FLOOR)
         y = fixed.output(params["neurons"], rules, s, u, self.tally)
-        y = fixed.residual(y, self.r.astype(np.int64), params["residual_shift"])
+        y = fixed.residual(y, r.astype(np.int64), params["residual_shift"])
         y = fixed.message(y, params["activation"], rules, self.tally, params["exponent"])
         if params["sums"]:
             y = fixed.running_sum(self.total.astype(np.int64), y, rules, self.tally)
@@ -69,10 +68,10 @@ class PyOutputModelFloat(AbstractOutputModel, AbstractFloatNeuronModel):
     r_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, float)
     total: np.ndarray = LavaPyType(np.ndarray, float)
 
-    def fire(self, a: np.ndarray) -> np.ndarray:
+    def fire(self, a: np.ndarray, u: np.ndarray, r: np.ndarray) -> np.ndarray:
         """Take what a token's messages have summed to."""
         params = self.proc_params
-        y = floating.output(params["neurons"], None, a, self.u, None) + self.r
+        y = floating.output(params["neurons"], None, a, u, None) + r
         y = floating.message(y, params["activation"], None, None)
         if params["sums"]:
             self.total[:] = self.total + y
