@@ -90,7 +90,8 @@ class LocalSendPort(LocalPort, CspSendPort):
         if len(self._messages) >= self._size:
             self._infrastructure.scheduler.wait(self)
         # C order, as the shared memory of the stock channel has it: sums depend on it.
-        self._messages.append(data.astype(self._dtype, "C"))
+        same = data.dtype is self._dtype
+        self._messages.append(data.copy() if same else data.astype(self._dtype, "C"))
 
 
 class LocalRecvPort(LocalPort, CspRecvPort):

@@ -6,6 +6,7 @@ from lava.magma.core.model.py.model import AbstractPyProcessModel, PyLoihiProces
 from lava.magma.core.model.py.ports import PyOutPort
 
 from lava_ssm.runtime.phases import SPIKING
+from lava_ssm.runtime.synapses import SHORTER
 
 _GUARDS = ("pre_guard", "lrn_guard", "post_guard")
 
@@ -49,11 +50,12 @@ def _spike_of_plain(model: PyLoihiProcessModel) -> Callable[[], None]:
     """
     attributes = vars(model)
     spiking = PyLoihiProcessModel.Phase.SPK
+    run = SHORTER[type(model)](model) if type(model) in SHORTER else model.run_spk
 
     def spike() -> None:
         attributes["time_step"] += 1
         attributes["phase"] = spiking
-        model.run_spk()
+        run()
         if attributes["_req_pause"] or attributes["_req_stop"]:
             model._handle_pause_or_stop_req()
 

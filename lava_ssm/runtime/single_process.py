@@ -16,9 +16,9 @@ from lava.magma.runtime.mgmt_token_enums import MGMT_COMMAND
 from lava_ssm.runtime import variables
 from lava_ssm.runtime.errors import GraphStopped, Location, locate, unheard
 from lava_ssm.runtime.execution import Domain, Execution, Replies
-from lava_ssm.runtime.in_ports import receive_directly
 from lava_ssm.runtime.numpy_random import RandomStreams
 from lava_ssm.runtime.own_runtime import OwnRuntime
+from lava_ssm.runtime.ports import shorten
 from lava_ssm.runtime.scheduler import Scheduler, Task
 from lava_ssm.runtime.support import label, refuse_complex_ports
 
@@ -106,7 +106,7 @@ class SingleProcessRuntime(OwnRuntime):
         self._tasks[process] = task
         domain.tasks.append(task)
         for port in model.py_ports:
-            receive_directly(port)
+            shorten(port)
             port.start()
             if isinstance(port, PyVarPort) and port.csp_ports:
                 requests = port._csp_recv_port

@@ -147,21 +147,22 @@ class Relays:
         self._counts = np.zeros(len(OVERFLOWED), np.int64)
         number = ACTIVATIONS[self._activation]
         self._bound = (limited.astype(np.int32), number, rules_of(rules), self._counts)
-        _compile(relay, self._bound, 2)
+        _compile(relay, self._bound, 1)
 
     def step(self, u: Words, tally: Tally) -> Words:
-        """Give the messages of 32-bit sums `u`, of any shape."""
-        sums = _own(u).ravel()
+        """Give the messages of 32-bit sums `u`, of any shape, which may be written over."""
         if not IS_COMPILED:
-            return _low(self._in_reference(sums, tally)).reshape(u.shape)
-        y = np.empty_like(sums)
-        if relay(*self._bound, sums, y):
-            _collect(self._counts, tally, self._rules, lambda t: self._in_reference(sums, t))
-        return y.reshape(u.shape)
+            return _low(self._in_reference(u, tally))
+        raises = self._rules.overflow is Overflow.RAISE
+        y = u.copy() if raises else _own(u)
+        if relay(*self._bound, y.reshape(-1)):
+            _collect(self._counts, tally, self._rules, lambda t: self._in_reference(u, t))
+        return y
 
-    def _in_reference(self, sums: Words, tally: Tally) -> NDArray[np.int64]:
-        shifted = sums.astype(np.int64) >> self._bound[0]
-        return fixed.message(shifted, self._activation, self._rules, tally)
+    def _in_reference(self, u: Words, tally: Tally) -> NDArray[np.int64]:
+        shifted = u.ravel().astype(np.int64) >> self._bound[0]
+        sent = fixed.message(shifted, self._activation, self._rules, tally)
+        return np.asarray(sent).reshape(u.shape)
 
 
 class RunningSum:
@@ -279,14 +280,14 @@ def stepping(real: np.dtype) -> Callable[..., None]:
 
 
 @kernel
-def relay(amount, activation, rules, counts, u, y):
-    """`messages(u >> amount)`; amount int32, one or (n,); u, y int32, (n,). As above."""
+def relay(amount, activation, rules, counts, y):
+    """`messages(y >> amount)`, in place; amount int32, one or (n,); y int32, (n,). As above."""
     if amount.size == 1:
-        for i in range(u.size):
-            y[i] = u[i] >> amount[0]
+        for i in range(y.size):
+            y[i] >>= amount[0]
     else:
-        for i in range(u.size):
-            y[i] = u[i] >> amount[i]
+        for i in range(y.size):
+            y[i] >>= amount[i]
     messages(y, y.size, rules[0], activation, counts)
     return any_of(counts)
 
