@@ -1,7 +1,6 @@
 """What runs a network, by name on the command line."""
 
-from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from rich.console import Console
 from rich.progress import Progress
@@ -13,13 +12,8 @@ if TYPE_CHECKING:
     from lava_ssm.network import FixedNetwork, Network
 
 
-class Backend(str, Enum):
-    """Machine code, NumPy, a Lava graph of synapses and neurons, or of one Process."""
-
-    COMPILED = "compiled"
-    REFERENCE = "reference"
-    LAVA = "lava"
-    LAVA_FUSED = "lava-fused"
+Backend = Literal["compiled", "reference", "lava", "lava-fused"]
+"""Machine code, NumPy, a Lava graph of synapses and neurons, or of one Process."""
 
 
 def run(
@@ -43,16 +37,16 @@ def run(
 
     kept = slice(-1, None) if last else slice(None)
 
-    if backend in (Backend.LAVA, Backend.LAVA_FUSED):
+    if backend == "lava" or backend == "lava-fused":
         from lava_ssm import proc
 
-        outputs = proc.run(network, x, fused=backend is Backend.LAVA_FUSED, progress=True)
+        outputs = proc.run(network, x, fused=backend == "lava-fused", progress=True)
         return outputs[:, kept], "overflows of synapses are not counted in Lava"
     parts, tallies = [], []
     with Progress(console=console, transient=True) as progress:
-        bar = progress.add_task(backend.value, total=len(x))
+        bar = progress.add_task(backend, total=len(x))
         for part in np.array_split(x, max(1, len(x) // 100)):
-            done = engine.run(network, part, backend=backend.value)
+            done = engine.run(network, part, backend=backend)
             # a copy: a view would keep all tokens
             parts.append(done.outputs[:, kept].copy() if last else done.outputs)
             tallies.append(done.overflows)
@@ -80,7 +74,7 @@ def compare(
     again, _ = run(network, x, backend, console)
     equal = (again == outputs).all(-1)
     console.print(
-        f"{backend.value} gives the same outputs on {equal.sum()} of {equal.size} tokens",
+        f"{backend} gives the same outputs on {equal.sum()} of {equal.size} tokens",
         soft_wrap=True,
     )
     return bool(equal.all())

@@ -67,7 +67,7 @@ def denoise(
         _report(seconds, HOP / SAMPLE_RATE, console)
     if compare is not None:
         tokens = magnitudes(network, analyse(samples))[np.newaxis]
-        outputs, _ = run_by(network, tokens, Backend.COMPILED, console)
+        outputs, _ = run_by(network, tokens, "compiled", console)
         if not compare_with(network, tokens, outputs, compare, console):
             raise typer.Exit(1)
 

@@ -24,7 +24,7 @@ def evaluate(
     task: DataSet,
     backend: Annotated[
         Backend, typer.Option(help="Machine code, NumPy, or a Lava graph, expanded or fused.")
-    ] = Backend.COMPILED,
+    ] = "compiled",
     limit: Annotated[int | None, typer.Option(min=1, help="The first samples only.")] = None,
     data: DataFolder = None,
     beside: Annotated[
@@ -49,7 +49,7 @@ def evaluate(
     from lava_ssm.language import VOCABULARY
 
     if any(VOCABULARY in checked.made_by for checked in networks):
-        if backend is not Backend.COMPILED or compare is not None:
+        if backend != "compiled" or compare is not None:
             raise ValueError("--backend, --compare: are not for language models")
         for name, checked in zip(names, networks, strict=True):
             _foretell(name, checked, task, data, limit)
@@ -69,13 +69,13 @@ def evaluate(
     classes = outputs[:, -1].argmax(-1)
     right = int((classes == test.y).sum())
     console.print(
-        f"{net} on {task}, {type(network).__name__}, {backend.value}: {right} of "
+        f"{net} on {task}, {type(network).__name__}, {backend}: {right} of "
         f"{len(test)} right, {right / len(test):.2%}; {overflows}; "
         f"{1e6 * seconds / test.x[..., 0].size:.1f} us a token",
         soft_wrap=True,
     )
     for other, split in zip(networks[1:], others, strict=True):
-        theirs, _ = run_by(other, split.x, Backend.COMPILED, console, last=True)
+        theirs, _ = run_by(other, split.x, "compiled", console, last=True)
         alike = int((theirs[:, -1].argmax(-1) == classes).sum())
         console.print(
             f"{beside} gives the same class to {alike} of {len(test)}, {alike / len(test):.2%}",

@@ -1,9 +1,8 @@
 """`lava-ssm finetune`: a trained network goes on learning, in the integers of the chip."""
 
 from dataclasses import replace
-from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -11,12 +10,8 @@ from lava_ssm.cli.arguments import DataFolder
 from lava_ssm.cli.train import Precision, carry_out
 from lava_ssm.train.folder import last_of, read_classifier, read_config
 
-
-class Preset(str, Enum):
-    """Which formats the network gets."""
-
-    BEST = "best"
-    PAPER = "paper"
+Preset = Literal["best", "paper"]
+"""Which formats the network gets."""
 
 
 def finetune(
@@ -29,7 +24,7 @@ def finetune(
     data: DataFolder = None,
     formats: Annotated[
         Preset, typer.Option(help="The best that fit, or those of the paper.")
-    ] = Preset.BEST,
+    ] = "best",
     calibration: Annotated[
         int, typer.Option(min=1, help="Training samples by which exponents are chosen.")
     ] = 128,
@@ -60,7 +55,7 @@ def finetune(
         from lava_ssm.cli.train_lm import carry_out as train_lm
         from lava_ssm.train.language_model import read
 
-        if formats is not Preset.BEST or limit is not None:
+        if formats != "best" or limit is not None:
             raise ValueError("--formats, --limit: are not for language models")
         asked = replace(
             read(run),
@@ -93,7 +88,7 @@ def finetune(
     }
     config["finetune"] = {
         "run": str(run),
-        "formats": formats.value,
+        "formats": formats,
         "calibration": calibration,
         "scales": "fitted" if fit_scales else "frozen",
     }

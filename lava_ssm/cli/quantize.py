@@ -1,16 +1,14 @@
 """`lava-ssm quantize`: a float network becomes one of the chip's integers."""
 
 import math
-from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
 
 from lava_ssm import files
 from lava_ssm.cli.arguments import DataFolder, DataSet, FloatNetworkName
-from lava_ssm.cli.backend import Backend
 from lava_ssm.cli.backend import run as run_by
 from lava_ssm.cli.console import make_console, quoted, show
 from lava_ssm.cli.errors import say
@@ -32,11 +30,8 @@ _REPORTED = 16
 """Calibration samples on which the report is made."""
 
 
-class Bound(str, Enum):
-    """What exponents make room for."""
-
-    CALIBRATED = "calibrated"
-    CERTIFIED = "certified"
+Bound = Literal["calibrated", "certified"]
+"""What exponents make room for."""
 
 
 def quantize_network(
@@ -45,11 +40,11 @@ def quantize_network(
     out: Annotated[Path, typer.Option(help="Where to write the fixed network (.safetensors).")],
     formats: Annotated[
         Preset, typer.Option(help="The best that fit, or those of the paper.")
-    ] = Preset.BEST,
+    ] = "best",
     bound: Annotated[
         Bound,
         typer.Option(help="Room for what the calibration data cause, or proven for any input."),
-    ] = Bound.CALIBRATED,
+    ] = "calibrated",
     calibration: Annotated[
         int, typer.Option(min=1, help="Training samples by which exponents are chosen.")
     ] = 128,
@@ -79,7 +74,7 @@ def quantize_network(
     console = make_console()
     figure, trade_off = out.with_suffix(".png"), out.with_name(f"{out.stem}-bits.png")
     searched = budget is not None or min_db is not None
-    if searched and bound is not Bound.CALIBRATED:
+    if searched and bound != "calibrated":
         raise ValueError("--budget, --min-db: are for --bound calibrated")
     _check_free(out, figure, *[trade_off] * searched)
     network = lava_ssm.load(net)
@@ -101,7 +96,7 @@ def quantize_network(
         check(network, net, sets)
         seen = sets.train.first(calibration).joined(join_of(network)).x
     rules = compress.published_arithmetic(network)
-    form = compress.PAPER if formats is Preset.PAPER else compress.Formats()
+    form = compress.PAPER if formats == "paper" else compress.Formats()
     if searched:
         found = compress.search_bits(network, seen, budget, min_db, form, rules, input_range=ends)
         fixed, drawn = found.fixed, _draw(found, trade_off)
@@ -109,7 +104,7 @@ def quantize_network(
     else:
         fixed, drawn = (
             compress.quantize(
-                network, seen, form, bound.value, rules, ends if bound is Bound.CALIBRATED else None
+                network, seen, form, bound, rules, ends if bound == "calibrated" else None
             ),
             "",
         )
@@ -161,7 +156,7 @@ def _check_free(out: Path, *figures: Path) -> None:
 def _classify(
     kind: str, network: "Network | FixedNetwork", test: "Split", console: Console
 ) -> None:
-    outputs, overflows = run_by(network, test.x, Backend.COMPILED, console, last=True)
+    outputs, overflows = run_by(network, test.x, "compiled", console, last=True)
     right = int((outputs[:, -1].argmax(-1) == test.y).sum())
     console.print(
         f"{kind}: {right} of {len(test)} right, {right / len(test):.2%}; {overflows}",

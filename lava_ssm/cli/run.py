@@ -21,7 +21,7 @@ def run_network(
     out: Annotated[Path, typer.Option(help="Where to write outputs and classes (.npz).")],
     backend: Annotated[
         Backend, typer.Option(help="Machine code, NumPy, or a Lava graph, expanded or fused.")
-    ] = Backend.COMPILED,
+    ] = "compiled",
     limit: Annotated[int | None, typer.Option(min=1, help="The first samples only.")] = None,
     data: DataFolder = None,
 ) -> None:

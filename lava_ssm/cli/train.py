@@ -4,7 +4,6 @@ import math
 import os
 import shlex
 import sys
-from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -20,27 +19,17 @@ Device = Literal["cpu", "cuda", "auto"]
 Init = Literal["lin", "legs", "real"]
 
 
-class Readout(str, Enum):
-    """What a sequence is classified by: the mean of its tokens' logits, or the last token's."""
-
-    MEAN = "mean"
-    LAST = "last"
+Readout = Literal["mean", "last"]
+"""What a sequence is classified by: the mean of its tokens' logits, or the last token's."""
 
 
-class Size(str, Enum):
-    """A size of `lava_ssm.nn.SIZES` or `S5_SIZES`."""
-
-    TINY = "ns4d-tiny"
-    SMALL = "ns4d-small"
-    LARGE = "ns4d-large"
-    S5_TINY = "s5-tiny"
-    S5_SMALL = "s5-small"
-    S5_LARGE = "s5-large"
+Size = Literal["ns4d-tiny", "ns4d-small", "ns4d-large", "s5-tiny", "s5-small", "s5-large"]
+"""A size of `lava_ssm.nn.SIZES` or `S5_SIZES`."""
 
 
 def train(
     task: DataSet,
-    model: Annotated[Size, typer.Option(help="Size of the network.")] = Size.SMALL,
+    model: Annotated[Size, typer.Option(help="Size of the network.")] = "ns4d-small",
     out: Annotated[
         Path | None, typer.Option(help="Run folder; without it runs/DATA-MODEL.")
     ] = None,
@@ -52,7 +41,7 @@ def train(
     data: DataFolder = None,
     readout: Annotated[
         Readout, typer.Option(help="The mean over time, or the last token.")
-    ] = Readout.MEAN,
+    ] = "mean",
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the samples.")] = 10,
     batch_size: Annotated[int, typer.Option(min=1, help="Samples a step.")] = 50,
     lr: Annotated[float, typer.Option(help="Peak learning rate of linear maps and c.")] = 5e-3,
@@ -122,8 +111,8 @@ def train(
     """
     config: dict[str, Any] = {
         "task": task,
-        "model": model.value,
-        "readout": readout.value,
+        "model": model,
+        "readout": readout,
         "init": init,
         "dt": [dt_min, dt_max],
         "wobble": {"turn": turn, "scale": scale, "shift": shift, "mirror": mirror},
@@ -149,7 +138,7 @@ def train(
             "temperature": temperature,
         },
     }
-    folder = out or Path("runs") / f"{Path(task).stem.replace(':', '-')}-{model.value}"
+    folder = out or Path("runs") / f"{Path(task).stem.replace(':', '-')}-{model}"
     seeds = seed or [0]
     accuracies = []
     for one in seeds:
