@@ -26,6 +26,7 @@ from lava_ssm.network import (
     FixedS4D,
     FixedS5,
     FixedScale,
+    FixedSelectiveSSM,
     FloatLayer,
     Gate,
     LayerNorm,
@@ -37,8 +38,10 @@ from lava_ssm.network import (
     Residual,
     RMSNorm,
     Scale,
+    SelectiveSSM,
     Sigmoid,
     SiLU,
+    Softplus,
     Tanh,
 )
 from lava_ssm.network.activation import Elementwise
@@ -232,7 +235,7 @@ def random_s5_network(
 
 
 WIDTHS = (1, 1, 2, 3, 5, 6, 8, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100, 127, 128, 200, 257, 300)
-KINDS = ("linear", "s4d", "s5", "gate", "glu", "norm", "conv1d", "scale", "gru")
+KINDS = ("linear", "s4d", "s5", "gate", "glu", "norm", "conv1d", "scale", "gru", "selective")
 BARE = ("linear", "s4d")
 
 
@@ -419,7 +422,7 @@ class _Chain:
         gain = 8 + int(np.log2(width) / 2)
         f, e_v = self.rng.choice(list(Activation)), 12
         if f is not Activation.SIGMOID:
-            e_v = self.near(12, -1000, 31 if f is Activation.TANH else 1000)
+            e_v = self.near(12, -1000, 31 if f in (Activation.TANH, Activation.SOFTPLUS) else 1000)
             e_y = int(np.clip(np.clip(e_y, e_s + e_v - 62, e_s + e_v + 16), -1000, 1000))
             e_v = int(np.clip(e_v, e_y - e_s - 16, e_y - e_s + 62))  # of exponents that are far
         return FixedGLU(
@@ -445,6 +448,49 @@ class _Chain:
             return FixedMinGRU(*maps, *exponents, *biases, e_c, e_c - k)
         e_y = self.near(e_c, -1000, min(1000, e_c + 31))
         return FixedMLGRU(*maps, *exponents, *biases, e_c, k, e_y)
+
+    def selective(self, width: int, e: int, first: bool) -> FixedSelectiveSSM | FixedLinear:
+        if abs(e) > 200:  # a product's exponent would leave the allowed ones
+            return self.linear(width, e, first)
+        rng, gain = self.rng, 7 + int(np.log2(width) / 2)
+        gated = width % 2 == 0 and bool(rng.random() < 0.5)
+        d, n, rank = width >> gated, int(min(rng.choice([1, 2, 3, 8, 16, 17], 2))), self.rank()
+        e_r, e_b, e_c = (self.near(8, -100, 100) for _ in "rbc")
+        e_d = self.near(12, -100, 31)
+        e_a = int(np.clip(self.near(10, -1000, 1000), 4 - e_d, 1000))
+        e_v = min(self.near(e + 2, -300, 300), e_d + e + 16)  # at most 16 bits to the left
+        e_h, e_s, e_y = (self.near(wanted, -900, 900) for wanted in (e + 4, e, e))
+        k, m = (int(np.clip(self.near(2, 0, 16), 0, 16)) for _ in "km")
+        e_h = int(np.clip(e_h, e_v + e_b - 62 + k, e_v + e_b + 16 + k))
+        e_s = int(np.clip(e_s, e_h - m + e_c - 62, e_h - m + e_c + 16))
+        e_y = min(e_y, e_s + e + 16) if gated else e_s
+        return FixedSelectiveSSM(
+            -np.abs(self.integers(16, (d, n), lowest=1)),
+            self.matrix((rank, d)),
+            self.matrix((d, rank)),
+            *(self.matrix((n, d)) for _ in "bc"),
+            None if rng.random() < 0.2 else self.integers(16, (d,)),
+            self.biases((d,)),
+            gated,
+            e_a,
+            self.each(gain - 1 - e + e_r, rank),
+            self.each(8 - e_r + e_d, d),
+            *(self.each(gain - 1 - e + to, n) for to in (e_b, e_c)),
+            max(self.near(15, -1000, 1000), e_s - e - 16),
+            e_r,
+            e_d,
+            e_v,
+            e_b,
+            e_c,
+            e_h - k,
+            e_h,
+            e_h - m,
+            e_s,
+            e_y,
+        )
+
+    def rank(self) -> int:
+        return int(self.rng.choice([1, 2, 3, 8]))
 
     def norm(self, width: int, e: int, first: bool) -> FixedLayerNorm | FixedRMSNorm:
         rng = self.rng
@@ -494,7 +540,7 @@ class _Chain:
         if spans and not self.bare and self.rng.random() < 0.5:
             self.layers.append(Residual(int(self.rng.choice(spans))))
         if self.rng.random() < 0.5:
-            kinds = [ReLU, ReLU, ReLU, GELU, SiLU, *[Sigmoid, Tanh][: 2 * (e_y <= 31)]]
+            kinds = [ReLU, ReLU, ReLU, GELU, SiLU, *[Sigmoid, Tanh, Softplus][: 3 * (e_y <= 31)]]
             chosen = kinds[int(self.rng.integers(len(kinds)))]
             self.layers.append(ReLU() if self.bare else chosen())
 
@@ -511,7 +557,7 @@ def random_float_chain(rng: Generator, kinds: Sequence[str] = KINDS) -> Network:
         if spans and rng.random() < 0.4:
             layers.append(Residual(int(rng.choice(spans))))
         if rng.random() < 0.6:
-            activations = [ReLU, ReLU, ReLU, GELU, SiLU, Sigmoid, Tanh]
+            activations = [ReLU, ReLU, ReLU, GELU, SiLU, Sigmoid, Tanh, Softplus]
             layers.append(activations[int(rng.integers(len(activations)))]())
     return Network(tuple(layers), rng.choice(list(Readout)))
 
@@ -542,6 +588,11 @@ def _float_layer(rng: Generator, kind: str, d: int) -> FloatLayer:
             maps = rng.normal(size=(3, d_output, d)) / np.sqrt(d)
             bias = [some(d_output) for _ in maps]
             return MinGRU(*maps[:2], *bias[:2]) if rng.random() < 0.5 else MLGRU(*maps, *bias)
+        case "selective":
+            gated = d % 2 == 0 and bool(rng.random() < 0.5)
+            m, rank = d >> gated, int(rng.integers(1, 4))
+            maps = (rng.normal(size=s) / np.sqrt(d) for s in ((rank, m), (m, rank), (n, m), (n, m)))
+            return SelectiveSSM(-rng.uniform(0.1, 5, (m, n)), *maps, some(m), some(m), gated)
         case "conv1d":
             groups, length = int(rng.choice([1, d])), int(rng.choice([1, 2, 4]))
             d_output = d if groups == d else d_output

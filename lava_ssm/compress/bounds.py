@@ -15,26 +15,32 @@ from lava_ssm.network import (
     Affine,
     Bilinear,
     Connection,
+    Copies,
     Filters,
     FixedNetwork,
     GatedRecurrence,
     InverseSqrt,
     Matrix,
     Network,
+    Neurons,
     Population,
     Product,
     Readout,
     Recurrence,
+    SelectiveRecurrence,
     Taps,
 )
 from lava_ssm.network.description import Exponent
 from lava_ssm.numerics import (
+    DECAY_EXPONENT,
+    DECAY_INPUT_EXPONENT,
     INVERSE_SQRT_ERROR,
     SYNAPSE_BITS,
     IntArray,
     RealArray,
     Rounding,
     Table,
+    decay,
     sigmoid,
     state_bound,
     word_range,
@@ -153,18 +159,18 @@ def bounds(
         Those known; others are added. A float network and a fixed one of its values share them.
     """
     walk = _Walk(network, responses)
-    sent: list[Interval] = []
+    sent = walk.sent
+    sent[None] = entering
     inputs: list[RealArray] = []
     for n, p in enumerate(network.lowered):
-        sources = [entering if c.source is None else sent[c.source] for c in p.inputs]
+        sources = [sent[c.source] for c in p.inputs]
         if p.stage == len(inputs):
             inputs.append(sources[0].magnitude)
         earlier = None
         if p.residual is not None:
-            source = p.residual.source
-            earlier = entering if source is None else sent[source]
-        sent.append(walk.population(n, p, sources, earlier))
-    total = sent[-1]
+            earlier = sent[p.residual.source]
+        sent[n] = walk.population(n, p, sources, earlier)
+    total = sent[len(network.lowered) - 1]
     if network.readout is Readout.MEAN_OVER_TIME:
         total = total.mapped(lambda v: v * tokens)
         walk.check(total, SYNAPSE_BITS, len(inputs) - 1, "sum")
@@ -180,6 +186,9 @@ class _Walk:
         self.responses = responses
         self.peaks: list[dict[tuple[str, str], RealArray]] = [{} for _ in network.stages]
         self.overflowing: Overflowing | None = None
+        self.populations = network.lowered
+        self.sent: dict[int | None, Interval] = {}
+        """Of each population; None: of the input."""
 
     def check(self, values: Interval, bits: int, stage: int, what: str) -> None:
         """Note that integers can leave a word."""
@@ -198,14 +207,25 @@ class _Walk:
 
     def received(self, c: Connection, u: Interval, p: Population) -> Interval:
         """What comes through a connection."""
+        if isinstance(c.synapse, Copies):
+            index = c.synapse.index
+            return u.mapped(lambda v: v[index])
+        if c.synapse.sums and not isinstance(self._of(c.source), Filters):
+            n_out = c.synapse.n_out
+            sums = u.mapped(lambda v: v.reshape(n_out, -1).sum(axis=1))
+            self.check(sums, SYNAPSE_BITS, p.stage, "synapse")
+            return sums
         if not isinstance(c.synapse, Matrix):
-            return u  # what is added up is so already
+            return u  # what filters send is added up already
         if self.rules is None:
             return u.through(c.synapse.weights)
         sums = u.through(2.0 * c.synapse.weights)
         left = max(-int(np.min(c.synapse.shift)), 0)
         self.check(sums.mapped(lambda v: v * 2.0**left), SYNAPSE_BITS, p.stage, "synapse")
         return self.shifted(sums, c.synapse.shift, Rounding.FLOOR)
+
+    def _of(self, source: int | None) -> Neurons | None:
+        return None if source is None else self.populations[source].neurons
 
     def population(
         self, n: int, p: Population, sources: list[Interval], earlier: Interval | None
@@ -240,6 +260,8 @@ class _Walk:
                 return Interval(np.minimum(u.low, 0), np.maximum(u.high, 0)).repeated(length)
             case GatedRecurrence():
                 return self._gated(p, p.neurons, received[1])
+            case SelectiveRecurrence():
+                return self._selective(p, p.neurons, *received)
         if earlier is not None:
             y = y + self.shifted(earlier, p.residual_shift, Rounding.FLOOR)
         if p.activation is Activation.RELU:
@@ -256,6 +278,12 @@ class _Walk:
                 self.check(y, self.rules.message_bits, p.stage, "message")
             lowest = np.floor((table.least - table.error) * one) if self.rules else table.least
             return Interval(np.maximum(np.minimum(y.low, 0), lowest), np.maximum(y.high, 0))
+        if table.rectifies:  # what the table has more falls, and in steps
+            y = y.mapped(lambda v: np.logaddexp(0, v / one) * one)
+            if self.rules is None:
+                return y
+            wide = y.widened(np.asarray(table.error * one + 1))
+            return Interval(np.maximum(np.floor(wide.low), 0), np.ceil(wide.high))
         if self.rules is None:
             return y.mapped(lambda v: np.array([table.function(x) for x in np.clip(v, -99, 99)]))
         rounding = self.rules.rounding
@@ -382,6 +410,104 @@ class _Walk:
         h = Interval(np.minimum(c.low, 0), np.maximum(c.high, 0))  # and zero before
         self.peaks[p.stage][p.name, "state"] = h.magnitude
         return self._message(self.shifted(h, neurons.state_shift), p)
+
+    def _selective(
+        self, p: Population, neurons: SelectiveRecurrence, s: Interval, u: Interval
+    ) -> Interval:
+        """States that lose a share of themselves, and gain what is perhaps a multiple of its cause.
+
+        |h| is at most the largest |u| / (1 - decay), over all steps s, of an s alone if u is a
+        multiple of s. (That s and the share that is lost for it go together is what makes slow
+        states no larger than fast ones.)
+        """
+        first, second = p.inputs
+        entering = self.shifted(u, -neurons.shift)
+        multiple = self._multiple(second, first.source)
+        if self.rules is None:
+            least, most = (-np.expm1(-neurons.rates * np.maximum(v, 0)) for v in (s.low, s.high))
+            with np.errstate(divide="ignore", invalid="ignore"):
+                ends = [np.nan_to_num(v / (most if multiple else least)) for v in (u.low, u.high)]
+            h = Interval(np.minimum(ends[0], 0), np.maximum(ends[1], 0))
+        else:
+            rounding = self.rules.rounding
+            error = float(rounding is not Rounding.TOWARD_ZERO)
+            w = [
+                np.trunc(neurons.rates * np.maximum(v, 0) * 2.0**-neurons.rate_shift)
+                for v in (s.low, s.high)
+            ]
+            lost = 1 - decay(_integers(w[0]), rounding) * 2.0**-DECAY_EXPONENT
+            h_most = (entering.magnitude + error) / lost
+            if multiple:
+                slope, off = (v * 2.0**neurons.shift for v in multiple)
+                # s = 0 adds nothing: from the smallest step on
+                w[0] = np.trunc(neurons.rates * 2.0**-neurons.rate_shift)
+                steps = _most_steps(w[0], w[1], rounding) * 2.0**neurons.rate_shift
+                per_share = np.minimum(
+                    steps / np.maximum(neurons.rates, 1e-300), s.high * 2.0**DECAY_EXPONENT
+                )
+                h_most = np.minimum(h_most, slope * per_share + (off + error) / lost)
+            h = Interval(
+                np.where((entering.low < 0) | (error > 0), -h_most, 0),
+                np.where(entering.high > 0, h_most, 0),
+            )
+            self.check(h, self.rules.state_bits, p.stage, "state")
+        self.peaks[p.stage][p.name, "state"] = h.magnitude
+        return self._message(self.shifted(h, neurons.state_shift), p)
+
+    def _multiple(self, c: Connection, cause: int | None) -> tuple[RealArray, RealArray] | None:
+        """How far what a connection gives is from 0, for each unit of what one neuron sends.
+
+        That neuron is of population `cause`; what is more is added by rounding. None: it is no
+        multiple.
+        """
+        if c.source is None or isinstance(c.synapse, Matrix) or c.synapse.sums:
+            return None
+        if c.source == cause:
+            found = np.ones(c.synapse.n_in), np.zeros(c.synapse.n_in)
+        else:
+            p = self.populations[c.source]
+            factors = self._factors(p, cause)
+            if factors is None:
+                return None
+            found = factors
+        index = c.synapse.index if isinstance(c.synapse, Copies) else slice(None)
+        return found[0][index], found[1][index]
+
+    def _factors(self, p: Population, cause: int | None) -> tuple[RealArray, RealArray] | None:
+        """The same of what a population of products sends."""
+        plain = p.residual is None and p.activation is Activation.NONE
+        if not (isinstance(p.neurons, Bilinear) and plain and p.neurons.bias is None):
+            return None
+        for c, other in (p.inputs, p.inputs[::-1]):
+            found = self._multiple(c, cause)
+            if found is not None:
+                size = self.received(other, self.sent[other.source], p).magnitude
+                neurons, one = p.neurons, 0.0
+                if neurons.weights is not None:
+                    size = size * np.abs(neurons.weights)
+                if self.rules is not None:
+                    one = float(self.rules.rounding is not Rounding.TOWARD_ZERO)
+                    size = size * 2.0 ** -float(neurons.shift + neurons.weight_shift)
+                return found[0] * size, found[1] * size + one
+        return None
+
+
+_FINE = 1 << 12
+
+
+def _most_steps(w_low: RealArray, w_high: RealArray, rounding: Rounding) -> RealArray:
+    """Most of (w + 1) / (2**23 - decay(w)), times 2**23, over w from `w_low` to `w_high`.
+
+    Of few steps as they are; of many within what the table is off, 0.3 %.
+    """
+    fine = np.arange(_FINE)
+    one = 1 << DECAY_EXPONENT
+    ratios = (fine + 1) / (one - decay(fine, rounding))
+    suffix = np.maximum.accumulate(ratios[::-1])[::-1]
+    first = np.clip(w_low, 0, _FINE - 1).astype(np.int64)
+    share = -np.expm1(-np.minimum(w_high, 8 << DECAY_INPUT_EXPONENT) * 2.0**-DECAY_INPUT_EXPONENT)
+    many = 1.003 * (w_high + 1) / np.maximum(share, 2.0**-DECAY_EXPONENT)
+    return np.maximum(suffix[first] * one, np.where(w_high < _FINE, 0, many))
 
 
 _ROUNDED: dict[Rounding, Callable[[RealArray], RealArray]] = {

@@ -14,7 +14,7 @@ from lava_ssm.compress.headroom import ANY, headroom, limit
 from lava_ssm.compress.kinds import Rules, kind_of
 from lava_ssm.compress.ranges import Observed
 from lava_ssm.network import FixedLayer, FloatLayer, Network, Readout
-from lava_ssm.numerics import SYNAPSE_BITS, TABLE_EXPONENT, Arithmetic
+from lava_ssm.numerics import SYNAPSE_BITS, Arithmetic
 
 _MOST_LEFT = 8
 """Bits that a residual message is shifted to the left at most."""
@@ -144,7 +144,7 @@ def _finest(
     around = ANY if entry is None else exponents[entry] + _MOST_LEFT
     table = before.activation.table
     if table is not None and not table.multiplies:
-        around = min(around, TABLE_EXPONENT)
+        around = min(around, table.entry_exponent)
     return min(around, kind.finest(fixed[edge - 1], exponents[-1], entry is not None))
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from lava_ssm.deploy.values import counted, literal
 from lava_ssm.deploy.writer import Buffer, Writer, filled
-from lava_ssm.network import Connection, Matrix, Ones
+from lava_ssm.network import Connection, Copies, Filters, Matrix, Ones
 from lava_ssm.network.description import is_dense
 from lava_ssm.numerics import SYNAPSE_BITS, word_range
 
@@ -40,27 +40,87 @@ static void @function@(
     }
 }
 """
+_SUMMED = """\
+/* Sums of @each@ messages each, in 32 bits that wrap. */
+static void @function@(const @kind@ *restrict u, int32_t *restrict sums@counts@)
+{
+    for (int i = 0; i < @rows@; i++) {
+        @sum@ sum = 0;
+        for (int j = 0; j < @each@; j++) {
+            sum += u[i * @each@ + j];
+        }
+@finish@
+        sums[i] = @word@;
+    }
+}
+"""
 
 
 def received(writer: Writer, connection: Connection, stage: int) -> Buffer:
     """Write what a connection makes of its messages; gives where that is.
 
     What a matrix makes is in a buffer that the caller gives back; other messages stay where they
-    are. Synapses of ones onto states, and those that sum, belong to the states.
+    are. Synapses of ones onto filters' states, and those that sum these, belong to the states.
     """
     source = writer.sent[connection.source]
     synapse = connection.synapse
     if isinstance(synapse, Matrix):
         return _matrix(writer, synapse, source, stage)
-    if isinstance(synapse, Ones) and (synapse.n_in == synapse.n_out or synapse.sums):
+    if isinstance(synapse, Copies):
+        return source
+    if synapse.sums and not _is_summed(writer, connection):
+        return _summed(writer, synapse, source, stage)
+    if synapse.n_in == synapse.n_out or synapse.sums:
         return source
     raise ValueError(f"a connection from {synapse.n_in} to {synapse.n_out} neurons has no C form")
 
 
 def given_back(writer: Writer, connection: Connection, buffer: Buffer) -> None:
     """Give back what `received` took."""
-    if isinstance(connection.synapse, Matrix):
+    synapse = connection.synapse
+    if isinstance(synapse, Matrix) or (synapse.sums and not _is_summed(writer, connection)):
         writer.free(buffer)
+
+
+def place_of(connection: Connection) -> str:
+    """Where in what `received` gives neuron i finds its own."""
+    copies = connection.synapse
+    if not isinstance(copies, Copies):
+        return "i"
+    at = "i" if copies.each == 1 else f"i / {copies.each}"
+    if copies.n_out > copies.count * copies.each:
+        at = f"{at} % {copies.count}"
+    return at if copies.first == 0 else f"{copies.first} + {at}"
+
+
+def _is_summed(writer: Writer, connection: Connection) -> bool:
+    """Whether what is to be added up is so already: what filters send."""
+    source = connection.source
+    return source is not None and isinstance(writer.network.lowered[source].neurons, Filters)
+
+
+def _summed(writer: Writer, ones: Ones, source: Buffer, stage: int) -> Buffer:
+    each, out = ones.n_in // ones.n_out, writer.buffer("int32_t", ones.n_out)
+    low, high = each * source.low, each * source.high
+    least, most = word_range(SYNAPSE_BITS)
+    fits = least <= low and high <= most
+    kind = "int32_t" if fits else "int64_t"
+    lines = [] if fits else [counted("sum", kind, SYNAPSE_BITS, "synapse")] * writer.counts
+    text = filled(
+        _SUMMED,
+        {
+            "each": each,
+            "rows": ones.n_out,
+            "kind": source.kind,
+            "sum": kind,
+            "finish": "\n".join(f"        {line}" for line in lines),
+            "word": "sum" if fits else "ssm_wrapped64(sum, 32)",
+        },
+    )
+    function = writer.function("summed", text)
+    writer.call(function, source.place, out.place, stage=stage)
+    out.low, out.high = (low, high) if fits else (least, most)
+    return out
 
 
 def _matrix(writer: Writer, matrix: Matrix, source: Buffer, stage: int) -> Buffer:

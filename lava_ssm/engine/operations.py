@@ -17,6 +17,7 @@ from lava_ssm.network import (
     Neurons,
     Population,
     Recurrence,
+    SelectiveRecurrence,
 )
 
 Array = np.ndarray
@@ -53,8 +54,9 @@ def operations(network: Network | FixedNetwork, x: ArrayLike) -> Operations:
     """Count multiply-adds a token on data.
 
     Of a linear map one for each weight; of a diagonal state four for a times x (those of b and c of
-    an S4D state are two each), of a gated state one; one an element of the direct path d and of a
-    gate's product. Biases, residual additions and rectifiers are none.
+    an S4D state are two each), of a gated state one, of a selective one three; one an element of
+    the direct path d and of a product of two messages. Biases, residual additions and rectifiers
+    are none.
 
     Parameters
     ----------
@@ -123,4 +125,6 @@ def _of_states(neurons: Neurons) -> int:
             return 2 * neurons.n_neurons
         case GatedRecurrence():
             return neurons.n_neurons
+        case SelectiveRecurrence():  # by the rate, by what the table has, by the decay
+            return 3 * neurons.n_neurons
     return 0

@@ -141,6 +141,13 @@ def _gelu(call: Call) -> Signal:
     return call.follow(activated(x.node, network.GELU(), call.origin))
 
 
+def _softplus(call: Call) -> Signal:
+    if call.get(1, "beta", 1) != 1:
+        raise ExchangeError(f"{call.origin}: a softplus with another beta; a network's is 1")
+    x = _tokenwise(call)
+    return call.follow(activated(x.node, network.Softplus(), call.origin))
+
+
 def _glu(call: Call) -> Signal:
     x = _tokenwise(call)
     if int(call.get(1, "dim", -1)) % len(x.axes) != x.axis("channels"):
@@ -477,6 +484,7 @@ HANDLERS: dict[str, Handler] = {
     "silu": _activation(network.SiLU),
     "sigmoid": _activation(network.Sigmoid),
     "tanh": _activation(network.Tanh),
+    "softplus": _softplus,
     "glu": _glu,
     "batch_norm": _batch_norm,
     "layer_norm": _layer_norm,

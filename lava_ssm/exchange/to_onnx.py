@@ -11,6 +11,7 @@ from lava_ssm.network import (
     Affine,
     Bilinear,
     Connection,
+    Copies,
     Filters,
     FixedNetwork,
     GatedRecurrence,
@@ -21,10 +22,14 @@ from lava_ssm.network import (
     Product,
     Readout,
     Recurrence,
+    SelectiveRecurrence,
     Taps,
     check_network,
 )
 from lava_ssm.numerics import (
+    DECAY,
+    DECAY_EXPONENT,
+    DECAY_INPUT_EXPONENT,
     INVERSE_SQRT_TABLE,
     SIGMOID,
     SIGMOID_INPUT_EXPONENT,
@@ -231,11 +236,23 @@ class _Graph:
         """In the 32 bits of a synapse, which wrap."""
         return self.word(value, SYNAPSE_BITS, Overflow.WRAP)
 
+    def is_summed(self, source: int | None) -> bool:
+        """Whether what a population sends is added up by itself."""
+        return source is not None and isinstance(self.network.lowered[source].neurons, Filters)
+
     def received(self, connection: Connection) -> str:
         """What a connection makes of its messages."""
         sent, synapse = self.sent[connection.source], connection.synapse
-        if not isinstance(synapse, Matrix):  # of ones: those that expand or sum are the states'
-            return sent
+        if isinstance(synapse, Copies):
+            return self.op("Gather", sent, self.constant(synapse.index), axis=-1)
+        if not isinstance(
+            synapse, Matrix
+        ):  # of ones: those that expand, or sum filters, are theirs
+            if not synapse.sums or self.is_summed(connection.source):
+                return sent
+            each = np.array([-1, synapse.n_out, synapse.n_in // synapse.n_out])
+            parts = self.op("Reshape", sent, self.constant(each))
+            return self.wrapped(self.op("ReduceSum", parts, self.constant(_LAST), keepdims=0))
         product = self.op("MatMul", sent, self.constant(2 * synapse.weights.T))
         common = int(np.min(synapse.shift))
         sums = self.wrapped(product)
@@ -376,7 +393,9 @@ def _message(graph: _Graph, population: Population, y: str) -> str:
         y = graph.shift(graph.op("Mul", y, entry), TABLE_EXPONENT, graph.rules.rounding)
     elif table is not None:
         entry = graph.looked_up(table, y, population.exponent)
-        y = graph.shift(entry, TABLE_EXPONENT - population.exponent, graph.rules.rounding)
+        amount = table.entry_exponent - population.exponent
+        shifted = graph.shift(entry, amount, graph.rules.rounding)
+        y = graph.op("Add", graph.clipped(y, 0), shifted) if table.rectifies else shifted
     return graph.word(y, bits)
 
 
@@ -453,6 +472,26 @@ def _gated_recurrence(graph: _Graph, population: Population) -> str:
     return graph.word(graph.shift(state, neurons.state_shift, rules.rounding), rules.message_bits)
 
 
+def _selective_recurrence(graph: _Graph, population: Population) -> str:
+    neurons, rules, name = population.neurons, graph.rules, f"state{len(graph.states)}"
+    assert isinstance(neurons, SelectiveRecurrence)
+    state = graph.carried(name, neurons.state_shape)
+    s, u = (graph.received(c) for c in population.inputs)
+    rated = graph.op("Mul", graph.constant(neurons.rates), s)
+    w = graph.shift(rated, neurons.rate_shift, rules.rounding)
+    w = graph.clipped(w, 0, (8 << DECAY_INPUT_EXPONENT) - 1)
+    entry = graph.looked_up(DECAY, w, DECAY_INPUT_EXPONENT)
+    amount = DECAY_INPUT_EXPONENT + TABLE_EXPONENT - DECAY_EXPONENT
+    lost = graph.shift(graph.op("Mul", w, entry), amount, rules.rounding)
+    one = 1 << DECAY_EXPONENT
+    decay = graph.clipped(graph.op("Sub", graph.constant(one), lost), 0, one - 1)
+    left = graph.shift(graph.op("Mul", decay, state), DECAY_EXPONENT, rules.rounding)
+    entering = graph.shift(u, -neurons.shift, Rounding.FLOOR)
+    state = graph.word(graph.op("Add", left, entering), rules.state_bits)
+    graph.next(name, state)
+    return graph.word(graph.shift(state, neurons.state_shift, rules.rounding), rules.message_bits)
+
+
 _WRITE: dict[type[Neurons], Callable[[_Graph, Population], str]] = {
     Affine: _affine,
     Bilinear: _bilinear,
@@ -461,5 +500,6 @@ _WRITE: dict[type[Neurons], Callable[[_Graph, Population], str]] = {
     InverseSqrt: _inverse_sqrt,
     Product: _product,
     Recurrence: _recurrence,
+    SelectiveRecurrence: _selective_recurrence,
     Taps: _taps,
 }

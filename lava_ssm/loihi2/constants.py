@@ -86,6 +86,9 @@ class Constants:
     passes_gated_state: Constant = Constant(
         5.0, 3.0, 10.0, "passes/update", "inferred", "a gate's passes, and one for the state"
     )
+    passes_selective_state: Constant = Constant(
+        7.0, 4.0, 14.0, "passes/update", "inferred", "a gated state's passes, and two products more"
+    )
     t_message: Constant = Constant(5.0, 3.0, 15.0, "ns/message", "assumed", ASSUMED)
     step_floor: Constant = Constant(3.0, 0.2, 6.9, "us/step", "inferred", INFERRED)
     step_floor_many: Constant = Constant(

@@ -14,6 +14,7 @@ from lava_ssm.loihi2.description import (
 from lava_ssm.network import (
     Affine,
     Bilinear,
+    Copies,
     Filters,
     FixedNetwork,
     GatedRecurrence,
@@ -22,6 +23,7 @@ from lava_ssm.network import (
     Network,
     Product,
     Recurrence,
+    SelectiveRecurrence,
     Taps,
 )
 from lava_ssm.network.description import WEIGHT_BITS, mantissa_bits
@@ -78,6 +80,8 @@ def describe(network: Network | FixedNetwork | Description, name: str = "") -> D
                 fan_out: ArrayLike = np.full(
                     c.synapse.n_in, max(1, c.synapse.n_out // c.synapse.n_in)
                 )
+                if isinstance(c.synapse, Copies):
+                    fan_out = c.synapse.fan_out
                 if c in p.inputs[1:] and isinstance(p.neurons, Affine):
                     fan_out = p.neurons.direct != 0
                 builder.synapses(source, target, Connectivity.BLOCK, fan_out)
@@ -94,7 +98,7 @@ def _on_chip(p: networks.Population) -> tuple[Neuron, int]:
 
     Of public Lava only relays and states run on a chip; `ProdNeuron` and `InvSqrt` have public
     models of what a product and an inverse root give there. That one neuron multiplies its state
-    by what a second input opens is inferred: each part is public, together they are not.
+    by what a table has for an input is inferred: each part is public, together they are not.
     """
     n = p.neurons.n_neurons
     match p.neurons:
@@ -106,6 +110,8 @@ def _on_chip(p: networks.Population) -> tuple[Neuron, int]:
             return Neuron.TAP, n
         case GatedRecurrence():
             return Neuron.GATED_STATE, n
+        case SelectiveRecurrence():
+            return Neuron.SELECTIVE_STATE, n
         case Affine():
             return (Neuron.RELAY if p.activation.table is None else Neuron.TABLE), n
         case Product():

@@ -40,6 +40,9 @@ class Neuron(Enum):
     GATED_STATE = "gated state"
     """A real state, a mean of itself and of an input, by a table that another input is looked up in
     (inferred: nothing public says that one neuron does both)."""
+    SELECTIVE_STATE = "selective state"
+    """A real state that decays by an exponential, taken by a table, of an input times its rate
+    (inferred as well)."""
     TAP = "tap"
     """Sends a message again some tokens later."""
 

@@ -55,6 +55,7 @@ class Limits:
     units_inverse_sqrt: int = 3
     units_tap: int = 2
     units_gated_state: int = 3
+    units_selective_state: int = 3
     axons: int = 16_000
     synapse_words: int = 16_000
     axon_map: int = 16_000

@@ -1,6 +1,14 @@
 """Descriptions of layers and networks, float and fixed: frozen data that checks itself."""
 
-from lava_ssm.network.activation import GELU, Activation, ReLU, Sigmoid, SiLU, Tanh
+from lava_ssm.network.activation import (
+    GELU,
+    Activation,
+    ReLU,
+    Sigmoid,
+    SiLU,
+    Softplus,
+    Tanh,
+)
 from lava_ssm.network.conv1d import Conv1d, FixedConv1d
 from lava_ssm.network.file import NetworkFileError, load
 from lava_ssm.network.fixed_network import FixedNetwork, check_network
@@ -19,18 +27,27 @@ from lava_ssm.network.neurons import (
     Neurons,
     Product,
     Recurrence,
+    SelectiveRecurrence,
     Stateful,
     Stateless,
     Taps,
 )
 from lava_ssm.network.norm import FixedLayerNorm, FixedRMSNorm, LayerNorm, RMSNorm
 from lava_ssm.network.normalization import scale_and_shift
-from lava_ssm.network.population import Connection, Matrix, Ones, Population, Synapse
+from lava_ssm.network.population import (
+    Connection,
+    Copies,
+    Matrix,
+    Ones,
+    Population,
+    Synapse,
+)
 from lava_ssm.network.readout import Readout
 from lava_ssm.network.residual import Residual
 from lava_ssm.network.s4d import S4D, FixedS4D
 from lava_ssm.network.s5 import S5, FixedS5
 from lava_ssm.network.scale import FixedScale, Scale
+from lava_ssm.network.selective import FixedSelectiveSSM, SelectiveSSM
 from lava_ssm.network.spiking import LIF, FixedDense, FixedLIF, Part, check_parts, dense
 from lava_ssm.network.stage import Stage
 
@@ -46,6 +63,7 @@ __all__ = [
     "Bilinear",
     "Connection",
     "Conv1d",
+    "Copies",
     "Filters",
     "FixedConv1d",
     "FixedDense",
@@ -62,6 +80,7 @@ __all__ = [
     "FixedS4D",
     "FixedS5",
     "FixedScale",
+    "FixedSelectiveSSM",
     "FloatLayer",
     "Gate",
     "GatedRecurrence",
@@ -84,8 +103,11 @@ __all__ = [
     "Recurrence",
     "Residual",
     "Scale",
+    "SelectiveRecurrence",
+    "SelectiveSSM",
     "SiLU",
     "Sigmoid",
+    "Softplus",
     "Stage",
     "Stateful",
     "Stateless",

@@ -18,6 +18,7 @@ class Activation(Enum):
     SILU = "silu"
     SIGMOID = "sigmoid"
     TANH = "tanh"
+    SOFTPLUS = "softplus"
 
     @property
     def table(self) -> Table | None:
@@ -30,6 +31,7 @@ _TABLES = {
     Activation.SILU: numerics.SILU,
     Activation.SIGMOID: numerics.SIGMOID,
     Activation.TANH: numerics.TANH,
+    Activation.SOFTPLUS: numerics.SOFTPLUS,
 }
 
 
@@ -82,3 +84,10 @@ class Tanh(Elementwise):
     """y = tanh(u)."""
 
     activation: ClassVar = Activation.TANH
+
+
+@dataclass(frozen=True, eq=False)
+class Softplus(Elementwise):
+    """y = log(1 + exp(u))."""
+
+    activation: ClassVar = Activation.SOFTPLUS

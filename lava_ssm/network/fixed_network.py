@@ -20,7 +20,6 @@ from lava_ssm.network.residual import Residual
 from lava_ssm.network.stage import Stage, stages
 from lava_ssm.numerics import (
     CHIP,
-    TABLE_EXPONENT,
     Arithmetic,
     Format,
     RealArray,
@@ -113,8 +112,9 @@ class FixedNetwork(AnyNetwork[np.int64]):
                 case Bilinear():
                     shifts["what is weighted"] = p.neurons.weight_shift
             shifts["the residual message"] = p.residual_shift
-            if p.activation.table is not None and not p.activation.table.multiplies:
-                shifts[f"what a {p.activation.value} gives"] = TABLE_EXPONENT - p.exponent
+            table = p.activation.table
+            if table is not None and not table.multiplies:
+                shifts[f"what a {p.activation.value} gives"] = table.entry_exponent - p.exponent
             for what, amount in shifts.items():
                 if amount < -_MOST_LEFT:
                     raise ValueError(

@@ -269,9 +269,45 @@ class GatedRecurrence:
         return (self.n_neurons,)
 
 
+@dataclass(frozen=True, eq=False)
+class SelectiveRecurrence(Shaped):
+    """Real states that decay as a first input says, and take a second in.
+
+        h' = exp(-rates s) h + u,    y = h'         (see `FixedSelectiveSSM`)
+
+    In fixed point `numerics.decay` of (rates s) >> rate_shift, u << shift, y = h' >> state_shift.
+
+    Parameters
+    ----------
+    rates
+        Not negative, (n_neurons,); mantissas of 16 bits.
+    rate_shift
+        Bits to the right, at least -16.
+    shift, state_shift
+        Bits of u to the left, and of the state to the right, both at least 0.
+    """
+
+    rates: np.ndarray
+    rate_shift: int = 0
+    shift: int = 0
+    state_shift: int = 0
+    holds_messages = False
+    n_parts = 1
+
+    @property
+    def n_neurons(self) -> int:
+        """How many."""
+        return len(self.rates)
+
+    @property
+    def state_shape(self) -> tuple[int, ...]:
+        """Of what they carry from token to token."""
+        return (self.n_neurons,)
+
+
 Stateless: TypeAlias = Affine | Product | Bilinear | InverseSqrt
 """Operations that carry nothing from token to token."""
-Stateful: TypeAlias = Filters | Recurrence | Taps | GatedRecurrence
+Stateful: TypeAlias = Filters | Recurrence | Taps | GatedRecurrence | SelectiveRecurrence
 """Operations that carry a state."""
 Neurons: TypeAlias = Stateful | Stateless
 """What a population does with the sums of its inputs."""

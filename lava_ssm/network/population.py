@@ -8,6 +8,7 @@ import numpy as np
 from lava_ssm.network.activation import Activation
 from lava_ssm.network.description import Exponent
 from lava_ssm.network.neurons import Neurons
+from lava_ssm.numerics import IntArray
 from lava_ssm.tables import Shaped
 
 if TYPE_CHECKING:
@@ -65,7 +66,52 @@ class Ones:
         return csr_matrix(kron(identity(n), np.ones((self.n_out // n, self.n_in // n))), dtype=kind)
 
 
-Synapse: TypeAlias = Matrix | Ones
+@dataclass(frozen=True)
+class Copies:
+    """Synapses of weight one from some messages, each to several neurons.
+
+    Neuron i receives message first + (i // each) % count.
+
+    Parameters
+    ----------
+    n_in
+        Messages of the source.
+    n_out
+        Neurons: a multiple of `count` times `each`.
+    first, count
+        Which messages they are from.
+    each
+        Neurons side by side that receive the same one.
+    """
+
+    n_in: int
+    n_out: int
+    first: int
+    count: int
+    each: int = 1
+
+    sums = False
+
+    @property
+    def index(self) -> IntArray:
+        """Number of the message that each neuron receives, (n_out,)."""
+        return self.first + np.arange(self.n_out) // self.each % self.count
+
+    @property
+    def fan_out(self) -> IntArray:
+        """Neurons that receive each message, (n_in,)."""
+        return np.bincount(self.index, minlength=self.n_in)
+
+    def weights(self, kind: type) -> "csr_matrix":
+        """As a matrix of ones, (n_out, n_in)."""
+        from scipy.sparse import csr_matrix  # SciPy takes long to load
+
+        rows = np.arange(self.n_out)
+        ones = (np.ones(self.n_out), (rows, self.index))
+        return csr_matrix(ones, shape=(self.n_out, self.n_in), dtype=kind)
+
+
+Synapse: TypeAlias = Matrix | Ones | Copies
 """What a connection does with the messages of its source."""
 
 

@@ -16,12 +16,14 @@ from lava_ssm.nn.gru import MLGRU, MinGRU
 from lava_ssm.nn.initialization import Initialization
 from lava_ssm.nn.layer import LayerModule
 from lava_ssm.nn.linear import GLU, Gate
+from lava_ssm.nn.mamba import Mamba, mamba_block
 from lava_ssm.nn.matmul_free import MatMulFreeLM
 from lava_ssm.nn.norm import LayerNorm, RMSNorm, Scale
 from lava_ssm.nn.ns4d import NS4D, SIZES
 from lava_ssm.nn.regularized import regularize
 from lava_ssm.nn.s4d import S4D
 from lava_ssm.nn.s5 import S5
+from lava_ssm.nn.selective import SelectiveSSM
 from lava_ssm.nn.sparse_s5 import S5_SIZES, S5Block, SparseS5
 
 __all__ = [
@@ -39,16 +41,19 @@ __all__ = [
     "Initialization",
     "LayerModule",
     "LayerNorm",
+    "Mamba",
     "MatMulFreeLM",
     "MinGRU",
     "RMSNorm",
     "Residual",
     "S5Block",
     "Scale",
+    "SelectiveSSM",
     "SparseS5",
     "assign",
     "export",
     "few_bits",
+    "mamba_block",
     "module",
     "regularize",
     "stretch",

@@ -19,6 +19,7 @@ _ACTIVATIONS: dict[type[Elementwise], type[nn.Module]] = {
     network.SiLU: nn.SiLU,
     network.Sigmoid: nn.Sigmoid,
     network.Tanh: nn.Tanh,
+    network.Softplus: nn.Softplus,
 }
 Inverse: TypeAlias = Callable[[Tensor], Tensor]
 Layer = network.FloatLayer | network.Residual | Elementwise
@@ -66,7 +67,8 @@ def _described(part: nn.Module) -> Layer:
     if isinstance(part, Residual):
         return network.Residual(part.span)
     for kind, module in _ACTIVATIONS.items():
-        if isinstance(part, module) and getattr(part, "approximate", "none") == "none":
+        plain = getattr(part, "approximate", "none") == "none" and getattr(part, "beta", 1) == 1
+        if isinstance(part, module) and plain:
             return kind()
     known = ", ".join(kind.__name__ for kind in (*MODULES, *_ACTIVATIONS))
     raise TypeError(f"cannot export {type(part).__name__}; a network has {known} and Residual")

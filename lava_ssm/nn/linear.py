@@ -134,6 +134,7 @@ _FUNCTIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
     Activation.SILU: nn.functional.silu,
     Activation.SIGMOID: torch.sigmoid,
     Activation.TANH: torch.tanh,
+    Activation.SOFTPLUS: nn.functional.softplus,
 }
 
 

@@ -34,25 +34,34 @@ from lava_ssm.numerics.products import multiply_shift
 from lava_ssm.numerics.rounding import Rounding, round_real, shift
 from lava_ssm.numerics.scalars import flag, integer, is_integer, member, real_number, shown
 from lava_ssm.numerics.tables import (
+    DECAY,
+    DECAY_EXPONENT,
+    DECAY_INPUT_EXPONENT,
     GELU,
     SIGMOID,
     SIGMOID_INPUT_EXPONENT,
     SILU,
+    SOFTPLUS,
     TABLE_EXPONENT,
     TABLE_STEPS,
     TANH,
     Table,
+    decay,
     sigmoid,
 )
 
 __all__ = [
     "CHIP",
+    "DECAY",
+    "DECAY_EXPONENT",
+    "DECAY_INPUT_EXPONENT",
     "GELU",
     "INVERSE_SQRT_ERROR",
     "INVERSE_SQRT_TABLE",
     "SIGMOID",
     "SIGMOID_INPUT_EXPONENT",
     "SILU",
+    "SOFTPLUS",
     "SYNAPSE_BITS",
     "TABLE_EXPONENT",
     "TABLE_STEPS",
@@ -69,6 +78,7 @@ __all__ = [
     "as_array",
     "check_memory",
     "complexes",
+    "decay",
     "dequantize",
     "fitting_exponent",
     "flag",

@@ -25,6 +25,7 @@ from lava_ssm.network import (
     Readout,
     ReLU,
     Residual,
+    SelectiveSSM,
 )
 from lava_ssm.numerics import Arithmetic, Overflow, Rounding
 from tests.networks import random_float_chain, random_network
@@ -108,6 +109,9 @@ EACH = {
     },
     "MinGRU": lambda d: MinGRU(np.eye(d), np.ones((d, d)), np.ones(d), np.ones(d)),
     "MLGRU": lambda d: MLGRU(np.eye(d), np.ones((d, d)), np.eye(d), np.ones(d), np.ones(d)),
+    "SelectiveSSM": lambda d: SelectiveSSM(
+        -np.ones((d, 2)), np.ones((1, d)), np.ones((d, 1)), *np.ones((2, 2, d)), np.ones(d)
+    ),
     "Linear": lambda d: Linear(np.ones((d, d)), np.ones(d)),
 }
 

@@ -23,8 +23,10 @@ from lava_ssm.network import (
     Residual,
     RMSNorm,
     Scale,
+    SelectiveSSM,
     Sigmoid,
     SiLU,
+    Softplus,
     Tanh,
 )
 from lava_ssm.numerics import CHIP, Arithmetic
@@ -44,10 +46,17 @@ def normal(rng: Generator, *shape: int) -> np.ndarray:
     return rng.normal(size=shape)
 
 
+def selective(rng: Generator, d: int, gated: bool = False) -> SelectiveSSM:
+    maps = (normal(rng, *shape) / 4 for shape in ((2, d), (d, 2), (8, d), (8, d)))
+    a = -np.tile(np.arange(1.0, 9), (d, 1))
+    return SelectiveSSM(a, *maps, normal(rng, d), rng.uniform(-7, -2, d), gated)
+
+
 CHAINS: dict[str, tuple[float, Callable[[Generator], Network]]] = {
     "gelu": (60, lambda rng: Network((Linear(np.eye(D)), GELU()))),
     "silu": (58, lambda rng: Network((Linear(np.eye(D)), SiLU()))),
     "sigmoid": (58, lambda rng: Network((Linear(np.eye(D)), Sigmoid()))),
+    "softplus": (48, lambda rng: Network((Linear(np.eye(D)), Softplus()))),
     "tanh": (55, lambda rng: Network((Linear(np.eye(D)), Tanh()))),
     "layer norm": (55, lambda rng: Network((LayerNorm(normal(rng, D), normal(rng, D)),))),
     "scale": (70, lambda rng: Network((Scale(normal(rng, D), normal(rng, D)),))),
@@ -72,6 +81,8 @@ CHAINS: dict[str, tuple[float, Callable[[Generator], Network]]] = {
         36,
         lambda rng: Network((MLGRU(*(normal(rng, D, D) / 4 for _ in "wfg"), normal(rng, D)),)),
     ),
+    "selective": (36, lambda rng: Network((selective(rng, D),))),
+    "a selective layer with a gate": (34, lambda rng: Network((selective(rng, D // 2, True),))),
     "a block": (
         34,
         lambda rng: Network(

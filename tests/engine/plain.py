@@ -25,11 +25,13 @@ from lava_ssm.network import (
     FixedS4D,
     FixedS5,
     FixedScale,
+    FixedSelectiveSSM,
     Readout,
     ReLU,
     Residual,
     Sigmoid,
     SiLU,
+    Softplus,
     Tanh,
 )
 from lava_ssm.numerics import Arithmetic, Overflow, Rounding
@@ -190,6 +192,9 @@ def activated(y: int, kind: type, exponent: int, rules: Arithmetic, tally: Tally
         return message(shift(entry(y, exponent, 8, logistic), 15 - exponent, rules.rounding))
     if kind is Tanh:
         return message(shift(entry(y, exponent, 9, math.tanh), 15 - exponent, rules.rounding))
+    if kind is Softplus:
+        more = entry(y, exponent, 7, lambda v: 2 * math.log(1 + math.exp(-abs(v))))
+        return message(max(0, y) + shift(more, 16 - exponent, rules.rounding))
     return message(y)
 
 
@@ -307,6 +312,7 @@ class PlainGate:
 
 
 FUNCTIONS = {"none": object, "relu": ReLU, "gelu": GELU, "silu": SiLU, "tanh": Tanh}
+FUNCTIONS["softplus"] = Softplus
 
 
 class PlainGLU:
@@ -398,6 +404,70 @@ class PlainMLGRU:
         return y
 
 
+def decay(w: int, rules: Arithmetic) -> int:
+    """exp(-w), of 20 fraction bits, in 23."""
+    w = max(0, min(2**23 - 1, w))
+    middle = ((w >> 12) + 0.5) / 256
+    lost = shift(w * round(2**15 * (1 - math.exp(-middle)) / middle), 12, rules.rounding)
+    return min(2**23 - lost, 2**23 - 1)
+
+
+class PlainSelectiveSSM:
+    def __init__(self, layer: FixedSelectiveSSM, rules: Arithmetic, e_in: int) -> None:
+        self.layer, self.rules, self.e_in = layer, rules, e_in
+        self.x = [0] * layer.a.size
+
+    def __call__(self, u: list[int], tally: Tally) -> list[int]:
+        layer, rules, e_x = self.layer, self.rules, self.e_in
+        d_model, d_state = layer.a.shape
+
+        def message(v: int) -> int:
+            return word(v, rules.message_bits, rules.overflow, "message", tally)
+
+        def product(v: int, w: int, amount: int) -> int:
+            y = shift(v * w, max(amount, 0), rules.rounding)
+            return word(y, 32, rules.overflow, "message", tally) << max(-amount, 0)
+
+        def mapped(name: str, v: list[int], e: int, to: int) -> list[int]:
+            weights = getattr(layer, name).tolist()
+            rows = each(getattr(layer, f"{name}_exponent"), len(weights))
+            return synapse(weights, [e + row + 1 - to for row in rows], v, tally)
+
+        x = u[:d_model]
+        if layer.gated:  # relayed
+            x = [message(v) for v in x]
+        low = [message(v) for v in mapped("down", x, e_x, layer.down_sent)]
+        opening = mapped("up", low, layer.down_sent, layer.step_sent)
+        steps = [
+            activated(v + b, Softplus, layer.step_sent, rules, tally)
+            for v, b in zip(opening, layer.bias.tolist(), strict=True)
+        ]
+        b = [message(v) for v in mapped("b", x, e_x, layer.b_sent)]
+        c = [message(v) for v in mapped("c", x, e_x, layer.c_sent)]
+        e_s, e_h, y = layer.sum_sent, layer.state_exponent, []
+        for i, (step, v) in enumerate(zip(steps, x, strict=True)):
+            scaled = message(product(step, v, layer.step_sent + e_x - layer.scaled_sent))
+            total = 0
+            for n in range(d_state):
+                amount = layer.scaled_sent + layer.b_sent - layer.drive_sent
+                drive = message(product(scaled, b[n], amount))
+                amount = layer.a_exponent + layer.step_sent - 20
+                w = shift(-int(layer.a[i, n]) * step, amount, rules.rounding)
+                h = shift(decay(w, rules) * self.x[i * d_state + n], 23, rules.rounding)
+                h += drive << (e_h - layer.drive_sent)
+                h = word(h, rules.state_bits, rules.overflow, "state", tally)
+                self.x[i * d_state + n] = h
+                h = message(shift(h, e_h - layer.state_sent, rules.rounding))
+                total += message(product(h, c[n], layer.state_sent + layer.c_sent - e_s))
+            total = word(total, 32, Overflow.WRAP, "synapse", tally)
+            direct = shift(int(layer.d[i]) * v, e_x + layer.d_exponent - e_s, rules.rounding)
+            y.append(total + direct)
+        if not layer.gated:
+            return y
+        pairs = zip(map(message, y), u[d_model:], strict=True)
+        return [product(s, z, e_s + e_x - layer.output_exponent) for s, z in pairs]
+
+
 class PlainS5:
     def __init__(self, layer: FixedS5, rules: Arithmetic, e_in: int) -> None:
         self.rules, self.relu = rules, layer.relu
@@ -453,7 +523,7 @@ class Plain:
         self.e = [net.input_exponent]  # of the messages that enter each stage, and of the outputs
         for layer in net.layers:
             match layer:
-                case ReLU() | GELU() | SiLU() | Sigmoid() | Tanh():
+                case ReLU() | GELU() | SiLU() | Sigmoid() | Tanh() | Softplus():
                     self.activations[-1] = type(layer)
                 case Residual():
                     self.begins[-1] = len(self.layers) - layer.span
@@ -483,6 +553,8 @@ class Plain:
                 made = PlainMinGRU(layer, self.rules, before)
             case FixedMLGRU():
                 made = PlainMLGRU(layer, self.rules, before)
+            case FixedSelectiveSSM():
+                made = PlainSelectiveSSM(layer, self.rules, before)
             case FixedConv1d():
                 made = PlainConv1d(layer, before, after)
             case FixedLinear():

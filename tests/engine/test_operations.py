@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 
 from lava_ssm.engine import operations
-from lava_ssm.network import MLGRU, S4D, S5, Gate, Linear, MinGRU, Network, ReLU
+from lava_ssm.network import (
+    MLGRU,
+    S4D,
+    S5,
+    Gate,
+    Linear,
+    MinGRU,
+    Network,
+    ReLU,
+    SelectiveSSM,
+)
 from tests.networks import random_fixed_s5_network, random_s5_network
 
 
@@ -43,3 +53,10 @@ def test_a_gated_state_is_one_product_whatever_enters_it() -> None:
     # three maps of 6 weights, a product a state and one of the output gate; two maps of 9
     assert counted.dense == (18 + 3 + 3, 18 + 3)
     assert counted.effective == (18 + 3 + 3, 3 + 3)
+
+
+def test_a_selective_state_is_five_products() -> None:
+    ones = [np.ones(shape) for shape in ((1, 3), (3, 1), (2, 3), (2, 3))]
+    net = Network((SelectiveSSM(-np.ones((3, 2)), *ones, np.ones(3)),))
+    # maps of 3, 3, 6 and 6; D x; of each state B, a rate, a table's entry, a decay and C; d x
+    assert operations(net, np.ones((4, 3))).dense == (18 + 3 + 6 * 5 + 3,)

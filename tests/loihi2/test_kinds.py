@@ -6,7 +6,17 @@ import pytest
 from lava_ssm import loihi2
 from lava_ssm.compress import quantize
 from lava_ssm.loihi2.description import Neuron
-from lava_ssm.network import GELU, MLGRU, Conv1d, LayerNorm, Linear, MinGRU, Network, RMSNorm
+from lava_ssm.network import (
+    GELU,
+    MLGRU,
+    Conv1d,
+    LayerNorm,
+    Linear,
+    MinGRU,
+    Network,
+    RMSNorm,
+    SelectiveSSM,
+)
 
 
 def test_a_layer_norm_is_five_populations() -> None:
@@ -48,6 +58,33 @@ def test_gated_recurrences_are_states_with_two_inputs() -> None:
     # the MLGRU's gates wait a step and two steps for the candidates and the states
     assert [p.n_neurons for p in network.populations if p.repeats is not None] == [8, 8]
     assert loihi2.CONSTANTS.passes(Neuron.GATED_STATE).known == "inferred"
+
+
+def test_a_selective_layer_is_products_around_its_states() -> None:
+    ones = [np.ones(shape) for shape in ((2, 8), (8, 2), (4, 8), (4, 8))]
+    net = Network((SelectiveSSM(-np.ones((8, 4)), *ones, gated=True),))
+    network = loihi2.describe(net)
+    kinds = [(p.kind, p.n_neurons, p.step) for p in network.populations if p.repeats is None]
+    assert kinds == [
+        (Neuron.RELAY, 8, 1),
+        (Neuron.RELAY, 2, 2),
+        (Neuron.TABLE, 8, 3),
+        (Neuron.RELAY, 4, 2),
+        (Neuron.RELAY, 4, 2),
+        (Neuron.PRODUCT, 8, 4),
+        (Neuron.PRODUCT, 32, 5),
+        (Neuron.SELECTIVE_STATE, 32, 6),
+        (Neuron.PRODUCT, 32, 7),
+        (Neuron.RELAY, 8, 8),
+        (Neuron.PRODUCT, 8, 9),
+    ]
+    fan_out = {s.target: s.fan_out.tolist() for s in network.synapses if s.source == "stage0.b"}
+    assert fan_out == {"stage0.b, 1 later": [1] * 4}  # b waits two steps for the steps' product
+    onto = {s.source: s.fan_out.tolist() for s in network.synapses if s.target == "stage0.drives"}
+    assert onto == {"stage0.scaled": [4] * 8, "stage0.b, 2 later": [8] * 4}
+    assert loihi2.CONSTANTS.passes(Neuron.SELECTIVE_STATE).known == "inferred"
+    estimate = loihi2.estimate(loihi2.count(net, np.ones((1, 3, 16))))
+    assert estimate.latency.value > 0
 
 
 def test_time_and_energy_of_all_of_them() -> None:

@@ -31,8 +31,10 @@ from lava_ssm.network import (
     Residual,
     RMSNorm,
     Scale,
+    SelectiveSSM,
     Sigmoid,
     SiLU,
+    Softplus,
     Tanh,
 )
 from lava_ssm.nn import NS4D, Chain, SparseS5, assign, export, module
@@ -111,6 +113,12 @@ def with_gates(seed: int = 0) -> Network:
     )
 
 
+def selective(rng: np.random.Generator, d: int = 4, gated: bool = False) -> SelectiveSSM:
+    maps = (rng.normal(size=shape) / 2 for shape in ((2, d), (d, 2), (3, d), (3, d)))
+    a = -rng.uniform(0.3, 3, (d, 3))
+    return SelectiveSSM(a, *maps, rng.normal(size=d), rng.normal(size=d), gated)
+
+
 def networks() -> dict[str, Network]:
     rng = np.random.default_rng(1)
     return {
@@ -125,6 +133,8 @@ def networks() -> dict[str, Network]:
         "S5 without biases": Network((S5([0.5, 0.9j], np.ones((2, 3)), 1j * np.ones((3, 2))),)),
         "norms and convolutions": with_norms(),
         "gated recurrences": with_gates(),
+        "selective": Network((Linear(rng.normal(size=(4, 2))), selective(rng), Residual(1))),
+        "a selective layer with a gate": Network((selective(rng, 3, gated=True), Softplus())),
         "GLU alone": Network((GLU(np.ones((2, 3)), np.eye(3)[:2]),)),
         "scale": Network((Scale([1.0, -2.0, 0.0], [0.5, 0.0, 3.0]),)),
         **{

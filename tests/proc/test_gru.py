@@ -1,4 +1,4 @@
-"""Gated linear recurrences as Lava Processes."""
+"""Gated linear and selective recurrences as Lava Processes."""
 
 import numpy as np
 import pytest
@@ -15,6 +15,8 @@ from lava_ssm.network import (
     MinGRU,
     Network,
     Residual,
+    SelectiveRecurrence,
+    SelectiveSSM,
 )
 from lava_ssm.numerics import Arithmetic, Overflow
 from lava_ssm.proc import FusedSSMNetwork, GatedStates, SSMNetwork
@@ -27,11 +29,14 @@ FUSED = pytest.mark.parametrize("fused", [False, True])
 
 @SCHEDULES
 @FUSED
+@pytest.mark.parametrize("kind", ["gru", "selective"])
 @pytest.mark.parametrize("seed", range(4))
-def test_graphs_give_the_integers_of_python(seed: int, fused: bool, schedule: str) -> None:
+def test_graphs_give_the_integers_of_python(
+    seed: int, kind: str, fused: bool, schedule: str
+) -> None:
     rng = np.random.default_rng(seed)
     rules = Arithmetic(overflow=Overflow.SATURATE if seed % 2 else Overflow.WRAP)
-    net = random_chain(rng, 6, 3, rules, ("gru", "gru", "linear"))
+    net = random_chain(rng, 6, 3, rules, (kind, kind, "linear"))
     x = random_mantissas(rng, net, (2, 4))
     wanted = [plain.run(net, sample.tolist()) for sample in x]
     found = proc.run(net, x, schedule=schedule, fused=fused)  # type: ignore[arg-type]
@@ -49,9 +54,17 @@ def test_graphs_of_real_numbers_give_what_the_network_does(fused: bool, schedule
             MinGRU(*w[:2], *b[:2]),
             MLGRU(*w[2:], *b[2:]),
             Residual(2),
+            SelectiveSSM(
+                -rng.uniform(0.1, 3, (2, 3)),
+                rng.normal(size=(2, 2)),
+                rng.normal(size=(2, 2)),
+                *rng.normal(size=(2, 3, 2)),
+                *rng.normal(size=(2, 2)),
+                gated=True,
+            ),
         )
     )
-    assert net.latency == 1 + 2 + 3
+    assert net.latency == 1 + 2 + 3 + 9
     x = rng.normal(size=(2, 5, 2))
     found = proc.run(net, x, schedule=schedule, fused=fused)  # type: ignore[arg-type]
     np.testing.assert_allclose(found, net.run(x), atol=1e-12)
@@ -81,5 +94,6 @@ def test_states_are_read_and_set(kind: type[SSMNetwork | FusedSSMNetwork]) -> No
 
 def test_gated_states_take_a_gated_recurrence() -> None:
     assert GatedStates(GatedRecurrence(np.zeros(3, int)), "fixed_pt").state.shape == (3,)
+    assert GatedStates(SelectiveRecurrence(np.ones(2, int)), "fixed_pt").state.shape == (2,)
     with pytest.raises(TypeError, match="neurons must be a GatedRecurrence"):
         GatedStates(3, "fixed_pt")  # type: ignore[arg-type]

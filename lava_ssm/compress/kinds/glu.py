@@ -12,7 +12,7 @@ from lava_ssm.compress.weights import matrix_mantissas
 from lava_ssm.network import GLU, Activation, FixedGLU
 from lava_ssm.network.description import WEIGHT_BITS, Exponent
 from lava_ssm.network.glu import MOST_RIGHT
-from lava_ssm.numerics import SIGMOID_INPUT_EXPONENT, TABLE_EXPONENT, RealArray
+from lava_ssm.numerics import SIGMOID_INPUT_EXPONENT, RealArray
 
 
 class GLUKind(Kind[GLU, FixedGLU], of=GLU):
@@ -72,7 +72,7 @@ class GLUKind(Kind[GLU, FixedGLU], of=GLU):
         if not is_sigmoid:
             e_v = finest(gates, layer.gate_bias, fixed.gate_exponent)
             if table is not None and not table.multiplies:
-                e_v = min(e_v, TABLE_EXPONENT)
+                e_v = min(e_v, table.entry_exponent)
             # what the neuron can shift their product by
             excess = max(0, e + e_v - ends[1] - MOST_RIGHT)
             e, e_v = e - excess // 2, e_v - (excess - excess // 2)

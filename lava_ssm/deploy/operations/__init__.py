@@ -13,6 +13,7 @@ from lava_ssm.deploy.operations import (
     inverse_sqrt,
     product,
     recurrence,
+    selective_recurrence,
     taps,
 )
 from lava_ssm.deploy.writer import Writer
@@ -26,6 +27,7 @@ from lava_ssm.network import (
     Population,
     Product,
     Recurrence,
+    SelectiveRecurrence,
     Taps,
 )
 
@@ -37,6 +39,7 @@ WRITE: dict[type[Neurons], Callable[[Writer, int, Population], None]] = {
     InverseSqrt: inverse_sqrt.write,
     Product: product.write,
     Recurrence: recurrence.write,
+    SelectiveRecurrence: selective_recurrence.write,
     Taps: taps.write,
 }
 

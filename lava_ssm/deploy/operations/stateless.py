@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from lava_ssm.deploy.synapses import given_back, received
+from lava_ssm.deploy.synapses import given_back, place_of, received
 from lava_ssm.deploy.values import Body, Value, bare, cast
 from lava_ssm.deploy.writer import Buffer, Writer, bounds, filled, indented, widest
 from lava_ssm.network import Activation, Population
@@ -31,11 +31,14 @@ class Loop:
         Of the program; of the loop.
     inputs
         What the population receives: a sum, and a second input if the operation has one.
+    at
+        Where in these neuron i finds its own.
     """
 
     writer: Writer
     body: Body
     inputs: Sequence[Buffer]
+    at: Sequence[str]
     parameters: list[str] = field(default_factory=list)
     arguments: list[str] = field(default_factory=list)
 
@@ -45,17 +48,17 @@ class Loop:
         self.arguments.append(place)
         return Value(f"{name}[{at}]", low, high)
 
-    def buffer(self, name: str, buffer: Buffer) -> Value:
+    def buffer(self, name: str, buffer: Buffer, at: str = "i") -> Value:
         """Hand messages or sums over."""
-        return self.array(name, buffer.kind, buffer.place, buffer.low, buffer.high)
+        return self.array(name, buffer.kind, buffer.place, buffer.low, buffer.high, at)
 
     def sum(self) -> Value:
         """The sum s."""
-        return self.buffer("s", self.inputs[0])
+        return self.buffer("s", self.inputs[0], self.at[0])
 
     def second(self) -> Value:
         """The second input u."""
-        return self.buffer("u", self.inputs[1])
+        return self.buffer("u", self.inputs[1], self.at[1])
 
     def constant(self, name: str, values: IntArray) -> Value:
         """Hand constants over, one a neuron."""
@@ -79,7 +82,8 @@ class Loop:
         rules = self.writer.rules
         if not table.multiplies:
             entry = self.looked_up(table, y, exponent, "curve")
-            return entry.shifted(TABLE_EXPONENT - exponent, rules.rounding)
+            shifted = entry.shifted(table.entry_exponent - exponent, rules.rounding)
+            return y.rectified() + shifted if table.rectifies else shifted
         y = self.body.let("word", self.body.word(y, rules.message_bits, "message"))
         entry = self.looked_up(table, y, exponent, "curve")
         return (y * entry).shifted(TABLE_EXPONENT, rules.rounding)
@@ -97,7 +101,7 @@ def write(
     The text about it begins with its name, which is the function's.
     """
     taken = [received(writer, c, population.stage) for c in population.inputs]
-    loop = Loop(writer, writer.body(), taken)
+    loop = Loop(writer, writer.body(), taken, [place_of(c) for c in population.inputs])
     y = loop.body.let("y", operation(loop))
     if population.residual is not None:
         earlier = loop.buffer("earlier", writer.sent[population.residual.source])

@@ -14,7 +14,16 @@ from lava_ssm.engine.compiled.neurons.filters import float_type
 from lava_ssm.engine.compiled.neurons.messages import ACTIVATIONS
 from lava_ssm.engine.compiled.words import OVERFLOW
 from lava_ssm.engine.compiled.writer import LINE, Writer
-from lava_ssm.network import Connection, Filters, FixedNetwork, Matrix, Network, Population, Readout
+from lava_ssm.network import (
+    Connection,
+    Copies,
+    Filters,
+    FixedNetwork,
+    Matrix,
+    Network,
+    Population,
+    Readout,
+)
 from lava_ssm.numerics import Arithmetic, Overflow, Rounding
 
 COMMON = (
@@ -23,8 +32,15 @@ COMMON = (
     "size",  # numbers that it puts into its buffer
     "source",  # number of the buffer of its input's messages
     "matrix",  # number of the matrix that these go through, or -1
+    "adds",  # so many of these are added up for each neuron, or 0
+    "first",  # of what is copied, see `Copies`
+    "count",  # 0: nothing
+    "each",
     "second",  # the same of the second input, or -1
     "second_matrix",
+    "second_first",
+    "second_count",
+    "second_each",
     "residual",
     "residual_shift",
     "out",  # buffer of its messages; of filters the sums over states
@@ -149,6 +165,12 @@ def layout(network: FixedNetwork | Network) -> Layout:
             row["entries"] = writer.put("integers", activating.entries)
         first, *others = p.inputs
         row["source"], row["matrix"] = buffers[first.source], matrix(first)
+        if first.synapse.sums and row["source"] != row["out"]:
+            row["adds"] = first.synapse.n_in // first.synapse.n_out
+        for c, prefix in zip(p.inputs, ("", "second_"), strict=False):
+            if isinstance(c.synapse, Copies):
+                for name in ("first", "count", "each"):
+                    row[prefix + name] = getattr(c.synapse, name)
         row["second"] = row["second_matrix"] = row["residual"] = -1
         for second in others:
             row["second"], row["second_matrix"] = buffers[second.source], matrix(second)
@@ -192,8 +214,10 @@ def assigned_buffers(populations: tuple[Population, ...]) -> dict[int | None, in
         last_read |= dict.fromkeys((c.source for c in p.connections), n)
     taken: dict[int | None, int] = {None: 0}
     for n, p in enumerate(populations):
-        if p.inputs[0].synapse.sums:
-            taken[n] = taken[p.inputs[0].source]
+        source = p.inputs[0].source
+        of_filters = source is not None and isinstance(populations[source].neurons, Filters)
+        if p.inputs[0].synapse.sums and of_filters:
+            taken[n] = taken[source]
             continue
         in_use = {b for s, b in taken.items() if last_read.get(s, n) >= n}
         taken[n] = next(b for b in range(len(populations) + 1) if b not in in_use)

@@ -12,6 +12,7 @@ from lava_ssm.network import (
     Activation,
     Affine,
     Bilinear,
+    Copies,
     Filters,
     GatedRecurrence,
     InverseSqrt,
@@ -19,17 +20,20 @@ from lava_ssm.network import (
     Neurons,
     Product,
     Recurrence,
+    SelectiveRecurrence,
     Stateless,
     Synapse,
     Taps,
 )
 from lava_ssm.numerics import (
+    DECAY_EXPONENT,
     SYNAPSE_BITS,
     TABLE_EXPONENT,
     Arithmetic,
     IntArray,
     Overflow,
     Rounding,
+    decay,
     multiply_shift,
     overflowing,
     scaled_inverse_sqrt,
@@ -79,7 +83,8 @@ def step(
         (..., *state_shape).
     u
         Input mantissas, (..., n_neurons); of `Filters` also one a channel, (..., d_model); of a
-        `GatedRecurrence` the sums, then the second inputs, (..., 2 n_neurons).
+        `GatedRecurrence` or a `SelectiveRecurrence` the sums, then the second inputs,
+        (..., 2 n_neurons).
     """
     match neurons:
         case Filters():
@@ -90,6 +95,8 @@ def step(
             return taps(neurons, state, u)
         case GatedRecurrence():
             return gated_recurrence(neurons, rules, state, u, tally)
+        case SelectiveRecurrence():
+            return selective_recurrence(neurons, rules, state, u, tally)
     raise TypeError(f"{type(neurons).__name__} neurons have no state")
 
 
@@ -163,6 +170,19 @@ def gated_recurrence(
     return state, word(sent, rules.message_bits, rules.overflow, "message", tally)
 
 
+def selective_recurrence(
+    neurons: SelectiveRecurrence, rules: Arithmetic, state: IntArray, u: IntArray, tally: Tally
+) -> tuple[IntArray, IntArray]:
+    """See `step`; the state is (..., n_neurons)."""
+    s, v = np.split(u, 2, axis=-1)
+    w = multiply_shift(neurons.rates, s, neurons.rate_shift, rules.rounding)
+    left = multiply_shift(decay(w, rules.rounding), state, DECAY_EXPONENT, rules.rounding)
+    state = left + shift(v, -neurons.shift, Rounding.FLOOR)
+    state = word(state, rules.state_bits, rules.overflow, "state", tally)
+    sent = shift(state, neurons.state_shift, rules.rounding)
+    return state, word(sent, rules.message_bits, rules.overflow, "message", tally)
+
+
 def output(neurons: Stateless, rules: Arithmetic, s: IntArray, u: Any, tally: Tally) -> IntArray:
     """What neurons without a state make of a sum and, if they have one, of a second input.
 
@@ -213,6 +233,8 @@ def received(synapse: Synapse, u: IntArray, tally: Tally) -> IntArray:
     """
     if isinstance(synapse, Matrix):
         return linear(synapse.weights, synapse.shift, u, tally)
+    if isinstance(synapse, Copies):
+        return u[..., synapse.index]
     if synapse.n_out > synapse.n_in:
         return u
     sums = by_channel(u, synapse.n_out).sum(axis=-1) if synapse.sums else u

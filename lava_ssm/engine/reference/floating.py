@@ -9,6 +9,7 @@ from lava_ssm.network import (
     Activation,
     Affine,
     Bilinear,
+    Copies,
     Filters,
     GatedRecurrence,
     InverseSqrt,
@@ -16,6 +17,7 @@ from lava_ssm.network import (
     Neurons,
     Product,
     Recurrence,
+    SelectiveRecurrence,
     Stateless,
     Synapse,
     Taps,
@@ -31,6 +33,7 @@ def step(
         Filters:          x' = a x + b u,       out = 2 Re(c x')
         Recurrence:       x' = a x + u + bias,  out = r(x')
         GatedRecurrence:  h' = c + sigmoid(s + bias) (h - c),  c = u + bias_u,  out = h'
+        SelectiveRecurrence:  h' = exp(-rates s) h + u,  out = h'
 
     Shapes are those of `fixed.step`.
     """
@@ -40,6 +43,10 @@ def step(
         s, c = np.split(u, 2, axis=-1)
         c = c if neurons.bias_u is None else c + neurons.bias_u
         state = c + _sigmoid(s + neurons.bias) * (state - c)
+        return state, state
+    if isinstance(neurons, SelectiveRecurrence):
+        s, v = np.split(u, 2, axis=-1)
+        state = np.exp(-neurons.rates * s) * state + v
         return state, state
     x = np.ascontiguousarray(state).view(complex)[..., 0]
     match neurons:
@@ -95,6 +102,8 @@ def received(synapse: Synapse, u: RealArray, tally: None) -> RealArray:
     if isinstance(synapse, Matrix):
         sums: RealArray = u @ synapse.weights.T
         return sums
+    if isinstance(synapse, Copies):
+        return u[..., synapse.index]
     if not synapse.sums:
         return u
     return np.asarray(by_channel(u, synapse.n_out).sum(axis=-1))
@@ -111,6 +120,8 @@ def message(
             return np.maximum(y, 0.0)
         case Activation.TANH:
             return np.tanh(y)
+        case Activation.SOFTPLUS:
+            return np.logaddexp(0.0, y)
     from scipy import special  # SciPy takes long to load
 
     match activation:

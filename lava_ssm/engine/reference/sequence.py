@@ -87,7 +87,13 @@ def advance(
     arithmetic: Any = floating if rules is None else fixed
     populations = network.lowered
     # What many neurons send to be added up is so at once: of all tokens it would take much memory.
-    adding = {c.source: c.synapse for p in populations for c in p.inputs if c.synapse.sums}
+    adding = {
+        c.source: c.synapse
+        for p in populations
+        for c in p.inputs
+        if c.synapse.sums and c.source is not None and _is_stateful(populations[c.source])
+    }
+    last_read = {c.source: n for n, p in enumerate(populations) for c in p.connections}
     sent: dict[int | None, Array] = {None: tokens}  # by population
 
     def received(c: Connection, tally: Tally) -> Array:
@@ -133,6 +139,9 @@ def advance(
         if n not in adding:
             probe(n, "sent", sent[n])
         after.append(x)
+        for source in {c.source for c in p.connections}:
+            if last_read[source] == n:  # of many states they would take much memory
+                del sent[source]
     outputs = sent[len(populations) - 1]
     if state.total is None:
         return outputs, State(tuple(after), None)
@@ -143,6 +152,10 @@ def advance(
 
     total, outputs = _over_time(add, state.total, outputs, network.d_output)
     return outputs, State(tuple(after), total)
+
+
+def _is_stateful(p: Population) -> bool:
+    return p.neurons.state_shape is not None
 
 
 _CACHED = 2**16

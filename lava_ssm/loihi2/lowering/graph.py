@@ -24,7 +24,7 @@ from lava_ssm.network import (
     Connection,
     Filters,
     FixedNetwork,
-    Ones,
+    Matrix,
     Population,
     Readout,
 )
@@ -69,7 +69,7 @@ class Graph:
     def _synapses(self, p: Population, c: Connection) -> list[AbstractProcess]:
         """One for each shift to the right that a matrix's rows have; they add up in the neurons."""
         name = f"stage{p.stage}_{c.name}"
-        if isinstance(c.synapse, Ones):
+        if not isinstance(c.synapse, Matrix):
             ones = c.synapse.weights(np.int32)
             if isinstance(p.neurons, Filters):
                 return [self._add(name, self._parts.ones(ones, STATE_EXPONENT, name))]

@@ -1,10 +1,10 @@
-"""Neurons of gated recurrences as a Lava Process."""
+"""Neurons of gated and selective recurrences as a Lava Process."""
 
 from lava.magma.core.process.ports.ports import InPort
 from lava.magma.core.process.variable import Var
 from numpy.typing import ArrayLike
 
-from lava_ssm.network import GatedRecurrence
+from lava_ssm.network import GatedRecurrence, SelectiveRecurrence
 from lava_ssm.numerics import CHIP, Arithmetic
 from lava_ssm.proc import checks
 from lava_ssm.proc.neuron import AbstractNeuron
@@ -12,13 +12,14 @@ from lava_ssm.proc.schedule import EVERY_STEP, Schedule
 
 
 class GatedStates(AbstractNeuron):
-    """Neurons with a real state each: what a MinGRU or an MLGRU has behind its synapses.
+    """Neurons with a real state each: of a MinGRU or an MLGRU, or of a selective layer.
 
         c = u_in + bias_u,    h' = c + sigmoid(a_in + bias) (h - c),    s_out = h'
+        h' = exp(-rates a_in) h + u_in,    s_out = h'
 
-    in fixed point as `lava_ssm.engine.reference.fixed.gated_recurrence` says. (One product of a
-    state and a message a neuron. Lava has `ProdNeuron` for two messages; that a neuron of the chip
-    takes one with its state is inferred.)
+    in fixed point as `lava_ssm.engine.reference.fixed.gated_recurrence` and `selective_recurrence`
+    say. (Lava has `ProdNeuron` for products of two messages; that a neuron of the chip multiplies a
+    message with its state is inferred.)
 
     Parameters
     ----------
@@ -37,7 +38,8 @@ class GatedStates(AbstractNeuron):
     Attributes
     ----------
     a_in, u_in, s_out
-        Ports of shape (n_neurons,): the gate's sum, what enters, the state as a message.
+        Ports of shape (n_neurons,): the gate's or the steps' sum, what enters, the
+        state as a message.
     state
         Var of that shape: h.
     overflows
@@ -46,7 +48,7 @@ class GatedStates(AbstractNeuron):
 
     def __init__(
         self,
-        neurons: GatedRecurrence,
+        neurons: GatedRecurrence | SelectiveRecurrence,
         tag: str,
         shift: ArrayLike = 0,
         u_shift: ArrayLike = 0,
@@ -54,7 +56,12 @@ class GatedStates(AbstractNeuron):
         schedule: Schedule = EVERY_STEP,
         name: str | None = None,
     ) -> None:
-        checks.instance(neurons, GatedRecurrence, "neurons", "a GatedRecurrence")
+        checks.instance(
+            neurons,
+            GatedRecurrence | SelectiveRecurrence,
+            "neurons",
+            "a GatedRecurrence or a SelectiveRecurrence",
+        )
         shape = (neurons.n_neurons,)
         super().__init__(
             shape=shape,

@@ -22,6 +22,7 @@ from lava_ssm.network import (
     Affine,
     Bilinear,
     Connection,
+    Copies,
     Filters,
     FixedNetwork,
     GatedRecurrence,
@@ -32,6 +33,7 @@ from lava_ssm.network import (
     Product,
     Readout,
     Recurrence,
+    SelectiveRecurrence,
     Taps,
 )
 from lava_ssm.numerics import CHIP, Arithmetic, IntArray
@@ -133,7 +135,7 @@ class _Graph:
                     neurons = Relay((n,), relu, shift, **common)
             case Population(Taps() as operation):
                 neurons = DelayLine(operation, **common)
-            case Population(GatedRecurrence() as operation):
+            case Population(GatedRecurrence() | SelectiveRecurrence() as operation):
                 neurons = GatedStates(operation, shift=shift, u_shift=u_shift, **common)
             case Population(Affine() | Product() | Bilinear() | InverseSqrt() as operation):
                 neurons = Output(
@@ -160,7 +162,7 @@ class _Graph:
                 return self._matrix(name, self._delayed(c.source, c.delay), weights, shift)
             case Ones(n_in, n_out) if n_in == n_out:
                 return self._delayed(c.source, c.delay + 1), 0
-            case Ones() as synapse:
+            case Ones() | Copies() as synapse:
                 name = f"stage{p.stage}_{c.name}"
                 return self._ones(name, self._delayed(c.source, c.delay), synapse), 0
         raise TypeError(f"no Process for a {type(c.synapse).__name__}")
@@ -175,7 +177,7 @@ class _Graph:
             chain.append(self._ones(f"{name}_delay{len(chain)}", chain[-1], Ones(width, width)))
         return chain[steps]
 
-    def _ones(self, name: str, source: InPort | OutPort, synapse: Ones) -> OutPort:
+    def _ones(self, name: str, source: InPort | OutPort, synapse: Ones | Copies) -> OutPort:
         # mixed signs would keep even weights only and turn the ones into zeros
         weights = synapse.weights(np.int32 if self.is_fixed else float)
         return self._add(name, Sparse, source, weights=weights, sign_mode=SignMode.EXCITATORY)

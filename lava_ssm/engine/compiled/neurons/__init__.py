@@ -8,6 +8,7 @@ from lava_ssm.engine.compiled.neurons.inverse_sqrt import INVERSE_SQRT
 from lava_ssm.engine.compiled.neurons.operation import Memory, Operation
 from lava_ssm.engine.compiled.neurons.product import PRODUCT
 from lava_ssm.engine.compiled.neurons.recurrence import RECURRENCE
+from lava_ssm.engine.compiled.neurons.selective_recurrence import SELECTIVE_RECURRENCE
 from lava_ssm.engine.compiled.neurons.taps import TAPS
 
 OPERATIONS = (
@@ -19,6 +20,7 @@ OPERATIONS = (
     BILINEAR,
     INVERSE_SQRT,
     GATED_RECURRENCE,
+    SELECTIVE_RECURRENCE,
 )
 
 __all__ = ["OPERATIONS", "Memory", "Operation"]

@@ -10,53 +10,93 @@ integers of 64 bits with their sign.)
 
 # mypy: disable-error-code="no-untyped-def"
 
-from math import erf, exp, sqrt, tanh
+from math import erf, exp, log1p, sqrt, tanh
 
 import numpy as np
 
+from lava_ssm import numerics
 from lava_ssm.engine.compiled.compiling import compiled, compiled_float
 from lava_ssm.engine.compiled.cpu import to_int32
 from lava_ssm.engine.compiled.matrix import add_real, synapse
-from lava_ssm.engine.compiled.words import MESSAGE, shifted, word
+from lava_ssm.engine.compiled.words import MESSAGE, SYNAPSE, WRAP, shifted, word
 from lava_ssm.network import Activation
-from lava_ssm.numerics import TABLE_EXPONENT, TABLE_STEPS
+from lava_ssm.numerics import SYNAPSE_BITS, TABLE_EXPONENT, TABLE_STEPS
 
-NONE, RELU, GELU, SILU, SIGMOID, TANH = range(6)
-ACTIVATIONS = dict(zip(Activation, range(6), strict=True))
+NONE, RELU, GELU, SILU, SIGMOID, TANH, SOFTPLUS = range(7)
+ACTIVATIONS = dict(zip(Activation, range(7), strict=True))
 """Those from GELU on are taken by a table, those up to SILU of what it is looked up with, too."""
+SOFTPLUS_EXPONENT = numerics.SOFTPLUS.entry_exponent
 
 
 @compiled
 def received(row, data, t):
     """The sums of the first input, in the buffer of what neurons send, and the second input."""
     y, u = data.buffers[row.out, t], data.buffers[max(row.second, 0), t]
-    counts = data.counts[row.stage]
+    counts, sums = data.counts[row.stage], data.sums[1]
     if row.matrix >= 0:
         synapse(data.matrices[row.matrix], data, data.buffers[row.source, t], y, counts)
+    elif row.adds > 0:
+        source = data.buffers[row.source, t]
+        for j in range(row.size):
+            total = np.int64(0)
+            for i in range(j * row.adds, (j + 1) * row.adds):
+                total += np.int64(source[i])
+            y[j] = word(total, SYNAPSE_BITS, WRAP, counts, SYNAPSE)
+    elif row.count > 0:
+        copied(data.buffers[row.source, t], row.first, row.count, row.each, y, row.size)
     elif row.source != row.out:
         source = data.buffers[row.source, t]
         for j in range(row.size):
             y[j] = source[j]
     if row.second_matrix >= 0:
-        sums = data.sums[1]
         synapse(data.matrices[row.second_matrix], data, u, sums, counts)
         return y, sums
+    if row.second_count > 0:
+        copied(u, row.second_first, row.second_count, row.second_each, sums, row.size)
+        return y, sums
     return y, u
+
+
+@compiled
+def copied(source, first, count, each, y, size):
+    """What neurons receive of `Copies`: y[i] = source[first + (i // each) % count]."""
+    at = 0
+    while at < size:
+        for j in range(first, first + count):
+            if each == 1:
+                y[at] = source[j]
+            else:
+                value = source[j]
+                for i in range(at, at + each):
+                    y[i] = value
+            at += each
 
 
 @compiled
 def received_float(row, data, t):
     """The same of a float network."""
     y, u = data.buffers[row.out, t], data.buffers[max(row.second, 0), t]
+    sums = data.sums[1]
     if row.matrix >= 0:
         add_real(data.matrices[row.matrix], data, data.buffers[row.source, t], y)
+    elif row.adds > 0:
+        source = data.buffers[row.source, t]
+        for j in range(row.size):
+            total = y.dtype.type(0)
+            for i in range(j * row.adds, (j + 1) * row.adds):
+                total += source[i]
+            y[j] = total
+    elif row.count > 0:
+        copied(data.buffers[row.source, t], row.first, row.count, row.each, y, row.size)
     elif row.source != row.out:
         source = data.buffers[row.source, t]
         for j in range(row.size):
             y[j] = source[j]
     if row.second_matrix >= 0:
-        sums = data.sums[1]
         add_real(data.matrices[row.second_matrix], data, u, sums)
+        return y, sums
+    if row.second_count > 0:
+        copied(u, row.second_first, row.second_count, row.second_each, sums, row.size)
         return y, sums
     return y, u
 
@@ -103,6 +143,7 @@ def sent_exactly(row, data, t, j, value):
 def by_table(row, data, value):
     """An activation of one int64; see `numerics.Table`."""
     rules, counts = data.rules[0], data.counts[row.stage]
+    initial = value
     if row.activation <= SILU:
         value = message(value, rules, NONE, counts)
     n = row.exponent - row.step_exponent
@@ -112,6 +153,9 @@ def by_table(row, data, value):
     entry = np.int64(data.integers[row.entries + step + TABLE_STEPS])
     if row.activation <= SILU:
         return shifted(value * entry, TABLE_EXPONENT, rules.rounding)
+    if row.activation == SOFTPLUS:
+        entry = shifted(entry, min(SOFTPLUS_EXPONENT - row.exponent, 63), rules.rounding)
+        return max(initial, np.int64(0)) + entry
     return shifted(entry, min(TABLE_EXPONENT - row.exponent, 63), rules.rounding)
 
 
@@ -139,6 +183,9 @@ def sent_float(row, data, t):
     elif row.activation == TANH:
         for j in range(size):
             y[j] = tanh(y[j])
+    elif row.activation == SOFTPLUS:
+        for j in range(size):
+            y[j] = max(y[j], 0.0) + log1p(exp(-abs(y[j])))
 
 
 @compiled

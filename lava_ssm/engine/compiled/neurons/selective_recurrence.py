@@ -1,0 +1,114 @@
+"""Real states that decay by an exponential; `reference.fixed.selective_recurrence`."""
+
+# mypy: disable-error-code="no-untyped-def"
+
+from collections.abc import Sequence
+from math import exp
+
+import numpy as np
+
+from lava_ssm.engine.compiled.compiling import compiled, compiled_float
+from lava_ssm.engine.compiled.cpu import one_by_one, rounded, to_int32
+from lava_ssm.engine.compiled.neurons.messages import down, fits, received, received_float
+from lava_ssm.engine.compiled.neurons.operation import Memory, Operation
+from lava_ssm.engine.compiled.words import MESSAGE, STATE, shifted, word
+from lava_ssm.engine.compiled.writer import Writer
+from lava_ssm.network import SelectiveRecurrence
+from lava_ssm.numerics import (
+    DECAY,
+    DECAY_EXPONENT,
+    DECAY_INPUT_EXPONENT,
+    TABLE_EXPONENT,
+    TABLE_STEPS,
+)
+
+_ONE = 1 << DECAY_EXPONENT
+_MOST = (8 << DECAY_INPUT_EXPONENT) - 1
+_STEP = DECAY_INPUT_EXPONENT - DECAY.step_exponent
+_EXACT = 2.0**53
+
+
+def lay_out(writer: Writer, row: np.void, neurons: SelectiveRecurrence) -> None:
+    """Rates, and the half of the table that is looked up."""
+    row["states"] = writer.carry(neurons.n_neurons)
+    row["shift"], row["state_shift"] = neurons.shift, neurons.state_shift
+    row["rate_shift"] = min(neurons.rate_shift, 63)
+    row["rates"], row["table"] = writer.put("numbers", neurons.rates), -1
+    if writer.rules is not None:
+        row["table"] = writer.put("integers", DECAY.entries[TABLE_STEPS:])
+
+
+@compiled
+def step(row, data, k, n):
+    """See `Operation`. A product with the state has 54 bits at most: only of 32 it is not exact."""
+    size, rules, counts = row.size, data.rules[0], data.counts[row.stage]
+    rates = data.numbers[row.rates : row.rates + size]
+    table = data.integers[row.table : row.table + TABLE_STEPS]
+    h = data.carried[k, row.states : row.states + size]
+    decays, after = data.doubles[0], data.doubles[1]
+    up, scale, of_rate = down(-row.shift), down(row.state_shift), down(row.rate_shift)
+    of_entry = down(DECAY_INPUT_EXPONENT + TABLE_EXPONENT - DECAY_EXPONENT)
+    one = down(DECAY_EXPONENT)
+    half = np.float64(np.int64(1) << (rules.state_bits - 1))
+    most = np.float64(np.int64(1) << (rules.message_bits - 1))
+    for t in range(n):
+        y, u = received(row, data, t)
+        for j in range(size):
+            w = rounded(np.float64(y[j]) * rates[j] * of_rate)
+            decays[j] = min(max(w, 0.0), np.float64(_MOST))
+            y[j] = to_int32(decays[j]) >> np.int32(_STEP)
+        for j in range(size):
+            y[j] = table[np.uint32(one_by_one(y[j]))]
+        all_fit = True
+        for j in range(size):
+            left = np.float64(_ONE) - rounded(decays[j] * np.float64(y[j]) * of_entry)
+            decays[j] = min(left, np.float64(_ONE - 1))
+            product = decays[j] * h[j]
+            after[j] = rounded(product * one) + np.float64(u[j]) * up
+            all_fit &= fits(after[j], half) & (abs(product) < _EXACT)
+        if all_fit:
+            for j in range(size):
+                h[j] = after[j]
+        else:
+            for j in range(size):
+                product = np.int64(decays[j]) * np.int64(h[j])
+                exact = shifted(product, DECAY_EXPONENT, rules.rounding)
+                exact += np.int64(u[j]) << row.shift
+                h[j] = word(exact, rules.state_bits, rules.overflow, counts, STATE)
+        all_fit = True
+        for j in range(size):
+            sent = rounded(h[j] * scale)
+            all_fit &= fits(sent, most)
+            y[j] = to_int32(sent)
+        if not all_fit:
+            for j in range(size):
+                y[j] = word(np.int64(y[j]), rules.message_bits, rules.overflow, counts, MESSAGE)
+
+
+@compiled_float
+def step_float(row, data, k, n):
+    """See `Operation`."""
+    size = row.size
+    rates = data.numbers[row.rates : row.rates + size]
+    h = data.carried[k, row.states : row.states + size]
+    for t in range(n):
+        y, u = received_float(row, data, t)
+        for j in range(size):
+            h[j] = exp(-rates[j] * y[j]) * h[j] + u[j]
+            y[j] = h[j]
+
+
+def parts(row: np.void, memory: Memory) -> Sequence[np.ndarray]:
+    """See `Operation`."""
+    first = row["states"]
+    return [memory["carried"][:, first : first + row["size"]]]
+
+
+SELECTIVE_RECURRENCE = Operation(
+    SelectiveRecurrence,
+    ("states", "shift", "state_shift", "rate_shift", "rates", "table"),
+    lay_out,
+    step,
+    step_float,
+    parts,
+)
