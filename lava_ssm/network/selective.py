@@ -8,18 +8,16 @@ import numpy as np
 from lava_ssm.network.activation import Activation
 from lava_ssm.network.description import (
     DIAGONAL_BITS,
-    MESSAGE_EXPONENTS,
     Exponent,
     biases,
     diagonal,
-    exponent,
-    mantissas,
+    exponents,
     matrix_nbytes,
-    optional,
+    weights,
+    zeros_or,
 )
 from lava_ssm.network.glu import MOST_LEFT, MOST_RIGHT
 from lava_ssm.network.layer import FixedLayer, FloatLayer, Layer
-from lava_ssm.network.linear import WEIGHT_BITS
 from lava_ssm.network.neurons import Affine, Bilinear, SelectiveRecurrence
 from lava_ssm.network.population import Connection, Copies, Matrix, Ones, Population
 from lava_ssm.numerics import (
@@ -115,7 +113,6 @@ class Selective(Layer):
         raise NotImplementedError
 
     def lowered(self, input_exponent: int = 0) -> tuple[Population, ...]:
-        """See `Layer`."""
         d, n, e_u = self.d_model, self.d_state, input_exponent
         scaled, driven, read, direct, gated = self._of_products(e_u)
         populations: list[Population] = []
@@ -233,11 +230,9 @@ class SelectiveSSM(Selective, FloatLayer):
     gated: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("a", *MATRICES):
-            self._set(name, reals(getattr(self, name), name))
+        self._put(reals, "a", *MATRICES)
         self._check_shapes()
-        for name in ("d", "bias"):
-            self._set(name, optional(getattr(self, name), (self.d_model,), reals, name))
+        self._put(zeros_or((self.d_model,), reals), "d", "bias")
         if not self.a.max() < 0:
             raise ValueError(f"a must be negative, got {self.a.max():g}")
 
@@ -317,21 +312,18 @@ class FixedSelectiveSSM(Selective, FixedLayer):
     output_exponent: int = 0
 
     def __post_init__(self) -> None:
-        self._set("a", diagonal(self.a, "a"))
-        for name in MATRICES:
-            self._set(name, mantissas(getattr(self, name), WEIGHT_BITS, name))
+        self._put(diagonal, "a")
+        self._put(weights, *MATRICES)
         self._check_shapes()
         if self.a.max() > 0 or self.a.min() == -1 << (DIAGONAL_BITS - 1):
             raise ValueError(
                 f"a: mantissas must lie in [-32767, 0], got {self.a.min()} to {self.a.max()}"
             )
-        for name, check in (("d", diagonal), ("bias", biases)):
-            self._set(name, optional(getattr(self, name), (self.d_model,), check, name))
+        self._put(zeros_or((self.d_model,), diagonal), "d")
+        self._put(zeros_or((self.d_model,), biases), "bias")
         for name in MATRICES:
-            rows, name = len(getattr(self, name)), f"{name}_exponent"
-            self._set(name, exponent(getattr(self, name), rows, MESSAGE_EXPONENTS, name))
-        for name in ("a_exponent", "d_exponent", *MESSAGES):
-            self._set(name, exponent(getattr(self, name), None, MESSAGE_EXPONENTS, name))
+            self._put(exponents(len(getattr(self, name))), f"{name}_exponent")
+        self._put(exponents(), "a_exponent", "d_exponent", *MESSAGES)
         for name in ("drive_sent", "state_sent"):
             e = self.state_exponent
             integer(getattr(self, name), f"{name}, up to state_exponent,", e - MOST_FINER, e)
@@ -373,7 +365,7 @@ class FixedSelectiveSSM(Selective, FixedLayer):
         )
 
     def dequantize(self, input_exponent: int | None = None) -> SelectiveSSM:
-        """See `FixedLayer`. A rate that is rounded to zero is half a unit."""
+        """A rate that is rounded to zero is half a unit."""
         down, up, b, c = (
             dequantize(getattr(self, name), np.reshape(getattr(self, f"{name}_exponent"), (-1, 1)))
             for name in MATRICES

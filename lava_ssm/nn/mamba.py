@@ -42,12 +42,10 @@ class HalfConv1d(Conv1d):
 
     @property
     def widths(self) -> tuple[int, int]:
-        """See `LayerModule`."""
         width = 2 * len(self.weight)
         return width, width
 
     def parameters_of(self, layer: network.Conv1d) -> dict[str, np.ndarray]:  # type: ignore[override]
-        """See `LayerModule`."""
         n, bias = len(self.weight), layer.bias
         own, passing = layer.weights[:n], layer.weights[n:]
         zeros = bias is None or not bias[n:].any()
@@ -56,7 +54,6 @@ class HalfConv1d(Conv1d):
         return {"weight": own, "bias": np.zeros(n) if bias is None else bias[:n]}
 
     def arrays(self) -> Arrays:
-        """See `LayerModule`."""
         passing = torch.zeros_like(self.weight)
         passing[..., -1] = 1
         assert self.bias is not None
@@ -64,7 +61,6 @@ class HalfConv1d(Conv1d):
         return {"weights": torch.cat([self.weight, passing]), "bias": bias}
 
     def constants(self) -> dict[str, bool | float]:
-        """See `LayerModule`."""
         return {"groups": 2 * len(self.weight)}
 
     def _along_time(self, u: Tensor, arrays: Arrays) -> Tensor:

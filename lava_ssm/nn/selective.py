@@ -73,16 +73,13 @@ class SelectiveSSM(LayerModule):
 
     @property
     def widths(self) -> tuple[int, int]:
-        """See `LayerModule`."""
         return self.d_model * (1 + self.gated), self.d_model
 
     @classmethod
     def like(cls, layer: network.SelectiveSSM) -> "SelectiveSSM":  # type: ignore[override]
-        """See `LayerModule`."""
         return cls(layer.d_model, layer.d_state, len(layer.down), layer.gated)
 
     def parameters_of(self, layer: network.SelectiveSSM) -> dict[str, np.ndarray]:  # type: ignore[override]
-        """See `LayerModule`."""
         return {
             "x_proj.weight": np.concatenate([layer.down, layer.b, layer.c]),
             "dt_proj.weight": layer.up,
@@ -92,7 +89,6 @@ class SelectiveSSM(LayerModule):
         }
 
     def arrays(self) -> Arrays:
-        """See `LayerModule`."""
         n = self.A_log.shape[1]
         rank = self.dt_proj.in_features
         down, b, c = self.x_proj.weight.split([rank, n, n])
@@ -107,11 +103,9 @@ class SelectiveSSM(LayerModule):
         }
 
     def constants(self) -> dict[str, bool]:
-        """See `LayerModule`."""
         return {"gated": self.gated}
 
     def response(self, u: Tensor, arrays: Arrays, channels_first: bool) -> Tensor:
-        """See `LayerModule`."""
         x = u[..., : self.d_model]
         step, b, c = _selected(x, arrays)
         flat = [v.reshape(-1, *v.shape[-2:]) for v in (step, x, b, c)]  # (batch, time, ...)

@@ -16,9 +16,8 @@ from lava_ssm.compress.parameters import (
 from lava_ssm.compress.ranges import Moments, Ranges
 from lava_ssm.compress.weights import compensated
 from lava_ssm.network import FixedSelectiveSSM, SelectiveSSM
-from lava_ssm.network.description import DIAGONAL_BITS, Exponent
+from lava_ssm.network.description import DIAGONAL_BITS, WEIGHT_BITS, Exponent
 from lava_ssm.network.glu import MOST_LEFT
-from lava_ssm.network.linear import WEIGHT_BITS
 from lava_ssm.network.selective import MATRICES, MOST_FINER
 from lava_ssm.numerics import DECAY_INPUT_EXPONENT, SYNAPSE_BITS, IntArray, fitting_exponent
 
@@ -28,7 +27,7 @@ _LEAST_STEPS = DECAY_INPUT_EXPONENT - MOST_LEFT
 """Fraction bits of steps and rates together, at least."""
 
 
-class SelectiveKind(Kind[SelectiveSSM, FixedSelectiveSSM]):
+class SelectiveSSMKind(Kind[SelectiveSSM, FixedSelectiveSSM], of=SelectiveSSM):
     """h' = exp(D a) h + D x B, y = C h' + d x, D = softplus(up down x + bias)."""
 
     tensors = (
@@ -43,7 +42,7 @@ class SelectiveKind(Kind[SelectiveSSM, FixedSelectiveSSM]):
     def parameters(
         self, layer: SelectiveSSM, moments: Moments, rules: Rules
     ) -> tuple[FixedSelectiveSSM, SelectiveSSM]:
-        """See `Kind`. Rounded weights of the maps of x make up for each other."""
+        """Rounded weights of the maps of x make up for each other."""
         formats, n = rules.formats, layer.d_model
         gram = moments.gram[:n, :n]
         found: dict[str, IntArray] = {}
@@ -75,7 +74,6 @@ class SelectiveKind(Kind[SelectiveSSM, FixedSelectiveSSM]):
         return fixed, replace(fixed.dequantize(), bias=layer.bias)
 
     def input_headroom(self, fixed: FixedSelectiveSSM, ranges: Ranges, rules: Rules) -> int:
-        """See `Kind`."""
         sums = {"low": fixed.down_exponent, "b": fixed.b_exponent, "c": fixed.c_exponent}
         return min(
             synapse_headroom(ranges.peaks[name, "sum"], exponent, rules.spare)
@@ -83,11 +81,11 @@ class SelectiveKind(Kind[SelectiveSSM, FixedSelectiveSSM]):
         )
 
     def output_headroom(self, layer: SelectiveSSM, ranges: Ranges, rules: Rules) -> int:
-        """See `Kind`. What is read of the states fits messages, and their sum 32 bits."""
+        """What is read of the states fits messages, and their sum 32 bits."""
         return ANY if layer.gated else _of_sums(layer, ranges, rules)
 
     def finest(self, fixed: FixedSelectiveSSM, input_exponent: int, residual: bool) -> int:
-        """See `Kind`: without a gate d's product is shifted."""
+        """Without a gate d's product is shifted."""
         return ANY if fixed.gated else input_exponent + fixed.d_exponent + MOST_LEFT // 2
 
     def finish(
@@ -98,7 +96,7 @@ class SelectiveKind(Kind[SelectiveSSM, FixedSelectiveSSM]):
         ranges: Ranges,
         rules: Rules,
     ) -> FixedSelectiveSSM:
-        """See `Kind`. Messages and states are as fine as leaves their words a spare bit."""
+        """Messages and states are as fine as leaves their words a spare bit."""
         e_x, e_y = ends
         low = min(
             _sent("low", ranges, rules),
@@ -131,17 +129,15 @@ class SelectiveKind(Kind[SelectiveSSM, FixedSelectiveSSM]):
         )
 
     def state_exponents(self, fixed: FixedSelectiveSSM, input_exponent: int) -> int:
-        """See `Kind`."""
         return fixed.state_exponent
 
     def bias_exponents(self, fixed: FixedSelectiveSSM, input_exponent: int) -> dict[str, int]:
-        """See `Kind`."""
         return {"bias": fixed.step_sent}
 
     def fitted(
         self, fixed: FixedSelectiveSSM, layer: SelectiveSSM, width: int = WEIGHT_BITS
     ) -> dict[str, Exponent]:
-        """See `Kind`: of the matrices; those of a and d stay."""
+        """Of the matrices; those of a and d stay."""
         exponents: dict[str, Exponent] = {}
         for name in MATRICES:
             weights, old = np.abs(getattr(layer, name)), getattr(fixed, f"{name}_exponent")
@@ -151,7 +147,6 @@ class SelectiveKind(Kind[SelectiveSSM, FixedSelectiveSSM]):
         return exponents
 
     def mantissas(self, name: str, values: np.ndarray, bits: int, exponent: Exponent) -> IntArray:
-        """See `Kind`."""
         if name == "a":
             return _rates(values, int(exponent))
         return super().mantissas(name, values, bits, exponent)
