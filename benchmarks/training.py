@@ -48,7 +48,9 @@ class PlainS4D(nn.Module):
         time_ = u.shape[-1]
         a = torch.complex(-self.log_a_re.exp(), self.a_im)
         dt_a = a * self.log_dt.exp()[:, None]
-        powers = torch.exp(dt_a[..., None] * torch.arange(time_))  # (d_model, d_state, time)
+        powers = torch.exp(
+            dt_a[..., None] * torch.arange(time_, device=u.device)
+        )  # (d_model, d_state, time)
         c = torch.view_as_complex(self.c) * (torch.exp(dt_a) - 1) / a
         k = 2 * torch.einsum("hn,hnl->hl", c, powers).real
         k_f = torch.fft.rfft(k, n=2 * time_)

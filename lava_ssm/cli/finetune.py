@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from lava_ssm.cli.arguments import DataFolder
-from lava_ssm.cli.train import Precision, carry_out
+from lava_ssm.cli.train import Device, Precision, carry_out
 from lava_ssm.train.folder import last_of, read_classifier, read_config
 
 Preset = Literal["best", "paper"]
@@ -38,6 +38,9 @@ def finetune(
     weight_decay: Annotated[float, typer.Option(help="Of what learns with lr.")] = 1e-2,
     precision: Annotated[Precision, typer.Option(help="Of the backward pass.")] = "float32",
     seed: Annotated[int, typer.Option(help="Of order and augmentation.")] = 1,
+    device: Annotated[
+        Device, typer.Option(help="Of the backward pass; the exact one is always the CPU's.")
+    ] = "cpu",
     limit: Annotated[int | None, typer.Option(min=20, help="Use so many samples only.")] = None,
     checkpoint_every: Annotated[
         float, typer.Option(min=0, help="Seconds between checkpoints.")
@@ -93,4 +96,4 @@ def finetune(
         "scales": "fitted" if fit_scales else "frozen",
     }
     folder = out or run.with_name(f"{run.name}-fixed")
-    carry_out(folder, config, data, resume, checkpoint_every)
+    carry_out(folder, config, data, resume, checkpoint_every, device)

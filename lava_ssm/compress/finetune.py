@@ -166,11 +166,11 @@ class FixedModel(nn.Module):
         form = fixed.input_format
         # in doubles: those of float16 need not hold the ends of the format
         tokens = x.detach().double().clamp(form.min, form.max)
-        done = engine.run(fixed, tokens.numpy(), n_threads=self.n_threads)
+        done = engine.run(fixed, tokens.cpu().numpy(), n_threads=self.n_threads)
         self.overflows += done.overflows.total
         values = fixed.to_float(done.outputs)  # (batch, time, d_output)
         logits = values if fixed.readout is Readout.EVERY_TOKEN else values[..., -1, :]
-        exact = torch.from_numpy(np.ascontiguousarray(logits)).to(x.dtype)
+        exact = torch.from_numpy(np.ascontiguousarray(logits)).to(x.device, x.dtype)
         if not torch.is_grad_enabled():
             return exact
         y = self._float(fixed.dequantize(), x.clamp(form.min, form.max))

@@ -11,6 +11,8 @@ from torch.autograd.function import once_differentiable
 
 _BLOCK = 1 << 19
 """Numbers that are transformed at a time: 2 MB, and as much of spectra, stay in a cache."""
+_BLOCK_OF_GPU = 1 << 28
+"""The same on a GPU, where nothing is gained by less: 1 GB, and twice as much of spectra."""
 
 
 def convolve(u: Tensor, log_a: Tensor, w: Tensor) -> Tensor:
@@ -105,8 +107,8 @@ class _Convolution(torch.autograd.Function):
 
 
 def _blocks(u: Tensor, n: int) -> Iterator[slice]:
-    """Channels of u (d_model, batch, time), a few at a time."""
-    few = max(1, _BLOCK // (n * u.shape[1]))
+    """Channels of u (d_model, batch, time), a few at a time; on a GPU many."""
+    few = max(1, (_BLOCK_OF_GPU if u.is_cuda else _BLOCK) // (n * u.shape[1]))
     for first in range(0, len(u), few):
         yield slice(first, first + few)
 

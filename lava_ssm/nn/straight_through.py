@@ -19,9 +19,10 @@ def straight(real: Tensor, value: np.ndarray) -> Tensor:
 
 
 def tensor_like(array: np.ndarray, other: Tensor) -> Tensor:
-    """Give an array in the precision of a tensor."""
+    """Give an array in the precision of a tensor, and on its device."""
     kind = other.real.dtype
-    return torch.from_numpy(array.copy()).to(kind.to_complex() if array.dtype.kind == "c" else kind)
+    kind = kind.to_complex() if array.dtype.kind == "c" else kind
+    return torch.from_numpy(array.copy()).to(other.device, kind)
 
 
 class _Instead(torch.autograd.Function):

@@ -1,0 +1,170 @@
+"""Training on a GPU in less than eight minutes: how fast a step is, the integers, then sCIFAR.
+
+python benchmarks/gpu.py --run runs/scifar      # --quick --device cpu: all of it, small
+
+1. A training step of the large n-S4D of sCIFAR beside the same network of the public plain S4D
+   (the full Vandermonde matrix, see training.py), in float32 and bfloat16, by turns;
+   --compile: compiled too, which takes minutes before the first step.
+2. Fine-tuning: the logits of a fixed model on the device are the engine's, to the last integer.
+3. `lava-ssm train`, in the run folder, from its checkpoint if there is one, until the time is over;
+   called again, it goes on.
+"""
+
+import argparse
+import json
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from machine import alternate, say
+from torch import Tensor, nn
+from training import PlainS4D
+
+from lava_ssm import files
+from lava_ssm.compress import FixedModel, Formats, quantize
+from lava_ssm.nn import NS4D, export
+from lava_ssm.train import Recipe, Training
+
+RESULTS = Path(__file__).parent / "results" / "gpu.json"
+RECIPE = (
+    "scifar --model ns4d-large --epochs 60 --batch-size 50 --lr 1e-2 --ssm-lr 1e-3 "
+    "--schedule cosine --warm-up 0.05 --dropout 0.1 --norm --ema 0.999 --join 4,2,1 --mirror "
+    "--shift 2"
+)
+QUICK = "sdigits --model ns4d-tiny --epochs 400"
+"""What sCIFAR is trained with; the same in every sitting."""
+
+
+class PlainNetwork(nn.Module):
+    """The network of `NS4D`, each layer the plain one, in the layout that suits it."""
+
+    def __init__(self, d_model: int, d_state: int, n_layers: int) -> None:
+        super().__init__()
+        self.encoder, self.decoder = nn.Linear(3, d_model), nn.Linear(d_model, 10)
+        self.layers = nn.ModuleList(PlainS4D(d_model, d_state) for _ in range(n_layers))
+        self.mixing = nn.ModuleList(nn.Conv1d(d_model, d_model, 1) for _ in range(n_layers))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits (batch, 10) of x (batch, time, 3)."""
+        y = self.encoder(x).transpose(1, 2)
+        for layer, mixing in zip(self.layers, self.mixing, strict=True):
+            y = mixing(layer(y).relu()).relu()
+        logits: Tensor = self.decoder(y.mean(2))
+        return logits
+
+
+def step_of(
+    model: nn.Module, tokens: int, batch: int, precision: str, device: torch.device
+) -> Callable[[], None]:
+    """A whole training step, optimizer included, waited for."""
+    x, y = torch.rand(batch, tokens, 3), torch.arange(batch) % 10
+    recipe = Recipe(epochs=10_000, batch_size=batch, precision=precision)  # type: ignore[arg-type]
+    training = Training(model.to(device), x, y, recipe)
+
+    def step() -> None:
+        training.advance()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+
+    return step
+
+
+def steps(device: torch.device, quick: bool, compiled: bool) -> dict[str, dict[str, float]]:
+    """Medians of a step's milliseconds, and ratios to the plain network's."""
+    d_model, d_state, n_layers, tokens = (16, 4, 2, 64) if quick else (128, 64, 4, 1024)
+    batch = 10 if quick else 50
+    ours = partial(NS4D, 3, d_model, d_state, n_layers, 10, readout="mean")
+    plain = partial(PlainNetwork, d_model, d_state, n_layers)
+    things = {}
+    for name, make, precision in (
+        ("plain S4D", plain, "float32"),
+        ("plain S4D, bfloat16", plain, "bfloat16"),
+        ("n-S4D", ours, "float32"),
+        ("n-S4D, bfloat16", ours, "bfloat16"),
+    ):
+        torch.manual_seed(0)
+        things[name] = step_of(make(), tokens, batch, precision, device)
+        if compiled:
+            torch.manual_seed(0)
+            model = torch.compile(make())
+            things[f"{name}, compiled"] = step_of(model, tokens, batch, precision, device)
+    times = alternate(things, 3 if quick else 20)
+    medians = {name: 1e3 * statistics.median(values) for name, values in times.items()}
+    rows = {}
+    for name, ms in medians.items():
+        rows[name] = {"ms": ms, "times as fast as plain": medians["plain S4D"] / ms}
+        say(name, rows[name])
+    return rows
+
+
+def integers(device: torch.device, quick: bool) -> dict[str, bool]:
+    """Whether logits on the device are the engine's, and gradients arrive."""
+    torch.manual_seed(0)
+    tokens = 64 if quick else 1024
+    model = NS4D(3, 32, 8, 2, 10, readout="mean")
+    x = np.random.default_rng(0).random((8, tokens, 3)).astype(np.float32)
+    fixed = quantize(export(model), x, Formats(search=False, compensate=False))
+    tuned = FixedModel(model, fixed).to(device)
+    logits = tuned(torch.from_numpy(x).to(device))
+    logits.square().sum().backward()
+    expected = fixed.to_float(fixed.run(x))[:, -1].astype(np.float32)
+    found = {
+        "logits are the engine's": bool((logits.detach().cpu().numpy() == expected).all()),
+        "all gradients": all(
+            p.grad is not None and bool(p.grad.isfinite().all()) for p in tuned.parameters()
+        ),
+    }
+    say("fine-tuning", found)
+    return found
+
+
+def train(device: torch.device, run: Path, data: Path | None, seconds: float, quick: bool) -> bool:
+    """Train until the time is over, then let the training write its checkpoint; is it finished?"""
+    what = (QUICK if quick else RECIPE).split()
+    command = ["train", *what, "--out", str(run), "--device", device.type]
+    if data is not None:
+        command += ["--data", str(data)]
+    if (run / "config.json").is_file():
+        command.append("--resume")
+    print("lava-ssm", *command, flush=True)
+    with subprocess.Popen([sys.executable, "-m", "lava_ssm", *command]) as training:
+        try:
+            return training.wait(timeout=max(seconds, 1)) == 0
+        except subprocess.TimeoutExpired:
+            training.send_signal(signal.SIGTERM)  # it ends its step, and writes
+            training.wait(timeout=60)
+            return False
+
+
+def main() -> None:
+    """Measure, check, train; write."""
+    start = time.monotonic()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"))
+    parser.add_argument("--run", type=Path, required=True, help="run folder of the training")
+    parser.add_argument("--data", type=Path, help="folder of data sets")
+    parser.add_argument("--seconds", type=float, default=460.0, help="for all of it")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="JSON file")
+    parser.add_argument("--compile", action="store_true", help="measure torch.compile too")
+    parser.add_argument("--quick", action="store_true", help="small networks, digits")
+    given = parser.parse_args()
+    device = torch.device(given.device)
+    name = torch.cuda.get_device_name() if device.type == "cuda" else "CPU"
+    results: dict[str, object] = {"device": name, "torch": torch.__version__}
+    results["steps"] = steps(device, given.quick, given.compile)
+    results["integers"] = integers(device, given.quick)
+    files.write(given.results, json.dumps(results, indent=1) + "\n")
+    rest = given.seconds - (time.monotonic() - start)
+    results["finished"] = train(device, given.run, given.data, rest, given.quick)
+    files.write(given.results, json.dumps(results, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

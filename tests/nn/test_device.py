@@ -1,0 +1,30 @@
+"""Models on another device than the CPU."""
+
+import numpy as np
+import pytest
+import torch
+
+from lava_ssm import nn
+from tests.networks import KINDS, random_float_chain
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_layer_is_trained_where_its_parameters_are(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PyTorch refuses to mix tensors of "meta", which have no numbers, with those of the CPU."""
+    monkeypatch.setattr(torch, "meta", torch.cpu, raising=False)  # checkpoints ask for it
+    network = random_float_chain(np.random.default_rng(0), [kind])
+    model = nn.module(network).to("meta")
+    x = torch.empty(3, 20, network.d_input, device="meta")
+    model(x).sum().backward()
+    assert {p.grad.device.type for p in model.parameters() if p.grad is not None} == {"meta"}
+
+
+def test_a_regularised_model_is_trained_where_its_parameters_are() -> None:
+    model = nn.NS4D(d_input=1, d_model=4, d_state=4, n_layers=2, d_output=3, readout="mean")
+    nn.regularize(model, 0.1, True)
+    model.to("meta").train()
+    y = model(torch.empty(5, 20, 1, device="meta"))
+    y.sum().backward()
+    assert y.device.type == "meta"
