@@ -59,7 +59,9 @@ dist: $(VENV)/.installed
 # what the wheel is on each Python, for README's table; PYTHONS="3.12 3.13" takes these alone
 .PHONY: pythons
 pythons: dist
-	PATH="$(CURDIR)/.uv/bin:$$PATH" $(BIN)/python -m scripts.pythons $(PYTHONS)
+	@# all that pyenv has are looked at, not only the one of this folder
+	PATH="$(CURDIR)/.uv/bin:$$PATH" PYENV_VERSION="$$(pyenv versions --bare 2>/dev/null | paste -sd : -)" \
+		$(BIN)/python -m scripts.pythons $(PYTHONS)
 
 # nothing is fetched; a broken link or a public thing without a docstring is an error
 .PHONY: docs

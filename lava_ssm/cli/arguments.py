@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -41,7 +41,7 @@ def names_of_data(incomplete: str) -> list[str]:
     return [name for name in DATA_SETS if name.startswith(incomplete)]
 
 
-def _network(file: str, names: Callable[[str], list[str]] = names_of_networks) -> Any:
+def _network(file: str, names: Callable[[str], list[str]] = names_of_networks) -> object:
     return typer.Argument(
         metavar="NET", help=f"{file}, or a name of the zoo.", autocompletion=names
     )
