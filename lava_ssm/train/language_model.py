@@ -2,12 +2,12 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
 from lava_ssm import extras
 from lava_ssm.train import folder as run_folder
+from lava_ssm.train.folder import Plain
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def train(
     checkpoint_every: float = 60.0,
     command: str = "",
     console: Console | None = None,
-) -> dict[str, Any]:
+) -> Plain:
     """Train, or go on with what is in the folder; give what `result.json` then holds.
 
     Parameters

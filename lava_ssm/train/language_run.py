@@ -3,7 +3,6 @@
 import math
 from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -15,7 +14,7 @@ from lava_ssm.network import FixedNetwork, Network
 from lava_ssm.network import file as network_file
 from lava_ssm.numerics import RealArray
 from lava_ssm.train.figures import write_report
-from lava_ssm.train.folder import FIXED, NETWORK, START, RunError
+from lava_ssm.train.folder import FIXED, NETWORK, START, Plain, RunError
 from lava_ssm.train.language import LanguageModelling, evaluate
 from lava_ssm.train.language_model import LanguageModel
 from lava_ssm.train.recipe import Recipe
@@ -39,9 +38,7 @@ class LanguageRun(Run):
     score = "log_likelihood"
     loop: LanguageModelling
 
-    def __init__(
-        self, config: dict[str, Any], sitting: Sitting, asked: LanguageModel, text: Text
-    ) -> None:
+    def __init__(self, config: Plain, sitting: Sitting, asked: LanguageModel, text: Text) -> None:
         self.asked, self.text = asked, text
         self.characters = Characters(text.vocabulary)
         super().__init__(config, sitting)
@@ -113,7 +110,7 @@ class LanguageRun(Run):
         overflows = getattr(self.loop.measured, "overflows", 0)
         return f"; {overflows} overflows in what was kept aside" if overflows else ""
 
-    def results(self) -> dict[str, Any]:
+    def results(self) -> Plain:
         """Export the best network, and quantise a float one; measure both on the test part."""
         model, made_by = self.loop.bare, self._made_by()
 
@@ -129,7 +126,7 @@ class LanguageRun(Run):
                 f"{name}_{part}_perplexity": math.exp(value) for part, value in nats.items()
             }
 
-        result: dict[str, Any] = {
+        result: Plain = {
             "parameters": self.n_parameters,
             "test_characters": len(self.text.test),
         }

@@ -25,7 +25,6 @@ class GateKind(Kind[Gate, FixedGate], of=Gate):
         return replace(layer, weights=layer.weights / before)
 
     def matrices(self, layer: Gate) -> tuple[np.ndarray, ...]:
-        """See `Kind`."""
         return (layer.weights,)
 
     def parameters(self, layer: Gate, moments: Moments, rules: Rules) -> tuple[FixedGate, Gate]:

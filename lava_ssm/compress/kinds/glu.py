@@ -30,7 +30,6 @@ class GLUKind(Kind[GLU, FixedGLU], of=GLU):
         return replace(layer, weights=weights, bias=bias, gate=layer.gate / before)
 
     def matrices(self, layer: GLU) -> tuple[np.ndarray, ...]:
-        """See `Kind`."""
         return (layer.weights, layer.gate)
 
     def parameters(self, layer: GLU, moments: Moments, rules: Rules) -> tuple[FixedGLU, GLU]:

@@ -30,7 +30,6 @@ class MinGRUKind(Kind[MinGRU, FixedMinGRU], of=MinGRU):
         return replace(layer, weights=weights, bias=bias, gate=layer.gate / before)
 
     def matrices(self, layer: MinGRU) -> tuple[np.ndarray, ...]:
-        """See `Kind`."""
         return layer.weights, layer.gate
 
     def parameters(

@@ -33,7 +33,6 @@ class LinearKind(Kind[Linear, FixedLinear], of=Linear):
         return column_steps(layer.weights, formats)
 
     def matrices(self, layer: Linear) -> tuple[np.ndarray, ...]:
-        """See `Kind`."""
         return (layer.weights,)
 
     def weighed(self, layer: Linear) -> bool:

@@ -53,7 +53,6 @@ class S5Kind(Kind[S5, FixedS5], of=S5):
         return layer.b, layer.c.T
 
     def matrices(self, layer: S5) -> tuple[np.ndarray, ...]:
-        """See `Kind`."""
         return (layer.b,)
 
     def parameters(self, layer: S5, moments: Moments, rules: Rules) -> tuple[FixedS5, S5]:
