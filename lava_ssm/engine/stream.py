@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, NoReturn, TypeAlias, TypeVar
 from weakref import WeakSet
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from lava_ssm.engine import reference
 from lava_ssm.engine.executor import Executor
@@ -66,6 +66,9 @@ class Stream(Tabular):
         one for each core.
     probe
         Shown the values inside the network as they arise, by the reference only.
+    dtype
+        Kind of the floats in which a float network is computed, float64 (None) or float32, in which
+        values beyond 3.4e38 are infinite; outputs are float64. The reference has float64 only.
 
     Raises
     ------
@@ -73,7 +76,7 @@ class Stream(Tabular):
         Not a network, or `batch` is no shape.
     ValueError
         `reset_every` or `n_threads` is not a positive integer, there is no such backend, or the
-        compiled one is to be probed or cannot be had.
+        compiled one is to be probed or cannot be had; or `dtype` is none that is had.
     MemoryError
         The state of such a batch is larger than the memory that is available.
     """
@@ -86,13 +89,14 @@ class Stream(Tabular):
         backend: Backend | None = None,
         n_threads: int | None = 1,
         probe: reference.Probe | None = None,
+        dtype: DTypeLike | None = None,
     ) -> None:
         check_network(network)
         self.network = network
         self.batch = _checked_batch(network, batch)
         self.reset_every = None if reset_every is None else integer(reset_every, "reset_every", 1)
         threads = os.cpu_count() or 1 if n_threads is None else integer(n_threads, "n_threads", 1)
-        self._executor = _executor(network, self.batch, backend, threads, probe)
+        self._executor = _executor(network, self.batch, backend, threads, probe, dtype)
         takes_mean = network.readout is Readout.MEAN_OVER_TIME
         self._sums, self._divides = takes_mean and network.sums, takes_mean and not network.sums
         self._can_fail = isinstance(network, FixedNetwork) or probe is not None
@@ -418,10 +422,13 @@ def _executor(
     backend: Backend | None,
     n_threads: int,
     probe: reference.Probe | None,
+    dtype: DTypeLike | None,
 ) -> Executor:
+    kind = _float_kind(network, dtype)
     if backend not in (None, "compiled", "reference"):
         raise ValueError(f"backend must be 'compiled' or 'reference', got {backend!r}")
     if backend == "reference" or (backend is None and probe is not None):
+        _refuse_in_reference(kind)
         return reference.Reference(network, batch, probe or reference.see_nothing)
     if probe is not None:
         raise ValueError("probe: what happens inside is seen with backend='reference' only")
@@ -429,12 +436,30 @@ def _executor(
 
     if not compiled.IS_COMPILED:
         if backend is None:
+            _refuse_in_reference(kind)
             return reference.Reference(network, batch)
         raise ValueError(
             "backend: 'compiled' is not to be had, Numba is told not to compile "
             "(NUMBA_DISABLE_JIT); give 'reference' or None"
         )
-    return compiled.executor_of(network, batch, n_threads)
+    return compiled.executor_of(network, batch, n_threads, kind)
+
+
+def _float_kind(network: Network | FixedNetwork, dtype: DTypeLike | None) -> np.dtype | None:
+    """Give the kind of a float network's floats, None: float64."""
+    if dtype is None:
+        return None
+    kind = np.dtype(dtype)
+    if isinstance(network, FixedNetwork):
+        raise ValueError(f"dtype: a fixed network has integers, it must be None; got {kind}")
+    if kind not in (np.float32, np.float64):
+        raise ValueError(f"dtype must be float32 or float64, got {kind}")
+    return kind if kind == np.float32 else None
+
+
+def _refuse_in_reference(kind: np.dtype | None) -> None:
+    if kind is not None:
+        raise ValueError(f"dtype: the reference has float64 only, got {kind}")
 
 
 @dataclass(frozen=True)
@@ -464,6 +489,7 @@ def run(
     backend: Backend | None = None,
     n_threads: int | None = None,
     probe: reference.Probe | None = None,
+    dtype: DTypeLike | None = None,
 ) -> Run:
     """Run whole sequences x (..., time, d_input) from the zero state.
 
@@ -473,7 +499,7 @@ def run(
         For a fixed network floats are values and integers mantissas.
     reset_every
         Tokens of a sample, where `time` holds several back to back. None: one sample.
-    backend, n_threads, probe
+    backend, n_threads, probe, dtype
         See `Stream`. A batch is shared out among all cores by default.
 
     Raises
@@ -490,6 +516,6 @@ def run(
     shape = tokens.shape
     if len(shape) < 2:
         raise ValueError(f"x must have shape (..., time, {network.d_input}), got shape {shape}")
-    stream = Stream(network, shape[:-2], reset_every, backend, n_threads, probe)
+    stream = Stream(network, shape[:-2], reset_every, backend, n_threads, probe, dtype)
     outputs = stream._run(tokens, "x")
     return Run(outputs, stream.state, stream.overflows)

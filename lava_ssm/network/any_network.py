@@ -9,7 +9,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from lava_ssm.network.description import Description
 from lava_ssm.network.layer import Layer
@@ -93,6 +93,7 @@ class AnyNetwork(Tabular, Description, Generic[A]):
         x: ArrayLike,
         backend: "Backend | None" = None,
         n_threads: int | None = None,
+        dtype: DTypeLike | None = None,
     ) -> NDArray[A]:
         """Run whole sequences from the zero state and give what the network emits at each token.
 
@@ -105,6 +106,8 @@ class AnyNetwork(Tabular, Description, Generic[A]):
             "compiled" (None) or "reference": the same integers of a fixed network.
         n_threads
             Threads that the sequences are shared out among; None: one for each core.
+        dtype
+            Of a float network: float64 (None) or float32, in which it is computed.
 
         Returns
         -------
@@ -125,7 +128,7 @@ class AnyNetwork(Tabular, Description, Generic[A]):
         """
         from lava_ssm.engine import run, warn_of_overflows
 
-        result = run(self, x, backend=backend, n_threads=n_threads)
+        result = run(self, x, backend=backend, n_threads=n_threads, dtype=dtype)
         warn_of_overflows(result.overflows)
         outputs: NDArray[A] = result.outputs
         return outputs
@@ -136,6 +139,7 @@ class AnyNetwork(Tabular, Description, Generic[A]):
         reset_every: int | None = None,
         backend: "Backend | None" = None,
         n_threads: int | None = 1,
+        dtype: DTypeLike | None = None,
     ) -> "Stream":
         """Start a stream: tokens one at a time or in pieces, the state carried.
 
@@ -145,12 +149,12 @@ class AnyNetwork(Tabular, Description, Generic[A]):
             Shape of the batch of streams that run side by side; () for one.
         reset_every
             Tokens of a sample: the state is zero at each sample's first token. None: never.
-        backend, n_threads
+        backend, n_threads, dtype
             See `run`.
         """
         from lava_ssm.engine import Stream
 
-        return Stream(self, batch, reset_every, backend, n_threads)
+        return Stream(self, batch, reset_every, backend, n_threads, dtype=dtype)
 
     def predict(self, x: ArrayLike) -> NDArray[np.intp]:
         """Give the class of each sequence (...,), or, reading out every token, (..., time)."""

@@ -88,17 +88,6 @@ def shifted_right(typingctx, x, n):
 
 
 @intrinsic
-def from_magnitude(typingctx, bits):
-    """Give the float of these bits, an integer: ordered as those are, and cheaper to compare."""
-    real = types.float32 if bits.bitwidth == 32 else types.float64
-
-    def generate(context, builder, signature, args):
-        return builder.bitcast(args[0], ir.FloatType() if bits.bitwidth == 32 else ir.DoubleType())
-
-    return real(bits), generate
-
-
-@intrinsic
 def one_by_one(typingctx, x):
     """Give an integer as it is, and keep LLVM from making vectors of the loop around.
 

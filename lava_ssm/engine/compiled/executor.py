@@ -16,6 +16,7 @@ from lava_ssm.engine.compiled.layout import CARRIED, Layout, kinds, layout
 from lava_ssm.engine.compiled.neurons import OPERATIONS, Memory
 from lava_ssm.engine.compiled.threads import Threads
 from lava_ssm.engine.compiled.tokens import INTEGER, REAL, Tokens, array_type
+from lava_ssm.engine.compiled.vectors import lanes_of
 from lava_ssm.engine.compiled.words import OVERFLOWED, SYNAPSE
 from lava_ssm.engine.compiled.writer import aligned
 from lava_ssm.engine.overflows import Tally
@@ -27,25 +28,24 @@ Saved: TypeAlias = tuple[np.ndarray, ...]
 
 BLOCK = 64
 """Tokens that pass a population before the next one has its turn: their messages stay in cache."""
-TOGETHER = 512
-"""States that are stepped side by side over a block: with their parameters they stay in cache."""
 _empty = np.empty
 _NONE = np.zeros(0)
 """No values to be rounded: tokens are mantissas."""
-_layouts: dict[int, Layout] = {}
+_layouts: dict[tuple[int, np.dtype | None], Layout] = {}
 """Of networks in use, by identity: to lay one out takes as long as hundreds of tokens."""
 
 
-def _laid_out(network: FixedNetwork | Network) -> Layout:
+def _laid_out(network: FixedNetwork | Network, dtype: np.dtype | None) -> Layout:
     """Give the layout of a network, which never changes."""
-    if id(network) not in _layouts:
-        _layouts[id(network)] = layout(network)
-        finalize(network, _layouts.pop, id(network), None)
-    return _layouts[id(network)]
+    key = id(network), dtype
+    if key not in _layouts:
+        _layouts[key] = layout(network, dtype)
+        finalize(network, _layouts.pop, key, None)
+    return _layouts[key]
 
 
 class Compiled:
-    """Runs a network in machine code, a float one in float64.
+    """Runs a network in machine code.
 
     Parameters
     ----------
@@ -53,14 +53,21 @@ class Compiled:
         Shape of the batch of sequences.
     n_threads
         Sequences are shared out among so many; the results do not depend on it.
+    dtype
+        Kind of the floats of a float network; None: float64.
     """
 
     values_per_token = 0
 
     def __init__(
-        self, network: FixedNetwork | Network, batch: tuple[int, ...], n_threads: int = 1
+        self,
+        network: FixedNetwork | Network,
+        batch: tuple[int, ...],
+        n_threads: int = 1,
+        dtype: np.dtype | None = None,
     ) -> None:
-        self._network, self._batch, self._layout = network, batch, _laid_out(network)
+        self._network, self._batch, self._dtype = network, batch, dtype
+        self._layout = _laid_out(network, dtype)
         is_fixed, p = isinstance(network, FixedNetwork), self._layout
         rows, self._kind = math.prod(batch), INTEGER if is_fixed else REAL
         self._threads = Threads(rows, n_threads)
@@ -71,20 +78,22 @@ class Compiled:
         self._step_shape = rows, 1, network.d_output
         self._output_shape = *batch, network.d_output
         given = kinds(p.real, is_fixed)
-        sizes = dict.fromkeys(("re", "im"), p.n_states)
-        sizes |= {"carried": p.n_carried, "totals": network.d_output}
+        sizes = {"states": p.n_states, "carried": p.n_carried, "totals": network.d_output}
         self._memory: Memory = {
             name: aligned(np.zeros((rows, sizes[name]), given[name][0])) for name in CARRIED
         }
         self._counts = np.zeros((n, len(network.stages), len(OVERFLOWED)), np.int64)
-        widest = max(TOGETHER, int(p.populations["padded"].max()))
+        lanes = lanes_of(p.real)
+        widest = lanes * int(p.populations["d_state"].max())
         shapes: dict[str, tuple[int, ...]] = {
             "buffers": (p.n_buffers, BLOCK, p.width),
             "sums": (2, p.width),
             "wide": (p.width + 1,),
             "doubles": (2, p.width),
             "window": (4 * p.width,),
-            "kept": (2, widest),
+            "reached": (2, 2 * lanes),
+            "widened": (6 * widest,),
+            "kept": (2 * widest,),
         }
         self._arguments = [
             Arguments(
@@ -122,7 +131,7 @@ class Compiled:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # copies and unpickled ones are made anew: a copy of a view is no view of the copy
-        made = self._network, self._batch, len(self._tables)
+        made = self._network, self._batch, len(self._tables), self._dtype
         return type(self), made, (self.saved(), self._counts)
 
     def __setstate__(self, state: tuple[Saved, NDArray[np.int64]]) -> None:
@@ -170,12 +179,15 @@ class Compiled:
     def states(self) -> Sequence[np.ndarray]:
         """See `Executor`."""
         whole = [
-            np.stack(operation.parts(row, self._memory), axis=-1).astype(self._kind)
+            np.stack([self._memory[name][:, at] for name, at in operation.parts(row)], axis=-1)
             for row in self._layout.populations
             if (operation := OPERATIONS[row["operation"]]).parts is not None
         ]
         shapes = self._network.state_shapes
-        return tuple(x.reshape(*self._batch, *s) for x, s in zip(whole, shapes, strict=True))
+        return tuple(
+            x.reshape(*self._batch, *shape).astype(self._kind)
+            for x, shape in zip(whole, shapes, strict=True)
+        )
 
     def set_states(self, states: Sequence[np.ndarray]) -> None:
         """See `Executor`."""
@@ -184,10 +196,10 @@ class Compiled:
             operation = OPERATIONS[row["operation"]]
             if operation.parts is None:
                 continue
-            parts = operation.parts(row, self._memory)
-            values = next(given).reshape(*parts[0].shape, len(parts))
-            for i, part in enumerate(parts):
-                part[...] = values[..., i]
+            parts = operation.parts(row)
+            values = next(given).reshape(-1, *parts[0][1].shape, len(parts))
+            for i, (name, at) in enumerate(parts):
+                self._memory[name][:, at] = values[..., i]
             if operation.forget is not None:
                 operation.forget(row, self._memory)
 
@@ -229,8 +241,11 @@ class Raising(Compiled):
 
 
 def executor_of(
-    network: FixedNetwork | Network, batch: tuple[int, ...], n_threads: int = 1
+    network: FixedNetwork | Network,
+    batch: tuple[int, ...],
+    n_threads: int = 1,
+    dtype: np.dtype | None = None,
 ) -> Compiled:
-    """Give what runs a network."""
+    """Give what runs a network, see `Compiled`."""
     raises = isinstance(network, FixedNetwork) and network.arithmetic.overflow is Overflow.RAISE
-    return (Raising if raises else Compiled)(network, batch, n_threads)
+    return (Raising if raises else Compiled)(network, batch, n_threads, dtype)

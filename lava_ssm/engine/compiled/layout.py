@@ -85,11 +85,12 @@ def kinds(real: DTypeLike, is_fixed: bool) -> Kinds:
         "numbers": (number, 1),  # of operations: biases, diagonals
         "integers": (np.int32, 1),  # of operations: tables
         "parameters": (real, 1),  # of filters
+        "packed": (np.int16, 1),  # the same, mantissas
+        "scales": (real, 1),  # of filters' channels
         # of sequences, (batch, ...): what is carried from token to token
-        "re": (real, 2),
-        "im": (real, 2),
+        "states": (real, 2),
         "carried": (number, 2),
-        "totals": (np.int64 if is_fixed else real, 2),
+        "totals": (np.int64 if is_fixed else np.float64, 2),
         # of a thread
         "counts": (np.int64, 2),  # (stages, len(OVERFLOWED))
         "limits": (np.float64, 1),  # see `Tokens`
@@ -99,11 +100,13 @@ def kinds(real: DTypeLike, is_fixed: bool) -> Kinds:
         "wide": (np.int64, 1),  # (width + 1,)
         "doubles": (number, 2),  # (2, width)
         "window": (np.uint8, 1),  # (4 width,)
-        "kept": (real, 2),  # (2, states of at least one channel)
+        "reached": (real, 2),  # (2, 2 channels of a group); the first zeros
+        "widened": (real, 1),  # the parameters of a group
+        "kept": (real, 1),  # the states of a group
     }
 
 
-CARRIED = ("re", "im", "carried", "totals")
+CARRIED = ("states", "carried", "totals")
 
 
 @dataclass(frozen=True)
@@ -135,14 +138,16 @@ class Layout:
         return self.arrays["populations"]
 
 
-def layout(network: FixedNetwork | Network) -> Layout:
-    """Lay a network out."""
+def layout(network: FixedNetwork | Network, dtype: np.dtype | None = None) -> Layout:
+    """Lay a network out; a float one in floats of this kind, float64 if None."""
     populations = network.lowered
     rules = network.arithmetic if isinstance(network, FixedNetwork) else None
-    real = np.dtype(np.float64) if rules is None else _real(populations, rules)
+    real = dtype or np.dtype(np.float64) if rules is None else _real(populations, rules)
     synapses = [c.synapse for p in populations for c in p.inputs]
     n_weights = sum(s.weights.size for s in synapses if isinstance(s, Matrix))
-    writer = Writer(kinds(real, rules is not None), rules, n_weights)
+    filters = [p.neurons for p in populations if isinstance(p.neurons, Filters)]
+    n_parameters = sum(6 * each.n_neurons for each in filters)
+    writer = Writer(kinds(real, rules is not None), rules, n_weights, n_parameters)
     buffers = assigned_buffers(populations)
     table = np.zeros(len(populations), POPULATION)
     matrices: list[Row] = []

@@ -27,11 +27,10 @@ from lava_ssm.engine.compiled.neurons.filters import (
     channels_of,
     exact_state,
     float_type,
-    padded,
 )
 from lava_ssm.engine.compiled.neurons.messages import ACTIVATIONS, messages
 from lava_ssm.engine.compiled.tokens import array_type
-from lava_ssm.engine.compiled.vectors import step_each
+from lava_ssm.engine.compiled.vectors import lanes_of, step_each
 from lava_ssm.engine.compiled.words import OVERFLOWED, SUM, word
 from lava_ssm.engine.overflows import Tally
 from lava_ssm.engine.reference import fixed
@@ -66,7 +65,8 @@ class StateNeurons:
 
     def _bind(self, layer: Filters) -> None:
         n, rules = layer.n_neurons, self._rules
-        size, real = padded(n), float_type(rules, layer.param_bits)
+        real = float_type(rules, layer.param_bits)
+        size = -(-n // lanes_of(real)) * lanes_of(real)
         channels = np.zeros((len(CHANNEL), size))
         channels[:, :n] = np.repeat(channels_of(layer, rules, real), layer.d_state, axis=1)
         values = np.concatenate([layer.a, layer.b, layer.c], axis=-1).reshape(n, 6)

@@ -1,13 +1,14 @@
 """State neurons in the vectors of the CPU, written in LLVM's intermediate language.
 
-LLVM would vectorise the same loop by itself, but look at each channel whether its arrays overlap,
-which takes longer than the arithmetic of 32 states.
+Channels lie side by side: each has an input and a sum of its own, so that no vector is ever added
+up, or filled with one number.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeAlias
 
+import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.base import BaseContext
@@ -59,23 +60,31 @@ Parameters: TypeAlias = tuple[Complex, Complex, Complex]
 
 
 def neuron(
-    a: Complex, b: Complex, c: Complex, x: Complex, v: Vector, down: Vector
+    parameters: Parameters, x: Complex, v: Vector, down: Vector, scale: Vector | None = None
 ) -> tuple[Complex, Vector]:
     """The neurons' equations: the new state and what is sent.
 
     Parameters
     ----------
-    a, b, c, x
-        Parameters and state.
+    parameters, x
+        Of the neurons, and their states.
     v
         Input, u 2^state_exponent.
     down
         2^(1 - state_exponent).
+    scale
+        What parameters are still to be multiplied by; v has been.
     """
-    (a_re, a_im), (b_re, b_im), (c_re, c_im), (x_re, x_im) = a, b, c, x
+
+    def scaled(x: Complex) -> Complex:
+        return x if scale is None else [part * scale for part in x]
+
+    (a_re, a_im), (b_re, b_im), (c_re, c_im) = parameters
+    x_re, x_im = scaled(x)
     new_re = (a_re * x_re).rounded() - (a_im * x_im).rounded() + (b_re * v).rounded()
     new_im = (a_re * x_im).rounded() + (a_im * x_re).rounded() + (b_im * v).rounded()
-    c_x = (c_re * new_re).rounded() - (c_im * new_im).rounded()
+    y_re, y_im = scaled((new_re, new_im))
+    c_x = (c_re * y_re).rounded() - (c_im * y_im).rounded()
     return (new_re, new_im), (c_x * down).rounded()
 
 
@@ -119,17 +128,19 @@ class Arrays:
         return Vector(b, b.shuffle_vector(one, undefined, lanes))
 
 
+def lanes_of(real: np.dtype) -> int:
+    """How many channels are stepped side by side: the floats of a 512-bit vector."""
+    return 64 // real.itemsize
+
+
 class _Loop:
-    """A loop over states, a vector at a time, that keeps the greatest magnitude it sees."""
+    """Loops over states of many channels, a vector of them side by side at a time."""
 
     def __init__(self, context: BaseContext, builder: ir.IRBuilder, real: types.Float) -> None:
         self.builder = builder
         self.lanes = 512 // real.bitwidth
         self.arrays = Arrays(context, builder, self.lanes, context.get_value_type(real))
-        self._words = ir.VectorType(ir.IntType(real.bitwidth), self.lanes)
-        self._mask = ir.Constant(self._words, [2 ** (real.bitwidth - 1) - 1] * self.lanes)
-        self._peak = cgutils.alloca_once(builder, self._words)
-        builder.store(ir.Constant(self._words, [0] * self.lanes), self._peak)
+        self.words = ir.VectorType(ir.IntType(real.bitwidth), self.lanes)
 
     @contextmanager
     def over(self, size: ir.Value) -> Iterator[ir.Value]:
@@ -138,112 +149,173 @@ class _Loop:
         with cgutils.for_range_slice(self.builder, zero, size, step, size.type) as (n, _):
             yield n
 
-    def parts(
-        self, data: ir.Value, at: ir.Value, size: ir.Value
-    ) -> tuple[Complex, Complex, Complex]:
-        """Load a, b, c, whose parts lie `size` apart."""
+    def times(self, n: int, number: ir.Value) -> ir.Value:
+        return self.builder.mul(number, ir.Constant(number.type, n))
+
+    def loads(
+        self, n: int, data: ir.Value, at: ir.Value, apart: ir.Value | None = None
+    ) -> list[Vector]:
+        """Load n vectors that lie so far apart."""
+        apart = ir.Constant(at.type, self.lanes) if apart is None else apart
         loaded = []
-        for _part in range(6):
+        for _ in range(n):
             loaded.append(self.arrays.load(data, at))
-            at = self.builder.add(at, size)
-        return loaded[0:2], loaded[2:4], loaded[4:6]
+            at = self.builder.add(at, apart)
+        return loaded
+
+    def parts(self, data: ir.Value, at: ir.Value, apart: ir.Value | None = None) -> Parameters:
+        """Load a, b, c, see `step_states`."""
+        b = self.builder
+        if not isinstance(data.type.pointee, ir.IntType):
+            loaded = self.loads(6, data, at, apart)
+            return loaded[0:2], loaded[2:4], loaded[4:6]
+        pairs = Arrays(self.arrays.context, b, self.lanes, _INT32)
+        half, upper = (ir.Constant(pairs.vector, [word] * self.lanes) for word in (16, -(1 << 16)))
+
+        def both(i: int) -> Complex:
+            place = b.add(at, ir.Constant(at.type, 2 * i * self.lanes))
+            pair = pairs.load(data, place).value
+            parts = b.shl(pair, half), b.and_(pair, upper)
+            return [Vector(b, b.sitofp(part, self.arrays.vector)) for part in parts]
+
+        return both(0), both(1), both(2)
+
+    def variable(self, start: ir.Value) -> ir.Value:
+        """A place on the stack."""
+        place = cgutils.alloca_once(self.builder, start.type)
+        self.builder.store(start, place)
+        return place
 
     def states(
         self, kinds: Sequence[types.Array], args: Sequence[ir.Value]
     ) -> Iterator[tuple[Parameters, Complex, Callable[[Complex], None]]]:
-        """Go over a channel's states, see `step_states`: parameters, state, and what puts anew."""
-        b, arrays = self.builder, self.arrays
-        p, *state = (arrays.data(kind, value) for kind, value in zip(kinds, args, strict=False))
-        first, begin = cgutils.unpack_tuple(b, args[3])
-        with self.over(args[4]) as n:
-            here = b.add(begin, n)
+        """Go over a group's states, see `step_states`: parameters, state, and what puts it anew."""
+        b = self.builder
+        p, x = (self.arrays.data(kind, value) for kind, value in zip(kinds, args, strict=False))
+        first, begin = cgutils.unpack_tuple(b, args[2])
+        with self.over(self.times(self.lanes, args[3])) as n:
+            here = b.add(begin, self.times(2, n))
 
             def put(new: Complex) -> None:
-                for part, data in zip(new, state, strict=True):
-                    arrays.store(part, data, here)
+                for i, part in enumerate(new):
+                    place = b.add(here, ir.Constant(here.type, i * self.lanes))
+                    self.arrays.store(part, x, place)
 
-            x = [arrays.load(data, here) for data in state]
-            yield self.parts(p, b.add(first, n), args[4]), x, put
-
-    def see(self, new: Complex) -> None:
-        """Take note of new states."""
-        b = self.builder
-        for part in new:
-            magnitude = b.and_(b.bitcast(part.value, self._words), self._mask)
-            b.store(_call(b, "llvm.smax", b.load(self._peak), magnitude), self._peak)
-
-    def peak(self) -> ir.Value:
-        """Give the bits of the greatest magnitude seen."""
-        b, word = self.builder, self._words.element
-        return _call(b, "llvm.vector.reduce.smax", b.load(self._peak), result=word)
+            yield self.parts(p, b.add(first, self.times(6, n))), self.loads(2, x, here), put
 
 
 @intrinsic
-def step_states(typingctx, parameters, re, im, at, size, drive):  # type: ignore[no-untyped-def]
-    """Step a channel's states over one token.
+def step_states(typingctx, parameters, states, at, size, drive, sent, reached):  # type: ignore[no-untyped-def]
+    """Step the states of a group of channels over one token: as many as `lanes_of` says.
 
     Parameters
     ----------
-    parameters, re, im
-        Reals: `size` each of re and im of a, b, c, and states, which are updated.
+    parameters
+        State by state re and im of a, b, c, of all channels each: reals. Or int16, mantissas: re
+        and im of a channel's a, then of the next channel's; then those of b, c.
+    states
+        Reals: state by state re of all channels, then im; updated. (In one array: what lies in
+        several, as far apart as pages, a CPU may take for one another.)
     at
-        Where the channel's parameters and states begin.
+        Where the group's parameters and states begin.
     size
-        A multiple of `filters.LANES`.
+        States of a channel.
     drive
-        v and down, see `neuron`.
-
-    Returns
-    -------
-    tuple
-        The sum over the states of what is sent, int32, and the bits of the greatest magnitude of a
-        new state, see `cpu.from_magnitude`.
+        Messages, int32, and reals, each with where the group's begin: of these all channels' up,
+        down, scale, see `filters.lay_out`.
+    sent
+        int32, and from where on: the sums over the states of what is sent; written.
+    reached
+        Two arrays of reals: the greatest magnitudes so far, and with this token's; written. Of the
+        parts of states of each channel, then of its messages.
     """
-    real = parameters.dtype
-    bits = types.Integer.from_bitwidth(real.bitwidth, True)
-    result = types.Tuple((types.int32, bits))
+    real, kinds = states.dtype, (parameters, states)
 
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
         loop = _Loop(context, builder, real)
-        v, down = (loop.arrays.spread(x) for x in cgutils.unpack_tuple(builder, args[5]))
-        sums = ir.VectorType(_INT32, loop.lanes)
-        total = cgutils.alloca_once(builder, sums)
-        builder.store(ir.Constant(sums, [0] * loop.lanes), total)
-        for parts, state, put in loop.states((parameters, re, im), args):
-            new, sent = neuron(*parts, state, v, down)
-            put(new)
-            loop.see(new)
-            builder.store(builder.add(builder.load(total), sent.to_int32()), total)
-        summed = _call(builder, "llvm.vector.reduce.add", builder.load(total), result=_INT32)
-        return context.make_tuple(builder, result, [summed, loop.peak()])
+        arrays, words = loop.arrays, loop.words
+        (u_, at_u, scales_, at_scales), (sent_, at_sent) = (
+            cgutils.unpack_tuple(builder, args[i]) for i in (4, 5)
+        )
+        whole = Arrays(context, builder, loop.lanes, _INT32)
+        messages = whole.load(arrays.data(drive[0], u_), at_u).value
+        u = Vector(builder, builder.sitofp(messages, arrays.vector))
+        up, down, scale = loop.loads(3, arrays.data(drive[2], scales_), at_scales)
+        before, after = (
+            arrays.data(kind, x)
+            for kind, x in zip(reached, cgutils.unpack_tuple(builder, args[6]), strict=True)
+        )
+        mask = ir.Constant(words, [2 ** (words.element.width - 1) - 1] * loop.lanes)
 
-    return result(parameters, re, im, at, types.intp, drive), generate
+        def greater(before: ir.Value, x: Vector) -> ir.Value:
+            magnitude = builder.and_(builder.bitcast(x.value, words), mask)
+            return _call(builder, "llvm.smax", before, magnitude)
+
+        peak, peak_u = (
+            builder.bitcast(x.value, words)
+            for x in loop.loads(2, before, ir.Constant(at_u.type, 0))
+        )
+        peak, total = loop.variable(peak), loop.variable(ir.Constant(whole.vector, None))
+        is_packed = isinstance(parameters.dtype, types.Integer)
+        v, given = (u * up * scale, scale) if is_packed else (u * up, None)
+        for parts, state, put in loop.states(kinds, args):
+            new, out = neuron(parts, state, v, down, given)
+            put(new)
+            for part in new:
+                builder.store(greater(builder.load(peak), part), peak)
+            builder.store(builder.add(builder.load(total), out.to_int32()), total)
+        for i, value in enumerate((builder.load(peak), greater(peak_u, u))):
+            place = ir.Constant(at_u.type, i * loop.lanes)
+            arrays.store(Vector(builder, builder.bitcast(value, arrays.vector)), after, place)
+        whole.store(Vector(builder, builder.load(total)), arrays.data(sent[0], sent_), at_sent)
+        return context.get_dummy_value()
+
+    return types.void(*kinds, at, types.intp, drive, sent, reached), generate
 
 
 @intrinsic
-def filter_states(typingctx, parameters, re, im, at, size, u):  # type: ignore[no-untyped-def]
-    """The same of a float network: gives 2 Re(c x') summed over the states."""
-    real = parameters.dtype
+def filter_states(typingctx, parameters, states, at, size, given, sent):  # type: ignore[no-untyped-def]
+    """The same of a float network: inputs, and the sums of 2 Re(c x'), reals, and from where on."""
+    kinds = (parameters, states)
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        loop = _Loop(context, builder, states.dtype)
+        arrays = loop.arrays
+        (u_, at_u), (sent_, at_sent) = (cgutils.unpack_tuple(builder, args[i]) for i in (4, 5))
+        u = arrays.load(arrays.data(given[0], u_), at_u)
+        total = loop.variable(ir.Constant(arrays.vector, [0.0] * loop.lanes))
+        for (a, b, c), x, put in loop.states(kinds, args):
+            new = filtered(a, b, x, u)
+            put(new)
+            out = c[0] * new[0] - c[1] * new[1]
+            builder.store((Vector(builder, builder.load(total)) + out).value, total)
+        summed = Vector(builder, builder.load(total))
+        arrays.store(summed + summed, arrays.data(sent[0], sent_), at_sent)
+        return context.get_dummy_value()
+
+    return types.void(*kinds, at, types.intp, given, sent), generate
+
+
+@intrinsic
+def widen(typingctx, parameters, at, size, scales, out):  # type: ignore[no-untyped-def]
+    """Write a group's parameters as reals, see `step_states`; `scales` as its `drive` has them."""
+    real = out.dtype
 
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
         loop = _Loop(context, builder, real)
-        u_all = loop.arrays.spread(args[5])
-        total = cgutils.alloca_once(builder, loop.arrays.vector)
-        zero = ir.Constant(loop.arrays.vector, [0.0] * loop.lanes)
-        builder.store(zero, total)
-        for (a, b, c), x, put in loop.states((parameters, re, im), args):
-            new = filtered(a, b, x, u_all)
-            put(new)
-            sent = c[0] * new[0] - c[1] * new[1]
-            builder.store((Vector(builder, builder.load(total)) + sent).value, total)
-        start = ir.Constant(context.get_value_type(real), 0.0)
-        name = f"llvm.vector.reduce.fadd.v{loop.lanes}f{real.bitwidth}"
-        kind = ir.FunctionType(start.type, [start.type, loop.arrays.vector])
-        function = cgutils.get_or_insert_function(builder.module, kind, name)
-        summed = builder.call(function, [start, builder.load(total)], fastmath=("reassoc",))
-        return builder.fadd(summed, summed)
+        arrays = loop.arrays
+        source, target = arrays.data(parameters, args[0]), arrays.data(out, args[4])
+        scales_, at_scales = cgutils.unpack_tuple(builder, args[3])
+        *_, scale = loop.loads(3, arrays.data(scales[0], scales_), at_scales)
+        with loop.over(loop.times(loop.lanes, args[2])) as n:
+            place = loop.times(6, n)
+            for pair in loop.parts(source, builder.add(args[1], place)):
+                for part in pair:
+                    arrays.store(part * scale, target, place)
+                    place = builder.add(place, ir.Constant(place.type, loop.lanes))
+        return context.get_dummy_value()
 
-    return real(parameters, re, im, at, types.intp, real), generate
+    return types.void(parameters, types.intp, types.intp, scales, out), generate
 
 
 @intrinsic
@@ -253,7 +325,7 @@ def step_each(typingctx, parameters, size, v, down, re, im, out):  # type: ignor
     Parameters
     ----------
     parameters
-        `size` each of re and im of a, b, c; `size` is a multiple of `program.LANES`.
+        `size` each of re and im of a, b, c; `size` is a multiple of `lanes_of`.
     v, down
         Reals, (size,), see `neuron`.
     re, im
@@ -274,9 +346,8 @@ def step_each(typingctx, parameters, size, v, down, re, im, out):  # type: ignor
         )
         load, store = loop.arrays.load, loop.arrays.store
         with loop.over(size_) as n:
-            parts = loop.parts(p, n, size_)
             state = load(re_, n), load(im_, n)
-            new, sent = neuron(*parts, state, load(v_, n), load(down_, n))
+            new, sent = neuron(loop.parts(p, n, size_), state, load(v_, n), load(down_, n))
             store(new[0], re_, n)
             store(new[1], im_, n)
             store(Vector(builder, sent.to_int32()), out_, n)

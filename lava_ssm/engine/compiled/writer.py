@@ -29,21 +29,23 @@ class Writer:
         Of all arrays that a kernel takes; those of one dimension may be put into.
     rules
         Of fixed point; None: the network is float.
-    n_weights
-        Of all matrices together.
+    n_weights, n_parameters
+        Of all matrices together, and of all filters.
 
     Attributes
     ----------
     real
         Type of the floats of filters.
     n_states, n_carried
-        Numbers that the operations carry from token to token: complex states of filters, and
-        numbers of others.
+        Numbers that the operations carry from token to token: parts of filters' states, and numbers
+        of others.
     """
 
-    def __init__(self, kinds: Kinds, rules: Arithmetic | None, n_weights: int) -> None:
-        self.rules, self.n_weights = rules, n_weights
-        self.real = np.dtype(kinds["parameters"][0])
+    def __init__(
+        self, kinds: Kinds, rules: Arithmetic | None, n_weights: int, n_parameters: int
+    ) -> None:
+        self.rules, self.n_weights, self.n_parameters = rules, n_weights, n_parameters
+        self.real = np.dtype(kinds["states"][0])
         self._kinds = {name: kind for name, (kind, ndim) in kinds.items() if ndim == 1}
         self._parts: dict[str, list[np.ndarray]] = {name: [] for name in self._kinds}
         self._sizes = dict.fromkeys(self._kinds, 0)
@@ -61,7 +63,7 @@ class Writer:
         return self.put(name, np.pad(np.ravel(values), (0, -values.size % LINE)))
 
     def states(self, n: int) -> int:
-        """Have so many complex states carried; gives where they begin."""
+        """Have so many parts of complex states carried; gives where they begin."""
         self.n_states += n
         return self.n_states - n
 

@@ -1,4 +1,4 @@
-"""Complex states, each with an input and an output of its own, one channel for a block of tokens.
+"""Complex states, each with an input and an output of its own, some channels for a block of tokens.
 
 `reference.fixed.filters` is the specification. Restated here twice:
 
@@ -13,7 +13,9 @@
 - `_exact`, in 64-bit integers, for everything else: of a block that left a limit, taken over again
   from the state before it, the tokens that do. It counts overflows, too.
 
-What vectorises: the loop over states, whose arrays are padded with zeros.
+A group of channels lies side by side in vectors, `lanes_of` says how many: arrays are padded with
+channels of zeros. Of a large network mantissas of 16 bits are stored as such, as to read them takes
+longer than to compute; a block of tokens takes them widened to floats (`vectors.widen`).
 """
 
 # mypy: disable-error-code="no-untyped-def"
@@ -24,9 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_ssm.engine.compiled.compiling import compiled
-from lava_ssm.engine.compiled.cpu import from_magnitude
-from lava_ssm.engine.compiled.neurons.operation import Memory, Operation
-from lava_ssm.engine.compiled.vectors import filter_states, step_states
+from lava_ssm.engine.compiled.neurons.operation import Memory, Operation, Part
+from lava_ssm.engine.compiled.vectors import filter_states, lanes_of, step_states, widen
 from lava_ssm.engine.compiled.words import INPUT, STATE, SYNAPSE, WRAP, shifted, word
 from lava_ssm.engine.compiled.writer import Writer
 from lava_ssm.network import Filters
@@ -42,9 +43,11 @@ CHANNEL = (
     "b_norm",
 )
 """Numbers of a channel, see `channels_of`: of a population all of one, then all of the next."""
-UP, DOWN, U_LIMIT, X_LIMIT = range(2, 6)
-LANES = 16
-"""States are padded to a multiple of this: the floats of a 512-bit vector."""
+UP, DOWN, U_LIMIT, X_LIMIT, B_NORM = range(2, 7)
+PACKED_BITS = 16
+CACHED = 1 << 16
+"""Parameters of a network up to which they are stored as floats: half a second-level cache of 512
+KB. (Packed ones take 40 % longer there, of AVX2 50 %; from further away floats take longer.)"""
 
 ROOT2 = np.sqrt(2.0)
 ROUNDING_ERROR = 4.0
@@ -52,20 +55,24 @@ ROUNDING_ERROR = 4.0
 
 
 def lay_out(writer: Writer, row: np.void, neurons: Filters) -> None:
-    """Of each channel `padded` each of re and im of a, b, c; and its numbers."""
-    rules = writer.rules
-    row["channels"], row["d_state"] = neurons.d_model, neurons.d_state
-    row["padded"] = padded(neurons.d_state)
-    row["parameters"] = writer.put("parameters", scaled(neurons, writer.real))
-    row["states"] = writer.states(neurons.d_model * row["padded"])
-    if rules is not None:
-        row["first"] = writer.put("numbers", channels_of(neurons, rules, writer.real))
-        row["n_peaks"], row["peaks"] = neurons.d_model, writer.carry(neurons.d_model)
-
-
-def padded(d_state: int) -> int:
-    """Round a number of states up to full vectors."""
-    return -(-d_state // LANES) * LANES
+    """Of each group of channels its parameters, state by state, and up, down, scale."""
+    rules, lanes, d_model = writer.rules, lanes_of(writer.real), neurons.d_model
+    row["channels"], row["d_state"], row["lanes"] = d_model, neurons.d_state, lanes
+    is_packed = writer.n_parameters > CACHED and neurons.param_bits <= PACKED_BITS
+    row["packed"] = -1
+    if rules is None or not is_packed:
+        row["parameters"] = writer.put("parameters", scaled(neurons, writer.real))
+    else:
+        row["packed"] = writer.put("packed", pairs_of(neurons, lanes))
+    row["states"] = writer.states(2 * -(-d_model // lanes) * lanes * neurons.d_state)
+    if rules is None:
+        return
+    channels = channels_of(neurons, rules, writer.real)
+    row["of_channels"] = writer.put("numbers", channels)
+    row["n_peaks"], row["peaks"] = d_model, writer.carry(d_model)
+    scale = np.exp2(-channels[0] - PACKED_BITS) if is_packed else np.ones(d_model)
+    numbers = np.stack([channels[UP], channels[DOWN], scale], axis=-1)
+    row["scales"] = writer.put("scales", np.moveaxis(grouped(numbers, lanes), 1, -1))
 
 
 def float_type(rules: Arithmetic, param_bits: int) -> np.dtype:
@@ -74,17 +81,27 @@ def float_type(rules: Arithmetic, param_bits: int) -> np.dtype:
     return np.dtype(np.float32 if single else np.float64)
 
 
+def grouped(values: np.ndarray, lanes: int) -> np.ndarray:
+    """Give values of channels, (d_model, ...), as (n_groups, lanes, ...): zeros fill the last."""
+    padded = np.pad(values, [(0, -len(values) % lanes), *[(0, 0)] * (values.ndim - 1)])
+    return padded.reshape(-1, lanes, *values.shape[1:])
+
+
 def scaled(layer: Filters, real: np.dtype) -> np.ndarray:
-    """Give values of a, b, c, (d_model, 6, padded): exact in `real`, of integers."""
+    """Give values of a, b, c as `vectors.step_states` takes them: exact in `real`, of integers."""
     parameters = (layer.a, layer.b, layer.c)
     if np.iscomplexobj(layer.a):
-        parts = [part for v in parameters for part in (v.real, v.imag)]
+        parts = np.stack([part for v in parameters for part in (v.real, v.imag)], axis=-1)
     else:
-        scale = np.exp2(-np.reshape(np.broadcast_to(layer.param_exponent, layer.d_model), (-1, 1)))
-        parts = [v[..., i] * scale for v in parameters for i in (0, 1)]
-    rows: np.ndarray = np.zeros((layer.d_model, 6, padded(layer.d_state)), real)
-    rows[..., : layer.d_state] = np.stack(parts, axis=1)
-    return rows
+        p = np.broadcast_to(layer.param_exponent, layer.d_model)
+        parts = np.concatenate(parameters, axis=-1) * np.exp2(-p)[:, np.newaxis, np.newaxis]
+    return np.moveaxis(grouped(parts, lanes_of(real)), 1, -1)
+
+
+def pairs_of(layer: Filters, lanes: int) -> np.ndarray:
+    """Give mantissas of a, b, c as `vectors.step_states` takes them."""
+    parts = grouped(np.stack((layer.a, layer.b, layer.c), axis=2), lanes)
+    return np.moveaxis(parts, 1, 3)
 
 
 def channels_of(layer: Filters, rules: Arithmetic, real: np.dtype) -> NDArray[np.float64]:
@@ -112,47 +129,37 @@ def channels_of(layer: Filters, rules: Arithmetic, real: np.dtype) -> NDArray[np
 
 
 @compiled
-def _numbers_of(numbers, row):
-    """Of all channels: up, down, u_limit, x_limit, b_norm."""
-    n, first = row.channels, row.first + UP * row.channels
-    up, down = numbers[first : first + n], numbers[first + n : first + 2 * n]
-    u_limit, x_limit = (
-        numbers[first + 2 * n : first + 3 * n],
-        numbers[first + 3 * n : first + 4 * n],
-    )
-    return up, down, u_limit, x_limit, numbers[first + 4 * n : first + 5 * n]
+def _place(row, what, h):
+    """Where a number of channel h is, see `CHANNEL`."""
+    return row.of_channels + what * row.channels + h
 
 
 @compiled
 def step(row, data, k, n):
-    """See `Operation`: in floats, channels together, where they keep their limits."""
-    n_channels, whole = row.channels, (np.int64(0), n)
-    if n == 1 and _are_safe(row, data, k, 0, n_channels):
-        _fast(row, data, k, 0, n_channels, whole)
-        return
-    together = max(1, data.kept.shape[1] // row.padded)
-    for h in range(0, n_channels, together):
-        m = min(together, n_channels - h)
-        if n == 1 and _are_safe(row, data, k, h, m):
-            _fast(row, data, k, h, m, whole)
-        elif not _tried(row, data, k, h, m, whole):
-            for i in range(h, h + m):
-                if m > 1 and _tried(row, data, k, i, 1, whole):
-                    continue
-                for t in range(n):
-                    span = t, t + 1
-                    if n == 1 or not _tried(row, data, k, i, 1, span):
-                        _exact(row, data, k, i, span)
+    """See `Operation`: in floats, a group of channels at a time, where they keep their limits."""
+    lanes, n_channels = row.lanes, row.channels
+    all_safe = n == 1 and _are_safe(row, data, k, 0, n_channels)
+    for h in range(0, n_channels, lanes):
+        if all_safe or (n == 1 and _are_safe(row, data, k, h, min(lanes, n_channels - h))):
+            if row.packed >= 0:
+                parameters = data.packed, row.packed + 6 * row.d_state * h
+                _fast(row, data, parameters, k, h, (0, 1))
+            else:
+                _fast(row, data, _widened(row, data, h), k, h, (0, 1))
+        else:
+            _checked(row, data, k, h, n)
 
 
 @compiled
 def _are_safe(row, data, k, h, m):
     """Whether the states of m channels are sure to stay within their limits over one token."""
-    _, _, u_limit, x_limit, b_norm = _numbers_of(data.numbers, row)
-    us = data.buffers[row.source, 0]
-    peaks = data.carried[k, row.peaks : row.peaks + row.channels]
+    us, first, n = data.buffers[row.source, 0, h : h + m], _place(row, U_LIMIT, h), row.channels
+    numbers = data.numbers
+    u_limit, x_limit = numbers[first : first + m], numbers[first + n : first + n + m]
+    b_norm = numbers[first + 2 * n : first + 2 * n + m]
+    peaks = data.carried[k, row.peaks + h : row.peaks + h + m]
     are_safe = True
-    for i in range(h, h + m):
+    for i in range(m):
         u = abs(np.float64(us[i]))
         reached = ROOT2 * peaks[i] + b_norm[i] * u + ROUNDING_ERROR
         are_safe &= (reached <= x_limit[i]) & (u <= u_limit[i])
@@ -160,72 +167,107 @@ def _are_safe(row, data, k, h, m):
 
 
 @compiled
-def _fast(row, data, k, h, m, span):
-    """Step m channels from h on in floats, over a span of the block's tokens.
+def _widened(row, data, h):
+    """Parameters, reals, of the group that begins with channel h, and where they begin."""
+    size = row.d_state
+    if row.packed < 0:
+        return data.parameters, row.parameters + 6 * size * h
+    scales = data.scales, row.scales + 3 * h
+    widen(data.packed, row.packed + 6 * size * h, size, scales, data.widened)
+    return data.widened, np.int64(0)
 
-    Channel by channel within each token, since a state's next step waits for its last. The peaks
-    are the greatest magnitudes on the way.
+
+@compiled
+def _checked(row, data, k, h, n):
+    """Step the channels from h on; those that leave their limits token by token, in integers."""
+    lanes, parameters = row.lanes, _widened(row, data, h)
+    of_channels = range(h, min(h + lanes, row.channels))
+    _keep(row, data, k, h)
+    _fast(row, data, parameters, k, h, (0, n))
+    all_within = True
+    for i in of_channels:
+        all_within &= _is_within(row, data, k, i)
+    if all_within:
+        return
+    for i in range(h, h + lanes):
+        _put_back(row, data, k, i)
+    for t in range(n):
+        _keep(row, data, k, h)
+        _fast(row, data, parameters, k, h, (t, t + 1))
+        for i in of_channels:
+            if not _is_within(row, data, k, i):
+                _put_back(row, data, k, i)
+                _exact(row, data, parameters, k, i, t)
+
+
+@compiled
+def _begin(row, h):
+    """Where the states of the group that begins with channel h begin."""
+    return row.states + 2 * row.d_state * h
+
+
+@compiled
+def _fast(row, data, parameters, k, h, span):
+    """Step the channels from h on in floats, over a span of the block's tokens.
+
+    Their peaks are the greatest magnitudes on the way.
     """
-    parameters, re, im, size = data.parameters, data.re[k], data.im[k], row.padded
-    up, down, _, _, _ = _numbers_of(data.numbers, row)
-    peaks = data.carried[k, row.peaks : row.peaks + row.channels]
-    real, first, states = parameters.dtype.type, row.parameters, row.states
-    source, out = data.buffers[row.source], data.buffers[row.out]
-    for i in range(h, h + m):
-        peaks[i] = 0
+    begin, reached, carried = _begin(row, h), data.reached, data.carried[k]
     for t in range(span[0], span[1]):
-        u, y = source[t], out[t]
-        for i in range(h, h + m):
-            drive = real(u[i]) * real(up[i]), real(down[i])
-            at = first + 6 * size * i, states + size * i
-            total, reached = step_states(parameters, re, im, at, size, drive)
-            peaks[i] = max(peaks[i], np.float64(from_magnitude(reached)))
-            y[i] = total
+        before = reached[min(t - span[0], 1)]  # zeros, or this block's
+        step_states(
+            parameters[0], data.states[k], (parameters[1], begin), row.d_state,
+            (data.buffers[row.source, t], h, data.scales, row.scales + 3 * h),
+            (data.buffers[row.out, t], h), (before, reached[1]),
+        )  # fmt: skip
+    for i in range(min(row.lanes, row.channels - h)):
+        carried[row.peaks + h + i] = reached[1, i]
 
 
 @compiled
-def _tried(row, data, k, h, m, span):
-    """The same; say whether all limits were kept. If not, the states are as before."""
-    _, _, u_limit, x_limit, _ = _numbers_of(data.numbers, row)
-    source, peaks = data.buffers[row.source], data.carried[k, row.peaks :]
-    for t in range(span[0], span[1]):
-        for i in range(h, h + m):
-            if abs(np.float64(source[t, i])) > u_limit[i]:
-                return False
-    begin, size = row.states + row.padded * h, row.padded * m
-    kept, re, im = data.kept, data.re[k], data.im[k]
-    for i in range(size):
-        kept[0, i], kept[1, i] = re[begin + i], im[begin + i]
-    _fast(row, data, k, h, m, span)
-    within = True
-    for i in range(h, h + m):
-        within &= peaks[i] <= x_limit[i]
-    if not within:
-        for i in range(size):
-            re[begin + i], im[begin + i] = kept[0, i], kept[1, i]
-    return within
+def _keep(row, data, k, h):
+    """Keep the states of the group that begins with channel h."""
+    begin, kept, states = _begin(row, h), data.kept, data.states[k]
+    for i in range(2 * row.lanes * row.d_state):
+        kept[i] = states[begin + i]
 
 
 @compiled
-def _exact(row, data, k, h, span):
-    """Step a channel in integers; its peak is the greatest magnitude after the last token."""
-    numbers, parameters = data.numbers, data.parameters
-    rules, counts = data.rules[0], data.counts[row.stage]
-    exponents = np.int64(numbers[row.first + h]), np.int64(numbers[row.first + row.channels + h])
-    size, at, re, im = row.padded, row.states + row.padded * h, data.re[k], data.im[k]
-    for t in range(span[0], span[1]):
-        u = np.int64(data.buffers[row.source, t, h])
-        total = np.int64(0)
-        for i in range(row.d_state):
-            x = np.int64(re[at + i]), np.int64(im[at + i])
-            place = row.parameters + 6 * size * h + i, size
-            new_re, new_im, out = exact_state(parameters, place, exponents, x, u, rules, counts)
-            re[at + i], im[at + i] = new_re, new_im
-            total += out
-        data.buffers[row.out, t, h] = word(total, SYNAPSE_BITS, WRAP, counts, SYNAPSE)
-    peak = 0.0
+def _put_back(row, data, k, h):
+    """Set the states of channel h to those that were kept."""
+    lane, kept, states = h % row.lanes, data.kept, data.states[k]
+    begin = _begin(row, h - lane)
+    for i in range(lane, 2 * row.lanes * row.d_state, row.lanes):
+        states[begin + i] = kept[i]
+
+
+@compiled
+def _is_within(row, data, k, h):
+    """Whether channel h has kept its limits on the way, see `_fast`."""
+    u = np.float64(data.reached[1, row.lanes + h % row.lanes])
+    u_limit = data.numbers[_place(row, U_LIMIT, h)]
+    x_limit = data.numbers[_place(row, X_LIMIT, h)]
+    return (u <= u_limit) & (data.carried[k, row.peaks + h] <= x_limit)
+
+
+@compiled
+def _exact(row, data, parameters, k, h, t):
+    """Step a channel in integers; its peak is the greatest magnitude afterwards."""
+    rules, counts, lanes = data.rules[0], data.counts[row.stage], row.lanes
+    p, s = data.numbers[_place(row, 0, h)], data.numbers[_place(row, 1, h)]
+    exponents = np.int64(p), np.int64(s)
+    lane, states = h % lanes, data.states[k]
+    u = np.int64(data.buffers[row.source, t, h])
+    total, peak = np.int64(0), 0.0
     for i in range(row.d_state):
-        peak = max(peak, max(abs(np.float64(re[at + i])), abs(np.float64(im[at + i]))))
+        at = _begin(row, h - lane) + 2 * lanes * i + lane
+        place = parameters[1] + 6 * lanes * i + lane, lanes
+        x = np.int64(states[at]), np.int64(states[at + lanes])
+        re, im, out = exact_state(parameters[0], place, exponents, x, u, rules, counts)
+        states[at], states[at + lanes] = re, im
+        total += out
+        peak = max(peak, np.float64(max(abs(re), abs(im))))
+    data.buffers[row.out, t, h] = word(total, SYNAPSE_BITS, WRAP, counts, SYNAPSE)
     data.carried[k, row.peaks + h] = peak
 
 
@@ -272,23 +314,22 @@ def _mantissa(parameters, at, one):
 @compiled
 def step_float(row, data, k, n):
     """See `Operation`."""
-    size = row.padded
-    for h in range(row.channels):
-        at = row.parameters + 6 * size * h, row.states + size * h
+    for h in range(0, row.channels, row.lanes):
+        at = row.parameters + 6 * row.d_state * h, _begin(row, h)
         for t in range(n):
-            u = data.buffers[row.source, t, h]
-            data.buffers[row.out, t, h] = filter_states(
-                data.parameters, data.re[k], data.im[k], at, size, u
-            )
+            filter_states(
+                data.parameters, data.states[k], at, row.d_state,
+                (data.buffers[row.source, t], h), (data.buffers[row.out, t], h),
+            )  # fmt: skip
 
 
-def parts(row: np.void, memory: Memory) -> Sequence[np.ndarray]:
+def parts(row: np.void) -> Sequence[Part]:
     """See `Operation`."""
-    first, size, n = row["states"], row["padded"], row["channels"]
-    wanted = slice(first, first + n * size)
-    return [
-        memory[name][:, wanted].reshape(-1, n, size)[..., : row["d_state"]] for name in ("re", "im")
-    ]
+    channels, n = np.arange(row["channels"])[:, np.newaxis], np.arange(row["d_state"])
+    lanes = row["lanes"]
+    group, lane = channels // lanes, channels % lanes
+    places = row["states"] + 2 * (group * row["d_state"] + n) * lanes + lane
+    return [("states", places), ("states", places + lanes)]
 
 
 def forget(row: np.void, memory: Memory) -> None:
@@ -298,10 +339,13 @@ def forget(row: np.void, memory: Memory) -> None:
 
 FILTERS = Operation(
     Filters,
-    ("channels", "d_state", "padded", "parameters", "states", "first", "peaks", "n_peaks"),
+    (
+        "channels", "d_state", "lanes", "parameters", "packed", "scales", "states", "of_channels",
+        "peaks", "n_peaks",
+    ),
     lay_out,
     step,
     step_float,
     parts,
     forget,
-)
+)  # fmt: skip

@@ -10,7 +10,7 @@ import numpy as np
 from lava_ssm.engine.compiled.compiling import compiled, compiled_float
 from lava_ssm.engine.compiled.cpu import rounded, to_int32
 from lava_ssm.engine.compiled.neurons.messages import down, fits, received, received_float
-from lava_ssm.engine.compiled.neurons.operation import Memory, Operation
+from lava_ssm.engine.compiled.neurons.operation import Operation, Part
 from lava_ssm.engine.compiled.neurons.product import through_table
 from lava_ssm.engine.compiled.words import INPUT, MESSAGE, word
 from lava_ssm.engine.compiled.writer import Writer
@@ -76,10 +76,9 @@ def step_float(row, data, k, n):
             y[j] = h[j]
 
 
-def parts(row: np.void, memory: Memory) -> Sequence[np.ndarray]:
+def parts(row: np.void) -> Sequence[Part]:
     """See `Operation`."""
-    first = row["states"]
-    return [memory["carried"][:, first : first + row["size"]]]
+    return [("carried", row["states"] + np.arange(row["size"]))]
 
 
 GATED_RECURRENCE = Operation(

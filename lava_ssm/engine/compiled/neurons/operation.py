@@ -6,9 +6,12 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from lava_ssm.engine.compiled.writer import Writer
+from lava_ssm.numerics import IntArray
 
 Memory: TypeAlias = Mapping[str, np.ndarray]
-"""What is carried from token to token, a sequence a row: `re`, `im`, `carried`."""
+"""What is carried from token to token, a sequence a row: `states`, `carried`."""
+Part: TypeAlias = tuple[str, IntArray]
+"""A part of a state: in which array of `Memory`, and in which columns of it."""
 
 
 class Operation(NamedTuple):
@@ -26,8 +29,8 @@ class Operation(NamedTuple):
         For kernels of fixed and of float networks: `step(row, data, k, n)` takes n tokens of
         sequence k through the population, from buffer to buffer.
     parts
-        `parts(row, memory)`: views of a population's state, (rows, ...), which on a new last axis
-        are the state as `neurons.state_shape` has it. None: it has no state.
+        `parts(row)`: where a population's state is, which on a new last axis make it up as
+        `neurons.state_shape` has it. None: it has no state.
     forget
         `forget(row, memory)` follows where a state was set: what else was known of it is not.
     """
@@ -37,5 +40,5 @@ class Operation(NamedTuple):
     lay_out: Callable[[Writer, np.void, Any], None]
     step: Callable[..., None]
     step_float: Callable[..., None]
-    parts: Callable[[np.void, Memory], Sequence[np.ndarray]] | None = None
+    parts: Callable[[np.void], Sequence[Part]] | None = None
     forget: Callable[[np.void, Memory], None] | None = None

@@ -10,7 +10,7 @@ from lava_ssm.engine.compiled.compiling import compiled, compiled_float
 from lava_ssm.engine.compiled.cpu import rounded, to_int32
 from lava_ssm.engine.compiled.matrix import add_real, synapse
 from lava_ssm.engine.compiled.neurons.messages import down, fits
-from lava_ssm.engine.compiled.neurons.operation import Memory, Operation
+from lava_ssm.engine.compiled.neurons.operation import Operation, Part
 from lava_ssm.engine.compiled.words import MESSAGE, STATE, word
 from lava_ssm.engine.compiled.writer import Writer
 from lava_ssm.network import Recurrence
@@ -106,10 +106,10 @@ def step_float(row, data, k, n):
             y[i], y[i + size] = new_re if on else 0.0, new_im if on else 0.0
 
 
-def parts(row: np.void, memory: Memory) -> Sequence[np.ndarray]:
+def parts(row: np.void) -> Sequence[Part]:
     """See `Operation`."""
-    first, size = row["states"], row["n_states"]
-    return [memory["carried"][:, at : at + size] for at in (first, first + size)]
+    places = row["states"] + np.arange(2 * row["n_states"]).reshape(2, -1)
+    return [("carried", part) for part in places]
 
 
 RECURRENCE = Operation(

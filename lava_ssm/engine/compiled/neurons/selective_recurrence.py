@@ -10,7 +10,7 @@ import numpy as np
 from lava_ssm.engine.compiled.compiling import compiled, compiled_float
 from lava_ssm.engine.compiled.cpu import one_by_one, rounded, to_int32
 from lava_ssm.engine.compiled.neurons.messages import down, fits, received, received_float
-from lava_ssm.engine.compiled.neurons.operation import Memory, Operation
+from lava_ssm.engine.compiled.neurons.operation import Operation, Part
 from lava_ssm.engine.compiled.words import MESSAGE, STATE, shifted, word
 from lava_ssm.engine.compiled.writer import Writer
 from lava_ssm.network import SelectiveRecurrence
@@ -98,10 +98,9 @@ def step_float(row, data, k, n):
             y[j] = h[j]
 
 
-def parts(row: np.void, memory: Memory) -> Sequence[np.ndarray]:
+def parts(row: np.void) -> Sequence[Part]:
     """See `Operation`."""
-    first = row["states"]
-    return [memory["carried"][:, first : first + row["size"]]]
+    return [("carried", row["states"] + np.arange(row["size"]))]
 
 
 SELECTIVE_RECURRENCE = Operation(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from lava_ssm.engine.compiled.compiling import compiled
-from lava_ssm.engine.compiled.neurons.operation import Memory, Operation
+from lava_ssm.engine.compiled.neurons.operation import Operation, Part
 from lava_ssm.engine.compiled.writer import Writer
 from lava_ssm.network import Taps
 
@@ -34,10 +34,10 @@ def step(row, data, k, n):
                 line[j] = sent[j + 1]
 
 
-def parts(row: np.void, memory: Memory) -> Sequence[np.ndarray]:
+def parts(row: np.void) -> Sequence[Part]:
     """See `Operation`."""
-    first, d_model, earlier = row["states"], row["channels_of_taps"], row["length"] - 1
-    return [memory["carried"][:, first : first + d_model * earlier].reshape(-1, d_model, earlier)]
+    shape = row["channels_of_taps"], row["length"] - 1
+    return [("carried", row["states"] + np.arange(np.prod(shape)).reshape(shape))]
 
 
 TAPS = Operation(Taps, ("states", "channels_of_taps", "length"), lay_out, step, step, parts)
