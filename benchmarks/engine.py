@@ -42,7 +42,6 @@ from lava_ssm.network import (
     Filters,
     FixedNetwork,
     Matrix,
-    Network,
     Recurrence,
 )
 
@@ -121,38 +120,46 @@ def vector_operations(x: np.ndarray, repeats: int) -> None:
         _horner(x)
 
 
-def operations_of(network: FixedNetwork | Network) -> float:
+def operations_of(stream: Stream) -> float:
     """Vector operations of a token, at best, float32 and 32-bit integers.
 
-    A filter's state takes 29 (8 products, each rounded; sums; the greatest magnitude), a
-    recurrence's 2 x 14 in doubles. A weight is half a product of a lane: two of 16 bits, or four of
-    8 bits twice. Of a float network a state takes 14, a weight two.
+    A filter's state takes 28 (8 products, each rounded; sums; the greatest magnitude), 44 if its
+    parameters are to be widened, a recurrence's 2 x 14 in doubles. A weight is half a product of a
+    lane: two of 16 bits, or four of 8 bits twice. Of a float network a state takes 14, a weight
+    two.
     """
+    network, layout = stream.network, executor_of(stream)._layout
     is_fixed = isinstance(network, FixedNetwork)
+    of_state = (44 if layout.arrays["packed"].size else 28) if is_fixed else 14
     total = 0.0
     for p in network.lowered:
         match p.neurons:
             case Filters() as filters:
-                total += (29 if is_fixed else 14) * filters.n_neurons
+                total += of_state * filters.n_neurons
             case Recurrence() as states:
                 total += 28 * len(states.a)
         for c in p.inputs:
             if isinstance(c.synapse, Matrix):
                 total += (0.5 if is_fixed else 2) * np.count_nonzero(c.synapse.weights)
-    return total / LANES * (1 if is_fixed else 2)  # float64
+    return total / LANES * (1 if is_fixed else layout.real.itemsize / 4)
+
+
+def executor_of(stream: Stream) -> Any:
+    """What computes a stream; it has what is laid out."""
+    return stream._executor
 
 
 def bytes_of(stream: Stream) -> float:
     """Bytes that a token reads and writes: what is laid out, and states twice."""
-    executor: Any = stream._executor
+    executor = executor_of(stream)
     arrays = executor._layout.arrays
     constants = sum(x.nbytes for name, x in arrays.items() if name not in ("integers", "places"))
     return constants + 2 * sum(x.nbytes for x in executor._memory.values())
 
 
-def roofline(network: FixedNetwork | Network) -> dict[str, float]:
+def roofline(stream: Stream) -> dict[str, float]:
     """What bounds a token: bytes over the bandwidth where they lie, operations over their rate."""
-    touched = bytes_of(network.stream())
+    touched = bytes_of(stream)
     data = np.zeros(max(1024, int(touched) // 8), np.float32)  # a copy reads and writes
     target, x = np.empty_like(data), np.full(LANES * VECTORS, 0.5, np.float32)
     copies = max(1, 2**20 // data.nbytes)
@@ -164,41 +171,49 @@ def roofline(network: FixedNetwork | Network) -> dict[str, float]:
     seconds = alternate({"copy": copy, "operations": lambda: vector_operations(x, 1000)}, 15, 5)
     copied, computed = (1e6 * min(seconds[name]) for name in ("copy", "operations"))
     rate = 1000 * 2 * STEPS * VECTORS / computed  # a us
-    us = {"of bytes": copied / copies, "of operations": operations_of(network) / rate}
+    us = {"of bytes": copied / copies, "of operations": operations_of(stream) / rate}
     return {"kB touched": touched / 1e3, "vector operations a us": rate, **us}
 
 
-LEFT = {
-    "small": "Python and the kernel's start, then the neuron loop's start, 64 a layer",
-    "large": "the states' parameters, which float32 makes larger than the second cache leaves room",
-    "denoiser, dense": "Python and the kernel's start, then recurrences in doubles",
-    "denoiser, sparse": "Python and the kernel's start, then recurrences in doubles",
-    "float, small": "Python, and float64 where float32 would do",
+START = "Python and the kernel's start"
+FLOATS = "parameters in floats, which with the states are more than the second cache"
+ROWS = {
+    "small": ((7.0, 13.0), f"{START}, then filters, of which 4 in 28 operations find the greatest"),
+    "large": ((14.0, 25.0), "filters, 16 of whose 44 operations widen parameters of 16 bits"),
+    "denoiser, dense": ((8.0, 12.0), f"{START}, then recurrences in doubles"),
+    "denoiser, sparse": ((6.0, 9.0), f"{START}, then recurrences in doubles"),
+    "float64, small": ((None, None), "Python, and twice the bytes of float32"),
+    "float32, small": ((None, None), "Python, then matrices in floats"),
+    "float64, large": ((None, None), FLOATS),
+    "float32, large": ((26.0, None), FLOATS),
 }
-"""What is left of each row, beyond its roofline."""
+"""Of each row: us that were asked, with AVX-512 and with AVX2; what is left beyond its roofline."""
 
 
 def measure_rooflines(rounds: int) -> dict[str, dict[str, float]]:
     """Microseconds a token of untrained and of shipped networks, beside their rooflines."""
-    things: dict[str, tuple[FixedNetwork | Network, np.ndarray]] = {}
+    streams: dict[str, tuple[Stream, np.ndarray]] = {}
     for size in SIZES:
         network = fixed_network(*SIZES[size])
-        things[size] = network, mantissas(network, LENGTH)
-    small = float_network(*SIZES["small"])
-    things["float, small"] = small, np.random.default_rng(2).uniform(size=(LENGTH, 1))
+        streams[size] = network.stream(), mantissas(network, LENGTH)
+        values = np.random.default_rng(2).uniform(size=(LENGTH, 1))
+        for kind in ("float64", "float32"):
+            streams[f"{kind}, {size}"] = float_network(*SIZES[size]).stream(dtype=kind), values
     for form in ("dense", "sparse"):
         shipped = load(f"s5-denoise-{form}")
-        things[f"denoiser, {form}"] = shipped, in_range(shipped)
-    steps = {name: stepping(network.stream(), x) for name, (network, x) in things.items()}
+        streams[f"denoiser, {form}"] = shipped.stream(), in_range(shipped)
+    steps = {name: stepping(stream, x) for name, (stream, x) in streams.items()}
     seconds = alternate(steps, rounds, 300)
     results = {}
-    for name, (network, _) in things.items():
-        bound = roofline(network)
+    for name, (stream, _) in streams.items():
+        bound, (asked, left) = roofline(stream), ROWS[name]
         us, least = (1e6 * f(seconds[name]) for f in (statistics.median, min))
         limit = max(bound["of bytes"], bound["of operations"])
         results[name] = {"us": us, "least us": least, **bound, "times the roofline": least / limit}
+        if (wanted := asked[LANES == 8]) is not None:
+            results[name]["asked us"] = wanted
         shown = ", ".join(f"{key} {value:,.1f}" for key, value in results[name].items())
-        console.print(f"{name}: {shown}; left: {LEFT[name]}")
+        console.print(f"{name}: {shown}; left: {left}")
     return results
 
 
