@@ -1,7 +1,7 @@
-"""`lava-ssm train-lm`: a MatMul-free language model, in a run folder that can be left."""
+"""`lava-ssm train-lm`: a language model in a run folder that can be left."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -9,6 +9,8 @@ from lava_ssm.cli.arguments import DataFolder
 from lava_ssm.cli.console import make_console, quoted
 from lava_ssm.cli.train import Precision, command
 from lava_ssm.train.folder import FIXED, NETWORK
+
+Mixer = Literal["mlgru", "mamba"]
 
 if TYPE_CHECKING:
     from lava_ssm.train.language_model import LanguageModel
@@ -21,7 +23,15 @@ def train_lm(
     data: DataFolder = None,
     d_model: Annotated[int, typer.Option(min=1, help="Channels.")] = 128,
     n_layers: Annotated[int, typer.Option(min=1, help="Blocks.")] = 2,
-    bits: Annotated[int, typer.Option(help="Of the blocks' weights: 2, ternary; 4; 0: real.")] = 2,
+    bits: Annotated[
+        int | None,
+        typer.Option(
+            help="Of the blocks' weights: 2, ternary; 4; 0: real. Without it 2, of mamba 0."
+        ),
+    ] = None,
+    mixer: Annotated[
+        Mixer, typer.Option(help="Of tokens: gated recurrences, or Mamba's blocks.")
+    ] = "mlgru",
     context: Annotated[int, typer.Option(min=1, help="Characters of a sample.")] = 128,
     epochs: Annotated[int, typer.Option(min=1, help="Of a million characters each.")] = 10,
     batch_size: Annotated[int, typer.Option(min=1, help="Samples a step.")] = 32,
@@ -49,7 +59,7 @@ def train_lm(
         text,
         d_model,
         n_layers,
-        bits or None,
+        (2 if mixer == "mlgru" else None) if bits is None else bits or None,
         context,
         epochs,
         batch_size,
@@ -59,6 +69,7 @@ def train_lm(
         precision,
         ema,
         seed,
+        mixer=mixer,
     )
     folder = out or Path("runs") / f"lm-{Path(text).stem}"
     carry_out(asked, folder, data, resume, checkpoint_every)

@@ -19,7 +19,7 @@ class LanguageModel:
     text
         A name of `lava_ssm.data.TEXTS`, or the path of a text file.
     d_model, n_layers, bits
-        See `nn.MatMulFreeLM`.
+        See `nn.MatMulFreeLM`; of the maps of `nn.Mamba`, None: real.
     context
         Tokens of a sample.
     epochs, batch_size, lr, weight_decay, warm_up, precision, ema, seed
@@ -29,6 +29,8 @@ class LanguageModel:
         None: a float model is trained from random weights.
     calibration
         Samples by which exponents are chosen then.
+    mixer
+        Of tokens: "mlgru" (`nn.MatMulFreeLM`) or "mamba" (`nn.Mamba`).
     """
 
     text: str
@@ -46,6 +48,7 @@ class LanguageModel:
     seed: int = 0
     finetune: str | None = None
     calibration: int = 64
+    mixer: str = "mlgru"
 
 
 def train(

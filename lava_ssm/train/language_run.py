@@ -24,6 +24,18 @@ _REPORTED = 16
 """Samples on which quantisation is reported."""
 
 
+def _model(asked: LanguageModel, vocabulary: int) -> nn.Chain:
+    """Give the model that is asked for, of random weights."""
+    if asked.mixer == "mlgru":
+        return nn.MatMulFreeLM(vocabulary, asked.d_model, asked.n_layers, bits=asked.bits)
+    if asked.mixer != "mamba":
+        raise RunError(f"mixer must be 'mlgru' or 'mamba', got {asked.mixer!r}")
+    model = nn.Mamba(vocabulary, vocabulary, asked.d_model, asked.n_layers)
+    if asked.bits is not None:
+        nn.few_bits(model.get_submodule("blocks"), asked.bits)
+    return model
+
+
 class LanguageRun(Run):
     """A training of a language model, see `Run`.
 
@@ -49,7 +61,7 @@ class LanguageRun(Run):
         names = {field.name for field in fields(Recipe)}
         recipe = Recipe(**{k: v for k, v in asdict(asked).items() if k in names}, schedule="cosine")
         torch.manual_seed(recipe.seed)
-        bare = nn.MatMulFreeLM(len(self.characters), asked.d_model, asked.n_layers, bits=asked.bits)
+        bare = _model(asked, len(self.characters))
         self.n_parameters = sum(p.numel() for p in bare.parameters())
         self.kept = self.characters.encode(self.text.validation)
         if len(self.kept) <= asked.context:
@@ -63,7 +75,7 @@ class LanguageRun(Run):
             model = self._to_finetune(bare, Path(asked.finetune))
         return LanguageModelling(model, self.tokens, asked.context, recipe)
 
-    def _to_finetune(self, model: nn.MatMulFreeLM, run: Path) -> FixedModel:
+    def _to_finetune(self, model: nn.Chain, run: Path) -> FixedModel:
         """Give the fixed model of a trained one."""
         load_best(model, run)
         start = self.folder / START

@@ -7,13 +7,14 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 import lava_ssm
 from lava_ssm import language
 from lava_ssm.cli import app
-from lava_ssm.network import FixedNetwork, Network
+from lava_ssm.network import FixedLinear, FixedNetwork, Network
 from lava_ssm.train import Left, Loop, RunError, checkpoint, language_model
 from lava_ssm.train import language as loops
 from lava_ssm.train.folder import CHECKPOINT, FIXED, NETWORK
@@ -140,3 +141,27 @@ def test_what_is_refused_is_said(trained: Path, tmp_path: Path) -> None:
 def test_fixed_is_float_to_two_hundredths_of_a_nat(trained: Path) -> None:
     net, fixed = (lava_ssm.load(trained / name) for name in (NETWORK, FIXED))
     assert abs(language.loss(fixed, TEXT) - language.loss(net, TEXT)) < 0.02
+
+
+def test_a_mamba_is_trained_quantised_and_tuned(text: Path, tmp_path: Path) -> None:
+    run, tuned = tmp_path / "run", tmp_path / "tuned"
+    train(asked(text, mixer="mamba", bits=None, epochs=3), run)
+    net, fixed = (lava_ssm.load(run / name) for name in (NETWORK, FIXED))
+    assert "SelectiveSSM" in [type(layer).__name__ for layer in net.layers]
+    assert language.loss(net, TEXT) < math.log(len(set(TEXT)))
+    assert abs(language.loss(fixed, TEXT) - language.loss(net, TEXT)) < 0.02
+    done = command("finetune", str(run), "--out", str(tuned), "--epochs", "1")
+    assert done.exit_code == 0, done.output
+    after = lava_ssm.load(tuned / NETWORK)
+    assert after != lava_ssm.load(tuned / "start.safetensors")
+    assert abs(language.loss(after, TEXT) - language.loss(net, TEXT)) < 0.1
+    done = command("train-lm", str(text), "--mixer", "s5", "--out", str(tmp_path / "no"))
+    assert done.exit_code == 2
+
+
+def test_the_maps_of_a_mamba_may_have_few_bits(text: Path, tmp_path: Path) -> None:
+    train(asked(text, mixer="mamba", bits=2), tmp_path / "run")
+    fixed = lava_ssm.load(tmp_path / "run" / FIXED)
+    assert isinstance(fixed, FixedNetwork)
+    maps = [layer.weights for layer in fixed.layers if isinstance(layer, FixedLinear)]
+    assert all(len(np.unique(weights)) <= 3 for weights in maps[1:-1])

@@ -52,7 +52,7 @@ def test_steps_that_are_long_are_stable() -> None:
 
 
 def published(block: nn.Sequential, u: Tensor) -> Tensor:
-    """Mamba's block as arXiv 2312.00752 has it (figure 3, algorithm 2), token by token."""
+    """Mamba's block as arXiv 2312.00752 has it, token by token."""
     norm, in_proj, conv, _, ssm, out_proj, _ = block
     x, z = functional.linear(
         u / torch.sqrt((u**2).mean(-1, keepdim=True) + 1e-5) * norm.weight + norm.bias,
