@@ -1,6 +1,6 @@
 """A network laid out for the kernel: a table of populations, one of matrices, and flat arrays."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import DTypeLike, NDArray
 from lava_ssm.engine.compiled.arguments import Kinds
 from lava_ssm.engine.compiled.cpu import ROUNDING_MODE
 from lava_ssm.engine.compiled.matrix import MATRIX, Row, lay_out
-from lava_ssm.engine.compiled.neurons import OPERATIONS
+from lava_ssm.engine.compiled.neurons import OPERATIONS, Operation
 from lava_ssm.engine.compiled.neurons.filters import float_type
 from lava_ssm.engine.compiled.neurons.messages import ACTIVATIONS
 from lava_ssm.engine.compiled.words import OVERFLOW
@@ -163,11 +163,7 @@ def layout(network: FixedNetwork | Network, dtype: np.dtype | None = None) -> La
         return len(matrices) - 1
 
     for n, (row, p) in enumerate(zip(table, populations, strict=True)):
-        row["stage"], row["out"], row["size"] = p.stage, buffers[n], width_of(p)
-        row["activation"] = ACTIVATIONS[p.activation]
-        if (activating := p.activation.table) is not None and rules is not None:
-            row["exponent"], row["step_exponent"] = p.exponent, activating.step_exponent
-            row["entries"] = writer.put("integers", activating.entries)
+        row["stage"], row["out"] = p.stage, buffers[n]
         first, *others = p.inputs
         row["source"], row["matrix"] = buffers[first.source], matrix(first)
         if first.synapse.sums and row["source"] != row["out"]:
@@ -181,12 +177,7 @@ def layout(network: FixedNetwork | Network, dtype: np.dtype | None = None) -> La
             row["second"], row["second_matrix"] = buffers[second.source], matrix(second)
         if p.residual is not None:
             row["residual"] = buffers[p.residual.source]
-            row["residual_shift"] = min(p.residual_shift, 63)
-        number, operation = next(
-            (i, each) for i, each in enumerate(OPERATIONS) if isinstance(p.neurons, each.neurons)
-        )
-        row["operation"] = number
-        operation.lay_out(writer, row, p.neurons)
+        lay_out_neurons(writer, row, p, OPERATIONS)
     sums = network.readout is Readout.MEAN_OVER_TIME
     return Layout(
         arrays={
@@ -201,6 +192,22 @@ def layout(network: FixedNetwork | Network, dtype: np.dtype | None = None) -> La
         n_buffers=max(buffers.values()) + 1,
         width=-(-max(network.d_input, *map(width_of, populations)) // LINE) * LINE,
     )
+
+
+def lay_out_neurons(
+    writer: Writer, row: np.void, p: Population, operations: Sequence[Operation]
+) -> None:
+    """Lay out what a population makes of its sums; where its messages lie is in `row`."""
+    row["size"], row["residual_shift"] = width_of(p), min(p.residual_shift, 63)
+    row["activation"] = ACTIVATIONS[p.activation]
+    if (activating := p.activation.table) is not None and writer.rules is not None:
+        row["exponent"], row["step_exponent"] = p.exponent, activating.step_exponent
+        row["entries"] = writer.put("integers", activating.entries)
+    number, operation = next(
+        (i, each) for i, each in enumerate(operations) if isinstance(p.neurons, each.neurons)
+    )
+    row["operation"] = number
+    operation.lay_out(writer, row, p.neurons)
 
 
 def rules_of(rules: Arithmetic, sums: bool = False) -> NDArray[np.void]:

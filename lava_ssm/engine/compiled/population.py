@@ -15,9 +15,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lava_ssm.engine.compiled.arguments import Arguments, Kinds, taking
-from lava_ssm.engine.compiled.compiling import IS_COMPILED, compiled, kernel, ready, renamed
+from lava_ssm.engine.compiled.compiling import (
+    IS_COMPILED,
+    choosing,
+    compiled,
+    kernel,
+    ready,
+    renamed,
+)
 from lava_ssm.engine.compiled.cpu import rounding_mode, set_rounding_mode, to_int32
-from lava_ssm.engine.compiled.layout import RULES, rules_of
+from lava_ssm.engine.compiled.layout import POPULATION, RULES, kinds, lay_out_neurons, rules_of
+from lava_ssm.engine.compiled.neurons.affine import AFFINE
+from lava_ssm.engine.compiled.neurons.bilinear import BILINEAR
 from lava_ssm.engine.compiled.neurons.filters import (
     CHANNEL,
     DOWN,
@@ -28,13 +37,17 @@ from lava_ssm.engine.compiled.neurons.filters import (
     exact_state,
     float_type,
 )
-from lava_ssm.engine.compiled.neurons.messages import ACTIVATIONS, messages
+from lava_ssm.engine.compiled.neurons.inverse_sqrt import INVERSE_SQRT
+from lava_ssm.engine.compiled.neurons.messages import ACTIVATIONS, MOST_LEFT, messages
+from lava_ssm.engine.compiled.neurons.product import PRODUCT
+from lava_ssm.engine.compiled.neurons.recurrence import RECURRENCE
 from lava_ssm.engine.compiled.tokens import array_type
 from lava_ssm.engine.compiled.vectors import lanes_of, step_each
 from lava_ssm.engine.compiled.words import OVERFLOWED, SUM, word
+from lava_ssm.engine.compiled.writer import Writer
 from lava_ssm.engine.overflows import Tally
 from lava_ssm.engine.reference import fixed
-from lava_ssm.network import Activation, Filters, Recurrence
+from lava_ssm.network import Activation, Filters, Population, Recurrence, Stateless
 from lava_ssm.numerics import SYNAPSE_BITS, Arithmetic, Overflow
 
 Words: TypeAlias = NDArray[np.int32]
@@ -42,7 +55,7 @@ _WORDS = array_type(np.dtype(np.int32), 1)
 
 
 class StateNeurons:
-    """Neurons with a state: `reference.fixed.step`.
+    """Neurons with complex states: `reference.fixed.step`.
 
     Parameters
     ----------
@@ -60,8 +73,13 @@ class StateNeurons:
         self._amount = shifts if shifts.any() else None
         self._counts = np.zeros(len(OVERFLOWED), np.int64)
         self._kernel: Callable[..., None] | None = None  # the reference is called instead
-        if IS_COMPILED and isinstance(neurons, Filters):
-            self._bind(neurons)
+        if IS_COMPILED:
+            if isinstance(neurons, Filters):
+                self._bind(neurons)
+            else:
+                self._arguments = _laid_out(Population(neurons, ()), rules, self._counts)
+                self._table, self._kernel = self._arguments.table, step_recurrence
+                ready(self._kernel, (array_type(self._table.dtype, 2), *[_WORDS] * 4))
 
     def _bind(self, layer: Filters) -> None:
         n, rules = layer.n_neurons, self._rules
@@ -165,6 +183,66 @@ class Relays:
         return np.asarray(sent).reshape(u.shape)
 
 
+class OutputNeurons:
+    """Neurons without a state: `reference.fixed.output`, then `residual` and `message`.
+
+    Parameters
+    ----------
+    neurons, rules
+        Operation and rules.
+    amount, u_amount
+        Bits to shift the inputs to the right, rounding down, one or one a neuron.
+    residual_shift, activation, exponent
+        See `Population`.
+    """
+
+    def __init__(
+        self,
+        neurons: Stateless,
+        rules: Arithmetic,
+        amount: ArrayLike,
+        u_amount: ArrayLike,
+        residual_shift: int,
+        activation: Activation,
+        exponent: int,
+    ) -> None:
+        self._population = Population(
+            neurons,
+            (),
+            residual_shift=residual_shift,
+            activation=activation,
+            exponent=exponent,
+        )
+        self._rules = rules
+        self._counts = np.zeros(len(OVERFLOWED), np.int64)
+        self._amounts = np.zeros((2, neurons.n_neurons), np.int32)
+        for row, given in zip(self._amounts, (amount, u_amount), strict=True):
+            row[:] = np.minimum(given, SYNAPSE_BITS - 1)  # floor: no more is left
+        self._is_compiled = IS_COMPILED and residual_shift >= -MOST_LEFT
+        if self._is_compiled:
+            self._arguments = _laid_out(self._population, rules, self._counts)
+            self._table = self._arguments.table
+            kinds = array_type(self._table.dtype, 2), array_type(self._amounts.dtype, 2)
+            ready(step_output, (*kinds, *[_WORDS] * 4))
+
+    def step(self, a: Words, u: Words, r: Words, tally: Tally) -> Words:
+        """Give what they send of inputs and a residual path's messages, int32, (n_neurons,)."""
+        if not self._is_compiled:
+            return _low(self._in_reference(a, u, r, tally))
+        out = np.empty_like(a)
+        if step_output(self._table, self._amounts, _own(a), _own(u), _own(r), out):
+            again = lambda t: self._in_reference(a, u, r, t)  # noqa: E731
+            _collect(self._counts, tally, self._rules, again)
+        return out
+
+    def _in_reference(self, a: Words, u: Words, r: Words, tally: Tally) -> NDArray[np.int64]:
+        p, rules = self._population, self._rules
+        s, second = (x.astype(np.int64) >> n for x, n in zip((a, u), self._amounts, strict=True))
+        y = fixed.output(p.neurons, rules, s, second, tally)  # type: ignore[arg-type]
+        y = fixed.residual(y, r.astype(np.int64), p.residual_shift)
+        return fixed.message(y, p.activation, rules, tally, p.exponent)
+
+
 class RunningSum:
     """The neurons of a mean readout: `reference.fixed.running_sum`."""
 
@@ -236,6 +314,78 @@ def any_of(counts):
     for i in range(counts.size):
         total |= counts[i]
     return total != 0
+
+
+_OPERATIONS = RECURRENCE, AFFINE, PRODUCT, BILINEAR, INVERSE_SQRT
+_step_states = RECURRENCE.step
+_step = choosing("step_alone", [each.step for each in _OPERATIONS[1:]])
+_A, _U, _R, _OUT = range(4)
+"""Buffers: of the inputs, of a residual path, and of what is sent."""
+
+
+def _laid_out(p: Population, rules: Arithmetic, counts: NDArray[np.int64]) -> Arguments:
+    """Lay a population out that receives sums, not messages."""
+    given = kinds(np.float32, True)
+    writer, rows = Writer(given, rules, 0), np.zeros(1, POPULATION)
+    rows[0]["source"], rows[0]["second"], rows[0]["residual"], rows[0]["out"] = range(4)
+    rows[0]["matrix"] = rows[0]["second_matrix"] = -1
+    lay_out_neurons(writer, rows[0], p, _OPERATIONS)
+    width = p.neurons.n_neurons
+    arrays: dict[str, np.ndarray] = {
+        name: np.zeros((1,) * ndim, kind) for name, (kind, ndim) in given.items()
+    }
+    arrays |= {
+        **writer.arrays,
+        "populations": rows,
+        "rules": rules_of(rules),
+        "carried": np.zeros((1, max(1, writer.n_carried))),
+        "counts": counts.reshape(1, -1),
+        "buffers": np.zeros((4, 1, width), np.int32),
+        "sums": np.zeros((2, width), np.int32),
+        "doubles": np.zeros((2, width)),
+    }
+    return Arguments(given, arrays)
+
+
+_data_of = taking(kinds(np.float32, True))
+
+
+@kernel
+def step_recurrence(table, re, im, u, out):
+    """One step of a population; int32, (n,), u and out (2 n,). As above."""
+    data = _data_of(table)
+    row, state, n = data.populations[0], data.carried[0], re.size
+    before = rounding_mode()
+    set_rounding_mode(np.int32(data.rules[0].rounding))
+    for i in range(n):
+        state[i], state[n + i] = re[i], im[i]
+    for j in range(u.size):
+        data.buffers[_A, 0, j] = u[j]
+    _step_states(row, data, 0, 1)
+    for i in range(n):
+        re[i], im[i] = to_int32(state[i]), to_int32(state[n + i])
+    for j in range(u.size):
+        out[j] = data.buffers[_OUT, 0, j]
+    set_rounding_mode(before)
+    return any_of(data.counts[0])
+
+
+@kernel
+def step_output(table, amounts, a, u, r, out):
+    """What neurons send of sums; int32, (n,). As above."""
+    data = _data_of(table)
+    row, buffers = data.populations[0], data.buffers
+    before = rounding_mode()
+    set_rounding_mode(np.int32(data.rules[0].rounding))
+    for j in range(a.size):
+        buffers[_A, 0, j] = a[j] >> amounts[0, j]
+        buffers[_U, 0, j] = u[j] >> amounts[1, j]
+        buffers[_R, 0, j] = r[j]
+    _step(row.operation - 1, row, data, 0, 1)
+    for j in range(a.size):
+        out[j] = buffers[_OUT, 0, j]
+    set_rounding_mode(before)
+    return any_of(data.counts[0])
 
 
 @cache

@@ -15,7 +15,7 @@ from lava.utils.weightutils import SignMode
 from numpy.typing import ArrayLike
 from scipy.sparse import csr_matrix
 
-from lava_ssm.engine.compiled import Relays, RunningSum, StateNeurons
+from lava_ssm.engine.compiled import OutputNeurons, Relays, RunningSum, StateNeurons
 from lava_ssm.engine.reference.fixed import split_shift
 from lava_ssm.network import (
     Activation,
@@ -83,8 +83,9 @@ class _Graph:
         self.parts: dict[str, AbstractProcess] = {}
         # of each population, None the input, what it sends, then one, two, ... time steps later
         self.sent: dict[int | None, list[InPort | OutPort]] = {None: [proc.in_ports.a_in]}
-        if self.is_fixed:
-            self._load_kernels()
+        if self.is_fixed:  # loads kernels here, before processes that need them are forked
+            Relays(False, 0, self.rules)
+            RunningSum(self.rules)
         populations = proc.network.lowered
         for n, p in enumerate(populations):
             is_last = n == len(populations) - 1
@@ -94,14 +95,6 @@ class _Graph:
             for name in ("overflows", *state_vars(p.neurons)):
                 proc.var_of(p, name).alias(getattr(neurons.vars, name))
         neurons.s_out.connect(proc.out_ports.s_out)
-
-    def _load_kernels(self) -> None:
-        """Load the neurons' kernels here, before processes that need them are forked."""
-        Relays(False, 0, self.rules)
-        RunningSum(self.rules)
-        for p in self.proc.network.lowered:
-            if isinstance(p.neurons, Filters):
-                StateNeurons(p.neurons, self.rules)
 
     def _population(self, p: Population, readout: Readout) -> AbstractNeuron:
         """Add a population and the synapses onto it."""
@@ -120,6 +113,8 @@ class _Graph:
         neurons: AbstractNeuron
         match p:
             case Population(Filters() | Recurrence() as operation):
+                if self.is_fixed:
+                    StateNeurons(operation, self.rules)
                 neurons = States(operation, shift=shift, **common)
             case Population(
                 Affine(n, direct=None, bias=None),
@@ -138,6 +133,9 @@ class _Graph:
             case Population(GatedRecurrence() | SelectiveRecurrence() as operation):
                 neurons = GatedStates(operation, shift=shift, u_shift=u_shift, **common)
             case Population(Affine() | Product() | Bilinear() | InverseSqrt() as operation):
+                if self.is_fixed:
+                    given = p.residual_shift, p.activation, p.exponent
+                    OutputNeurons(operation, self.rules, 0, 0, *given)
                 neurons = Output(
                     operation,
                     shift=shift,

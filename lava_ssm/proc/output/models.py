@@ -4,11 +4,12 @@ import numpy as np
 from lava.magma.core.decorator import implements, requires, tag
 from lava.magma.core.model.py.ports import PyInPort
 from lava.magma.core.model.py.type import LavaPyType
+from lava.magma.core.process.process import ProcessParameters
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
-from lava_ssm.engine.reference import fixed, floating
-from lava_ssm.numerics import Rounding, shift
+from lava_ssm.engine.compiled import OutputNeurons, RunningSum
+from lava_ssm.engine.reference import floating
 from lava_ssm.proc.neuron import (
     FIXED,
     FLOATING,
@@ -41,21 +42,20 @@ class PyOutputModelFixed(AbstractOutputModel, AbstractFixedNeuronModel):
     r_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
     total: np.ndarray = LavaPyType(np.ndarray, np.int32)
 
+    def __init__(self, proc_params: ProcessParameters) -> None:
+        super().__init__(proc_params)
+        inputs = (proc_params[name] for name in ("neurons", "arithmetic", "shift", "u_shift"))
+        ends = (proc_params[name] for name in ("residual_shift", "activation", "exponent"))
+        self.neurons = OutputNeurons(*inputs, *ends)
+        self.sums = RunningSum(proc_params["arithmetic"]) if proc_params["sums"] else None
+
     def fire(self, a: np.ndarray, u: np.ndarray, r: np.ndarray) -> np.ndarray:
         """Take what a token's messages have summed to."""
-        params = self.proc_params
-        rules = params["arithmetic"]
-        s = shift(a.astype(np.int64), params["shift"], Rounding.FLOOR)
-        u = u.astype(np.int64)
-        if params["u_shift"].any():
-            u = shift(u, params["u_shift"], Rounding.FLOOR)
-        y = fixed.output(params["neurons"], rules, s, u, self.tally)
-        y = fixed.residual(y, r.astype(np.int64), params["residual_shift"])
-        y = fixed.message(y, params["activation"], rules, self.tally, params["exponent"])
-        if params["sums"]:
-            y = fixed.running_sum(self.total.astype(np.int64), y, rules, self.tally)
-            self.total[:] = y
-        return y.astype(np.int32)
+        y = self.neurons.step(a, u, r, self.tally)
+        if self.sums is None:
+            return y
+        self.sums.step(self.total, y, self.tally)
+        return self.total
 
 
 @implements(proc=Output, protocol=LoihiProtocol)

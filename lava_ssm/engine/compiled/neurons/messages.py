@@ -210,9 +210,13 @@ def message(y, rules, activation, counts):
     return word(v, rules.message_bits, rules.overflow, counts, MESSAGE)
 
 
+MOST_LEFT = 16
+"""Bits to the left, at most."""
+
+
 @compiled
 def down(n):
-    """2**-n, -16 <= n <= 63; what has 62 bits less is rounded as what has 63."""
+    """2**-n, -MOST_LEFT <= n <= 63; what has 62 bits less is rounded as what has 63."""
     if n < 0:
         return np.float64(np.int64(1) << -n)
     return 1.0 / np.float64(np.int64(1) << min(n, 62))

@@ -46,9 +46,14 @@ def step(row, data, k, n):
     v_re, v_im = _halves(data.sums[0], 0, size)
     new_re, new_im = data.doubles[0, :size], data.doubles[1, :size]
     half = np.float64(np.int64(1) << (rules.state_bits - 1))
-    matrix, counts = data.matrices[row.matrix], data.counts[row.stage]
+    counts = data.counts[row.stage]
     for t in range(n):
-        synapse(matrix, data, data.buffers[row.source, t], data.sums[0], counts)
+        u = data.buffers[row.source, t]
+        if row.matrix >= 0:
+            synapse(data.matrices[row.matrix], data, u, data.sums[0], counts)
+        else:
+            for j in range(2 * size):
+                data.sums[0, j] = u[j]
         for i in range(size):
             new = rounded(a_re[i] * x_re[i]) - rounded(a_im[i] * x_im[i])
             new_re[i] = new + (np.float64(v_re[i]) + bias_re[i])
