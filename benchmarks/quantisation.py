@@ -2,6 +2,7 @@
 
     python benchmarks/quantisation.py            # minutes, row by row; --quick: every eighth
     python benchmarks/quantisation.py --only dt  # families whose names begin so
+    python benchmarks/quantisation.py --only held    # ten that no rule was chosen by
     python benchmarks/quantisation.py --against other.json
 
 Random and trained-like networks; each is quantised with one exponent a channel and one a tensor,
@@ -12,7 +13,7 @@ with messages of 24 and of 16 bits. Nothing is timed. Writes `results/quantisati
 import argparse
 import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +173,32 @@ def networks() -> Iterator[Case]:
                 x[2, 7] *= 2.0**power
             layers = Linear(w), states(rng, d, 8, steps(rng, d)), ReLU(), dense(rng, 4, d, False)
             yield f"outlier {where} {power}", Network(layers), x, y
+    yield from held_out(rng_of)
+
+
+def held_out(rng_of: Callable[..., Generator]) -> Iterator[Case]:
+    """Give networks of other shapes and seeds, at which nobody looked while rules were made."""
+    s4d = ("s4d", "linear")
+    for i, (dt, d, n, bias) in enumerate(
+        ((3e-6, 24, 12, False), (2e-4, 10, 40, True), (5e-2, 96, 2, True), (0.4, 6, 20, False))
+    ):
+        rng = rng_of(6, i)
+        layers = (dense(rng, d, 5, bias), states(rng, d, n, dt), ReLU(), dense(rng, 7, d, bias))
+        yield f"held out dt {dt:g} d{d} n{n}", Network(layers), *data(rng, 5, 200)
+    for i, (kinds, depth, d) in enumerate(
+        ((s4d, 7, 40), (("s4d", "glu"), 4, 28), (("s4d", "norm", "linear"), 4, 40),
+         (("conv", "glu", "linear"), 3, 20))
+    ):  # fmt: skip
+        rng = rng_of(7, i)
+        yield f"held out deep {'+'.join(kinds)} d{d}", chain(rng, kinds, depth, d), *data(rng, 3)
+    for i, loud in enumerate((3, 30)):
+        rng, d = rng_of(8, i), 32
+        w, (x, y) = rng.normal(size=(d, 6)), data(rng, 6)
+        w[rng.random(w.shape) < 0.05] *= loud
+        x[4, 50] *= loud
+        layers = dense(rng, d, 6), ReLU(), Linear(w @ rng.normal(size=(6, d)) / 8), ReLU()
+        net = Network((*layers, states(rng, d, 6, steps(rng, d)), ReLU(), dense(rng, 3, d)))
+        yield f"held out loud {loud}", net, x, y
 
 
 def rescaled(layer: S5, k: np.ndarray) -> S5:
@@ -221,13 +248,15 @@ def main() -> None:
     ]:
         rows[case[0]] = measure(case, **given)
         say(case[0], rows[case[0]])
-    for way in next(iter(rows.values())):
-        values = np.array([row[way] for row in rows.values()])
-        asked = ASKED[way.startswith("channel")]
-        print(
-            f"{way}: median {np.median(values):.1f} dB, least {values.min():.1f}, "
-            f"{(values < asked).sum()} of {len(values)} below {asked:g}"
-        )
+    for apart in (False, True):
+        some = [row for name, row in rows.items() if name.startswith("held out") is apart]
+        for way in some[0] if some else ():
+            values = np.array([row[way] for row in some])
+            asked = ASKED[way.startswith("channel")]
+            print(
+                f"{'held out, ' if apart else ''}{way}: median {np.median(values):.1f} dB, least "
+                f"{values.min():.1f}, {(values < asked).sum()} of {len(values)} below {asked:g}"
+            )
     if options.against is not None:
         before = json.loads(options.against.read_text())["networks"]
         for name, row in rows.items():

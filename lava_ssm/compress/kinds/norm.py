@@ -20,7 +20,7 @@ X = TypeVar("X", bound=FixedNormalization)
 
 _VALUE_BITS = 20
 """Fraction bits of u / sqrt(sum of squares), which is at most 1."""
-_LEAST_BITS = 10
+_LEAST_BITS = 8
 """Bits that the inverse root of the loudest token keeps; where that leaves quiet ones no room, they
 are limited."""
 
@@ -53,7 +53,11 @@ class NormKind(Kind[F, X]):
             layer.eps * n / ((1 << EPSILON_BITS) - 1),
         )
         k = min(max(0, 2 * ceil(log2(max(excess)) / 2 + e_u)), 62)
-        epsilon = max(round(layer.eps * n * 2.0 ** (2 * e_u - k)), 1)
+        # a square that is shifted loses half a unit, if it was not zero; of quiet tokens, to which
+        # that matters, about half of them are
+        lost = n / 4 if k > 0 else 0.0
+        most_epsilon = (1 << EPSILON_BITS) - 1
+        epsilon = min(max(round(layer.eps * n * 2.0 ** (2 * e_u - k) + lost), 1), most_epsilon)
         least, most = 1 / sqrt(total + layer.eps * n), float(ranges.peaks["scale", "sent"].max())
         top = headroom(least, bits, rules.spare)  # the loudest must fit
         f = min(max(headroom(most, bits, rules.spare), ceil(_LEAST_BITS - log2(least))), top)
