@@ -130,7 +130,10 @@ def quantize(
     # what is best at first sight need not be so in the end
     worth = tasks[:1] if task is tasks[0] else (tasks[0], task)
     if bound == "calibrated":
-        fixed = min((one.calibrated(input_range) for one in worth), key=task.error)
+        ends = [(one, one.calibrated(input_range)) for one in worth]
+        task, fixed = min(ends, key=lambda end: task.error(end[1]))
+        if formats.headroom:
+            fixed = task.spared(fixed, input_range)
         overflows = task.overflows(fixed)
         if formats.state_exponent == "auto":
             _refuse(overflows)
@@ -253,12 +256,18 @@ class _Task:
         """
         return self.rules.formats.search and self._hands_on
 
-    def calibrated(self, input_range: float | None, quick: bool = False) -> FixedNetwork:
-        """Exponents by what the calibration data cause; `quick`: some of them."""
+    def calibrated(
+        self, input_range: float | None, quick: bool = False, spare: int = 2
+    ) -> FixedNetwork:
+        """Exponents by what the calibration data cause; `quick`: some of them.
+
+        What rounding adds, to quiet outputs above all, may take more than a spare bit.
+        """
         x, tried = (self.some, _FEW) if quick else (self.x, _SEARCHED)
         observed = observe(self.values, x).ending(input_range)
+        rules = replace(self.rules, spare=spare)
 
-        def fitting(rules: Rules, observed: Observed) -> FixedNetwork:
+        def fitting(observed: Observed) -> FixedNetwork:
             choice = largest(self.values, self.fixed, observed, rules, input_range)
 
             def build(choice: Choice) -> FixedNetwork:
@@ -268,28 +277,22 @@ class _Task:
                 choice = least_error(choice, lambda choice: self.error(build(choice), n=tried))
             return build(choice)
 
-        def best(rules: Rules) -> FixedNetwork:
-            """What rounding adds, to quiet outputs above all, may take more than a spare bit."""
-            fixed = fitting(rules, observed)
-            wider, stage = observed, self._overflowing(fixed, x)
-            for _ in range(_WIDER):
-                if stage is None or rules.formats.state_exponent != "auto":
-                    break
-                wider = wider.widened(stage)
-                trial = fitting(rules, wider)
-                stage = self._overflowing(trial, x)
-                fixed = trial if stage is None else fixed
-            return fixed
-
-        fixed = best(self.rules)
-        if quick or not self.rules.formats.headroom:
-            return fixed
-        most = self.error(fixed) / CLEARLY
-        for spare in _SPARE:
-            wide = best(replace(self.rules, spare=spare))
-            if self.error(wide) <= most:
-                return wide
+        fixed = fitting(observed)
+        stage = self._overflowing(fixed, x)
+        for _ in range(_WIDER):
+            if stage is None or rules.formats.state_exponent != "auto":
+                break
+            observed = observed.widened(stage)
+            trial = fitting(observed)
+            stage = self._overflowing(trial, x)
+            fixed = trial if stage is None else fixed
         return fixed
+
+    def spared(self, fixed: FixedNetwork, input_range: float | None) -> FixedNetwork:
+        """Give a network with as much headroom as costs little, see `Formats.headroom`."""
+        most = self.error(fixed) / CLEARLY
+        wide = (self.calibrated(input_range, spare=spare) for spare in _SPARE)
+        return next((one for one in wide if self.error(one) <= most), fixed)
 
     def certified(self) -> FixedNetwork:
         """Exponents that no input can make overflow."""

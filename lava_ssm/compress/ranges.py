@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lava_ssm import engine
-from lava_ssm.network import Network, Readout, Recurrence
+from lava_ssm.network import Network, Readout, Recurrence, Taps
 from lava_ssm.numerics import RealArray
 from lava_ssm.tables import Shaped
 
@@ -26,6 +26,8 @@ class Moments(Shaped):
     sent
         Of what states that are one population for all channels send: of real parts, then of
         imaginary ones.
+    taps
+        Of the last tokens, where a layer keeps them: channel by channel, (d_input * length,).
     """
 
     mean: RealArray
@@ -33,6 +35,7 @@ class Moments(Shaped):
     gram: RealArray
     count: int
     sent: "Moments | None" = None
+    taps: "Moments | None" = None
 
     @classmethod
     def of(cls, u: RealArray) -> "Moments":
@@ -51,9 +54,11 @@ class Moments(Shaped):
 
     def scaled(self, k: RealArray) -> "Moments":
         """Of inputs `k` times as large, (d_input,), and states that are as they were."""
-        return Moments(
-            k * self.mean, k * self.std, np.outer(k, k) * self.gram, self.count, self.sent
-        )
+        taps = self.taps
+        if taps is not None:
+            taps = taps.scaled(np.repeat(k, len(taps.mean) // len(k)))
+        gram = np.outer(k, k) * self.gram
+        return Moments(k * self.mean, k * self.std, gram, self.count, self.sent, taps)
 
 
 @dataclass(frozen=True)
@@ -148,6 +153,7 @@ def observe(network: Network, x: RealArray) -> Observed:
     moments, inputs = [Moments.of(x)], [_peaks(x)]
     peaks: list[dict[tuple[str, str], RealArray]] = [{} for _ in network.stages]
     of_states: dict[int, Moments] = {}
+    of_taps: dict[int, Moments] = {}
     total = 0.0
 
     def see(population: int, what: str, values: np.ndarray) -> None:
@@ -172,12 +178,16 @@ def observe(network: Network, x: RealArray) -> Observed:
                 total = float(np.abs(sums).max())
         elif what == "sent" and isinstance(p.neurons, Recurrence):
             of_states[p.stage] = Moments.of(values)
+        elif what == "sent" and isinstance(p.neurons, Taps):
+            of_taps[p.stage] = Moments.of(values)
         of_stage, key = peaks[p.stage], (p.name, what)
         of_stage[key] = np.maximum(of_stage.get(key, peak), peak)
 
     engine.observe(network, x, see)
     stages = tuple(map(Ranges, inputs, peaks))
-    entering = (replace(m, sent=of_states.get(i)) for i, m in enumerate(moments[:-1]))
+    entering = (
+        replace(m, sent=of_states.get(i), taps=of_taps.get(i)) for i, m in enumerate(moments[:-1])
+    )
     return Observed(stages, tuple(entering), total)
 
 

@@ -20,6 +20,7 @@ from lava_ssm.compress.weights import compensated
 from lava_ssm.engine import OverflowWarning, run
 from lava_ssm.network import (
     S4D,
+    Conv1d,
     FixedLinear,
     FixedNetwork,
     FixedS4D,
@@ -289,6 +290,20 @@ def test_weights_rounded_together_are_better_where_inputs_are_alike() -> None:
     errors = [errors_of_rounding(np.random.default_rng(seed), 8) for seed in range(20)]
     together, alone = np.sum(errors, axis=(0, 2))
     assert together < 0.3 * alone
+
+
+@pytest.mark.parametrize("groups", [1, 4])
+@pytest.mark.parametrize("biased", [False, True])
+def test_taps_are_rounded_with_regard_to_each_other(groups: int, biased: bool) -> None:
+    """A smooth input: what one tap's rounding changes, its neighbours make up for."""
+    rng = np.random.default_rng(0)
+    weights = rng.normal(size=(8, 4 // groups, 5))
+    net = Network((Conv1d(weights, rng.normal(size=8) if biased else None, groups),))
+    x = np.cumsum(rng.normal(size=(8, 60, 4)), axis=1)
+    together, alone = (
+        error_of(quantize(net, x, Formats(compensate=given)), net, x) for given in (True, False)
+    )
+    assert together < 0.5 * alone
 
 
 def errors_of_rounding(rng: np.random.Generator, bits: int) -> tuple[np.ndarray, np.ndarray]:

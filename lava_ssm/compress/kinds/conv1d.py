@@ -8,9 +8,10 @@ from lava_ssm.compress.headroom import ANY, neuron_headroom, synapse_headroom
 from lava_ssm.compress.kinds.kind import Kind, Rules, Scales, Tensor
 from lava_ssm.compress.parameters import fixed_bias, weight_mantissas
 from lava_ssm.compress.ranges import Moments, Ranges
+from lava_ssm.compress.weights import compensated
 from lava_ssm.network import Conv1d, FixedConv1d
-from lava_ssm.network.description import WEIGHT_BITS
-from lava_ssm.numerics import RealArray
+from lava_ssm.network.description import WEIGHT_BITS, Exponent
+from lava_ssm.numerics import IntArray, RealArray
 
 
 class Conv1dKind(Kind[Conv1d, FixedConv1d], of=Conv1d):
@@ -49,6 +50,8 @@ class Conv1dKind(Kind[Conv1d, FixedConv1d], of=Conv1d):
             exponent = np.concatenate(each) if rules.formats.per_channel else int(each[0][0])
         else:
             weights, exponent = weight_mantissas(rows, rules.formats)
+        if rules.formats.compensate:
+            weights = _together(layer, rules, exponent, moments.taps or moments)
         fixed = FixedConv1d(weights.reshape(layer.weights.shape), exponent, groups=layer.groups)
         values = fixed.dequantize()
         if layer.bias is None:
@@ -80,3 +83,17 @@ class Conv1dKind(Kind[Conv1d, FixedConv1d], of=Conv1d):
     def bias_exponents(self, fixed: FixedConv1d, input_exponent: int) -> dict[str, int]:
         e = input_exponent if fixed.output_exponent is None else fixed.output_exponent
         return {} if fixed.bias is None else {"bias": e}
+
+
+def _together(layer: Conv1d, rules: Rules, exponent: Exponent, taps: Moments) -> IntArray:
+    """Weights of each group rounded with regard to each other, see `compensated`."""
+    rows = layer.weights.reshape(layer.groups, -1, layer.weights[0].size)
+    of_row = np.broadcast_to(exponent, layer.d_output).reshape(layer.groups, -1)
+    n = rows.shape[-1]
+    gram = taps.gram if layer.bias is None else taps.centred
+    return np.concatenate(
+        [
+            compensated(weights, rules.formats.width, e, gram[i : i + n, i : i + n])
+            for weights, e, i in zip(rows, of_row, range(0, len(gram), n), strict=True)
+        ]
+    )
