@@ -3,9 +3,9 @@
 python scripts/build_zoo.py NAME RUN [FIXED_RUN] [--data FOLDER]
 
 RUN is a run folder of `lava-ssm train`, FIXED_RUN one of `lava-ssm finetune`; without it the fixed
-network is what quantisation makes. Or RUN is one of `lava-ssm train-denoiser`, relufied. Runs that
-RUN was started from must be there too. All that the card says is measured here, on the whole test
-set.
+network is what quantisation makes. Or RUN is one of `lava-ssm train-denoiser`, relufied, or RUN and
+FIXED_RUN are of `train-lm`, which measured both. Runs that RUN was started from must be there too.
+All else that the card says is measured here, on the whole test set.
 """
 
 import argparse
@@ -17,12 +17,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from lava_ssm import audio, compress, data, engine, network
+from lava_ssm import audio, compress, data, engine, language, network
+from lava_ssm.train import language_model
 from lava_ssm.train.classifier_run import build
 from lava_ssm.train.denoiser_run import calibration
 from lava_ssm.train.folder import last_of, read_config
 from lava_ssm.train.run import load_best
-from lava_ssm.zoo import ClassifierCard, DenoiserCard
+from lava_ssm.zoo import ClassifierCard, DenoiserCard, LanguageCard
 from lava_ssm.zoo.card import digest
 from lava_ssm.zoo.networks import FOLDER
 
@@ -36,8 +37,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--calibration", type=int, default=128)
     given = parser.parse_args()
-    kind = _classifier if "task" in read_config(given.run) else _denoiser
-    card = kind(given)
+    kinds = {"task": _classifier, "text": _language, "k": _denoiser}
+    config = read_config(given.run)
+    card = next(kind for key, kind in kinds.items() if key in config)(given)
     card.save(FOLDER)
     print(card)
 
@@ -165,6 +167,46 @@ def _denoiser(given: argparse.Namespace) -> DenoiserCard:
         arithmetic=arithmetic,
         multiply_adds=count.total,
         nbytes=fixed["ptq"].nbytes,
+    )
+
+
+def _language(given: argparse.Namespace) -> LanguageCard:
+    runs = [given.run, *([given.fixed_run] if given.fixed_run else [])]
+    results = [json.loads((run / "result.json").read_text()) for run in runs]
+    asked = [language_model.read(run) for run in runs]
+    text = data.load_text(asked[0].text, given.data)
+    real = _short(network.load(given.run / "network.safetensors"))
+    nets: dict[str, network.Network | network.FixedNetwork] = {
+        key: network.load(path)
+        for key, path in (
+            ("float", given.run / "network.safetensors"),
+            ("ptq", given.run / "fixed.safetensors"),
+            *([("qaft", given.fixed_run / "network.safetensors")] if given.fixed_run else []),
+        )
+    }
+    kinds = "float", "fixed", "fixed"
+    measured = list(zip(nets, kinds, [results[0], *results], strict=False))
+    overflows = {}
+    for key, net in nets.items():
+        if isinstance(net, network.FixedNetwork):
+            tokens = language.characters_of(net).samples(text.test, 200, 1024)
+            overflows[key] = engine.run(net, tokens).overflows.total
+    best = list(nets)[-1]
+    fixed = nets[best]
+    assert isinstance(fixed, network.FixedNetwork)
+    return LanguageCard(
+        name=given.name,
+        task=asked[0].text,
+        parameters=results[0]["parameters"],
+        commands=tuple(result["command"] for result in results),
+        seeds=tuple(one.seed for one in asked),
+        core_hours={run.name: r["cpu_hours"] for run, r in zip(runs, results, strict=True)},
+        test_samples=len(text.test),
+        overflows=overflows,
+        sha256=_save(given.name, replace(fixed, made_by={**fixed.made_by, "kind": best}), real),
+        loss={key: of[f"{kind}_test_loss"] for key, kind, of in measured},
+        validation_loss={key: of[f"{kind}_validation_loss"] for key, kind, of in measured},
+        nbytes=fixed.nbytes,
     )
 
 

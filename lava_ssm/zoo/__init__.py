@@ -4,7 +4,7 @@
 float one that it was made from; `lava_ssm.zoo.card("ns4d-smnist")` tells about both.
 """
 
-from lava_ssm.zoo.card import Card, ClassifierCard, DenoiserCard, card
+from lava_ssm.zoo.card import Card, ClassifierCard, DenoiserCard, LanguageCard, card
 from lava_ssm.zoo.networks import NAMES, load
 
-__all__ = ["NAMES", "Card", "ClassifierCard", "DenoiserCard", "card", "load"]
+__all__ = ["NAMES", "Card", "ClassifierCard", "DenoiserCard", "LanguageCard", "card", "load"]

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -160,7 +161,41 @@ class DenoiserCard(Card):
         return lines
 
 
-def card(name: str) -> ClassifierCard | DenoiserCard:
+@dataclass(frozen=True)
+class LanguageCard(Card):
+    """Of a network that foretells characters.
+
+    Parameters
+    ----------
+    loss
+        Cross entropy on the part of the text that is for tests, in nats a character, by network:
+        `float` (NumPy, doubles), `ptq` (quantised after training), `qaft` (fine-tuned after that).
+        Fixed networks were run by the compiled engine.
+    validation_loss
+        The same of the part by which the best epoch was chosen.
+    nbytes
+        Of the fixed network's parameters.
+    """
+
+    loss: Mapping[str, float]
+    validation_loss: Mapping[str, float]
+    nbytes: int
+
+    def _table(self) -> list[str]:
+        lines = [
+            f"{self.parameters:,} parameters, {self.nbytes:,} bytes; {self.task}, "
+            f"{self.test_samples:,} characters to test.",
+            "",
+            "| network | nats a character | perplexity | of the part to choose by | overflows |",
+            "|---|---|---|---|---|",
+        ]
+        for key, loss in self.loss.items():
+            cells = f"{loss:.4f} | {math.exp(loss):.3f} | {self.validation_loss[key]:.4f}"
+            lines.append(f"| {key} | {cells} | {self.overflows.get(key, '')} |")
+        return lines
+
+
+def card(name: str) -> ClassifierCard | DenoiserCard | LanguageCard:
     """Give the card of a network, by its name with or without `-float`.
 
     Raises
@@ -174,7 +209,8 @@ def card(name: str) -> ClassifierCard | DenoiserCard:
     given = json.loads((FOLDER / f"{name}.json").read_text())
     for key in ("commands", "seeds"):
         given[key] = tuple(given[key])
-    return ClassifierCard(**given) if "accuracy" in given else DenoiserCard(**given)
+    kinds = {"accuracy": ClassifierCard, "si_snr": DenoiserCard, "loss": LanguageCard}
+    return next(kind(**given) for key, kind in kinds.items() if key in given)
 
 
 def digest(path: Path) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import lava_ssm
-from lava_ssm import data, zoo
+from lava_ssm import data, language, zoo
 from lava_ssm.network import FixedNetwork, Network
 from lava_ssm.zoo.networks import FOLDER
 
@@ -26,6 +26,12 @@ def test_files_are_those_of_the_card(name: str) -> None:
         assert f"{card.accuracy['float']:.2%}" in str(card)
         assert {"float", "ptq"} <= set(card.accuracy)
         assert card.accuracy["ptq"] >= card.accuracy["float"] - 0.003
+    elif isinstance(card, zoo.LanguageCard):
+        assert len(language.characters_of(network)) == network.d_input
+        assert f"{card.loss['float']:.4f}" in str(card)
+        assert {"float", "ptq"} <= set(card.loss)
+        assert abs(card.loss["ptq"] - card.loss["float"]) < 0.02
+        assert abs(list(card.loss.values())[-1] - card.loss["float"]) < 0.02
     else:
         assert network.d_input == 257
         assert f"{card.si_snr['float']:.2f}" in str(card)
