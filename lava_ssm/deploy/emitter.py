@@ -225,6 +225,8 @@ int host_run(const int32_t *tokens, int32_t *outputs, int32_t n)
     return status;
 }
 """
+_TAKEN = ("host", "main", "ssm")
+"""Names that files and functions beside the program begin with."""
 READOUTS = {
     Readout.EVERY_TOKEN: "that of the token",
     Readout.LAST_TOKEN: "that of the token; a sample's result is its last",
@@ -294,6 +296,8 @@ def c(
             "name must be small letters, digits and _, at most 31, a letter first; "
             f"got {shown(name)}"
         )
+    if name in _TAKEN:
+        raise ValueError(f"name must not be one of {', '.join(_TAKEN)}, which are taken")
     if compressed is not None:
         compressed = real_number(compressed, "compressed", "[0, 1]")
     writer = Writer(network, flag(overflows, "overflows"), compressed)

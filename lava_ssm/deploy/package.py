@@ -121,6 +121,10 @@ def write(
     place, name = Path(files.name_of(folder)), options.name
     files.check_folder(place)
     machine = TARGETS["wasm"] if target == "html" else TARGETS.get(target)
+    for what in ("flash", "ram"):
+        if getattr(options, what) is not None and (machine is None or machine.flash is None):
+            parts = ", ".join(name for name, one in TARGETS.items() if one.flash is not None)
+            raise ValueError(f"{what} is that of a part: {parts}; target is {target}")
     compressed = None if machine is None else machine.compressed
     program = c(network, name, options.overflows, compressed)
     run = vectors(network, tokens)

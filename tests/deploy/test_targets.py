@@ -210,6 +210,13 @@ def test_a_network_too_large_for_the_part_is_refused_with_the_numbers(
     assert not (tmp_path / "build").exists()
 
 
+@pytest.mark.parametrize("target", ["c", "native", "html"])
+def test_the_size_of_a_part_is_refused_where_there_is_none(target: str, tmp_path: Path) -> None:
+    said = f"flash is that of a part: cortex-m4, cortex-m7; target is {target}"
+    with pytest.raises(ValueError, match=said):
+        write(small(), tmp_path / "build", target, Options(flash=1000))
+
+
 def test_an_unknown_target_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"target must be one of c, .*; got 'fpga'"):
         write(small(), tmp_path / "build", "fpga")

@@ -102,6 +102,14 @@ def test_it_is_a_target_of_deploy(tmp_path: Path) -> None:
     assert np.array_equal(session.step(np.array([[2**20]])), net.run(np.array([[2**20]])))
 
 
+def test_options_of_a_program_are_refused_of_a_graph(tmp_path: Path) -> None:
+    command = ["deploy", "ns4d-sdigits", "--target", "onnx", "--out", str(tmp_path / "new")]
+    done = CliRunner().invoke(app, [*command, "--overflows", "--flash", "1000"])
+    assert done.exit_code == 2
+    assert "--overflows, --flash: --target onnx writes a graph alone" in done.output
+    assert not (tmp_path / "new").exists()
+
+
 def test_what_a_graph_cannot_do_is_refused() -> None:
     net = random_chain(np.random.default_rng(0), 8, 2, Arithmetic(overflow=Overflow.RAISE))
     with pytest.raises(ValueError, match="overflow is RAISE"):
