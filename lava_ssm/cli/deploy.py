@@ -45,7 +45,12 @@ def deploy_network(
     given = None if tokens is None else placement.read_tokens(tokens)
 
     if target == "onnx":
-        unused = {"overflows": overflows, "harness": harness, "flash": flash, "ram": ram}
+        unused: dict[str, object] = {
+            "overflows": overflows,
+            "harness": harness,
+            "flash": flash,
+            "ram": ram,
+        }
         unused["tokens"] = tokens
         if told := [f"--{name}" for name, value in unused.items() if value]:
             raise ValueError(f"{', '.join(told)}: --target onnx writes a graph alone")
