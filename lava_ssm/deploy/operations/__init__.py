@@ -1,21 +1,23 @@
 """Operations of neurons in C, one file each: `write` adds a population's step to a program.
 
-To emit a new operation, write its file and enter it in `WRITE`; kinds of layers that are made of known
-operations need nothing. `write(writer, n, population)`:
+To emit a new operation, write its file and enter it in `WRITE`; kinds of layers that are made of
+known operations need nothing. `write(writer, n, population)`:
 
-1. takes what the population receives: `synapses.received(writer, connection, stage)`, a `Buffer` with
-   the bounds of what is in it (`given_back` at the end); messages themselves are `writer.sent[source]`;
-2. adds arrays: `writer.constant(values, name)` in their own width, `writer.carried(name, kind, size)`
-   for what is kept from token to token, `writer.buffer(kind, size)` or `writer.message(population,
-   low, high)` for what is sent;
+1. takes what the population receives: `synapses.received(writer, connection, stage)`, a `Buffer`
+   with the bounds of what is in it (`given_back` at the end); messages themselves are in
+   `writer.sent[source]`;
+2. adds arrays: `writer.constant(values, name)` in their own width, `writer.carried(name, kind,
+   size)` for what is kept from token to token, `writer.buffer(kind, size)` or
+   `writer.message(population, low, high)` for what is sent;
 3. adds a function, `writer.function(name, text)` (`@function@` is its name, `@counts@` where it
-   counts overflows; equal ones are one), and its call, `writer.call(function, *arguments, stage=...)`;
+   counts overflows; equal ones are one), and its call, `writer.call(function, *arguments,
+   stage=...)`;
 4. enters what is sent, with its bounds: `writer.sent[n] = out`.
 
-Without states of a shape of its own it is a loop over neurons: `stateless.write` does all that, given
-an expression (`Value`, whose bounds choose its type). Sums and words: `Body.let`, `Body.word`. What C
-has no operator for is an inline function of `base.c`, of which a program has those that it calls.
-Other synapses are a case of `synapses.received`. ONNX has its own table, in `exchange.to_onnx`.
+Of a loop over neurons `stateless.write` does all that, given an expression (`Value`, whose bounds
+choose its type; `Body.let` names one, `Body.word` brings it to a word). What C has no operator for
+is an inline function of `base.c`, of which a program has those that it calls. Other synapses are a
+case of `synapses.received`. ONNX has its own table, in `exchange.to_onnx`.
 """
 
 from collections.abc import Callable
