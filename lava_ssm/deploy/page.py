@@ -76,7 +76,7 @@ def page(network: FixedNetwork, program: Program, module: bytes, example: IntArr
         "classes": _OBJECTS if kind == "image" else names,
         "named": kind in ("digit", "image") or data == "spoken digits",
         "standardised": data in _STANDARDISED,
-        "example": None if example is None else example.tolist(),
+        "example": example.tolist() if example is not None and kind == "table" else None,
     }
     return filled(
         _TEMPLATE.read_text(encoding="utf-8"),
