@@ -209,13 +209,13 @@ def rescaled(layer: S5, k: np.ndarray) -> S5:
     )  # fmt: skip
 
 
-def measure(case: Case, **options: bool) -> dict[str, float]:
+def measure(case: Case) -> dict[str, float]:
     """Quantise a network in each way; dB of signal to error on fresh data."""
     name, net, x, fresh = case
     wanted, reached = net.run(fresh), {}
     for per_channel in (True, False):
         for bits, rules in RULES.items():
-            formats = compress.Formats(per_channel=per_channel, **options)
+            formats = compress.Formats(per_channel=per_channel)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 # inputs may be somewhat larger than those of the calibration
@@ -236,17 +236,15 @@ def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--headroom", action="store_true", help="Formats(headroom=True)")
     parser.add_argument("--only", default="")
     parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--against", type=Path)
     options = parser.parse_args()
-    given = {"headroom": True} if options.headroom else {}
     rows: dict[str, dict[str, float]] = {}
     for case in [c for c in networks() if c[0].startswith(options.only)][
         :: 8 if options.quick else 1
     ]:
-        rows[case[0]] = measure(case, **given)
+        rows[case[0]] = measure(case)
         say(case[0], rows[case[0]])
     for apart in (False, True):
         some = [row for name, row in rows.items() if name.startswith("held out") is apart]
