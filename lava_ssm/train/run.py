@@ -1,5 +1,6 @@
 """A training in its run folder, see `folder`."""
 
+import atexit
 import csv
 import io
 import json
@@ -90,7 +91,14 @@ def start_worker() -> Worker:
     if count == 1:
         return Worker()
     torch.distributed.init_process_group("gloo")
+    atexit.register(_leave_the_group)
     return Worker(torch.distributed.get_rank(), count)
+
+
+def _leave_the_group() -> None:
+    """End the threads of the group: one that outlives the interpreter now and then aborts it."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 class Run(ABC):

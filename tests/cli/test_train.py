@@ -503,6 +503,7 @@ def test_torchrun_takes_none_of_our_options_for_its_own() -> None:
 
 
 GRADIENT = """
+import atexit
 import os
 import sys
 import torch
@@ -517,6 +518,7 @@ def clipped(parameters, most):  # hides the gradients' scale, as AdamW does
     return clip(parameters, most)
 
 torch.nn.utils.clip_grad_norm_ = clipped
+atexit.register(lambda: print("in a group:", torch.distributed.is_initialized()))
 app(sys.argv[1:])
 """
 
@@ -530,6 +532,7 @@ def test_two_processes_learn_what_one_learns(
     given = [*options, str(tmp_path / "two"), str(tmp_path / "gradient")]
     done = in_python(*TORCHRUN, str(tmp_path / "script.py"), *given)
     assert done.returncode == 0, done.stderr
+    assert done.stdout.count("in a group: False") == 2
     gradients: list[list[torch.Tensor]] = []
     clip = torch.nn.utils.clip_grad_norm_
 
