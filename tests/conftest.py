@@ -57,6 +57,7 @@ _NEEDED_BY = {
     "lava-dl": ("nn/test_lava_dl.py",),
     "dask": ("benchmarks",),
     "matplotlib": ("plot",),
+    "nbclient": ("test_progress.py",),
     "mkdocs-material": ("docs/test_pages.py",),
     "s5-pytorch": ("exchange/test_from_torch.py", "exchange/test_trained.py"),
 }
