@@ -135,8 +135,10 @@ as fast ones."""
 
 SIGMOID_INPUT_EXPONENT = 12
 """Fraction bits of what enters the sigmoid of a gate."""
-DECAY_INPUT_EXPONENT, DECAY_EXPONENT = 20, 23
-"""Fraction bits of what an exponential is taken of, and of the exponential."""
+DECAY_INPUT_EXPONENT = 20
+"""Fraction bits of what an exponential is taken of."""
+DECAY_EXPONENT = 23
+"""Fraction bits of the exponential."""
 
 
 def sigmoid(v: IntArray) -> IntArray:
