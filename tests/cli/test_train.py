@@ -434,7 +434,7 @@ def test_a_training_begins_with_a_network_of_the_zoo(tmp_path: Path) -> None:
     for start, message in (
         ("ns4d-sdigits", "must be a float network"),
         ("ns4d-smnist-float", "layer 0: weight has shape (32, 1) in the model, (64, 1)"),
-        ("ns4d-other", "no network of the zoo (ns4d-"),
+        ("ns4d-other", "no network of the zoo (lm-"),
     ):
         done = lava_ssm_command(*TINY, "--start", start, "--out", str(other))
         assert done.exit_code == 2

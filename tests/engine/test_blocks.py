@@ -338,8 +338,8 @@ def test_a_network_is_laid_out_once_and_its_layout_goes_with_it(
 ) -> None:
     laid_out = []
 
-    def lay_out(network: FixedNetwork) -> layout.Layout:
-        made = layout.layout(network)
+    def lay_out(network: FixedNetwork, dtype: np.dtype | None) -> layout.Layout:
+        made = layout.layout(network, dtype)
         laid_out.append(weakref.ref(made))
         return made
 

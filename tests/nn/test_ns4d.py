@@ -53,7 +53,7 @@ def test_export_takes_any_chain_of_known_modules() -> None:
 @pytest.mark.parametrize(
     ("module", "error", "text"),
     [
-        (nn.Sequential(S4D(2, 2), nn.Softplus()), TypeError, "layer 1: cannot export Softplus"),
+        (nn.Sequential(S4D(2, 2), nn.Mish()), TypeError, "layer 1: cannot export Mish"),
     ],
 )
 def test_what_has_no_description_is_named(
