@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from lava_ssm.numerics.arrays import IntArray, RealArray, integers, reals
 from lava_ssm.numerics.overflow import Overflow, to_bits, word_range
-from lava_ssm.numerics.rounding import Rounding, round_real
+from lava_ssm.numerics.rounding import ROUNDED, Rounding, round_real
 from lava_ssm.numerics.scalars import integer
 
 
@@ -87,6 +87,11 @@ def quantize(
     with np.errstate(over="ignore"):  # refused below, or saturated
         scaled = np.ldexp(reals(values, name), _power(integers(exponent, "exponent")))
     low, high = word_range(bits)
+    # mostly all fit, as two passes over the numbers tell; of many, each pass and array takes time
+    if rounding in ROUNDED and scaled.size:
+        whole = ROUNDED[rounding](scaled, out=scaled if scaled.ndim else None)
+        if low <= whole.min() and whole.max() <= high:
+            return np.asarray(whole).astype(np.int64)
     if overflow is Overflow.SATURATE:  # also what lies beyond int64
         scaled = np.clip(scaled, float(low), float(high))
     elif not np.isfinite(scaled).all():

@@ -21,6 +21,14 @@ class Rounding(Enum):
     """The nearer one, the even one of two equally near (IEEE 754): for parameters and inputs."""
 
 
+ROUNDED = {
+    Rounding.TOWARD_ZERO: np.trunc,
+    Rounding.FLOOR: np.floor,
+    Rounding.NEAREST: np.rint,
+}
+"""What rounds floats to whole ones."""
+
+
 def round_real(values: ArrayLike, rounding: Rounding = Rounding.NEAREST) -> IntArray:
     """Round real numbers to integers, same shape.
 
@@ -31,16 +39,9 @@ def round_real(values: ArrayLike, rounding: Rounding = Rounding.NEAREST) -> IntA
     OverflowError
         A value lies outside 64 signed bits.
     """
-    real = reals(values)
-    match rounding:
-        case Rounding.TOWARD_ZERO:
-            rounded = np.trunc(real)
-        case Rounding.FLOOR:
-            rounded = np.floor(real)
-        case Rounding.NEAREST:
-            rounded = np.rint(real)
-        case _:
-            raise TypeError(f"rounding must be a Rounding, got {rounding!r}")
+    if rounding not in ROUNDED:
+        raise TypeError(f"rounding must be a Rounding, got {rounding!r}")
+    rounded = ROUNDED[rounding](reals(values))
     if not ((rounded >= -(2.0**63)) & (rounded < 2.0**63)).all():
         raise OverflowError(f"{np.abs(rounded).max():.6g} does not fit 64 signed bits")
     return rounded.astype(np.int64)
