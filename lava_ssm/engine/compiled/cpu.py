@@ -1,4 +1,4 @@
-"""What Numba does not offer of a CPU: its features, its rounding mode, and bit patterns of floats.
+"""What Numba does not offer of a CPU: features, caches, rounding mode, bit patterns of floats.
 
 Changing the rounding mode is what makes exact arithmetic cheap here, see `neurons`.
 """
@@ -6,6 +6,7 @@ Changing the rounding mode is what makes exact arithmetic cheap here, see `neuro
 # mypy: disable-error-code="no-untyped-def"
 
 import platform
+from pathlib import Path
 
 import numba
 from llvmlite import ir
@@ -26,6 +27,15 @@ def features() -> set[str]:
     given = numba.config.CPU_FEATURES
     names = get_host_cpu_features() if given is None else given
     return {name[1:] for name in names.split(",") if name.startswith("+")}
+
+
+def second_cache() -> int:
+    """Bytes of a core's second cache; half a megabyte, if the system does not say."""
+    try:
+        size = Path("/sys/devices/system/cpu/cpu0/cache/index2/size").read_text("ascii")
+        return int(size.strip().removesuffix("K")) << 10
+    except (OSError, ValueError):
+        return 1 << 19
 
 
 @intrinsic

@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_ssm.engine.compiled.compiling import compiled
+from lava_ssm.engine.compiled.cpu import features, second_cache
 from lava_ssm.engine.compiled.neurons.operation import Memory, Operation, Part
 from lava_ssm.engine.compiled.vectors import filter_states, lanes_of, step_states, widen
 from lava_ssm.engine.compiled.words import INPUT, STATE, SYNAPSE, WRAP, shifted, word
@@ -45,9 +46,10 @@ CHANNEL = (
 """Numbers of a channel, see `channels_of`: of a population all of one, then all of the next."""
 UP, DOWN, U_LIMIT, X_LIMIT, B_NORM = range(2, 7)
 PACKED_BITS = 16
-CACHED = 1 << 16
-"""Parameters of a network up to which they are stored as floats: half a second-level cache of 512
-KB. (Packed ones take 40 % longer there, of AVX2 50 %; from further away floats take longer.)"""
+CACHED = second_cache() // (8 if "avx512f" in features() else 4)
+"""Parameters of a network up to which they are stored as floats: where these stay in the second
+cache, packed ones take 40 to 50 % longer. (From further away floats take longer, with AVX2 alone,
+where widening costs more, only if they do not fit it at all.)"""
 
 ROOT2 = np.sqrt(2.0)
 ROUNDING_ERROR = 4.0
