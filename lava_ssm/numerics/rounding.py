@@ -21,7 +21,7 @@ class Rounding(Enum):
     """The nearer one, the even one of two equally near (IEEE 754): for parameters and inputs."""
 
 
-ROUNDED = {
+ROUNDED: dict[Rounding, np.ufunc] = {
     Rounding.TOWARD_ZERO: np.trunc,
     Rounding.FLOOR: np.floor,
     Rounding.NEAREST: np.rint,
