@@ -195,7 +195,7 @@ def measure_rooflines(rounds: int) -> dict[str, dict[str, float]]:
     streams: dict[str, tuple[Stream, np.ndarray]] = {}
     for size in SIZES:
         network = fixed_network(*SIZES[size])
-        streams[size] = network.stream(), mantissas(network, LENGTH)
+        streams[size] = network.stream(reset_every=LENGTH), mantissas(network, LENGTH)
         values = np.random.default_rng(2).uniform(size=(LENGTH, 1))
         for kind in ("float64", "float32"):
             streams[f"{kind}, {size}"] = float_network(*SIZES[size]).stream(dtype=kind), values
