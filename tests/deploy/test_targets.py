@@ -71,7 +71,9 @@ EMULATORS = {
 
 def as_the_readme_says(net: FixedNetwork, target: str, place: Path, n_tokens: int) -> None:
     tokens = random_mantissas(np.random.default_rng(0), net, (n_tokens,))
-    options = Options(harness=True, flash=4 << 20, ram=4 << 20)
+    # of a microcontroller as much as the boards that are emulated have
+    memory = 4 << 20 if targets.TARGETS[target].flash else None
+    options = Options(harness=True, flash=memory, ram=memory)
     write(net, place, target, options, tokens)
     command = (place / "README.md").read_text().split("```")[-2]
     done = subprocess.run(command, shell=True, cwd=place, capture_output=True, timeout=600)
