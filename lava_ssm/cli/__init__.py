@@ -18,6 +18,7 @@ from lava_ssm.cli.estimate import estimate_network
 from lava_ssm.cli.evaluate import evaluate
 from lava_ssm.cli.finetune import finetune
 from lava_ssm.cli.generate import generate
+from lava_ssm.cli.get_data import get_data
 from lava_ssm.cli.import_network import import_network
 from lava_ssm.cli.lava import install_lava
 from lava_ssm.cli.map import map_network
@@ -61,6 +62,7 @@ app.command("run")(told_plainly(run_network))
 app.command()(told_plainly(stream))
 app.command("map")(told_plainly(map_network))
 app.command("estimate")(told_plainly(estimate_network))
+app.command("data")(told_plainly(get_data))
 app.command()(told_plainly(mini_ndns, RuntimeError))
 app.command()(told_plainly(train_denoiser))
 app.command()(told_plainly(denoise))

