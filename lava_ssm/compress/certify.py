@@ -66,15 +66,15 @@ class Certificate:
             try:
                 where = self.overflowing(build(ranges))
             except ValueError as error:
-                raise ValueError(f"bound: {_REFUSED}: {error}") from error
+                raise ValueError(f"bound: {REFUSED}: {error}") from error
             if where is None:
                 return ranges
             margins[where.stage] *= _STEP
         assert where is not None
-        raise ValueError(f"bound: {_REFUSED}: {where.what} of stage {where.stage} may overflow")
+        raise ValueError(f"bound: {REFUSED}: {where.what} of stage {where.stage} may overflow")
 
 
-_REFUSED = "no exponents are certified; use 'calibrated', or smaller weights"
+REFUSED = "no exponents are certified; use 'calibrated', or smaller weights"
 
 
 def _ranges(of: Bounds, margins: RealArray) -> Observed:

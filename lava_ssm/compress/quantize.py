@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lava_ssm import engine
-from lava_ssm.compress.certify import Certificate
+from lava_ssm.compress.certify import REFUSED, Certificate
 from lava_ssm.compress.equalise import equalised, with_layers
 from lava_ssm.compress.formats import Formats, noted
 from lava_ssm.compress.kinds import Rules, kind_of
@@ -226,7 +226,14 @@ def _ways(network: Network, x: RealArray, rules: Rules) -> list["_Task"]:
 def _best(tasks: Sequence["_Task"], input_range: float | None) -> "_Task":
     """Give the one with the least error at the output; a later one must be clearly better."""
     every = not tasks[0].searches  # what a search looks at is the answers
-    errors = [task.error(task.calibrated(input_range, quick=True), every) for task in tasks]
+
+    def error_of(task: "_Task") -> float:
+        try:
+            return task.error(task.calibrated(input_range, quick=True), every)
+        except ValueError:  # its exponents are beyond what some layer takes
+            return np.inf
+
+    errors = list(map(error_of, tasks))
     best = 0
     for i, error in enumerate(errors):
         best = i if error < CLEARLY * errors[best] else best
@@ -318,7 +325,17 @@ class _Task:
 
         # where all inputs are provided for bits are few: one guess does not do
         by_channel = rules.formats.state_exponent == "auto" and self._hands_on
-        return min(map(best, (6, 4, 2, 0) if by_channel else (0,)), key=self.error)
+        made: list[FixedNetwork] = []
+        for guess in (6, 4, 2, 0) if by_channel else (0,):
+            try:
+                made.append(best(guess))
+            except ValueError as error_:
+                refused = error_
+        if made:
+            return min(made, key=self.error)
+        if REFUSED in str(refused):
+            raise refused
+        raise ValueError(f"{REFUSED}: {refused}") from refused
 
     @property
     def _hands_on(self) -> bool:

@@ -18,6 +18,8 @@ from lava_ssm.numerics import SYNAPSE_BITS, Arithmetic
 
 _MOST_LEFT = 8
 """Bits that a residual message is shifted to the left at most."""
+_MOST_OF_ENTRY = 16
+"""Bits that a table's entry is shifted to the left at most."""
 STATE_EXPONENT = 6
 """The chip's neuron takes its input times 64; where each channel has its own, a first guess."""
 _LARGEST_STATE_EXPONENT = 16
@@ -82,7 +84,8 @@ def largest(
         for stage, layer, ranges in zip(network.stages, fixed, observed.stages, strict=True)
     ]
     tops = [
-        _top(network, fixed, observed, rules, input_range, edge) for edge in range(len(fixed) + 1)
+        min(_top(network, fixed, observed, rules, input_range, edge), _shifted(network, edge))
+        for edge in range(len(fixed) + 1)
     ]
     asked = rules.formats.state_exponent
     segments = segments_of([stage.layer for stage in network.stages])
@@ -131,6 +134,12 @@ def _top(
     elif network.readout is Readout.MEAN_OVER_TIME:
         fits.append(headroom(observed.total, SYNAPSE_BITS, rules.spare))
     return min(fits)
+
+
+def _shifted(network: Network, edge: int) -> int:
+    """Exponent up to which neurons can shift what a table before an edge gives."""
+    table = network.stages[edge - 1].activation.table if edge else None
+    return ANY if table is None or table.multiplies else table.entry_exponent + _MOST_OF_ENTRY
 
 
 def _finest(

@@ -75,6 +75,9 @@ def worst_inputs(net: Network, fixed: FixedNetwork, rng: np.random.Generator) ->
 # inputs that stand still; a product that is shifted as far as it may be
 @example(2_976_190_008, Readout.EVERY_TOKEN, Rounding.TOWARD_ZERO, 16, False)
 @example(90_262, Readout.EVERY_TOKEN, Rounding.TOWARD_ZERO, 24, False)
+# products of large factors, and of small ones
+@example(124, Readout.LAST_TOKEN, Rounding.FLOOR, 16, False)
+@example(249, Readout.LAST_TOKEN, Rounding.FLOOR, 16, False)
 def test_no_input_makes_any_chain_of_layers_overflow(
     seed: int, readout: Readout, rounding: Rounding, bits: int, per_channel: bool
 ) -> None:

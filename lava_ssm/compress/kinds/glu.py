@@ -11,7 +11,7 @@ from lava_ssm.compress.ranges import Moments, Ranges
 from lava_ssm.compress.weights import matrix_mantissas
 from lava_ssm.network import GLU, Activation, FixedGLU
 from lava_ssm.network.description import WEIGHT_BITS, Exponent
-from lava_ssm.network.glu import MOST_RIGHT
+from lava_ssm.network.glu import MOST_LEFT, MOST_RIGHT
 from lava_ssm.numerics import SIGMOID_INPUT_EXPONENT, RealArray
 
 
@@ -49,7 +49,13 @@ class GLUKind(Kind[GLU, FixedGLU], of=GLU):
         )
 
     def output_headroom(self, layer: GLU, ranges: Ranges, rules: Rules) -> int:
-        return bias_headroom(layer.bias, rules.spare)
+        """Outputs are no finer than the neuron can shift the product of two large factors."""
+        fits = bias_headroom(layer.bias, rules.spare)
+        if layer.activation is Activation.SIGMOID:
+            return fits
+        gates, values = _sums(layer, ranges)
+        factors = _fitting(values, layer.bias, rules), _fitting(gates, layer.gate_bias, rules)
+        return min(fits, sum(factors) + MOST_LEFT)
 
     def finish(
         self, fixed: FixedGLU, layer: GLU, ends: tuple[int, int], ranges: Ranges, rules: Rules
@@ -59,12 +65,9 @@ class GLUKind(Kind[GLU, FixedGLU], of=GLU):
         """
         gates, values = _sums(fixed, ranges)
         table, is_sigmoid = fixed.activation.table, fixed.activation is Activation.SIGMOID
-        bits = rules.arithmetic.state_bits if is_sigmoid else rules.arithmetic.message_bits
 
         def finest(sums: RealArray, bias: RealArray, exponent: Exponent) -> int:
-            peak = float((sums + np.abs(bias)).max())
-            fits = headroom(peak, min(bits, rules.arithmetic.state_bits), rules.spare)
-            return min(ends[0] + int(np.min(exponent)) + 1, fits)
+            return min(ends[0] + int(np.min(exponent)) + 1, _fitting(sums, bias, rules, is_sigmoid))
 
         e = finest(values, layer.bias, fixed.exponent)
         e_v = SIGMOID_INPUT_EXPONENT
@@ -90,8 +93,15 @@ class GLUKind(Kind[GLU, FixedGLU], of=GLU):
         return {"bias": fixed.value_exponent, "gate_bias": fixed.gate_sum_exponent}
 
 
-def _sums(fixed: FixedGLU, ranges: Ranges) -> tuple[RealArray, RealArray]:
+def _fitting(sums: RealArray, bias: RealArray, rules: Rules, is_sigmoid: bool = False) -> int:
+    """Give the exponent at which sums with their biases fit a message, or a neuron's word."""
+    bits = rules.arithmetic.state_bits if is_sigmoid else rules.arithmetic.message_bits
+    peak = float((sums + np.abs(bias)).max())
+    return headroom(peak, min(bits, rules.arithmetic.state_bits), rules.spare)
+
+
+def _sums(layer: GLU | FixedGLU, ranges: Ranges) -> tuple[RealArray, RealArray]:
     """Of V u and of W u."""
-    if fixed.activation is Activation.SIGMOID:
+    if layer.activation is Activation.SIGMOID:
         return ranges.sums, ranges.second
     return ranges.peaks["gates", "sum"], ranges.peaks["values", "sum"]

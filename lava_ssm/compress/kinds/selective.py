@@ -17,7 +17,7 @@ from lava_ssm.compress.ranges import Moments, Ranges
 from lava_ssm.compress.weights import compensated
 from lava_ssm.network import FixedSelectiveSSM, SelectiveSSM
 from lava_ssm.network.description import DIAGONAL_BITS, WEIGHT_BITS, Exponent
-from lava_ssm.network.glu import MOST_LEFT
+from lava_ssm.network.glu import MOST_LEFT, MOST_RIGHT
 from lava_ssm.network.selective import MATRICES, MOST_FINER
 from lava_ssm.numerics import DECAY_INPUT_EXPONENT, SYNAPSE_BITS, IntArray, fitting_exponent
 
@@ -105,6 +105,9 @@ class SelectiveSSMKind(Kind[SelectiveSSM, FixedSelectiveSSM], of=SelectiveSSM):
         step = min(
             _sent("steps", ranges, rules), bias_headroom(layer.bias, rules.spare), _MOST_STEPS
         )
+        step = max(
+            step, _LEAST_STEPS - fixed.a_exponent
+        )  # of larger ones no decay can be looked up
         scaled = min(_sent("scaled", ranges, rules), step + e_x)
         drive, state, read = _of_states(ranges, rules)
         drive = min(drive, scaled + _sent("b", ranges, rules))
@@ -113,17 +116,21 @@ class SelectiveSSMKind(Kind[SelectiveSSM, FixedSelectiveSSM], of=SelectiveSSM):
         if fixed.gated:
             finest = e_x + fixed.d_exponent + MOST_LEFT // 2
             sums = min(_of_sums(layer, ranges, rules), finest)
+        drive, sent = min(drive, state), min(max(read, state - MOST_FINER), state)
+        # factors are no finer than their products can be shifted to the right
+        b = min(_sent("b", ranges, rules), drive + MOST_RIGHT - scaled)
+        c = min(_sent("c", ranges, rules), sums + MOST_RIGHT - sent)
         return replace(
             fixed,
             bias=fixed_bias(layer.bias, step),
             down_sent=low,
             step_sent=step,
             scaled_sent=scaled,
-            b_sent=_sent("b", ranges, rules),
-            c_sent=_sent("c", ranges, rules),
-            drive_sent=min(drive, state),
+            b_sent=b,
+            c_sent=c,
+            drive_sent=drive,
             state_exponent=state,
-            state_sent=min(max(read, state - MOST_FINER), state),
+            state_sent=sent,
             sum_sent=sums,
             output_exponent=e_y,
         )
