@@ -14,12 +14,11 @@ from lava_ssm.compress.headroom import ANY, headroom, limit
 from lava_ssm.compress.kinds import Rules, kind_of
 from lava_ssm.compress.ranges import Observed
 from lava_ssm.network import FixedLayer, FloatLayer, Network, Readout
+from lava_ssm.network.fixed_network import MOST_LEFT
 from lava_ssm.numerics import SYNAPSE_BITS, Arithmetic
 
 _MOST_LEFT = 8
 """Bits that a residual message is shifted to the left at most."""
-_MOST_OF_ENTRY = 16
-"""Bits that a table's entry is shifted to the left at most."""
 STATE_EXPONENT = 6
 """The chip's neuron takes its input times 64; where each channel has its own, a first guess."""
 _LARGEST_STATE_EXPONENT = 16
@@ -139,7 +138,7 @@ def _top(
 def _shifted(network: Network, edge: int) -> int:
     """Exponent up to which neurons can shift what a table before an edge gives."""
     table = network.stages[edge - 1].activation.table if edge else None
-    return ANY if table is None or table.multiplies else table.entry_exponent + _MOST_OF_ENTRY
+    return ANY if table is None or table.multiplies else table.entry_exponent + MOST_LEFT
 
 
 def _finest(

@@ -29,7 +29,7 @@ from lava_ssm.numerics import (
     member,
 )
 
-_MOST_LEFT = 16
+MOST_LEFT = 16
 """Bits that a neuron may shift to the left: a product of 24 and 17 bits stays below 2**63."""
 
 
@@ -116,10 +116,10 @@ class FixedNetwork(AnyNetwork[np.int64]):
             if table is not None and not table.multiplies:
                 shifts[f"what a {p.activation.value} gives"] = table.entry_exponent - p.exponent
             for what, amount in shifts.items():
-                if amount < -_MOST_LEFT:
+                if amount < -MOST_LEFT:
                     raise ValueError(
                         f"output_exponent: {self.exponents[p.stage + 1]} of stage {p.stage} shifts "
-                        f"{what} to the left by {-amount}, at most {_MOST_LEFT} are allowed"
+                        f"{what} to the left by {-amount}, at most {MOST_LEFT} are allowed"
                     )
 
     @cached_property

@@ -105,9 +105,8 @@ class SelectiveSSMKind(Kind[SelectiveSSM, FixedSelectiveSSM], of=SelectiveSSM):
         step = min(
             _sent("steps", ranges, rules), bias_headroom(layer.bias, rules.spare), _MOST_STEPS
         )
-        step = max(
-            step, _LEAST_STEPS - fixed.a_exponent
-        )  # of larger ones no decay can be looked up
+        # of larger ones no decay can be looked up
+        step = max(step, _LEAST_STEPS - fixed.a_exponent)
         scaled = min(_sent("scaled", ranges, rules), step + e_x)
         drive, state, read = _of_states(ranges, rules)
         drive = min(drive, scaled + _sent("b", ranges, rules))
