@@ -34,6 +34,7 @@ import lava_ssm
 from lava_ssm import audio, files
 from lava_ssm.data import ndns
 from lava_ssm.train.denoiser import Denoiser, train
+from lava_ssm.train.sitting import Sitting
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -61,7 +62,7 @@ def job(name: str, config: Denoiser, runs: Path, data: Path, here: Path) -> dict
     torch.set_num_threads(1)
     # a run is known by its settings as they were given, and a start is one: relative to `here`
     os.chdir(here)
-    return {"name": name, **train(config, runs / name, data)}
+    return {"name": name, **train(config, Sitting(runs / name), data)}
 
 
 @contextlib.contextmanager

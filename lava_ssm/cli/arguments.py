@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -64,3 +64,17 @@ DataFolder = Annotated[
     Path | None,
     typer.Option("--data", help="Folder of data sets; without it LAVA_SSM_DATA, or ./data."),
 ]
+Resume = Annotated[bool, typer.Option(help="Go on with what is in the run folder.")]
+Average = Annotated[
+    float, typer.Option(help="Keep the moving average of parameters with this decay.")
+]
+Every = Annotated[float, typer.Option(min=0, help="Seconds between checkpoints.")]
+SamplesAStep = Annotated[int, typer.Option(min=1, help="Samples a step.")]
+LearningRate = Annotated[float, typer.Option(help="Peak learning rate of linear maps and c.")]
+DynamicsRate = Annotated[float, typer.Option(help="Peak learning rate of dt, A and B.")]
+Decay = Annotated[float, typer.Option(help="Of what learns with lr.")]
+WarmUp = Annotated[float, typer.Option(help="Share of steps with a rising rate.")]
+Precision = Annotated[
+    Literal["float32", "bfloat16"], typer.Option(help="bfloat16: the factors of matrix products.")
+]
+Most = Annotated[int | None, typer.Option(min=20, help="Use so many samples only.")]

@@ -6,8 +6,18 @@ from typing import Annotated, Literal
 
 import typer
 
-from lava_ssm.cli.arguments import DataFolder
-from lava_ssm.cli.train import Device, Precision, carry_out
+from lava_ssm.cli.arguments import (
+    DataFolder,
+    Decay,
+    DynamicsRate,
+    Every,
+    LearningRate,
+    Most,
+    Precision,
+    Resume,
+    SamplesAStep,
+)
+from lava_ssm.cli.train import Device, carry_out, sitting
 from lava_ssm.train.folder import last_of, read_classifier, read_config
 
 Preset = Literal["best", "paper"]
@@ -20,7 +30,7 @@ def finetune(
         typer.Argument(metavar="RUN", help="Run folder of `lava-ssm train` or `train-lm`."),
     ],
     out: Annotated[Path | None, typer.Option(help="Run folder; without it RUN-fixed.")] = None,
-    resume: Annotated[bool, typer.Option(help="Go on with what is in the run folder.")] = False,
+    resume: Resume = False,
     data: DataFolder = None,
     formats: Annotated[
         Preset, typer.Option(help="The best that fit, or those of the paper.")
@@ -32,28 +42,27 @@ def finetune(
         bool, typer.Option(help="Let exponents of weights follow the weights.")
     ] = False,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the samples.")] = 1,
-    batch_size: Annotated[int, typer.Option(min=1, help="Samples a step.")] = 50,
-    lr: Annotated[float, typer.Option(help="Peak learning rate of linear maps and c.")] = 3e-4,
-    ssm_lr: Annotated[float, typer.Option(help="Peak learning rate of dt, A and B.")] = 1e-4,
-    weight_decay: Annotated[float, typer.Option(help="Of what learns with lr.")] = 1e-2,
-    precision: Annotated[Precision, typer.Option(help="Of the backward pass.")] = "float32",
+    batch_size: SamplesAStep = 50,
+    lr: LearningRate = 3e-4,
+    ssm_lr: DynamicsRate = 1e-4,
+    weight_decay: Decay = 1e-2,
+    precision: Precision = "float32",
     seed: Annotated[int, typer.Option(help="Of order and augmentation.")] = 1,
     device: Annotated[
         Device, typer.Option(help="Of the backward pass; the exact one is always the CPU's.")
     ] = "cpu",
-    limit: Annotated[int | None, typer.Option(min=20, help="Use so many samples only.")] = None,
-    checkpoint_every: Annotated[
-        float, typer.Option(min=0, help="Seconds between checkpoints.")
-    ] = 60.0,
+    limit: Most = None,
+    checkpoint_every: Every = 60.0,
 ) -> None:
     """Quantise a trained network and train it on: forward as the chip computes, to the integer.
 
     Data, readout, augmentation and label smoothing are those of the run. The result is a fixed
     network, `network.safetensors`; the one that training began with is `start.safetensors`. What
     quantisation did to each tensor of them is in `report.txt` and `.png`, and in `start-report.txt`
-    and `.png`. Of a language model an epoch is a million characters, and exponents of weights
-    follow them.
+    and `.png`. --precision is that of the backward pass. Of a language model an epoch is a million
+    characters, and exponents of weights follow them.
     """
+    how = sitting(out or run.with_name(f"{run.name}-fixed"), resume, checkpoint_every, device)
     if "text" in read_config(run):
         from lava_ssm.cli.train_lm import carry_out as train_lm
         from lava_ssm.train.language_model import read
@@ -72,7 +81,7 @@ def finetune(
             finetune=str(run),
             calibration=calibration,
         )
-        train_lm(asked, out or run.with_name(f"{run.name}-fixed"), data, resume, checkpoint_every)
+        train_lm(asked, data, how)
         return
     config = read_classifier(run)
     config["limit"], config["join"] = limit, last_of(config["join"])
@@ -95,5 +104,4 @@ def finetune(
         "calibration": calibration,
         "scales": "fitted" if fit_scales else "frozen",
     }
-    folder = out or run.with_name(f"{run.name}-fixed")
-    carry_out(folder, config, data, resume, checkpoint_every, device)
+    carry_out(config, data, how)

@@ -9,11 +9,24 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from lava_ssm.cli.arguments import DataFolder, DataSet
+from lava_ssm.cli.arguments import (
+    Average,
+    DataFolder,
+    DataSet,
+    Decay,
+    DynamicsRate,
+    Every,
+    LearningRate,
+    Most,
+    Precision,
+    Resume,
+    SamplesAStep,
+    WarmUp,
+)
 from lava_ssm.cli.console import make_console, quoted
 from lava_ssm.train.folder import NETWORK
+from lava_ssm.train.sitting import Sitting
 
-Precision = Literal["float32", "bfloat16"]
 Schedule = Literal["one-cycle", "cosine"]
 Device = Literal["cpu", "cuda", "auto"]
 Init = Literal["lin", "legs", "real"]
@@ -33,7 +46,7 @@ def train(
     out: Annotated[
         Path | None, typer.Option(help="Run folder; without it runs/DATA-MODEL.")
     ] = None,
-    resume: Annotated[bool, typer.Option(help="Go on with what is in the run folder.")] = False,
+    resume: Resume = False,
     start: Annotated[
         str | None,
         typer.Option(help="Where to begin: a run folder, or a float network's file or zoo name."),
@@ -43,15 +56,13 @@ def train(
         Readout, typer.Option(help="The mean over time, or the last token.")
     ] = "mean",
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the samples.")] = 10,
-    batch_size: Annotated[int, typer.Option(min=1, help="Samples a step.")] = 50,
-    lr: Annotated[float, typer.Option(help="Peak learning rate of linear maps and c.")] = 5e-3,
-    ssm_lr: Annotated[float, typer.Option(help="Peak learning rate of dt, A and B.")] = 2e-3,
-    weight_decay: Annotated[float, typer.Option(help="Of what learns with lr.")] = 1e-2,
+    batch_size: SamplesAStep = 50,
+    lr: LearningRate = 5e-3,
+    ssm_lr: DynamicsRate = 2e-3,
+    weight_decay: Decay = 1e-2,
     label_smoothing: Annotated[float, typer.Option(help="In [0, 1].")] = 0.1,
-    warm_up: Annotated[float, typer.Option(help="Share of steps with a rising rate.")] = 0.3,
-    precision: Annotated[
-        Precision, typer.Option(help="bfloat16: the factors of matrix products.")
-    ] = "float32",
+    warm_up: WarmUp = 0.3,
+    precision: Precision = "float32",
     init: Annotated[Init, typer.Option(help="Of S4D.")] = "lin",
     dt_min: Annotated[float | None, typer.Option(help="Smallest step; by length of data.")] = None,
     dt_max: Annotated[float | None, typer.Option(help="Largest step; by length of data.")] = None,
@@ -71,9 +82,7 @@ def train(
     schedule: Annotated[
         Schedule, typer.Option(help="One cycle, or a linear rise and a cosine.")
     ] = "one-cycle",
-    ema: Annotated[
-        float, typer.Option(help="Keep the moving average of parameters with this decay.")
-    ] = 0.0,
+    ema: Average = 0.0,
     teacher: Annotated[
         str | None,
         typer.Option(help="Learn from its logits: a run folder, a float network or a zoo name."),
@@ -91,10 +100,8 @@ def train(
         float | None,
         typer.Option(min=0.01, max=0.9, help="Share of training samples kept aside; see below."),
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=20, help="Use so many samples only.")] = None,
-    checkpoint_every: Annotated[
-        float, typer.Option(min=0, help="Seconds between checkpoints.")
-    ] = 60.0,
+    limit: Most = None,
+    checkpoint_every: Every = 60.0,
 ) -> None:
     """Train an n-S4D or a relufied S5 network.
 
@@ -145,7 +152,7 @@ def train(
         recipe = {**config["recipe"], "seed": one}
         place = folder / f"seed-{one}" if len(seeds) > 1 else folder
         again = {**config, "recipe": recipe}
-        accuracies.append(carry_out(place, again, data, resume, checkpoint_every, device))
+        accuracies.append(carry_out(again, data, sitting(place, resume, checkpoint_every, device)))
     if len(seeds) > 1:
         mean = sum(accuracies) / len(seeds)
         make_console().print(
@@ -170,27 +177,23 @@ def _weight(teacher: str | None, distillation: float | None) -> float:
     return distillation if distillation is not None else 0.0 if teacher is None else 0.5
 
 
-def carry_out(
-    folder: Path,
-    config: dict[str, Any],
-    data: Path | None,
-    resume: bool,
-    checkpoint_every: float,
-    device: Device = "cpu",
-) -> float:
+def sitting(folder: Path, resume: bool, every: float, device: Device = "cpu") -> Sitting:
+    """Give how a run folder is worked on, by this command, on this console."""
+    return Sitting(folder, resume, every, device, command(), make_console())
+
+
+def carry_out(config: dict[str, Any], data: Path | None, how: Sitting) -> float:
     """Train as `config` says, and tell what came of it; give the accuracy."""
     from lava_ssm.train import classifier
 
-    console = make_console()
-    result = classifier.train(
-        config, folder, data, resume, checkpoint_every, device, command(), console
-    )
-    if result is None or os.environ.get("RANK", "0") != "0":
+    result = classifier.train(config, how, data)
+    if not result or os.environ.get("RANK", "0") != "0":
         return math.nan
     accuracy: float = result["test_accuracy"]
-    console.print(
+    make_console().print(
         f"Test accuracy {accuracy:.2%} on {result['test_samples']} samples, after "
-        f"{result['cpu_hours']:.2f} core hours. {quoted(folder / NETWORK)}, curves.png, log.csv",
+        f"{result['cpu_hours']:.2f} core hours. {quoted(how.folder / NETWORK)}, curves.png, "
+        "log.csv",
         soft_wrap=True,
     )
     return accuracy

@@ -5,8 +5,9 @@ from typing import Annotated, Literal
 
 import typer
 
+from lava_ssm.cli.arguments import Average, DynamicsRate, Every, Resume
 from lava_ssm.cli.console import make_console, quoted
-from lava_ssm.cli.train import command
+from lava_ssm.cli.train import sitting
 from lava_ssm.train import Denoiser
 from lava_ssm.train import denoiser as denoisers
 from lava_ssm.train.folder import NETWORK
@@ -14,7 +15,7 @@ from lava_ssm.train.folder import NETWORK
 
 def train_denoiser(
     out: Annotated[Path, typer.Option(help="Run folder.")],
-    resume: Annotated[bool, typer.Option(help="Go on with what is in the run folder.")] = False,
+    resume: Resume = False,
     data: Annotated[Path, typer.Option(help="Data set in the layout of N-DNS.")] = Path(
         "data/mini-ndns"
     ),
@@ -33,11 +34,9 @@ def train_denoiser(
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the clips.")] = 20,
     batch_size: Annotated[int, typer.Option(min=1, help="Clips a step.")] = 8,
     lr: Annotated[float, typer.Option(help="Peak learning rate of linear maps, c and d.")] = 4e-3,
-    ssm_lr: Annotated[float, typer.Option(help="Peak learning rate of dt, A and B.")] = 1e-3,
+    ssm_lr: DynamicsRate = 1e-3,
     dropout: Annotated[float, typer.Option(help="Of activations.")] = 0.0,
-    ema: Annotated[
-        float, typer.Option(help="Keep the moving average of parameters with this decay.")
-    ] = 0.0,
+    ema: Average = 0.0,
     octaves: Annotated[
         float, typer.Option(help="Play voices and noises faster or slower by up to so many.")
     ] = 0.5,
@@ -47,9 +46,7 @@ def train_denoiser(
     ] = None,
     seed: Annotated[int, typer.Option(help="Of weights, order and noise.")] = 0,
     limit: Annotated[int | None, typer.Option(min=1, help="Use so many clips only.")] = None,
-    checkpoint_every: Annotated[
-        float, typer.Option(min=0, help="Seconds between checkpoints.")
-    ] = 60.0,
+    checkpoint_every: Every = 60.0,
 ) -> None:
     """Train, measure on unseen voices and noises, save the network and, relufied, a fixed one."""
     console = make_console()
@@ -70,9 +67,7 @@ def train_denoiser(
         message_limit=message_limit,
         seed=seed,
     )
-    result = denoisers.train(
-        denoiser, out, data, limit, resume, checkpoint_every, command(), console
-    )
+    result = denoisers.train(denoiser, sitting(out, resume, checkpoint_every), data, limit)
     gain = result["float_si_snr"] - result["noisy_si_snr"]
     console.print(
         f"Test SI-SNR {result['float_si_snr']:.2f} dB on {result['test_clips']} clips, "

@@ -5,10 +5,19 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from lava_ssm.cli.arguments import DataFolder
+from lava_ssm.cli.arguments import (
+    Average,
+    DataFolder,
+    Every,
+    Precision,
+    Resume,
+    SamplesAStep,
+    WarmUp,
+)
 from lava_ssm.cli.console import make_console, quoted
-from lava_ssm.cli.train import Precision, command
+from lava_ssm.cli.train import sitting
 from lava_ssm.train.folder import FIXED, NETWORK
+from lava_ssm.train.sitting import Sitting
 
 Mixer = Literal["mlgru", "mamba"]
 
@@ -19,7 +28,7 @@ if TYPE_CHECKING:
 def train_lm(
     text: Annotated[str, typer.Argument(help="shakespeare; or your own: a text file in UTF-8.")],
     out: Annotated[Path | None, typer.Option(help="Run folder; without it runs/lm-TEXT.")] = None,
-    resume: Annotated[bool, typer.Option(help="Go on with what is in the run folder.")] = False,
+    resume: Resume = False,
     data: DataFolder = None,
     d_model: Annotated[int, typer.Option(min=1, help="Channels.")] = 128,
     n_layers: Annotated[int, typer.Option(min=1, help="Blocks.")] = 2,
@@ -34,20 +43,14 @@ def train_lm(
     ] = "mlgru",
     context: Annotated[int, typer.Option(min=1, help="Characters of a sample.")] = 128,
     epochs: Annotated[int, typer.Option(min=1, help="Of a million characters each.")] = 10,
-    batch_size: Annotated[int, typer.Option(min=1, help="Samples a step.")] = 32,
+    batch_size: SamplesAStep = 32,
     lr: Annotated[float, typer.Option(help="Peak learning rate.")] = 4e-3,
     weight_decay: Annotated[float, typer.Option(help="Of all parameters.")] = 1e-2,
-    warm_up: Annotated[float, typer.Option(help="Share of steps with a rising rate.")] = 0.1,
-    precision: Annotated[
-        Precision, typer.Option(help="bfloat16: the factors of matrix products.")
-    ] = "float32",
-    ema: Annotated[
-        float, typer.Option(help="Keep the moving average of parameters with this decay.")
-    ] = 0.0,
+    warm_up: WarmUp = 0.1,
+    precision: Precision = "float32",
+    ema: Average = 0.0,
     seed: Annotated[int, typer.Option(help="Of weights and samples.")] = 0,
-    checkpoint_every: Annotated[
-        float, typer.Option(min=0, help="Seconds between checkpoints.")
-    ] = 60.0,
+    checkpoint_every: Every = 60.0,
 ) -> None:
     """Train a language model on a text, quantise it, and measure both on the part for tests.
 
@@ -72,17 +75,15 @@ def train_lm(
         mixer=mixer,
     )
     folder = out or Path("runs") / f"lm-{Path(text).stem}"
-    carry_out(asked, folder, data, resume, checkpoint_every)
+    carry_out(asked, data, sitting(folder, resume, checkpoint_every))
 
 
-def carry_out(
-    asked: "LanguageModel", folder: Path, data: Path | None, resume: bool, every: float
-) -> None:
+def carry_out(asked: "LanguageModel", data: Path | None, how: Sitting) -> None:
     """Train as asked, and tell what came of it."""
     from lava_ssm.train import language_model
 
-    console = make_console()
-    result = language_model.train(asked, folder, data, resume, every, command(), console)
+    console, folder = make_console(), how.folder
+    result = language_model.train(asked, how, data)
     for kind in ("float", "fixed"):
         if f"{kind}_test_loss" in result:
             console.print(

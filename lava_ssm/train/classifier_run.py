@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +12,13 @@ from lava_ssm import compress, data, nn, zoo
 from lava_ssm.compress import FixedModel
 from lava_ssm.extras import needed
 from lava_ssm.network import FixedNetwork, Network
-from lava_ssm.network import file as network_file
 from lava_ssm.numerics import CHIP, Arithmetic, RealArray
 from lava_ssm.train.augmentation import Wobble
 from lava_ssm.train.classification import Augment, Training, accuracy, evaluate
-from lava_ssm.train.figures import write_report
-from lava_ssm.train.folder import NETWORK, START, Plain, RunError, join_of, last_of, read_classifier
+from lava_ssm.train.folder import NETWORK, Plain, RunError, join_of, last_of, read_classifier
 from lava_ssm.train.recipe import Recipe
-from lava_ssm.train.run import Run, Sitting, device_of, load_best
+from lava_ssm.train.run import Run, device_of, load_best
+from lava_ssm.train.sitting import Sitting
 
 with needed("torch"):
     import torch
@@ -77,10 +76,11 @@ class ClassifierRun(Run):
     loop: Training
 
     def __init__(self, config: Plain, sitting: Sitting, sets: data.TokenData) -> None:
-        if sitting.worker.count > 1 and (config["norm"] or _FAMILY_OF[config["model"]].has_norms):
+        count = 1 if sitting.worker is None else sitting.worker.count
+        if count > 1 and (config["norm"] or _FAMILY_OF[config["model"]].has_norms):
             what = "--norm" if config["norm"] else f"--model {config['model']}"
             raise RunError(
-                f"{what}: {sitting.worker.count} processes would each normalise "
+                f"{what}: {count} processes would each normalise "
                 "by their own share of a step's samples, and learn something else than one process "
                 "does; train it without torchrun"
             )
@@ -101,7 +101,6 @@ class ClassifierRun(Run):
         model: torch.nn.Module = bare
         if "finetune" in config:
             model = self._to_finetune(bare, config["finetune"])
-        self.n_parameters = sum(p.numel() for p in model.parameters())
         model.to(device)
         if self.worker.count > 1:
             model = torch.nn.parallel.DistributedDataParallel(model)
@@ -130,54 +129,36 @@ class ClassifierRun(Run):
         load_best(model, Path(asked["run"]))
         if self.config["norm"] or self.config["dropout"]:
             model = nn.module(nn.export(model))  # norms folded
-        start = self.folder / START
-        if self.sitting.resume and start.is_file():
-            fixed = network_file.load(start)
-            if not isinstance(fixed, FixedNetwork):
-                raise RunError(f"{start} holds a float network; begin anew in another folder")
-        else:
-            formats = compress.PAPER if asked["formats"] == "paper" else compress.Formats()
-            seen, network = self._calibration(asked["calibration"]), nn.export(model)
-            rules = _FAMILY_OF[self.config["model"]].arithmetic
-            fixed = compress.quantize(network, seen, formats, arithmetic=rules)
-            if self.worker.rank == 0:
-                self.claim()
-                self._report("start-report", network, fixed, seen)
-                fixed.save(start)
-        return FixedModel(model, fixed, asked["scales"], n_threads=torch.get_num_threads())
+        formats = compress.PAPER if asked["formats"] == "paper" else compress.Formats()
+        seen = self._calibration(asked["calibration"])
+        rules = _FAMILY_OF[self.config["model"]].arithmetic
+
+        def quantized(network: Network) -> FixedNetwork:
+            return compress.quantize(network, seen, formats, arithmetic=rules)
+
+        return self.finetuned(model, quantized, seen[:_REPORTED], asked["scales"])
 
     def _calibration(self, samples: int) -> RealArray:
         """Tokens (samples, time, d_input) that exponents are chosen by."""
         join = last_of(self.config["join"])
         return data.joined(self.data.train.x[:samples], join).astype(np.float64)
 
-    def _report(self, name: str, network: Network, fixed: FixedNetwork, seen: RealArray) -> None:
-        write_report(compress.report(network, fixed, seen[:_REPORTED]), self.folder / name)
-
-    def describe(self) -> str:
-        """What is about to be done."""
+    def about(self) -> str:
+        """Samples, and their tokens."""
         return (
             f"{self.data.name}: {self.loop.samples} samples of "
             f"{self.kept.x.shape[1] // self.loop.join} tokens to train, {len(self.kept)} kept "
-            f"aside, {len(self.data.test)} to test; {self.n_parameters:,} parameters; "
-            f"step {self.loop.step} of {self.loop.steps}"
+            f"aside, {len(self.data.test)} to test"
         )
 
     def measure(self) -> tuple[float, float]:
         """Accuracy and mean loss of what was kept aside."""
-        model, kept = self.loop.measured, self.kept.joined(self.loop.join)
-        if isinstance(model, FixedModel):
-            model.overflows = 0
-        return evaluate(model, kept.x, kept.y)
+        kept = self.kept.joined(self.loop.join)
+        return evaluate(self.loop.measured, kept.x, kept.y)
 
     def may_be_best(self) -> bool:
         """Whether tokens are joined as they are in the end."""
         return self.loop.join == self.loop.recipe.stages[-1]
-
-    def remark(self) -> str:
-        """What else is to be said of the epoch."""
-        overflows = getattr(self.loop.measured, "overflows", 0)
-        return f"; {overflows} overflows in what was kept aside" if overflows else ""
 
     def results(self) -> Plain:
         """Export the best network; give its accuracy on the test set."""
@@ -187,18 +168,13 @@ class ClassifierRun(Run):
         if isinstance(model, FixedModel):
             network = model.network()
             seen = self._calibration(self.config["finetune"]["calibration"])
-            self._report("report", nn.export(model.model), network, seen)
+            self.report("report", nn.export(model.model), network, seen[:_REPORTED])
         else:
             network = nn.export(model)
-        made_by = {
-            "data": self.data.name,
-            "command": self.sitting.command,
-            "config": json.dumps(self.config),
-        }
+        made_by = {"config": json.dumps(self.config)}
         if self.data.classes:
             made_by["classes"] = json.dumps(self.data.classes)
-        network = replace(network, made_by={**network.made_by, **made_by})
-        network.save(self.folder / NETWORK)
+        self.save(network, NETWORK, self.data.name, made_by)
         return {"test_accuracy": right, "test_samples": len(test)}
 
 

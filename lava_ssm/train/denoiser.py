@@ -5,14 +5,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
-from lava_ssm import extras
-from lava_ssm.train import folder as run_folder
+from lava_ssm.train import sitting as sittings
 from lava_ssm.train.folder import Plain, RunError
+from lava_ssm.train.sitting import Sitting
 
 if TYPE_CHECKING:
     from lava_ssm.compress.pruning import Allocation
+    from lava_ssm.train.denoiser_run import DenoiserRun
 
 PARTS = ("training_set", "validation_set", "test_set")
 _WIDTH, _STATES = 192, 128
@@ -74,17 +73,8 @@ class Denoiser:
         return width, states
 
 
-def train(
-    denoiser: Denoiser,
-    folder: Path,
-    data: Path,
-    limit: int | None = None,
-    resume: bool | None = None,
-    checkpoint_every: float = 60.0,
-    command: str = "",
-    console: Console | None = None,
-) -> Plain:
-    """Train, or go on with what is in the folder; give what `result.json` then holds.
+def train(denoiser: Denoiser, sitting: Sitting, data: Path, limit: int | None = None) -> Plain:
+    """Train, or go on, see `sitting.train`.
 
     Parameters
     ----------
@@ -92,46 +82,20 @@ def train(
         Folder with `training_set`, `validation_set` and `test_set`.
     limit
         Use so many clips of each only.
-    resume
-        Whether to go on with what is there; None: if there is anything.
-    checkpoint_every, command, console
-        See `run.Sitting`.
-
-    Raises
-    ------
-    RunError
-        The folder cannot be used as asked, or a parameter is no longer finite.
-    Left
-        A signal asked for it.
-    OSError
-        No data, or nothing may be written there.
     """
     config = {**asdict(denoiser), "limit": limit, "data": _identity(data)}
-    result = run_folder.begin(folder, config, resume)
-    if result is not None:
-        if console is not None:
-            console.print("This training is finished; it gave:")
-        return result
-    denoiser.sizes  # noqa: B018  refused now
-    extras.check("torch")
 
-    from lava_ssm.data import ndns
+    def make() -> "DenoiserRun":
+        denoiser.sizes  # noqa: B018  refused now
+        from lava_ssm.data import ndns
 
-    clips = {part: ndns(data / part)[:limit] for part in PARTS}
+        clips = {part: ndns(data / part)[:limit] for part in PARTS}
 
-    from lava_ssm.train.denoiser_run import DenoiserRun  # loads PyTorch, which takes a while
-    from lava_ssm.train.run import Sitting, carry_out
+        from lava_ssm.train.denoiser_run import DenoiserRun
 
-    sitting = Sitting(
-        folder,
-        resume is not False,
-        checkpoint_every=checkpoint_every,
-        command=command,
-        console=console,
-    )
-    done = carry_out(DenoiserRun(config, sitting, denoiser, clips))
-    assert done is not None
-    return done
+        return DenoiserRun(config, sitting, denoiser, clips)
+
+    return sittings.train(config, sitting, make)
 
 
 def _identity(data: Path) -> str | None:

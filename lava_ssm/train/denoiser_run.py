@@ -14,7 +14,8 @@ from lava_ssm.train.denoiser import Denoiser
 from lava_ssm.train.denoising import Denoising, evaluate, loss_of, match_level
 from lava_ssm.train.folder import FIXED, NETWORK, Plain
 from lava_ssm.train.recipe import DenoisingRecipe
-from lava_ssm.train.run import Run, Sitting, load_best
+from lava_ssm.train.run import Run, load_best
+from lava_ssm.train.sitting import Sitting
 
 TEST_CLIPS_FIXED = 100
 
@@ -75,14 +76,10 @@ class DenoiserRun(Run):
         """Whether the network is as sparse as it is to be."""
         return self.pruner is None or self.loop.step / self.loop.steps >= self.denoiser.end
 
-    def describe(self) -> str:
-        """What is about to be done."""
+    def about(self) -> str:
+        """Clips."""
         train, kept, test = (len(clips) for clips in self.clips.values())
-        return (
-            f"{train} clips to train, {kept} kept aside, {test} to test; "
-            f"{sum(p.numel() for p in self.model.parameters()):,} parameters; "
-            f"step {self.loop.step} of {self.loop.steps}"
-        )
+        return f"{train} clips to train, {kept} kept aside, {test} to test"
 
     @torch.no_grad()
     def measure(self) -> tuple[float, float]:
@@ -108,7 +105,7 @@ class DenoiserRun(Run):
         count = engine.operations(network, tokens)
         measured: Plain = {
             "config": self.config,
-            "parameters": sum(p.numel() for p in self.model.parameters()),
+            "parameters": self.n_parameters,
             "sparsity": compress.sparsity_of(self.model),
             "validation_si_snr": self.best[self.score],
             "test_clips": len(noisy),

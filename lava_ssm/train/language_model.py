@@ -2,12 +2,14 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rich.console import Console
+from lava_ssm.train import sitting as sittings
+from lava_ssm.train.folder import Plain, RunError, read_config
+from lava_ssm.train.sitting import Sitting
 
-from lava_ssm import extras
-from lava_ssm.train import folder as run_folder
-from lava_ssm.train.folder import Plain
+if TYPE_CHECKING:
+    from lava_ssm.train.language_run import LanguageRun
 
 
 @dataclass(frozen=True)
@@ -51,60 +53,26 @@ class LanguageModel:
     mixer: str = "mlgru"
 
 
-def train(
-    asked: LanguageModel,
-    folder: Path,
-    data: Path | None = None,
-    resume: bool | None = None,
-    checkpoint_every: float = 60.0,
-    command: str = "",
-    console: Console | None = None,
-) -> Plain:
-    """Train, or go on with what is in the folder; give what `result.json` then holds.
+def train(asked: LanguageModel, sitting: Sitting, data: Path | None = None) -> Plain:
+    """Train, or go on, see `sitting.train`.
 
     Parameters
     ----------
     data
         Folder of data sets, see `data.load_text`.
-    resume
-        Whether to go on with what is there; None: if there is anything.
-    checkpoint_every, command, console
-        See `run.Sitting`.
-
-    Raises
-    ------
-    RunError
-        The folder cannot be used as asked, or a parameter is no longer finite.
-    Left
-        A signal asked for it.
-    OSError
-        No text, or nothing may be written there.
     """
     config = asdict(asked)
-    result = run_folder.begin(folder, config, resume)
-    if result is not None:
-        if console is not None:
-            console.print("This training is finished; it gave:")
-        return result
-    extras.check("torch")
 
-    from lava_ssm.data import load_text
+    def make() -> "LanguageRun":
+        from lava_ssm.data import load_text
 
-    text = load_text(asked.text, data)
+        text = load_text(asked.text, data)
 
-    from lava_ssm.train.language_run import LanguageRun  # loads PyTorch, which takes a while
-    from lava_ssm.train.run import Sitting, carry_out
+        from lava_ssm.train.language_run import LanguageRun
 
-    sitting = Sitting(
-        folder,
-        resume is not False,
-        checkpoint_every=checkpoint_every,
-        command=command,
-        console=console,
-    )
-    done = carry_out(LanguageRun(config, sitting, asked, text))
-    assert done is not None
-    return done
+        return LanguageRun(config, sitting, asked, text)
+
+    return sittings.train(config, sitting, make)
 
 
 def read(folder: Path) -> LanguageModel:
@@ -115,8 +83,8 @@ def read(folder: Path) -> LanguageModel:
     RunError
         It is none.
     """
-    config = run_folder.read_config(folder)
+    config = read_config(folder)
     known = {name: config[name] for name in asdict(LanguageModel("")) if name in config}
     if "text" not in known:
-        raise run_folder.RunError(f"{folder} is no run folder of `lava-ssm train-lm`")
+        raise RunError(f"{folder} is no run folder of `lava-ssm train-lm`")
     return LanguageModel(**known)

@@ -7,23 +7,28 @@ import json
 import os
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
-from rich.console import Console
+import torch
 
-from lava_ssm import files
-from lava_ssm.extras import needed
+from lava_ssm import compress, files, nn
+from lava_ssm.compress import FixedModel
+from lava_ssm.network import FixedNetwork, Network
+from lava_ssm.network import file as network_file
+from lava_ssm.numerics import RealArray
 from lava_ssm.train import checkpoint
-from lava_ssm.train.figures import write_curves
+from lava_ssm.train.figures import write_curves, write_report
 from lava_ssm.train.folder import (
     BEST,
     CHECKPOINT,
     CONFIG,
     RESULT,
+    START,
     WRITTEN,
     Left,
     Plain,
@@ -33,41 +38,8 @@ from lava_ssm.train.folder import (
 )
 from lava_ssm.train.loop import Epoch, Loop, Worker
 from lava_ssm.train.progress import Shown
+from lava_ssm.train.sitting import Sitting
 from lava_ssm.train.stop import StopSignals
-
-with needed("torch"):
-    import torch
-
-
-@dataclass(frozen=True)
-class Sitting:
-    """How a run is worked on this time; nothing of it decides what comes of the run.
-
-    Parameters
-    ----------
-    folder
-        The run folder, checked by `folder.begin`.
-    resume
-        Whether to go on with what is in it.
-    worker
-        Which of several processes this is; the first one alone writes.
-    checkpoint_every
-        Seconds between checkpoints.
-    device
-        What is computed on: "cpu", "cuda", or "auto" for the second where there is one.
-    command
-        What is said to have been the command.
-    console
-        Where to show how it goes; None: nowhere.
-    """
-
-    folder: Path
-    resume: bool = True
-    worker: Worker = field(default_factory=Worker)
-    checkpoint_every: float = 60.0
-    device: str = "cpu"
-    command: str = ""
-    console: Console | None = None
 
 
 def device_of(name: str) -> torch.device:
@@ -125,8 +97,8 @@ class Run(ABC):
 
     def __init__(self, config: Plain, sitting: Sitting) -> None:
         self.folder, self.config, self.sitting = sitting.folder, config, sitting
-        self.worker = sitting.worker
-        state = self._read() if sitting.resume else None
+        self.worker = sitting.worker or Worker()
+        state = None if sitting.resume is False else self._read()
         if self.worker.count > 1:
             torch.distributed.barrier()  # all have looked at the folder before one writes
         self.loop = self.prepare()
@@ -151,8 +123,20 @@ class Run(ABC):
         """Export the best network, which the model now is; give what it does on the test set."""
 
     @abstractmethod
+    def about(self) -> str:
+        """With what it is trained, kept aside and tested."""
+
     def describe(self) -> str:
         """What is about to be done."""
+        return (
+            f"{self.about()}; {self.n_parameters:,} parameters; "
+            f"step {self.loop.step} of {self.loop.steps}"
+        )
+
+    @property
+    def n_parameters(self) -> int:
+        """Of the model."""
+        return sum(p.numel() for p in self.loop.bare.parameters())
 
     def parts(self) -> Plain:
         """What has a `state_dict` and a `load_state_dict` beside the loop, by name."""
@@ -162,9 +146,50 @@ class Run(ABC):
         """Whether the network is of the kind that is wanted already."""
         return True
 
-    def remark(self) -> str:
-        """What else is to be said of the epoch."""
-        return ""
+    def finetuned(
+        self,
+        model: nn.Chain,
+        quantized: Callable[[Network], FixedNetwork],
+        reported: RealArray,
+        scales: Literal["frozen", "fitted"],
+    ) -> FixedModel:
+        """Give the fixed model of a trained one, of the network that fine-tuning began with.
+
+        Parameters
+        ----------
+        quantized
+            Gives that network of the float one, where there is none yet.
+        reported
+            Tokens (samples, time, d_input) on which the quantisation is reported.
+        scales
+            See `FixedModel`.
+        """
+        start = self.folder / START
+        if self.sitting.resume is not False and start.is_file():
+            fixed = network_file.load(start)
+            if not isinstance(fixed, FixedNetwork):
+                raise RunError(f"{start} holds a float network; begin anew in another folder")
+        else:
+            network = nn.export(model)
+            fixed = quantized(network)
+            if self.worker.rank == 0:
+                self.claim()
+                self.report("start-report", network, fixed, reported)
+                fixed.save(start)
+        return FixedModel(model, fixed, scales, n_threads=torch.get_num_threads())
+
+    def report(self, name: str, network: Network, fixed: FixedNetwork, x: RealArray) -> None:
+        """Write what quantisation did to each tensor, on some tokens (samples, time, d_input)."""
+        write_report(compress.report(network, fixed, x), self.folder / name)
+
+    def save(
+        self, network: Network | FixedNetwork, file: str, data: str, made_by: dict[str, str]
+    ) -> Network | FixedNetwork:
+        """Write a network, with the name of its data and what else made it, and give it."""
+        own = {"data": data, "command": self.sitting.command, **made_by}
+        network = replace(network, made_by={**network.made_by, **own})
+        network.save(self.folder / file)
+        return network
 
     def claim(self) -> None:
         """Write what was asked for, before anything else: the folder is known by it."""
@@ -257,6 +282,9 @@ class Run(ABC):
             return ""
         self._check_finite()
         epoch = self.loop.history[-1]
+        model = self.loop.measured
+        if isinstance(model, FixedModel):
+            model.overflows = 0
         score, loss = self.measure()
         self.log.append(
             {
@@ -275,10 +303,12 @@ class Run(ABC):
         self.checkpoint()
         self._write_log()
         minutes = self.seconds["cpu"] / 60
+        overflows = model.overflows if isinstance(model, FixedModel) else 0
+        remark = f"; {overflows} overflows in what was kept aside" if overflows else ""
         return (
             f"epoch {epoch.number}: loss {epoch.loss:.4f}, {self.loop.shown(epoch.score)}; kept "
             f"aside: loss {loss:.4f}, {self.loop.shown(score)}; {minutes:.1f} core minutes"
-            f"{self.remark()}"
+            f"{remark}"
         )
 
     def checkpoint(self) -> None:
@@ -335,13 +365,13 @@ class Run(ABC):
         write_curves(self.log, self.folder / "curves.png")
 
 
-def carry_out(run: Run) -> Plain | None:
+def carry_out(run: Run) -> Plain:
     """Train from beginning or checkpoint to end.
 
     Returns
     -------
-    dict or None
-        What `result.json` holds; None in a process that is not the first one.
+    dict
+        What `result.json` holds; empty in a process that is not the first one.
 
     Raises
     ------
@@ -370,7 +400,7 @@ def carry_out(run: Run) -> Plain | None:
     except RunError:
         run.discard()
         raise
-    return run.finish() if run.worker.rank == 0 else None
+    return run.finish() if run.worker.rank == 0 else {}
 
 
 def read_best(model: torch.nn.Module, folder: Path) -> dict[str, torch.Tensor]:

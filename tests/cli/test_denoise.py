@@ -22,6 +22,7 @@ from lava_ssm.network import Linear, Network
 from lava_ssm.train import Denoiser, Left, Loop, RunError, checkpoint
 from lava_ssm.train.denoiser import train
 from lava_ssm.train.folder import CHECKPOINT
+from lava_ssm.train.sitting import Sitting
 from tests.networks import random_s5_network
 
 
@@ -69,21 +70,21 @@ def test_a_training_that_was_left_ends_like_one_that_was_not(
     number: int, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sparse = replace(SMALL, dropout=0.1, sparsity=0.5)
-    whole = train(sparse, tmp_path / "whole", data)
+    whole = train(sparse, Sitting(tmp_path / "whole"), data)
     with monkeypatch.context() as patches:
         leaving(patches, 3, number)
         with pytest.raises(Left, match="Left after step 3"):
-            train(sparse, tmp_path / "left", data)
-    again = train(sparse, tmp_path / "left", data)
+            train(sparse, Sitting(tmp_path / "left"), data)
+    again = train(sparse, Sitting(tmp_path / "left"), data)
     for key in ("float_si_snr", "validation_si_snr", "macs_effective"):
         assert again[key] == whole[key]
     assert log(tmp_path / "left") == log(tmp_path / "whole")
     assert len(log(tmp_path / "left")) == SMALL.epochs
     states = [checkpoint.read(tmp_path / n / CHECKPOINT)["training"] for n in ("left", "whole")]
     assert all(map(torch.equal, *(state["model"].values() for state in states)))
-    assert train(sparse, tmp_path / "left", data) == again  # read, not trained anew
+    assert train(sparse, Sitting(tmp_path / "left"), data) == again  # read, not trained anew
     with pytest.raises(RunError, match=r"with other settings \(k: 0.125 there, 0.25 now\)"):
-        train(replace(sparse, k=0.25), tmp_path / "left", data)
+        train(replace(sparse, k=0.25), Sitting(tmp_path / "left"), data)
 
 
 def test_the_command_is_left_by_a_signal_and_taken_up(
@@ -116,13 +117,13 @@ def test_a_training_killed_at_any_write_ends_like_one_that_was_not(
 
     with monkeypatch.context() as patches:
         patches.setattr(os, "replace", replacing)
-        wanted = train(config, whole, data, checkpoint_every=0)
+        wanted = train(config, Sitting(whole), data, checkpoint_every=0)
     # configuration; two checkpoints in epochs, two at their ends, log and curves with these; the
     # best network, which is that of the first epoch; network, fixed network, result
     assert next(copies) == 13
     for i in (0, 1, 2, 3, 4, 7, 9, 10, 11, 12):
         killed = tmp_path / "killed" / str(i)
-        found = train(config, killed, data)
+        found = train(config, Sitting(killed), data)
         assert {**found, **TIMES} == {**wanted, **TIMES}
         assert log(killed) == log(whole)
         for name in ("network.safetensors", "fixed.safetensors"):
@@ -134,18 +135,18 @@ def test_a_damaged_checkpoint_of_a_denoiser_is_refused(
     place: int, data: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    train(SMALL, run, data)
+    train(SMALL, Sitting(run), data)
     (run / "result.json").unlink()
     path = run / "checkpoint.safetensors"
     content = bytearray(path.read_bytes())
     content[place] ^= 16
     path.write_bytes(content)
     with pytest.raises(RunError, match=r"checkpoint\.safetensors is no checkpoint, or cut short"):
-        train(SMALL, run, data)
+        train(SMALL, Sitting(run), data)
     path.unlink()
     (run / "checkpoint.pt").write_bytes(b"pickled")
     with pytest.raises(RunError, match=r"holds checkpoint\.pt of an older lava_ssm"):
-        train(SMALL, run, data)
+        train(SMALL, Sitting(run), data)
 
 
 def test_a_finished_denoiser_says_what_it_gave(data: Path, tmp_path: Path) -> None:
@@ -259,20 +260,20 @@ def test_samples_beyond_full_scale_are_not_called_clipped(tmp_path: Path) -> Non
 def test_a_refused_training_leaves_its_folder_to_the_next(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     with pytest.raises(ValueError, match="sparsity must lie in"):
-        train(Denoiser(k=0.125, relu=True, sparsity=1.5), out, data)
+        train(Denoiser(k=0.125, relu=True, sparsity=1.5), Sitting(out), data)
     assert not out.exists()
-    assert train(replace(SMALL, epochs=1), out, data)["test_clips"] == 4
+    assert train(replace(SMALL, epochs=1), Sitting(out), data)["test_clips"] == 4
 
 
 def test_a_folder_from_before_messages_had_a_limit_is_taken_up(data: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    train(replace(SMALL, epochs=1), run, data)
+    train(replace(SMALL, epochs=1), Sitting(run), data)
     config = json.loads((run / "config.json").read_text())
     del config["message_limit"]
     (run / "config.json").write_text(json.dumps(config))
-    train(replace(SMALL, epochs=1), run, data)
+    train(replace(SMALL, epochs=1), Sitting(run), data)
     with pytest.raises(RunError, match=r"other settings \(message_limit: None"):
-        train(replace(SMALL, epochs=1, message_limit=3.0), run, data)
+        train(replace(SMALL, epochs=1, message_limit=3.0), Sitting(run), data)
 
 
 def test_a_silent_test_clip_is_left_out_and_other_data_are_another_run(
@@ -283,12 +284,12 @@ def test_a_silent_test_clip_is_left_out_and_other_data_are_another_run(
     audio.write(copy / "test_set" / "clean" / "clean_fileid_0.wav", np.zeros(8000))
     (copy / "about.json").write_text("{}")
     config = replace(SMALL, epochs=1)
-    measured = train(config, tmp_path / "run", copy)
+    measured = train(config, Sitting(tmp_path / "run"), copy)
     assert (measured["test_clips"], measured["silent_test_clips"]) == (3, 1)
     assert np.isfinite(measured["float_si_snr"])
     (copy / "about.json").write_text('{"made": "anew"}')
     with pytest.raises(RunError, match=r"other settings \(data: "):
-        train(config, tmp_path / "run", copy)
+        train(config, Sitting(tmp_path / "run"), copy)
 
 
 def test_impossible_trainings_are_refused(data: Path, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from lava_ssm.train import Left, Loop, RunError, checkpoint, language_model
 from lava_ssm.train import language as loops
 from lava_ssm.train.folder import CHECKPOINT, FIXED, NETWORK
 from lava_ssm.train.language_model import LanguageModel, train
+from lava_ssm.train.sitting import Sitting
 
 TEXT = "To be, or not to be, that is the question.\n" * 60
 
@@ -45,7 +46,7 @@ def trained(text: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = tmp_path_factory.mktemp("lm") / "run"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loops, "EPOCH", 2**10)
-        train(asked(text), run)
+        train(asked(text), Sitting(run))
     return run
 
 
@@ -82,20 +83,20 @@ def test_left_anywhere_and_taken_up_again_nothing_changes(
     run = tmp_path / "run"
     for _ in range(2):
         with pytest.raises(Left):
-            train(asked(text), run)
-    train(asked(text), run)
+            train(asked(text), Sitting(run))
+    train(asked(text), Sitting(run))
     ours, theirs = (checkpoint.read(folder / CHECKPOINT) for folder in (run, trained))
     assert ours["training"]["step"] == theirs["training"]["step"] == 2 * 8
     for name, value in theirs["training"]["model"].items():
         assert (ours["training"]["model"][name] == value).all(), name
     assert (run / NETWORK).read_bytes() == (trained / NETWORK).read_bytes()
     with pytest.raises(RunError, match="lr: "):
-        train(asked(text, lr=0.1), run)
+        train(asked(text, lr=0.1), Sitting(run))
 
 
 def test_a_text_too_short_for_the_context_is_refused(text: Path, tmp_path: Path) -> None:
     with pytest.raises(RunError, match="context must be less than the 129 characters"):
-        train(asked(text, context=200), tmp_path / "run")
+        train(asked(text, context=200), Sitting(tmp_path / "run"))
 
 
 def test_commands_train_tune_evaluate_quantise_and_write(
@@ -145,7 +146,7 @@ def test_fixed_is_float_to_two_hundredths_of_a_nat(trained: Path) -> None:
 
 def test_a_mamba_is_trained_quantised_and_tuned(text: Path, tmp_path: Path) -> None:
     run, tuned = tmp_path / "run", tmp_path / "tuned"
-    train(asked(text, mixer="mamba", bits=None, epochs=3), run)
+    train(asked(text, mixer="mamba", bits=None, epochs=3), Sitting(run))
     net, fixed = (lava_ssm.load(run / name) for name in (NETWORK, FIXED))
     assert "SelectiveSSM" in [type(layer).__name__ for layer in net.layers]
     assert language.loss(net, TEXT) < math.log(len(set(TEXT)))
@@ -160,7 +161,7 @@ def test_a_mamba_is_trained_quantised_and_tuned(text: Path, tmp_path: Path) -> N
 
 
 def test_the_maps_of_a_mamba_may_have_few_bits(text: Path, tmp_path: Path) -> None:
-    train(asked(text, mixer="mamba", bits=2), tmp_path / "run")
+    train(asked(text, mixer="mamba", bits=2), Sitting(tmp_path / "run"))
     fixed = lava_ssm.load(tmp_path / "run" / FIXED)
     assert isinstance(fixed, FixedNetwork)
     maps = [layer.weights for layer in fixed.layers if isinstance(layer, FixedLinear)]

@@ -26,7 +26,7 @@ from lava_ssm.train import Loop, RunError, Worker, checkpoint
 from lava_ssm.train.classifier_run import ClassifierRun
 from lava_ssm.train.figures import write_curves
 from lava_ssm.train.folder import BEST, CHECKPOINT, NETWORK
-from lava_ssm.train.run import Sitting
+from lava_ssm.train.sitting import Sitting
 
 TINY = ["train", "sdigits", "--model", "ns4d-tiny", "--limit", "60", "--batch-size", "10"]
 
