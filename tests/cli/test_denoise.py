@@ -117,7 +117,7 @@ def test_a_training_killed_at_any_write_ends_like_one_that_was_not(
 
     with monkeypatch.context() as patches:
         patches.setattr(os, "replace", replacing)
-        wanted = train(config, Sitting(whole), data, checkpoint_every=0)
+        wanted = train(config, Sitting(whole, checkpoint_every=0), data)
     # configuration; two checkpoints in epochs, two at their ends, log and curves with these; the
     # best network, which is that of the first epoch; network, fixed network, result
     assert next(copies) == 13
