@@ -4,24 +4,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lava_ssm.network.description import Exponent, biases, zeros_or
-from lava_ssm.network.layer import FloatLayer
-from lava_ssm.network.linear import FixedMap, LinearMap
+from lava_ssm.network.description import Exponent, exponents, none_or
+from lava_ssm.network.maps import FixedMaps, FloatMaps, Maps
 from lava_ssm.network.neurons import Product
-from lava_ssm.network.population import Connection, Matrix, Ones, Population
-from lava_ssm.numerics import (
-    SIGMOID_INPUT_EXPONENT,
-    TABLE_EXPONENT,
-    IntArray,
-    RealArray,
-    dequantize,
-    reals,
-)
+from lava_ssm.network.population import Connection, Ones, Population
+from lava_ssm.numerics import SIGMOID_INPUT_EXPONENT, TABLE_EXPONENT, IntArray, RealArray
 
 
-class Square(LinearMap):
+class Square(Maps):
     """What float and fixed gates have in common: `weights` are square."""
 
+    matrices = ("weights",)
+    biases = ("bias",)
     bias: np.ndarray
 
     def product_shift(self, input_exponent: int) -> int:
@@ -29,7 +23,7 @@ class Square(LinearMap):
         return 0
 
     def lowered(self, input_exponent: int = 0) -> tuple[Population, ...]:
-        synapse = Matrix(self.weights, self.shift(input_exponent))
+        (synapse,) = self._synapses(input_exponent)
         inputs = (
             Connection(None, synapse),
             Connection(None, Ones(self.d_input, self.d_input), "product"),
@@ -44,7 +38,7 @@ class Square(LinearMap):
 
 
 @dataclass(frozen=True, eq=False)
-class Gate(Square, FloatLayer):
+class Gate(Square, FloatMaps):
     """y = u * sigmoid(W u + b), element by element.
 
     (The half of a gated linear unit that S5 networks have behind their states: Smith, Warrington,
@@ -66,14 +60,9 @@ class Gate(Square, FloatLayer):
     weights: RealArray
     bias: RealArray = None  # type: ignore[assignment]  # made zeros
 
-    def __post_init__(self) -> None:
-        self._put(reals, "weights")
-        self._check_shape()
-        self._put(zeros_or((self.d_output,), reals), "bias")
-
 
 @dataclass(frozen=True, eq=False)
-class FixedGate(FixedMap, Square):
+class FixedGate(Square, FixedMaps):
     """A gate in integers: a synapse, a table and a product.
 
         v = ((sum_j 2 m_ij u_j) >> s_i) + b_i,    s_i = e_u + exponent_i + 1 - 12
@@ -107,10 +96,11 @@ class FixedGate(FixedMap, Square):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._put(zeros_or((self.d_output,), biases), "bias")
+        self._put(none_or(exponents()), "output_exponent")
 
-    def shift(self, input_exponent: int) -> Exponent:
-        return self.exponent + (input_exponent + 1 - SIGMOID_INPUT_EXPONENT)
+    @property
+    def _sum_exponents(self) -> tuple[int]:
+        return (SIGMOID_INPUT_EXPONENT,)
 
     def product_shift(self, input_exponent: int) -> int:
         if self.output_exponent is None:
@@ -118,5 +108,4 @@ class FixedGate(FixedMap, Square):
         return input_exponent + TABLE_EXPONENT - self.output_exponent
 
     def dequantize(self, input_exponent: int | None = None) -> Gate:
-        weights = dequantize(self.weights, np.reshape(self.exponent, (-1, 1)))
-        return Gate(weights, dequantize(self.bias, SIGMOID_INPUT_EXPONENT))
+        return Gate(*self._values())

@@ -5,36 +5,31 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from lava_ssm.network.activation import Activation
-from lava_ssm.network.description import (
-    ADDED,
-    Exponent,
-    biases,
-    exponents,
-    matrix_nbytes,
-    weights,
-    zeros_or,
-)
-from lava_ssm.network.layer import FixedLayer, FloatLayer
-from lava_ssm.network.linear import LinearMap
+from lava_ssm.network.description import ADDED, Exponent, exponents
+from lava_ssm.network.maps import FixedMaps, FloatMaps, Maps
 from lava_ssm.network.neurons import Affine, Bilinear, Product
-from lava_ssm.network.population import Connection, Matrix, Ones, Population
+from lava_ssm.network.population import Connection, Ones, Population
 from lava_ssm.numerics import (
     SIGMOID_INPUT_EXPONENT,
     TABLE_EXPONENT,
     IntArray,
     RealArray,
-    dequantize,
     integer,
     member,
-    reals,
 )
 
 MOST_RIGHT, MOST_LEFT = 62, 16
 """Bits that a product of two messages is shifted at most."""
 
 
-class TwoMaps(LinearMap):
-    """What float and fixed gated linear units have in common: two matrices, two biases."""
+def product(n: int, amount: int) -> Bilinear:
+    """Neurons that multiply two messages, and shift that to the right, or exactly to the left."""
+    left = min(amount, 0)
+    return Bilinear(n, amount - left, None, np.ones(n, int) if left else None, left)
+
+
+class Gated(Maps):
+    """What float and fixed gated linear units have in common."""
 
     gate: np.ndarray
     bias: np.ndarray
@@ -43,23 +38,16 @@ class TwoMaps(LinearMap):
     gate_sum_exponent = 0
 
     @property
-    def n_parameters(self) -> int:
-        """Number of weights and biases."""
-        return 2 * (self.weights.size + self.bias.size)
-
-    def _shifts(self, input_exponent: int) -> tuple[Exponent, Exponent, int]:
-        """Of the sums of both matrices, and of the product."""
-        return 0, 0, 0
+    def _product_shift(self) -> int:
+        return 0
 
     def lowered(self, input_exponent: int = 0) -> tuple[Population, ...]:
-        of_sum, of_gate, of_product = self._shifts(input_exponent)
-        gate = Connection(None, Matrix(self.gate, of_gate), "gate")
-        value = Connection(None, Matrix(self.weights, of_sum), "value")
+        to_value, to_gate = self._synapses(input_exponent)
+        gate, value = Connection(None, to_gate, "gate"), Connection(None, to_value, "value")
+        of_product = self._product_shift
         if self.activation is Activation.SIGMOID:
             return (Population(Product(self.gate_bias, self.bias, of_product), (gate, value)),)
-        n, left = self.d_output, min(of_product, 0)
-        product = Bilinear(n, of_product - left, None, np.ones(n, int) if left else None, left)
-        ones = Ones(n, n)
+        n, ones = self.d_output, Ones(self.d_output, self.d_output)
         return (
             Population(
                 Affine(n, bias=self.gate_bias),
@@ -69,24 +57,18 @@ class TwoMaps(LinearMap):
                 exponent=self.gate_sum_exponent,
             ),
             Population(Affine(n, bias=self.bias), (value,), "values"),
-            Population(product, (Connection(0, ones, "a"), Connection(1, ones, "b"))),
+            Population(
+                product(n, of_product), (Connection(0, ones, "a"), Connection(1, ones, "b"))
+            ),
         )
 
-    def _check(self) -> None:
+    def _check_shape(self) -> None:
+        super()._check_shape()
         self._set("activation", member(Activation, self.activation, "activation"))
-        self._check_shapes()
-
-    def _check_shapes(self) -> None:
-        shape = self.weights.shape
-        if len(shape) != 2 or self.weights.size == 0 or self.gate.shape != shape:
-            raise ValueError(
-                "weights, gate must have one shape (d_output, d_input), got "
-                f"{shape}, {self.gate.shape}"
-            )
 
 
 @dataclass(frozen=True, eq=False)
-class GLU(TwoMaps, FloatLayer):
+class GLU(Gated, FloatMaps):
     """y = (W u + b) * f(V u + c), element by element; f is the sigmoid, or another activation.
 
     (Dauphin, Fan, Auli, Grangier, "Language Modeling with Gated Convolutional Networks", ICML
@@ -114,14 +96,9 @@ class GLU(TwoMaps, FloatLayer):
     gate_bias: RealArray = None  # type: ignore[assignment]  # made zeros
     activation: Activation = field(default=Activation.SIGMOID, metadata=ADDED)
 
-    def __post_init__(self) -> None:
-        self._put(reals, "weights", "gate")
-        self._check()
-        self._put(zeros_or((self.d_output,), reals), "bias", "gate_bias")
-
 
 @dataclass(frozen=True, eq=False)
-class FixedGLU(TwoMaps, FixedLayer):
+class FixedGLU(Gated, FixedMaps):
     """A gated linear unit in integers: two synapses, a table and a product.
 
         s = ((sum_j 2 m_ij u_j) >> (e_u + exponent_i + 1 - value_exponent)) + b_i
@@ -170,10 +147,7 @@ class FixedGLU(TwoMaps, FixedLayer):
     gate_sum_exponent: int = field(default=SIGMOID_INPUT_EXPONENT, metadata=ADDED)
 
     def __post_init__(self) -> None:
-        self._put(weights, "weights", "gate")
-        self._check()
-        self._put(zeros_or((self.d_output,), biases), "bias", "gate_bias")
-        self._put(exponents(self.d_output), "exponent", "gate_exponent")
+        super().__post_init__()
         self._put(exponents(), "value_exponent", "output_exponent", "gate_sum_exponent")
         if self.activation is Activation.SIGMOID:
             e = SIGMOID_INPUT_EXPONENT
@@ -183,28 +157,15 @@ class FixedGLU(TwoMaps, FixedLayer):
             integer(self.output_exponent, "output_exponent", most - MOST_RIGHT, most + MOST_LEFT)
 
     @property
-    def nbytes(self) -> int:
-        """Bytes of the weights, see `matrix_nbytes`, and four a bias."""
-        return matrix_nbytes(self.weights) + matrix_nbytes(self.gate) + 8 * self.bias.size
-
-    def _shifts(self, input_exponent: int) -> tuple[Exponent, Exponent, int]:
-        return (
-            self.exponent + (input_exponent + 1 - self.value_exponent),
-            self.gate_exponent + (input_exponent + 1 - self.gate_sum_exponent),
-            self.value_exponent + self._of_factor - self.output_exponent,
-        )
+    def _sum_exponents(self) -> tuple[int, int]:
+        return self.value_exponent, self.gate_sum_exponent
 
     @property
-    def _of_factor(self) -> int:
-        """Exponent of what s is multiplied with."""
+    def _product_shift(self) -> int:
         is_entry = self.activation is Activation.SIGMOID
-        return TABLE_EXPONENT if is_entry else self.gate_sum_exponent
+        of_factor = TABLE_EXPONENT if is_entry else self.gate_sum_exponent
+        return self.value_exponent + of_factor - self.output_exponent
 
     def dequantize(self, input_exponent: int | None = None) -> GLU:
-        return GLU(
-            dequantize(self.weights, np.reshape(self.exponent, (-1, 1))),
-            dequantize(self.gate, np.reshape(self.gate_exponent, (-1, 1))),
-            dequantize(self.bias, self.value_exponent),
-            dequantize(self.gate_bias, self.gate_sum_exponent),
-            self.activation,
-        )
+        weights, gate, bias, gate_bias = self._values()
+        return GLU(weights, gate, bias, gate_bias, self.activation)

@@ -1,32 +1,15 @@
 """Gated linear recurrences: states whose gates depend on the token alone."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from lava_ssm.network.activation import Activation
-from lava_ssm.network.description import (
-    WEIGHT_BITS,
-    Exponent,
-    biases,
-    bits,
-    exponents,
-    matrix_nbytes,
-    weights,
-    zeros_or,
-)
-from lava_ssm.network.glu import TwoMaps
-from lava_ssm.network.layer import FixedLayer, FloatLayer
+from lava_ssm.network.description import WEIGHT_BITS, Exponent, bits, exponents
+from lava_ssm.network.maps import FixedMaps, FloatMaps, Maps
 from lava_ssm.network.neurons import Affine, GatedRecurrence, Product
-from lava_ssm.network.population import Connection, Matrix, Ones, Population
-from lava_ssm.numerics import (
-    SIGMOID_INPUT_EXPONENT,
-    TABLE_EXPONENT,
-    IntArray,
-    RealArray,
-    dequantize,
-    reals,
-)
+from lava_ssm.network.population import Connection, Ones, Population
+from lava_ssm.numerics import SIGMOID_INPUT_EXPONENT, TABLE_EXPONENT, IntArray, RealArray
 
 LEAST_OF_GATE = 1 - (1 << (WEIGHT_BITS - 1))
 """Of the mantissas of an update gate: a synapse has their negatives."""
@@ -34,27 +17,31 @@ MOST_SHIFT = 16
 """Bits that a state may be finer than its messages."""
 
 
-class UpdateGate(TwoMaps):
+class UpdateGate(Maps):
     """What float and fixed minGRUs have in common."""
 
-    def _states(self, of_sum: Exponent, of_gate: Exponent, of_state: int) -> tuple[Population, ...]:
+    gate: np.ndarray
+    gate_bias: np.ndarray
+    state_exponent = 0
+    output_exponent = 0
+
+    def lowered(self, input_exponent: int = 0) -> tuple[Population, ...]:
+        to_state, to_gate = self._synapses(input_exponent)
         inputs = (
-            Connection(None, Matrix(-self.gate, of_gate), "gate"),
-            Connection(None, Matrix(self.weights, of_sum), "candidate"),
+            Connection(None, replace(to_gate, weights=-self.gate), "gate"),
+            Connection(None, to_state, "candidate"),
         )
-        states = GatedRecurrence(-self.gate_bias, self.bias, state_shift=of_state)
+        finer = self.state_exponent - self.output_exponent
+        states = GatedRecurrence(-self.gate_bias, self.bias, state_shift=finer)
         n = self.d_output
         return (
             Population(states, inputs, "states"),
             Population(Affine(n), (Connection(0, Ones(n, n)),)),
         )
 
-    def lowered(self, input_exponent: int = 0) -> tuple[Population, ...]:
-        return self._states(*self._shifts(input_exponent))
-
 
 @dataclass(frozen=True, eq=False)
-class MinGRU(UpdateGate, FloatLayer):
+class MinGRU(UpdateGate, FloatMaps):
     """h' = (1 - z) h + z c,  z = sigmoid(V u + b_z),  c = W u + b;  y = h'.
 
     (Feng, Tung, Ahmed, Bengio, Hajimirsadegh, "Were RNNs All We Needed?", arXiv 2410.01201:
@@ -80,14 +67,9 @@ class MinGRU(UpdateGate, FloatLayer):
     bias: RealArray = None  # type: ignore[assignment]  # made zeros
     gate_bias: RealArray = None  # type: ignore[assignment]  # made zeros
 
-    def __post_init__(self) -> None:
-        self._put(reals, "weights", "gate")
-        self._check_shapes()
-        self._put(zeros_or((self.d_output,), reals), "bias", "gate_bias")
-
 
 @dataclass(frozen=True, eq=False)
-class FixedMinGRU(UpdateGate, FixedLayer):
+class FixedMinGRU(UpdateGate, FixedMaps):
     """A minGRU in integers: two synapses, a table, and one product a state.
 
         c  = ((sum_j 2 m_ij u_j) >> (e_u + exponent_i + 1 - state_exponent)) + b_i
@@ -129,15 +111,12 @@ class FixedMinGRU(UpdateGate, FixedLayer):
     output_exponent: int = 0
 
     def __post_init__(self) -> None:
-        self._put(weights, "weights", "gate")
-        self._check_shapes()
+        super().__post_init__()
         if self.gate.min() < LEAST_OF_GATE:
             raise ValueError(
                 f"gate: mantissas must lie in [{LEAST_OF_GATE}, {-LEAST_OF_GATE}], "
                 f"got {self.gate.min()}"
             )
-        self._put(zeros_or((self.d_output,), biases), "bias", "gate_bias")
-        self._put(exponents(self.d_output), "exponent", "gate_exponent")
         self._put(exponents(), "state_exponent", "output_exponent")
         if not 0 <= self.state_exponent - self.output_exponent <= MOST_SHIFT:
             raise ValueError(
@@ -146,78 +125,55 @@ class FixedMinGRU(UpdateGate, FixedLayer):
             )
 
     @property
-    def nbytes(self) -> int:
-        """Bytes of the weights, see `matrix_nbytes`, and four a bias."""
-        return matrix_nbytes(self.weights) + matrix_nbytes(self.gate) + 8 * self.bias.size
-
-    def _shifts(self, input_exponent: int) -> tuple[Exponent, Exponent, int]:
-        return (
-            self.exponent + (input_exponent + 1 - self.state_exponent),
-            self.gate_exponent + (input_exponent + 1 - SIGMOID_INPUT_EXPONENT),
-            self.state_exponent - self.output_exponent,
-        )
+    def _sum_exponents(self) -> tuple[int, int]:
+        return self.state_exponent, SIGMOID_INPUT_EXPONENT
 
     def dequantize(self, input_exponent: int | None = None) -> MinGRU:
-        return MinGRU(
-            dequantize(self.weights, np.reshape(self.exponent, (-1, 1))),
-            dequantize(self.gate, np.reshape(self.gate_exponent, (-1, 1))),
-            dequantize(self.bias, self.state_exponent),
-            dequantize(self.gate_bias, SIGMOID_INPUT_EXPONENT),
-        )
+        return MinGRU(*self._values())
 
 
 MATRICES = ("weights", "forget", "gate")
 BIASES = ("bias", "forget_bias", "gate_bias")
 
 
-class ThreeMaps(TwoMaps):
-    """What float and fixed MLGRUs have in common: three matrices, three biases."""
+class Forgetting(Maps):
+    """What float and fixed MLGRUs have in common."""
 
-    forget: np.ndarray
+    matrices = MATRICES
+    biases = BIASES
     forget_bias: np.ndarray
+    gate_bias: np.ndarray
+    value_exponent = 0
+    state_shift = 0
 
     @property
-    def n_parameters(self) -> int:
-        """Number of weights and biases."""
-        return 3 * (self.weights.size + self.bias.size)
+    def _product_shift(self) -> int:
+        return 0
 
-    def _lowered(
-        self, shifts: tuple[Exponent, Exponent, Exponent], candidate: int, of_state: int, last: int
-    ) -> tuple[Population, ...]:
-        """With the shifts of the three sums, the candidate's exponent, bits that the state is
-        finer, and the last product's shift.
-        """
-        n = self.d_output
-        (of_sum, of_forget, of_gate), ones = shifts, Ones(n, n)
+    def lowered(self, input_exponent: int = 0) -> tuple[Population, ...]:
+        n, finer = self.d_output, self.state_shift
+        (to_value, to_forget, to_gate), ones = self._synapses(input_exponent), Ones(n, n)
         candidates = Population(
             Affine(n, bias=self.bias),
-            (Connection(None, Matrix(self.weights, of_sum), "candidate"),),
+            (Connection(None, to_value, "candidate"),),
             "candidates",
             activation=Activation.SILU,
-            exponent=candidate,
+            exponent=self.value_exponent,
         )
         states = Population(
-            GatedRecurrence(self.forget_bias, shift=of_state, state_shift=of_state),
-            (Connection(None, Matrix(self.forget, of_forget), "forget"), Connection(0, ones)),
+            GatedRecurrence(self.forget_bias, shift=finer, state_shift=finer),
+            (Connection(None, to_forget, "forget"), Connection(0, ones)),
             "states",
         )
         gated = Population(
-            Product(self.gate_bias, shift=last),
-            (Connection(None, Matrix(self.gate, of_gate), "gate"), Connection(1, ones)),
+            Product(self.gate_bias, shift=self._product_shift),
+            (Connection(None, to_gate, "gate"), Connection(1, ones)),
         )
         return candidates, states, gated
 
-    def _check_all(self) -> None:
-        self._check_shapes()
-        if self.forget.shape != self.weights.shape:
-            raise ValueError(
-                f"weights, forget must have one shape, got {self.weights.shape}, "
-                f"{self.forget.shape}"
-            )
-
 
 @dataclass(frozen=True, eq=False)
-class MLGRU(ThreeMaps, FloatLayer):
+class MLGRU(Forgetting, FloatMaps):
     """h' = f h + (1 - f) c,  y = sigmoid(V u + b_g) h'.
 
         f = sigmoid(F u + b_f),  c = silu(W u + b)
@@ -245,17 +201,9 @@ class MLGRU(ThreeMaps, FloatLayer):
     forget_bias: RealArray = None  # type: ignore[assignment]  # made zeros
     gate_bias: RealArray = None  # type: ignore[assignment]  # made zeros
 
-    def __post_init__(self) -> None:
-        self._put(reals, *MATRICES)
-        self._check_all()
-        self._put(zeros_or((self.d_output,), reals), *BIASES)
-
-    def lowered(self, input_exponent: int = 0) -> tuple[Population, ...]:
-        return self._lowered((0, 0, 0), 0, 0, 0)
-
 
 @dataclass(frozen=True, eq=False)
-class FixedMLGRU(ThreeMaps, FixedLayer):
+class FixedMLGRU(Forgetting, FixedMaps):
     """An MLGRU in integers: three synapses, three tables, one product a state and one an output.
 
         c  = silu(((sum_j 2 m_ij u_j) >> (e_u + exponent_i + 1 - value_exponent)) + b_i)
@@ -304,35 +252,17 @@ class FixedMLGRU(ThreeMaps, FixedLayer):
     output_exponent: int = 0
 
     def __post_init__(self) -> None:
-        self._put(weights, *MATRICES)
-        self._check_all()
-        self._put(zeros_or((self.d_output,), biases), *BIASES)
-        self._put(exponents(self.d_output), "exponent", "forget_exponent", "gate_exponent")
+        super().__post_init__()
         self._put(exponents(), "value_exponent", "output_exponent")
         self._put(bits(0, MOST_SHIFT), "state_shift")
 
     @property
-    def nbytes(self) -> int:
-        """Bytes of the weights, see `matrix_nbytes`, and four a bias."""
-        matrices = (matrix_nbytes(getattr(self, name)) for name in MATRICES)
-        return sum(matrices) + 12 * self.bias.size
+    def _sum_exponents(self) -> tuple[int, int, int]:
+        return self.value_exponent, SIGMOID_INPUT_EXPONENT, SIGMOID_INPUT_EXPONENT
 
-    def lowered(self, input_exponent: int = 0) -> tuple[Population, ...]:
-        e_c, e_u = self.value_exponent, input_exponent + 1
-        shifts = (
-            self.exponent + (e_u - e_c),
-            self.forget_exponent + (e_u - SIGMOID_INPUT_EXPONENT),
-            self.gate_exponent + (e_u - SIGMOID_INPUT_EXPONENT),
-        )
-        last = e_c + TABLE_EXPONENT - self.output_exponent
-        return self._lowered(shifts, e_c, self.state_shift, last)
+    @property
+    def _product_shift(self) -> int:
+        return self.value_exponent + TABLE_EXPONENT - self.output_exponent
 
     def dequantize(self, input_exponent: int | None = None) -> MLGRU:
-        return MLGRU(
-            dequantize(self.weights, np.reshape(self.exponent, (-1, 1))),
-            dequantize(self.forget, np.reshape(self.forget_exponent, (-1, 1))),
-            dequantize(self.gate, np.reshape(self.gate_exponent, (-1, 1))),
-            dequantize(self.bias, self.value_exponent),
-            dequantize(self.forget_bias, SIGMOID_INPUT_EXPONENT),
-            dequantize(self.gate_bias, SIGMOID_INPUT_EXPONENT),
-        )
+        return MLGRU(*self._values())

@@ -16,7 +16,7 @@ from lava_ssm.network.description import (
     weights,
     zeros_or,
 )
-from lava_ssm.network.glu import MOST_LEFT, MOST_RIGHT
+from lava_ssm.network.glu import MOST_LEFT, MOST_RIGHT, product
 from lava_ssm.network.layer import FixedLayer, FloatLayer, Layer
 from lava_ssm.network.neurons import Affine, Bilinear, SelectiveRecurrence
 from lava_ssm.network.population import Connection, Copies, Matrix, Ones, Population
@@ -46,12 +46,6 @@ MESSAGES = (
 """Exponents of messages and of states."""
 MOST_FINER = 16
 """Bits that a state may be finer than messages."""
-
-
-def product(n: int, amount: int) -> Bilinear:
-    """Neurons that multiply two messages, and shift that to the right, or exactly to the left."""
-    left = min(amount, 0)
-    return Bilinear(n, amount - left, None, np.ones(n, int) if left else None, left)
 
 
 class Selective(Layer):
