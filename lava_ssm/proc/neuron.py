@@ -1,6 +1,8 @@
 """What all neuron Processes and their models have in common: ports, turns, tags."""
 
 from collections.abc import Callable
+from types import UnionType
+from typing import Any, ClassVar
 
 import numpy as np
 from lava.magma.core.model.py.model import PyLoihiProcessModel
@@ -11,9 +13,10 @@ from lava.magma.core.process.process import AbstractProcess, ProcessParameters
 from lava.magma.core.process.variable import Var
 
 from lava_ssm.engine.overflows import Tally
-from lava_ssm.numerics import Arithmetic, shown
+from lava_ssm.network import Neurons
+from lava_ssm.numerics import CHIP, Arithmetic, shown
 from lava_ssm.proc import checks
-from lava_ssm.proc.schedule import Schedule
+from lava_ssm.proc.schedule import EVERY_STEP, Schedule
 
 FLOATING, FIXED = "floating_pt", "fixed_pt"
 
@@ -66,6 +69,46 @@ class AbstractNeuron(AbstractProcess):
                 f"configuration chose {chosen.__name__} {chosen.tags}"
             )
         self.__model_class = chosen
+
+
+class OperationNeuron(AbstractNeuron):
+    """Neurons of an operation of `lava_ssm.network`: `operations`, in words `wanted`.
+
+    Parameters
+    ----------
+    neurons
+        The operation with its parameters.
+    tag
+        `floating_pt` or `fixed_pt`, as the parameters are.
+    arithmetic
+        Rules of fixed point.
+    schedule
+        The neurons' turns, `lava_ssm.proc.Schedule`; by default each time step.
+    params
+        Of the models; those that `shifts` names are bits to shift what enters to the right,
+        rounding down: what a synapse has left of its shift, one integer or one a neuron, at
+        least 0.
+    """
+
+    operations: ClassVar[type | UnionType]
+    wanted: ClassVar[str]
+    shifts: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(
+        self,
+        neurons: Neurons,
+        tag: str,
+        arithmetic: Arithmetic = CHIP,
+        schedule: Schedule = EVERY_STEP,
+        name: str | None = None,
+        **params: Any,
+    ) -> None:
+        checks.instance(neurons, self.operations, "neurons", self.wanted)
+        shape = (neurons.n_neurons,)
+        checked = {each: checks.shifts(params.pop(each), shape, each) for each in self.shifts}
+        super().__init__(
+            shape, tag, schedule, arithmetic, name, neurons=neurons, **checked, **params
+        )
 
 
 class AbstractNeuronModel(PyLoihiProcessModel):

@@ -8,7 +8,7 @@ import numpy as np
 from lava.magma.core.model.py.model import PyLoihiProcessModel
 from lava.proc.dense.models import PyDenseModelBitAcc, PyDenseModelFloat
 from lava.proc.sparse.models import PySparseModelBitAcc, PySparseModelFloat
-from scipy.sparse import _sparsetools, csr_matrix
+from scipy.sparse import csr_matrix
 
 Run: TypeAlias = Callable[[], None]
 F = TypeVar("F", bound=Callable[..., None])
@@ -38,18 +38,43 @@ def _dense(weights: np.ndarray, x: np.ndarray, exponent: int, sums: np.ndarray) 
         sums[i] = total << exponent if exponent >= 0 else total >> -exponent
 
 
+@_compiled
+def _sparse(
+    starts: np.ndarray, columns: np.ndarray, weights: np.ndarray, x: np.ndarray, sums: np.ndarray
+) -> None:
+    """The product of compressed rows: SciPy's own takes longer to be called than to work."""
+    for i in range(len(sums)):
+        total = weights.dtype.type(0)
+        for k in range(np.uint32(starts[i]), np.uint32(starts[i + 1])):
+            total = weights.dtype.type(
+                total + weights[np.uint32(k)] * x[np.uint32(columns[k])]
+            )  # wraps
+        sums[i] = total
+
+
 def _times(weights: np.ndarray | csr_matrix, x: np.ndarray) -> np.ndarray:
-    """`weights.dot(x)`, of a sparse matrix what SciPy calls in the end."""
+    """`weights.dot(x)`."""
     if not isinstance(weights, csr_matrix):
         return np.dot(weights, x)
-    (n_out, n_in), data = weights.shape, np.asarray(weights.data)
-    sums = np.zeros(n_out, data.dtype if data.dtype is x.dtype else np.result_type(data, x))
-    _sparsetools.csr_matvec(n_out, n_in, weights.indptr, weights.indices, data, x, sums)
+    data = weights.data
+    if data.dtype is not x.dtype or not x.flags.carray or numba.config.DISABLE_JIT:
+        return weights.dot(x)
+    sums = np.empty(weights.shape[0], x.dtype)
+    _sparse(weights.indptr, weights.indices, data, x, sums)
     return sums
+
+
+def _load(weights: np.ndarray | csr_matrix) -> None:
+    """Load what is compiled for such weights before the first step."""
+    if _is_taken(weights):
+        _dense(np.zeros((1, 1), _WORD), np.zeros(1, _WORD), 0, np.zeros(1, _WORD))
+    elif isinstance(weights, csr_matrix):
+        _times(weights, np.zeros(weights.shape[1], weights.dtype))
 
 
 def _float(model: PyLoihiProcessModel) -> Run:
     values, own, send, receive = vars(model), model.run_spk, model.a_out.send, model.s_in.recv
+    _load(values["weights"])
 
     def run() -> None:
         if values["num_message_bits"].item() <= 0:
@@ -71,8 +96,7 @@ def _fixed(model: PyLoihiProcessModel) -> Run:
     exponent = min(max(int(model.proc_params.get("weight_exp", 0)), -_MOST), _MOST)
     amount = np.array([abs(exponent)], np.int32)  # NumPy takes longer to look at a number
     shift = np.left_shift if exponent > 0 else np.right_shift
-    if _is_taken(values["weights"]):  # loads it before the first step
-        _dense(np.zeros((1, 1), _WORD), np.zeros(1, _WORD), 0, np.zeros(1, _WORD))
+    _load(values["weights"])
 
     def run() -> None:
         if not values["weights_set"] or values["num_message_bits"].item() <= 0:

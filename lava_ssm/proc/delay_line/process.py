@@ -1,29 +1,19 @@
 """Neurons that hold earlier messages, as a Lava Process."""
 
+from typing import Any
+
 from lava.magma.core.process.variable import Var
 
 from lava_ssm.network import Taps
-from lava_ssm.numerics import CHIP, Arithmetic
-from lava_ssm.proc import checks
-from lava_ssm.proc.neuron import AbstractNeuron
-from lava_ssm.proc.schedule import EVERY_STEP, Schedule
+from lava_ssm.proc.neuron import OperationNeuron
 
 
-class DelayLine(AbstractNeuron):
+class DelayLine(OperationNeuron):
     """Each channel's last messages: what a convolution along time has before its synapse.
 
         s_out = a_in of (length - 1 - k) tokens ago, k = 0 ... length - 1; 0 before the first
 
-    Parameters
-    ----------
-    neurons
-        How many channels and tokens.
-    tag
-        `floating_pt` or `fixed_pt`.
-    arithmetic
-        Rules of fixed point.
-    schedule
-        The neurons' turns, `lava_ssm.proc.Schedule`; by default each time step.
+    Parameters as of `OperationNeuron`; `neurons`: how many channels and tokens.
 
     Attributes
     ----------
@@ -36,21 +26,9 @@ class DelayLine(AbstractNeuron):
         Var of shape (1,): zero.
     """
 
-    def __init__(
-        self,
-        neurons: Taps,
-        tag: str,
-        arithmetic: Arithmetic = CHIP,
-        schedule: Schedule = EVERY_STEP,
-        name: str | None = None,
-    ) -> None:
-        checks.instance(neurons, Taps, "neurons", "Taps")
-        super().__init__(
-            shape=(neurons.n_neurons,),
-            tag=tag,
-            schedule=schedule,
-            arithmetic=arithmetic,
-            name=name,
-            neurons=neurons,
-        )
+    operations = Taps
+    wanted = "Taps"
+
+    def __init__(self, neurons: Taps, tag: str, **common: Any) -> None:
+        super().__init__(neurons, tag, **common)
         self.messages = Var(shape=(neurons.d_model * (neurons.length - 1),), init=0)

@@ -1,17 +1,16 @@
 """Neurons of gated and selective recurrences as a Lava Process."""
 
+from typing import Any
+
 from lava.magma.core.process.ports.ports import InPort
 from lava.magma.core.process.variable import Var
 from numpy.typing import ArrayLike
 
 from lava_ssm.network import GatedRecurrence, SelectiveRecurrence
-from lava_ssm.numerics import CHIP, Arithmetic
-from lava_ssm.proc import checks
-from lava_ssm.proc.neuron import AbstractNeuron
-from lava_ssm.proc.schedule import EVERY_STEP, Schedule
+from lava_ssm.proc.neuron import OperationNeuron
 
 
-class GatedStates(AbstractNeuron):
+class GatedStates(OperationNeuron):
     """Neurons with a real state each: of a MinGRU or an MLGRU, or of a selective layer.
 
         c = u_in + bias_u,    h' = c + sigmoid(a_in + bias) (h - c),    s_out = h'
@@ -21,19 +20,7 @@ class GatedStates(AbstractNeuron):
     say. (Lava has `ProdNeuron` for products of two messages; that a neuron of the chip multiplies a
     message with its state is inferred.)
 
-    Parameters
-    ----------
-    neurons
-        The operation with its parameters.
-    tag
-        `floating_pt` or `fixed_pt`, as the parameters are.
-    shift, u_shift
-        Bits to shift `a_in` and `u_in` to the right, rounding down: what a synapse has left of its
-        shift, one integer or one a neuron, at least 0.
-    arithmetic
-        Rules of fixed point.
-    schedule
-        The neurons' turns, `lava_ssm.proc.Schedule`; by default each time step.
+    Parameters as of `OperationNeuron`, with `shift` of `a_in` and `u_shift` of `u_in`.
 
     Attributes
     ----------
@@ -46,32 +33,18 @@ class GatedStates(AbstractNeuron):
         Var of shape (1,): integers that overflowed so far.
     """
 
+    operations = GatedRecurrence | SelectiveRecurrence
+    wanted = "a GatedRecurrence or a SelectiveRecurrence"
+    shifts = ("shift", "u_shift")
+
     def __init__(
         self,
         neurons: GatedRecurrence | SelectiveRecurrence,
         tag: str,
         shift: ArrayLike = 0,
         u_shift: ArrayLike = 0,
-        arithmetic: Arithmetic = CHIP,
-        schedule: Schedule = EVERY_STEP,
-        name: str | None = None,
+        **common: Any,
     ) -> None:
-        checks.instance(
-            neurons,
-            GatedRecurrence | SelectiveRecurrence,
-            "neurons",
-            "a GatedRecurrence or a SelectiveRecurrence",
-        )
-        shape = (neurons.n_neurons,)
-        super().__init__(
-            shape=shape,
-            tag=tag,
-            schedule=schedule,
-            arithmetic=arithmetic,
-            name=name,
-            neurons=neurons,
-            shift=checks.shifts(shift, shape),
-            u_shift=checks.shifts(u_shift, shape, "u_shift"),
-        )
-        self.u_in = InPort(shape=shape)
-        self.state = Var(shape=shape, init=0)
+        super().__init__(neurons, tag, shift=shift, u_shift=u_shift, **common)
+        self.u_in = InPort(shape=self.shape)
+        self.state = Var(shape=self.shape, init=0)

@@ -1,17 +1,18 @@
 """Neurons behind a synapse that do more than pass on what it accumulated."""
 
+from typing import Any
+
 from lava.magma.core.process.ports.ports import InPort
 from lava.magma.core.process.variable import Var
 from numpy.typing import ArrayLike
 
 from lava_ssm.network import Activation, Readout, Stateless
-from lava_ssm.numerics import CHIP, Arithmetic, integer
+from lava_ssm.numerics import integer
 from lava_ssm.proc import checks
-from lava_ssm.proc.neuron import AbstractNeuron
-from lava_ssm.proc.schedule import EVERY_STEP, Schedule
+from lava_ssm.proc.neuron import OperationNeuron
 
 
-class Output(AbstractNeuron):
+class Output(OperationNeuron):
     """The last neurons of a layer: what they add to a synapse's sum, or multiply with it.
 
         Affine:   y = a_in + direct u_in + bias
@@ -23,13 +24,8 @@ class Output(AbstractNeuron):
 
     Parameters
     ----------
-    neurons
-        The operation with its parameters.
-    tag
-        `floating_pt` or `fixed_pt`, as the parameters are.
-    shift, u_shift
-        Bits to shift `a_in` and `u_in` to the right, rounding down: what a synapse has left of its
-        shift, one integer or one a neuron, at least 0.
+    neurons, tag, shift, u_shift
+        See `OperationNeuron`; shifts of `a_in` and `u_in`.
     residual_shift
         Bits to shift `r_in` to the right, rounding down; negative to the left.
     activation
@@ -39,10 +35,8 @@ class Output(AbstractNeuron):
     readout
         With a mean over time the running sum of the outputs is sent, in floating point their
         mean.
-    arithmetic
-        Rules of fixed point.
-    schedule
-        The neurons' turns, `lava_ssm.proc.Schedule`; by default each time step.
+    common
+        What else an `OperationNeuron` takes.
 
     Attributes
     ----------
@@ -55,6 +49,10 @@ class Output(AbstractNeuron):
         Var of shape (1,): integers that overflowed so far.
     """
 
+    operations = Stateless
+    wanted = "an Affine, a Product, a Bilinear or an InverseSqrt"
+    shifts = ("shift", "u_shift")
+
     def __init__(
         self,
         neurons: Stateless,
@@ -65,29 +63,19 @@ class Output(AbstractNeuron):
         activation: Activation = Activation.NONE,
         exponent: int = 0,
         readout: Readout = Readout.EVERY_TOKEN,
-        arithmetic: Arithmetic = CHIP,
-        schedule: Schedule = EVERY_STEP,
-        name: str | None = None,
+        **common: Any,
     ) -> None:
-        checks.instance(
-            neurons, Stateless, "neurons", "an Affine, a Product, a Bilinear or an InverseSqrt"
-        )
         checks.instance(readout, Readout, "readout", "a Readout")
-        shape = (neurons.n_neurons,)
         super().__init__(
-            shape=shape,
-            tag=tag,
-            schedule=schedule,
-            arithmetic=arithmetic,
-            name=name,
-            neurons=neurons,
-            shift=checks.shifts(shift, shape),
-            u_shift=checks.shifts(u_shift, shape, "u_shift"),
+            neurons,
+            tag,
+            shift=shift,
+            u_shift=u_shift,
             residual_shift=integer(residual_shift, "residual_shift"),
             activation=Activation(activation),
             exponent=integer(exponent, "exponent"),
             sums=readout is Readout.MEAN_OVER_TIME,
+            **common,
         )
-        self.u_in = InPort(shape=shape)
-        self.r_in = InPort(shape=shape)
-        self.total = Var(shape=shape, init=0)
+        self.u_in, self.r_in = InPort(shape=self.shape), InPort(shape=self.shape)
+        self.total = Var(shape=self.shape, init=0)

@@ -1,18 +1,16 @@
 """Neurons with a state as a Lava Process."""
 
 import math
+from typing import Any
 
 from lava.magma.core.process.variable import Var
 from numpy.typing import ArrayLike
 
 from lava_ssm.network import Filters, Recurrence
-from lava_ssm.numerics import CHIP, Arithmetic
-from lava_ssm.proc import checks
-from lava_ssm.proc.neuron import AbstractNeuron
-from lava_ssm.proc.schedule import EVERY_STEP, Schedule
+from lava_ssm.proc.neuron import OperationNeuron
 
 
-class States(AbstractNeuron):
+class States(OperationNeuron):
     """Neurons with a complex state each: what an S4D or an S5 layer has between its synapses.
 
         Filters:     x' = a x + b a_in,        s_out = 2 Re(c x')
@@ -21,19 +19,7 @@ class States(AbstractNeuron):
     (see `lava_ssm.network.FixedS4D` and `FixedS5`; there is no time step of delay between input
     and output).
 
-    Parameters
-    ----------
-    neurons
-        The operation with its parameters.
-    tag
-        `floating_pt` or `fixed_pt`, as the parameters are.
-    shift
-        Bits to shift the input to the right, rounding down: what the synapse has left of its
-        shift, one integer or one a neuron, at least 0.
-    arithmetic
-        Rules of fixed point.
-    schedule
-        The neurons' turns, `lava_ssm.proc.Schedule`; by default each time step.
+    Parameters as of `OperationNeuron`, with `shift` of `a_in`.
 
     Attributes
     ----------
@@ -46,25 +32,13 @@ class States(AbstractNeuron):
         Var of shape (1,): integers that overflowed so far.
     """
 
+    operations = Filters | Recurrence
+    wanted = "Filters or a Recurrence"
+    shifts = ("shift",)
+
     def __init__(
-        self,
-        neurons: Filters | Recurrence,
-        tag: str,
-        shift: ArrayLike = 0,
-        arithmetic: Arithmetic = CHIP,
-        schedule: Schedule = EVERY_STEP,
-        name: str | None = None,
+        self, neurons: Filters | Recurrence, tag: str, shift: ArrayLike = 0, **common: Any
     ) -> None:
-        checks.instance(neurons, Filters | Recurrence, "neurons", "Filters or a Recurrence")
-        shape = (neurons.n_neurons,)
-        super().__init__(
-            shape=shape,
-            tag=tag,
-            schedule=schedule,
-            arithmetic=arithmetic,
-            name=name,
-            neurons=neurons,
-            shift=checks.shifts(shift, shape),
-        )
+        super().__init__(neurons, tag, shift=shift, **common)
         n_states = math.prod(neurons.state_shape[:-1])
         self.state_re, self.state_im = (Var(shape=(n_states,), init=0) for _ in range(2))
