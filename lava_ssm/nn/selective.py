@@ -12,8 +12,9 @@ from lava_ssm.nn.inputs import size
 from lava_ssm.nn.layer import Arrays, LayerModule
 from lava_ssm.nn.scan import gated_scan
 
-_CHUNK = 64
-"""Tokens of which all states are in memory at once."""
+_CHUNK = {"cpu": 64}
+_LONG_CHUNK = 256
+"""Tokens of which all states are in memory at once; on a GPU more, as each chunk starts kernels."""
 _STEPS = 1e-3, 0.1
 """Between which steps begin, evenly in their logarithms."""
 
@@ -111,9 +112,10 @@ class SelectiveSSM(LayerModule):
         flat = [v.reshape(-1, *v.shape[-2:]) for v in (step, x, b, c)]  # (batch, time, ...)
         a, pieces = arrays["a"], []
         h = x.new_zeros(len(flat[0]), *a.shape)
-        for first in range(0, x.shape[-2], _CHUNK):
-            part = [v[:, first : first + _CHUNK] for v in flat]
-            y, h = checkpoint(_scanned, h, a, *part, use_reentrant=False)
+        chunk = _CHUNK.get(x.device.type, _LONG_CHUNK)
+        for first in range(0, x.shape[-2], chunk):
+            part = [v[:, first : first + chunk] for v in flat]
+            y, h = checkpoint(_scanned, h, a, *part, use_reentrant=False, preserve_rng_state=False)
             pieces.append(y)
         return self._given(torch.cat(pieces, 1).view_as(x), x, u, arrays)
 

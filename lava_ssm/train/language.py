@@ -16,8 +16,8 @@ EPOCH = 2**20
 class LanguageModelling(Loop[Recipe]):
     """Training of a language model with cross entropy, see `Loop`.
 
-    A sample is a piece of the text from anywhere, drawn anew each time; an epoch is a million
-    tokens. The score is the log-likelihood, in nats a token.
+    A sample is a piece of the text from anywhere, drawn anew each time. The score is the
+    log-likelihood, in nats a token.
 
     Parameters
     ----------
@@ -29,6 +29,8 @@ class LanguageModelling(Loop[Recipe]):
         Tokens of a sample that are foretold, from the zero state; less than `tokens` has.
     recipe, worker, adamw, after_step
         See `Loop`; labels are not smoothed, tokens not joined, and nobody teaches.
+    epoch
+        Tokens of an epoch.
 
     Raises
     ------
@@ -45,6 +47,7 @@ class LanguageModelling(Loop[Recipe]):
         worker: Worker | None = None,
         adamw: torch.optim.AdamW | None = None,
         after_step: AfterStep | None = None,
+        epoch: int = EPOCH,
     ) -> None:
         check_finite(model)
         context = size(context, "context")
@@ -55,8 +58,9 @@ class LanguageModelling(Loop[Recipe]):
         for name, none in (("label_smoothing", 0), ("distillation", 0), ("join", (1,))):
             if getattr(recipe, name) != none:
                 raise ValueError(f"recipe: {name} is not for language models")
-        self.tokens, self.context = torch.from_numpy(tokens), context
-        super().__init__(model, max(1, EPOCH // context), recipe, worker, adamw, after_step)
+        self.tokens, self.context = _on_device_of(model, tokens), context
+        samples = max(1, size(epoch, "epoch") // context)
+        super().__init__(model, samples, recipe, worker, adamw, after_step)
 
     @staticmethod
     def shown(score: float) -> str:
@@ -66,13 +70,18 @@ class LanguageModelling(Loop[Recipe]):
     def batch(self, chosen: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
         """Tokens (batch, context), and those that follow them."""
         starts = torch.randint(len(self.tokens) - self.context, chosen.shape, generator=random)
-        pieces = self.tokens[starts[:, None] + torch.arange(self.context + 1)]
+        places = starts[:, None] + torch.arange(self.context + 1)
+        pieces = self.tokens[places.to(self.tokens.device)]
         return pieces[:, :-1], pieces[:, 1:]
 
     def losses(self, x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """Sum over pieces of their mean cross entropies, and of what is likely."""
         loss = cross_entropy(self.outputs(one_hot(x, self.model)), target)
         return loss, -loss.detach()
+
+
+def _on_device_of(model: nn.Module, tokens: np.ndarray) -> Tensor:
+    return torch.from_numpy(tokens).to(next(model.parameters()).device)
 
 
 def one_hot(tokens: Tensor, model: nn.Module) -> Tensor:
@@ -98,7 +107,7 @@ def evaluate(model: nn.Module, tokens: np.ndarray, context: int, batch_size: int
     context
         Tokens of a piece.
     """
-    pieces = torch.from_numpy(tokens).unfold(0, context + 1, context)
+    pieces = _on_device_of(model, tokens).unfold(0, context + 1, context)
     total = 0.0
     with evaluating(model):
         for some in pieces.split(batch_size):

@@ -1,0 +1,70 @@
+"""benchmarks/language_training.py: what is kept of trainings, and what a failure does not stop."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from lava_ssm import nn
+from tests.benchmarks import load
+
+MODELS = "language_models"
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    path = tmp_path / "text.txt"
+    path.write_text("".join(np.random.default_rng(0).choice(list("abcd \n"), 3000)))
+    return path
+
+
+def test_models_have_as_many_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
+    models = load(MODELS, monkeypatch)
+    sizes = {
+        name: sum(p.numel() for p in entry.make(84).parameters())
+        for name, entry in models.MODELS.items()
+        if not name.endswith("-public")
+    }
+    assert max(sizes.values()) < 1.05 * min(sizes.values()), sizes
+
+
+def test_a_transformer_hears_no_later_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = load(MODELS, monkeypatch).Transformer(5).eval()
+    x = torch.eye(5)[torch.tensor([[0, 3, 1, 4, 2, 2, 0]])]
+    other = x.clone()
+    other[:, 4:] = x[:, :3]
+    with torch.no_grad():
+        same = torch.isclose(model(x), model(other), atol=1e-6).all(-1)[0]
+    assert same.tolist() == [True] * 4 + [False] * 3
+
+
+def test_one_that_fails_does_not_stop_the_others(
+    text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = load("language_training", monkeypatch)
+
+    def broken(vocabulary: int) -> torch.nn.Module:
+        raise RuntimeError("no such kernel")
+
+    monkeypatch.setitem(training.MODELS, "broken", training.Entry(broken, 1e-3))
+    out = tmp_path / "out"
+    common = ["x", "--device", "cpu", "--quick", "--text", str(text), "--out", str(out), "--only"]
+    monkeypatch.setattr(sys, "argv", [*common, "broken", "mingru"])
+    training.main()
+    first = (out / "mingru.safetensors").read_bytes()
+    monkeypatch.setattr(sys, "argv", [*common, "mingru", "mlgru-ternary"])
+    training.main()
+
+    results = json.loads((out / "training.json").read_text())["models"]
+    assert "no such kernel" in results["broken"]["error"]
+    assert (out / "mingru.safetensors").read_bytes() == first  # it was there already
+    model = training.MODELS["mlgru-ternary"].make(6)
+    model.load_state_dict(load_file(out / "mlgru-ternary.safetensors"))
+    weights = nn.export(model).layers[2].weights
+    assert len(np.unique(np.abs(weights))) == 2  # zero and one other
+    losses = [results[name]["test_loss"] for name in ("mingru", "mlgru-ternary")]
+    assert np.isfinite(losses).all()
