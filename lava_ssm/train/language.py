@@ -30,7 +30,7 @@ class LanguageModelling(Loop[Recipe]):
     recipe, worker, adamw, after_step
         See `Loop`; labels are not smoothed, tokens not joined, and nobody teaches.
     epoch
-        Tokens of an epoch.
+        Tokens of an epoch; None: 2^20.
 
     Raises
     ------
@@ -47,7 +47,7 @@ class LanguageModelling(Loop[Recipe]):
         worker: Worker | None = None,
         adamw: torch.optim.AdamW | None = None,
         after_step: AfterStep | None = None,
-        epoch: int = EPOCH,
+        epoch: int | None = None,
     ) -> None:
         check_finite(model)
         context = size(context, "context")
@@ -59,7 +59,7 @@ class LanguageModelling(Loop[Recipe]):
             if getattr(recipe, name) != none:
                 raise ValueError(f"recipe: {name} is not for language models")
         self.tokens, self.context = _on_device_of(model, tokens), context
-        samples = max(1, size(epoch, "epoch") // context)
+        samples = max(1, (epoch or EPOCH) // context)
         super().__init__(model, samples, recipe, worker, adamw, after_step)
 
     @staticmethod
