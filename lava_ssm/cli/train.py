@@ -85,7 +85,10 @@ def train(
     ema: Average = 0.0,
     teacher: Annotated[
         str | None,
-        typer.Option(help="Learn from its logits: a run folder, a float network or a zoo name."),
+        typer.Option(
+            help="Learn from its logits: a run folder, a float network, a zoo name, or "
+            "FILE.py:FUNCTION, which gives a torch module."
+        ),
     ] = None,
     distillation: Annotated[
         float | None, typer.Option(help="Weight of the teacher; with one 0.5.")

@@ -97,17 +97,22 @@ class Regularized(LayerModule):
         if not self.training:
             return self.response(u, self.arrays(), channels_first)
         y = self.layer.trained(u, channels_first)
-        if self.norm is not None:
-            flat = y.reshape(1, len(y), -1) if channels_first else y.reshape(-1, y.shape[-1])
-            y = self.norm(flat).view(y.shape)
-        if self.dropout > 0:
-            shape = (*y.shape[:-1], 1) if channels_first else (*y.shape[:-2], 1, y.shape[-1])
-            y = y * nn.functional.dropout(y.new_ones(shape), self.dropout)
-        return y
+        return _behind(y, self.norm, self.dropout, channels_first)
 
     def extra_repr(self) -> str:
         """Describe the layer in the text of a model."""
         return f"dropout={self.dropout}"
+
+
+def _behind(y: Tensor, norm: nn.BatchNorm1d | None, dropout: float, channels_first: bool) -> Tensor:
+    """What a norm and dropout make of a layer's outputs, in training."""
+    if norm is not None:
+        flat = y.reshape(1, len(y), -1) if channels_first else y.reshape(-1, y.shape[-1])
+        y = norm(flat).view(y.shape)
+    if dropout > 0:
+        shape = (*y.shape[:-1], 1) if channels_first else (*y.shape[:-2], 1, y.shape[-1])
+        y = y * nn.functional.dropout(y.new_ones(shape), dropout)
+    return y
 
 
 def regularize(model: Chain, dropout: float = 0.0, norm: bool = False) -> None:

@@ -37,7 +37,8 @@ def optimizer(
         [
             {"params": slow, "lr": ssm_lr, "weight_decay": 0.0},
             {"params": rest, "lr": lr, "weight_decay": weight_decay},
-        ]
+        ],
+        fused=all(p.is_cuda for p in [*slow, *rest]),
     )
 
 

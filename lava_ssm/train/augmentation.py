@@ -24,7 +24,8 @@ class Wobble:
     scale
         Largest change of size, as a share.
     shift
-        Largest shift along each axis, in pixels.
+        Largest shift along each axis, in pixels; of whole ones where images are neither turned nor
+        scaled, which leaves them sharp.
     mirror
         Whether left and right change places in half of the images.
 
@@ -61,14 +62,15 @@ class Wobble:
         images = rows.transpose(1, 2).reshape(batch, channels, height, width)
         # drawn on the CPU: the same numbers on any device
         angle, size, down, right = (2 * torch.rand(4, batch, generator=generator) - 1).to(x.device)
+        down, right = self._shifts(down), self._shifts(right)
         angle = angle * math.radians(self.turn)
         size = 1 + size * self.scale
         # where in the old image, whose axes go from -1 to 1, a pixel of the new one comes from
         cos, sin = angle.cos() / size, angle.sin() / size
         back = torch.stack(
             [
-                torch.stack([cos, -sin * height / width, 2 * self.shift * right / width], -1),
-                torch.stack([sin * width / height, cos, 2 * self.shift * down / height], -1),
+                torch.stack([cos, -sin * height / width, 2 * right / width], -1),
+                torch.stack([sin * width / height, cos, 2 * down / height], -1),
             ],
             dim=1,
         )  # (batch, 2, 3)
@@ -78,3 +80,10 @@ class Wobble:
         moved = torch.nn.functional.grid_sample(images, grid, align_corners=False)
         rows = moved.reshape(batch, channels, -1).transpose(1, 2)
         return rows if self.order is None else rows[:, self.order]
+
+    def _shifts(self, share: Tensor) -> Tensor:
+        """Pixels of shares, in [-1, 1), of the largest shift."""
+        if self.turn or self.scale:
+            return self.shift * share
+        most = math.floor(self.shift)
+        return ((most + 0.5) * share).round().clamp(-most, most)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from lava_ssm.data import joined
-from lava_ssm.nn import stretch
+from lava_ssm.nn import Chain, stretch
 from lava_ssm.nn.evaluating import evaluating
 from lava_ssm.nn.inputs import (
     Given,
@@ -112,6 +112,11 @@ class Training(Loop[Recipe]):
         super().restore(state)
         self.join = self.recipe.joined(max(1, -(-self.step // self.steps_an_epoch)))
 
+    @property
+    def capturable(self) -> bool:
+        """See `Loop`: of a model of others, or of a pruner, nobody knows."""
+        return isinstance(self.bare, Chain) and self.after_step is None
+
     @staticmethod
     def shown(score: float) -> str:
         """A score as it is printed."""
@@ -131,7 +136,7 @@ class Training(Loop[Recipe]):
         if self.teacher is not None:
             w, t = self.recipe.distillation, self.recipe.temperature
             with evaluating(self.teacher), torch.no_grad():
-                taught = self.teacher(joined(x, self.teacher_join)).float()
+                taught = self.outputs(joined(x, self.teacher_join), self.teacher)
             divergence = nn.functional.kl_div(
                 (logits / t).log_softmax(-1),
                 (taught / t).log_softmax(-1),

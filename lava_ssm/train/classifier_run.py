@@ -1,6 +1,7 @@
 """A classifier, trained or fine-tuned, in its run folder."""
 
 import json
+import runpy
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,7 +94,7 @@ class ClassifierRun(Run):
         """Make the model, and the loop that trains it."""
         config, device = self.config, device_of(self.sitting.device)
         recipe = Recipe(**config["recipe"], join=config["join"])
-        train, self.kept = _split(self.data.train.first(config["limit"]), config["validation"])
+        train, self.kept = kept_aside(self.data.train.first(config["limit"]), config["validation"])
         torch.manual_seed(recipe.seed)
         bare = build(config, self.data)
         if config["start"] is not None:
@@ -209,7 +210,7 @@ def _begin_with(model: nn.Chain, config: Plain, join: int) -> None:
     nn.stretch(model, join / before)
 
 
-def _teacher(name: str | None) -> tuple[nn.Chain | None, int]:
+def _teacher(name: str | None) -> tuple[torch.nn.Module | None, int]:
     """Give what is learned from, and how many tokens are one of its.
 
     Raises
@@ -219,6 +220,8 @@ def _teacher(name: str | None) -> tuple[nn.Chain | None, int]:
     """
     if name is None:
         return None, 1
+    if ":" in name and not Path(name).exists():
+        return _made_by(name), 1
     try:
         network = lava_ssm.load(Path(name) / NETWORK if Path(name).is_dir() else name)
     except FileNotFoundError as error:
@@ -226,6 +229,18 @@ def _teacher(name: str | None) -> tuple[nn.Chain | None, int]:
     if not isinstance(network, Network):
         raise RunError(f"--teacher: {name!r} must be a float network")
     return nn.module(network), join_of(network)
+
+
+def _made_by(name: str) -> torch.nn.Module:
+    """Give the model that FILE.py:FUNCTION makes."""
+    path, _, function = name.rpartition(":")
+    try:
+        teacher = runpy.run_path(path)[function]()
+    except (KeyError, OSError) as error:
+        raise RunError(f"--teacher: {name!r}: {type(error).__name__}: {error}") from error
+    if not isinstance(teacher, torch.nn.Module):
+        raise RunError(f"--teacher: {name!r} must give a torch module, got {teacher!r}")
+    return teacher
 
 
 def build(config: Plain, of: data.TokenData) -> nn.Chain:
@@ -260,7 +275,7 @@ def build(config: Plain, of: data.TokenData) -> nn.Chain:
     return model
 
 
-def _split(samples: data.Split, share: float | None) -> tuple[data.Split, data.Split]:
+def kept_aside(samples: data.Split, share: float | None) -> tuple[data.Split, data.Split]:
     """What to train with, and what is kept aside; always the same."""
     if share is None and len(np.unique(samples.groups)) > 1:
         aside = samples.groups == samples.groups.max()

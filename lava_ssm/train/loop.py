@@ -1,7 +1,8 @@
 """The one loop in which everything is trained."""
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
 from functools import partial
 from typing import Generic, TypeVar
@@ -14,12 +15,16 @@ from torch.optim.swa_utils import (  # type: ignore[attr-defined]  # stubs lag b
 )
 
 from lava_ssm.train.adamw import optimizer, schedule
+from lava_ssm.train.captured import Captured
 from lava_ssm.train.folder import Plain
 from lava_ssm.train.recipe import Recipe
 
 AfterStep = Callable[[float], None]
 """Called after each step with the share of the training that is done, in (0, 1]."""
 AnyRecipe = TypeVar("AnyRecipe", bound=Recipe)
+
+_STEPS_UNSEEN = 20
+"""A GPU is waited for once in so many steps, to see how it goes."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +114,11 @@ class Loop(ABC, Generic[AnyRecipe]):
             self.average = average
         self.step = 0
         self.history: list[Epoch] = []
-        self._sums = torch.zeros(2, dtype=torch.float64)  # of the epoch: losses, scores
+        self.device = next(model.parameters()).device
+        # of the epoch: losses, scores
+        self._sums = torch.zeros(2, dtype=torch.float64, device=self.device)
+        self._now = Epoch(1, 0.0, 0.0)
+        self._captured: tuple[object, Captured] | None = None
         self._order = (-1, torch.empty(0, dtype=torch.int64))
 
     @staticmethod
@@ -144,11 +153,11 @@ class Loop(ABC, Generic[AnyRecipe]):
         """What is measured: the model with averaged parameters, if they are."""
         return self.bare if self.average is None else self.average.module
 
-    def outputs(self, x: Tensor) -> Tensor:
-        """What the model gives of its inputs, in the recipe's precision, as float32."""
+    def outputs(self, x: Tensor, model: nn.Module | None = None) -> Tensor:
+        """What the model, or another one, gives of x in the recipe's precision, as float32."""
         kind = getattr(torch, self.recipe.precision)
         with torch.autocast(x.device.type, kind, enabled=kind is torch.bfloat16):
-            y: Tensor = self.model(x)
+            y: Tensor = (model or self.model)(x)
         return y.float()
 
     def advance(self) -> Epoch:
@@ -171,14 +180,14 @@ class Loop(ABC, Generic[AnyRecipe]):
         chosen = self._order_of(epoch)[place * size : (place + 1) * size]
         seed = hash((self.recipe.seed, self.step)) % 2**63
         batch = self.batch(chosen, torch.Generator().manual_seed(seed))
-        device = batch[0].device
-        devices = [device] if device.type == "cuda" else []
+        devices = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices):  # what the user draws does not depend on us
             torch.manual_seed(seed + self.worker.rank)
-            loss, score = self._learn(batch, len(chosen), epoch + 1)
+            measured = self._learn(batch, len(chosen), epoch + 1)
         if place == 0:
             self._sums.zero_()
-        self._sums += torch.tensor([loss * len(chosen), score], dtype=torch.float64)
+        self._sums[0] += measured[0].double() * len(chosen)
+        self._sums[1] += measured[1]
         self.step += 1
         if self.after_step is not None:
             self.after_step(self.step / self.steps)
@@ -186,32 +195,54 @@ class Loop(ABC, Generic[AnyRecipe]):
             self.average.update_parameters(self.bare)
             if self.step == self.steps:
                 self.bare.load_state_dict(self.average.module.state_dict())
-        samples = min((place + 1) * size, self.samples)
-        now = Epoch(epoch + 1, *(self._sums / samples).tolist())
-        if place + 1 == self.steps_an_epoch:
-            self.history.append(now)
-        return now
+        ends = place + 1 == self.steps_an_epoch
+        if not devices or ends or place % _STEPS_UNSEEN == 0 or self._now.number != epoch + 1:
+            samples = min((place + 1) * size, self.samples)
+            self._now = Epoch(epoch + 1, *(self._sums / samples).tolist())
+            _check(self._now.loss, epoch + 1)
+        if ends:
+            self.history.append(self._now)
+        return self._now
 
-    def _learn(self, batch: tuple[Tensor, Tensor], total: int, epoch: int) -> tuple[float, float]:
+    def _learn(self, batch: Sequence[Tensor], total: int, epoch: int) -> Tensor:
         """Step on this worker's share of `total` samples: mean loss of all, sum of scores."""
         self.model.train()
-        share = [part[self.worker.rank :: self.worker.count] for part in batch]
-        idle = len(share[0]) == 0
-        if idle:  # it goes along: gradients are averaged over all workers
-            share = [part[:1] for part in batch]
-        loss, score = (0 * value if idle else value for value in self.losses(*share))
-        loss = loss / total
-        measured = torch.stack([loss.detach(), score.detach()])
+        measured = self._differentiate(batch, total)
         if self.worker.count > 1:
             torch.distributed.all_reduce(measured)
-        if not torch.isfinite(measured[0]):
-            raise ValueError(f"the loss is {measured[0]} in epoch {epoch}: lower the rates")
-        self.adamw.zero_grad()
-        (loss * self.worker.count).backward()
+        if not measured.is_cuda:
+            _check(float(measured[0]), epoch)
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.adamw.step()
         self.schedule.step()
-        return float(measured[0]), float(measured[1])
+        return measured
+
+    def _differentiate(self, batch: Sequence[Tensor], total: int) -> Tensor:
+        """Compute gradients of the mean loss of `total` samples: its share of it, its scores."""
+
+        def compute(share: Sequence[Tensor]) -> Tensor:
+            idle = len(share[0]) == 0
+            if idle:  # it goes along: gradients are averaged over all workers
+                share = [part[:1] for part in batch]
+            loss, score = (0 * value if idle else value for value in self.losses(*share))
+            loss = loss / total
+            self.adamw.zero_grad()
+            (loss * self.worker.count).backward()
+            return torch.stack([loss.detach(), score.detach()])
+
+        whole = self.worker.count == 1 and total == self.recipe.batch_size
+        if not (self.device.type == "cuda" and whole and self.capturable):
+            return compute([part[self.worker.rank :: self.worker.count] for part in batch])
+        key = self.recipe.joined(self.step // self.steps_an_epoch + 1)
+        if self._captured is None or self._captured[0] != key:
+            self._captured = None  # its memory is free before the next one needs as much
+            self._captured = key, Captured(self.model, compute, batch)
+        return self._captured[1](batch)
+
+    @property
+    def capturable(self) -> bool:
+        """Whether what is computed depends on a batch's shape alone, on a GPU alone."""
+        return False
 
     def _order_of(self, epoch: int) -> Tensor:
         if self._order[0] != epoch:
@@ -228,7 +259,7 @@ class Loop(ABC, Generic[AnyRecipe]):
             "adamw": self.adamw.state_dict(),
             **({} if self.average is None else {"average": self.average.state_dict()}),
             "step": self.step,
-            "sums": self._sums,
+            "sums": self._sums.cpu(),
             "history": [astuple(epoch) for epoch in self.history],
         }
 
@@ -241,8 +272,13 @@ class Loop(ABC, Generic[AnyRecipe]):
         self.step = state["step"]
         # the rates themselves are the optimizer's
         self.schedule.__dict__.update(last_epoch=self.step, _step_count=self.step + 1)
-        self._sums = state["sums"].clone()
+        self._sums.copy_(state["sums"])
         self.history = [Epoch(*numbers) for numbers in state["history"]]
+
+
+def _check(loss: float, epoch: int) -> None:
+    if not math.isfinite(loss):
+        raise ValueError(f"the loss is {loss} in epoch {epoch}: lower the rates")
 
 
 def _average(

@@ -5,7 +5,7 @@ import pytest
 import scipy.signal
 import torch
 
-from lava_ssm.nn.convolution import convolve
+from lava_ssm.nn.convolution import by_products, convolve, impulse_response
 
 
 def system(dtype: torch.dtype = torch.complex128) -> tuple[torch.Tensor, torch.Tensor]:
@@ -58,3 +58,20 @@ def test_products_of_half_precision_stay_near() -> None:
     exact = convolve(u, log_a, w)
     assert found.dtype is torch.bfloat16
     assert float((found - exact).norm() / exact.norm()) < 0.01
+
+
+@pytest.mark.parametrize("time", [1, 9, 256, 257, 784])
+def test_matrix_products_convolve_as_transforms_do(time: int) -> None:
+    log_a, w = system()
+    k = impulse_response(log_a, w, time).requires_grad_()
+    u = torch.randn(3, 2, time, dtype=torch.float64, requires_grad=True)
+    y, wanted = by_products(u, k), torch.randn(3, 2, time, dtype=torch.float64)
+    np.testing.assert_allclose(
+        y.detach(), expected(u.detach().numpy(), log_a.numpy(), w.numpy()), atol=1e-10
+    )
+    by_transforms = convolve(u, log_a, w.requires_grad_())
+    du, dw = torch.autograd.grad(by_transforms, (u, w), wanted)
+    found_du, dk = torch.autograd.grad(y, (u, k), wanted)
+    found_dw = torch.autograd.grad(impulse_response(log_a, w, time), w, dk)[0]
+    torch.testing.assert_close(found_du, du)
+    torch.testing.assert_close(found_dw, dw)

@@ -21,9 +21,20 @@ def test_without_movement_an_image_stays_what_it_is() -> None:
     torch.testing.assert_close(Wobble((8, 8))(x, generator()), x)
 
 
-def test_a_shift_is_the_one_of_scipy() -> None:
+def test_images_are_shifted_by_whole_pixels_all_as_often() -> None:
+    x = torch.rand(1, 64, 1, generator=generator()).repeat(1000, 1, 1)
+    moved = Wobble((8, 8), shift=2.5)(x, generator()).reshape(1000, 8, 8).numpy()
+    wide = np.pad(x[0].reshape(8, 8).numpy(), 2)
+    places = [(down, right) for down in range(5) for right in range(5)]
+    wanted = np.stack([wide[down : down + 8, right : right + 8] for down, right in places])
+    distances = np.abs(moved[:, None] - wanted).max((2, 3))
+    np.testing.assert_allclose(distances.min(1), 0, atol=1e-5)
+    assert 20 < np.bincount(distances.argmin(1), minlength=25).min()
+
+
+def test_a_shift_of_images_that_change_size_is_the_one_of_scipy() -> None:
     x = sequences()
-    moved = Wobble((8, 8), shift=2.5)(x, generator()).reshape(6, 8, 8)
+    moved = Wobble((8, 8), shift=2.5, scale=1e-9)(x, generator()).reshape(6, 8, 8)
     _, _, down, right = 2 * torch.rand(4, 6, generator=generator()) - 1
     for image, result, dy, dx in zip(x.reshape(6, 8, 8), moved, down, right, strict=True):
         wide = np.pad(image, 4)
