@@ -7,7 +7,8 @@ python benchmarks/gpu.py --run runs/scifar      # --quick --device cpu: all of i
    --compile: compiled too, which takes minutes before the first step.
 2. Fine-tuning: the logits of a fixed model on the device are the engine's, to the last integer.
 3. `lava-ssm train`, in the run folder, from its checkpoint if there is one, until the time is over;
-   called again, it goes on.
+   called again, it goes on. A run that is begun gets as many epochs as fit the time, by its steps'
+   time; with --teacher it learns from what image_teacher.py has trained.
 """
 
 import argparse
@@ -23,23 +24,27 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from image_teacher import Teacher
 from machine import alternate, say
 from torch import Tensor, nn
 from training import PlainS4D
 
 from lava_ssm import files
 from lava_ssm.compress import FixedModel, Formats, quantize
-from lava_ssm.nn import NS4D, export
-from lava_ssm.train import Recipe, Training
+from lava_ssm.nn import NS4D, export, regularize
+from lava_ssm.train import Recipe, Training, Wobble
 
 RESULTS = Path(__file__).parent / "results" / "gpu.json"
 RECIPE = (
-    "scifar --model ns4d-large --epochs 60 --batch-size 50 --lr 1e-2 --ssm-lr 1e-3 "
-    "--schedule cosine --warm-up 0.05 --dropout 0.1 --norm --ema 0.999 --join 4,2,1 --mirror "
-    "--shift 2"
+    "scifar --model ns4d-large --batch-size 128 --lr 1e-2 --ssm-lr 1e-3 --schedule cosine "
+    "--warm-up 0.05 --norm --ema 0.999 --join 2,1 --mirror --shift 2 --precision bfloat16 "
+    "--label-smoothing 0"
 )
-QUICK = "sdigits --model ns4d-tiny --epochs 400"
-"""What sCIFAR is trained with; the same in every sitting."""
+TAUGHT = " --teacher benchmarks/image_teacher.py:teacher --distillation 0.8 --temperature 3"
+"""What sCIFAR is trained with, but for the epochs; the same in every sitting."""
+QUICK = "sdigits --model ns4d-tiny"
+AN_EPOCH = 0.6
+"""Seconds of an epoch that are not steps: what is kept aside is measured, a checkpoint written."""
 
 
 class PlainNetwork(nn.Module):
@@ -70,8 +75,7 @@ def step_of(
 
     def step() -> None:
         training.advance()
-        if device.type == "cuda":
-            torch.cuda.synchronize()
+        synchronize(device)
 
     return step
 
@@ -125,18 +129,56 @@ def integers(device: torch.device, quick: bool) -> dict[str, bool]:
     return found
 
 
-def train(device: torch.device, run: Path, data: Path | None, seconds: float, quick: bool) -> bool:
+def epochs_that_fit(device: torch.device, taught: bool, seconds: float) -> int:
+    """How many epochs of the recipe fit a time, of which two thirds have tokens joined by two."""
+    batch, samples = 128, 48_000
+    cost = 0.0
+    for join, share in ((2, 2 / 3), (1, 1 / 3)):
+        model = NS4D(3, 128, 64, 4, 10, readout="mean")
+        regularize(model, norm=True)
+        x, y = torch.rand(batch, 1024, 3), torch.arange(batch) % 10
+        distillation, teacher = (0.8, Teacher(3, 10).to(device)) if taught else (0.0, None)
+        recipe = Recipe(10_000, batch, schedule="cosine", precision="bfloat16", ema=0.999,
+                        join=join, distillation=distillation)  # fmt: skip
+        move = Wobble((32, 32), shift=2, mirror=True)
+        training = Training(model.to(device), x, y, recipe, move, teacher=teacher)
+        for _ in range(10):
+            training.advance()
+        synchronize(device)
+        start = time.monotonic()
+        for _ in range(50):
+            training.advance()
+        synchronize(device)
+        step = (time.monotonic() - start) / 50
+        say(f"recipe, tokens joined by {join}", {"ms": 1e3 * step})
+        cost += share * (step * samples / batch + AN_EPOCH)
+    return max(3, int(seconds / cost))
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait for what was started."""
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+def train(given: argparse.Namespace, seconds: float) -> bool:
     """Train until the time is over, then let the training write its checkpoint; is it finished?"""
-    what = (QUICK if quick else RECIPE).split()
-    command = ["train", *what, "--out", str(run), "--device", device.type]
-    if data is not None:
-        command += ["--data", str(data)]
+    device, run, started = torch.device(given.device), given.run, time.monotonic()
+    what = (QUICK if given.quick else RECIPE + TAUGHT * given.teacher).split()
     if (run / "config.json").is_file():
-        command.append("--resume")
+        epochs = json.loads((run / "config.json").read_text())["recipe"]["epochs"]
+        what.append("--resume")
+    else:
+        quick = 400 if given.quick else None
+        epochs = given.epochs or quick or epochs_that_fit(device, given.teacher, seconds - 20)
+    command = ["train", *what, "--epochs", str(epochs), "--out", str(run), "--device", device.type]
+    if given.data is not None:
+        command += ["--data", str(given.data)]
     print("lava-ssm", *command, flush=True)
     with subprocess.Popen([sys.executable, "-m", "lava_ssm", *command]) as training:
         try:
-            return training.wait(timeout=max(seconds, 1)) == 0
+            left = seconds - (time.monotonic() - started)
+            return training.wait(timeout=max(left, 1)) == 0
         except subprocess.TimeoutExpired:
             training.send_signal(signal.SIGTERM)  # it ends its step, and writes
             training.wait(timeout=60)
@@ -148,7 +190,10 @@ def main() -> None:
     start = time.monotonic()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"))
-    parser.add_argument("--run", type=Path, required=True, help="run folder of the training")
+    parser.add_argument("--run", type=Path, help="run folder of the training; none: no training")
+    parser.add_argument("--teacher", action="store_true", help="learn from runs/teacher.pt")
+    parser.add_argument("--epochs", type=int, help="of the training; none: what fits the time")
+    parser.add_argument("--no-steps", action="store_true", help="train alone")
     parser.add_argument("--data", type=Path, help="folder of data sets")
     parser.add_argument("--seconds", type=float, default=460.0, help="for all of it")
     parser.add_argument("--results", type=Path, default=RESULTS, help="JSON file")
@@ -158,12 +203,14 @@ def main() -> None:
     device = torch.device(given.device)
     name = torch.cuda.get_device_name() if device.type == "cuda" else "CPU"
     results: dict[str, object] = {"device": name, "torch": torch.__version__}
-    results["steps"] = steps(device, given.quick, given.compile)
-    results["integers"] = integers(device, given.quick)
-    files.write(given.results, json.dumps(results, indent=1) + "\n")
-    rest = given.seconds - (time.monotonic() - start)
-    results["finished"] = train(device, given.run, given.data, rest, given.quick)
-    files.write(given.results, json.dumps(results, indent=1) + "\n")
+    if not given.no_steps:
+        results["steps"] = steps(device, given.quick, given.compile)
+        results["integers"] = integers(device, given.quick)
+        files.write(given.results, json.dumps(results, indent=1) + "\n")
+    if given.run is not None:
+        rest = given.seconds - (time.monotonic() - start)
+        results["finished"] = train(given, rest)
+        files.write(given.results, json.dumps(results, indent=1) + "\n")
 
 
 if __name__ == "__main__":
