@@ -22,8 +22,8 @@ def convolve(u: Tensor, log_a: Tensor, w: Tensor) -> Tensor:
     """Convolve each channel of u with k_t = Re(sum_n w_n a_n^t).
 
     Where torch casts for speed (`torch.autocast("cpu", torch.bfloat16)`), the result is cast; what
-    is computed is not. On a GPU factors are cast too: there matrix products of 16-bit numbers are
-    several times faster than Fourier transforms, see `_Products`.
+    is computed is not. On a GPU u of 16 bits, as casting gives it, is convolved by products of such
+    numbers: they are several times faster than Fourier transforms, see `_Products`.
 
     Parameters
     ----------
@@ -37,21 +37,14 @@ def convolve(u: Tensor, log_a: Tensor, w: Tensor) -> Tensor:
     Tensor
         Of u's shape, contiguous.
     """
-    kind = _cast_to(u) or w.real.dtype
+    cast = u.is_cpu and torch.is_autocast_cpu_enabled()
+    kind = torch.get_autocast_cpu_dtype() if cast else w.real.dtype
     with torch.autocast("cuda" if u.is_cuda else "cpu", enabled=False):
         k = impulse_response(log_a, w, u.shape[-1])
-        if u.is_cuda and kind.itemsize == 2:
-            return by_products(u.to(kind), k)
+        if u.is_cuda and u.dtype.itemsize == 2:
+            return by_products(u, k)
         y: Tensor = _Convolution.apply(u, k, kind)
     return y
-
-
-def _cast_to(u: Tensor) -> torch.dtype | None:
-    """What torch casts to on the device of u, if it does."""
-    if u.is_cuda:
-        return torch.get_autocast_gpu_dtype() if torch.is_autocast_enabled() else None
-    cast = u.is_cpu and torch.is_autocast_cpu_enabled()
-    return torch.get_autocast_cpu_dtype() if cast else None
 
 
 def impulse_response(log_a: Tensor, w: Tensor, length: int) -> Tensor:

@@ -31,7 +31,7 @@ class Captured:
         batch: Sequence[Tensor],
     ) -> None:
         self._batch = [part.clone() for part in batch]
-        before = [buffer.clone() for buffer in model.buffers()]
+        before, random = [buffer.clone() for buffer in model.buffers()], torch.cuda.get_rng_state()
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):  # libraries choose their ways before they are recorded
@@ -43,6 +43,7 @@ class Captured:
         self._graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self._graph):
             self._measured = compute(self._batch)
+        torch.cuda.set_rng_state(random)  # the first step draws what it would have drawn
         self._gradients = [(p, p.grad) for p in model.parameters()]
 
     def __call__(self, batch: Sequence[Tensor]) -> Tensor:

@@ -4,6 +4,7 @@ import atexit
 import csv
 import io
 import json
+import math
 import os
 import time
 from abc import ABC, abstractmethod
@@ -40,6 +41,9 @@ from lava_ssm.train.loop import Epoch, Loop, Worker
 from lava_ssm.train.progress import Shown
 from lava_ssm.train.sitting import Sitting
 from lava_ssm.train.stop import StopSignals
+
+_DRAWN_EVERY = 10.0
+"""Seconds between two drawings of the curves, which may take longer than an epoch."""
 
 
 def device_of(name: str) -> torch.device:
@@ -105,6 +109,7 @@ class Run(ABC):
         self.log: list[dict[str, float]] = []
         self.best: dict[str, float] = {self.score: -np.inf, "loss": np.inf, "epoch": 0}
         self._before = {"wall": 0.0, "cpu": 0.0}
+        self._drawn = -math.inf
         if state is not None:
             self._restore(state)
         self._start = self._now()
@@ -342,6 +347,7 @@ class Run(ABC):
         """
         if not self.best["epoch"]:
             raise self._diverged(f"no epoch gave a finite {self.score}: lower the rates")
+        self._write_log(draw=True)
         load_best(self.loop.bare, self.folder)
         seconds = self.seconds
         result = {
@@ -356,13 +362,15 @@ class Run(ABC):
         files.write(self.folder / RESULT, json.dumps(result, indent=1))
         return result
 
-    def _write_log(self) -> None:
+    def _write_log(self, draw: bool = False) -> None:
         text = io.StringIO()
         table = csv.DictWriter(text, list(self.log[0]), lineterminator="\n")
         table.writeheader()
         table.writerows(self.log)
         files.write(self.folder / "log.csv", text.getvalue())
-        write_curves(self.log, self.folder / "curves.png")
+        if draw or time.monotonic() - self._drawn >= _DRAWN_EVERY:
+            write_curves(self.log, self.folder / "curves.png")
+            self._drawn = time.monotonic()
 
 
 def carry_out(run: Run) -> Plain:
