@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from image_teacher import Teacher
-from machine import alternate, say
+from machine import alternate, say, synchronize
 from torch import Tensor, nn
 from training import PlainS4D
 
@@ -153,12 +153,6 @@ def epochs_that_fit(device: torch.device, taught: bool, seconds: float) -> int:
         say(f"recipe, tokens joined by {join}", {"ms": 1e3 * step})
         cost += share * (step * samples / batch + AN_EPOCH)
     return max(3, int(seconds / cost))
-
-
-def synchronize(device: torch.device) -> None:
-    """Wait for what was started."""
-    if device.type == "cuda":
-        torch.cuda.synchronize()
 
 
 def train(given: argparse.Namespace, seconds: float) -> bool:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import torch
 from language_models import MODELS, Entry
-from machine import say
+from machine import say, synchronize
 from safetensors.torch import save
 from torch import nn
 
@@ -74,9 +74,11 @@ class Bench:
         training = self.training(entry, 1000)
         for _ in range(3):
             training.advance()
+        synchronize(self.device)
         before, steps = time.perf_counter(), 5
         for _ in range(steps):
             training.advance()
+        synchronize(self.device)
         seconds = (time.perf_counter() - before) / steps * training.steps_an_epoch
         return seconds + 0.05 * seconds  # and its validation
 

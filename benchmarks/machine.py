@@ -4,10 +4,14 @@ import contextlib
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from lava_ssm.cli.bench.machine import machine
 
-__all__ = ["alternate", "machine", "plain_lava", "ratio", "say"]
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["alternate", "machine", "plain_lava", "ratio", "say", "synchronize"]
 
 
 def alternate(
@@ -59,3 +63,11 @@ def say(name: str, values: Mapping[str, object]) -> None:
 def ratio(slow: list[float], fast: list[float]) -> float:
     """How many times as fast, the median over rounds."""
     return statistics.median(one / other for one, other in zip(slow, fast, strict=True))
+
+
+def synchronize(device: "torch.device") -> None:
+    """Wait for what was started on a GPU; on the CPU nothing is under way."""
+    if device.type == "cuda":
+        import torch
+
+        torch.cuda.synchronize(device)
