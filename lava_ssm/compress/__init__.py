@@ -11,6 +11,7 @@ from lava_ssm.compress.budget import BitSearch, packed_nbytes, search_bits
 from lava_ssm.compress.formats import PAPER, Formats
 from lava_ssm.compress.quantize import W8A16, AccuracyWarning, published_arithmetic, quantize
 from lava_ssm.compress.report import Report, report
+from lava_ssm.compress.search import ExponentError
 from lava_ssm.compress.shares import error_shares, signal_to_error
 from lava_ssm.extras import needed
 
@@ -23,6 +24,7 @@ __all__ = [
     "W8A16",
     "AccuracyWarning",
     "BitSearch",
+    "ExponentError",
     "FixedModel",
     "Formats",
     "Pruner",

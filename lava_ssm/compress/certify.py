@@ -46,35 +46,25 @@ class Certificate:
         ends = (np.full(d, float(end)) for end in (form.min_mantissa, form.max_mantissa))
         return bounds(fixed, Interval(*ends), self._tokens, self._responses).overflowing
 
-    def ranges(self, build: Callable[[Observed], FixedNetwork]) -> Observed:
-        """Find ranges with which a network can be proven.
+    def ranges(self, build: Callable[[Observed], FixedNetwork]) -> Observed | Overflowing:
+        """Find ranges with which a network can be proven, or say what may overflow with all.
 
         Parameters
         ----------
         build
-            Makes the network with the largest exponents that leave room for ranges.
-
-        Raises
-        ------
-        ValueError
-            No exponents are proven.
+            Makes the network with the largest exponents that leave headroom for ranges.
         """
         margins = np.ones(len(self._values.stages))
-        where: Overflowing | None = None
+        first: dict[int, Overflowing] = {}
         for _ in range(_ROUNDS):
             ranges = _ranges(self._bounds, margins)
-            try:
-                where = self.overflowing(build(ranges))
-            except ValueError as error:
-                raise ValueError(f"bound: {REFUSED}: {error}") from error
+            where = self.overflowing(build(ranges))
             if where is None:
                 return ranges
-            margins[where.stage] *= _STEP
-        assert where is not None
-        raise ValueError(f"bound: {REFUSED}: {where.what} of stage {where.stage} may overflow")
-
-
-REFUSED = "no exponents are certified; use 'calibrated', or smaller weights"
+            stage = where.stage
+            first.setdefault(stage, where)  # later ones are made by the margins
+            margins[stage] *= _STEP
+        return first[stage]
 
 
 def _ranges(of: Bounds, margins: RealArray) -> Observed:

@@ -9,6 +9,10 @@ from lava_ssm.network.description import WEIGHT_BITS
 from lava_ssm.numerics import Rounding, flag, integer, is_integer, shown
 
 
+class FormatError(ValueError):
+    """A format cannot hold a layer's parameters."""
+
+
 @dataclass(frozen=True)
 class Formats:
     """Formats of the parameters, and how they are chosen.

@@ -9,6 +9,8 @@ _SLACK = 1.01
 """What rounding inside a network adds to what its float one causes."""
 ANY = 1000
 """Exponent of what is always zero."""
+NONE = -2 * ANY
+"""Below all exponents."""
 
 
 def limit(bits: int) -> int:

@@ -14,6 +14,10 @@ from lava_ssm.numerics import real_number
 Allocation = Literal["global", "tensor", "erk"]
 
 
+class SparsityError(ValueError):
+    """Of some matrix no weight would be left."""
+
+
 class Pruner:
     """Prunes a model's large linear maps by magnitude while it is trained.
 
@@ -89,7 +93,7 @@ class Pruner:
         if allocation == "global":
             try:
                 self._choose_globally(sparsity)
-            except ValueError as error:
+            except SparsityError as error:
                 if end == 0:
                     raise
                 # until masks are chosen, training may still make these weights larger
@@ -193,7 +197,7 @@ class Pruner:
         for name, mask in flat.items():
             if not mask.any():
                 larger = int((everything > sizes[name].max()).sum())
-                raise ValueError(
+                raise SparsityError(
                     f"sparsity: {sparsity:.4g}, allocated globally, leaves no weight of {name}: "
                     f"from {1 - larger / len(everything):.4g} on all of them are among the "
                     "smallest; prune less, or with the allocation 'erk' or 'tensor'"

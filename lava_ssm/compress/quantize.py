@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from typing import Literal, TypeVar
@@ -10,12 +11,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lava_ssm import engine
-from lava_ssm.compress.certify import REFUSED, Certificate
+from lava_ssm.compress.bounds import Overflowing
+from lava_ssm.compress.certify import Certificate
 from lava_ssm.compress.equalise import equalised, with_layers
-from lava_ssm.compress.formats import Formats, noted
+from lava_ssm.compress.formats import FormatError, Formats, noted
 from lava_ssm.compress.kinds import Rules, kind_of
 from lava_ssm.compress.ranges import Moments, Observed, Ranges, observe
-from lava_ssm.compress.search import CLEARLY, Choice, largest, least_error
+from lava_ssm.compress.search import CLEARLY, Choice, ExponentError, largest, least_error
 from lava_ssm.compress.shares import error_shares, signal_to_error
 from lava_ssm.network import (
     FixedLayer,
@@ -82,10 +84,11 @@ def quantize(
     ------
     TypeError
         Not a float network, or calibration data that are no array of real numbers.
+    ExponentError
+        No exponents are certified, or hold what calibration data cause; a ValueError.
     ValueError
-        Empty or misshapen calibration data, or formats that cannot hold the parameters; no
-        exponents with which the calibration data fit; an `input_range` that is not positive, below
-        the calibration data, or given with "certified".
+        Empty or misshapen calibration data, or formats that cannot hold the parameters; an
+        `input_range` that is not positive, below the calibration data, or given with "certified".
 
     Warns
     -----
@@ -126,9 +129,8 @@ def quantize(
         raise TypeError(f"arithmetic must be an Arithmetic, got {arithmetic!r}")
 
     tasks = _ways(network, x, Rules(formats, arithmetic))
-    task = tasks[0] if len(tasks) == 1 else _best(tasks, input_range)
-    # what is best at first sight need not be so in the end
-    worth = tasks[:1] if task is tasks[0] else (tasks[0], task)
+    worth = tasks if len(tasks) == 1 else _best(tasks, input_range)
+    task = worth[-1]
     if bound == "calibrated":
         ends = [(one, one.calibrated(input_range)) for one in worth]
         task, fixed = min(ends, key=lambda end: task.error(end[1]))
@@ -136,11 +138,11 @@ def quantize(
             fixed = task.spared(fixed, input_range)
         overflows = task.overflows(fixed)
         if formats.state_exponent == "auto":
-            _refuse(overflows)
+            _check_overflows(overflows)
         else:  # exponents that were asked for, as `PAPER` does
             engine.warn_of_overflows(overflows)
     else:
-        fixed = min((one.certified() for one in worth), key=task.error)
+        fixed = min(_certified(worth), key=task.error)
     accuracy = _accuracy(network, fixed, task.some, formats.per_channel, bound == "certified")
     made_by = {
         **fixed.made_by,
@@ -220,24 +222,45 @@ def _ways(network: Network, x: RealArray, rules: Rules) -> list["_Task"]:
                 for level, moments in alike
                 for _, _, of in tuple(ways)
             ]
-    return [_Task(net, x, moments, of) for net, moments, of in ways]
+    tasks = [_Task(network, x, *ways[0][1:])]
+    for net, moments, of in ways[1:]:
+        with suppress(FormatError):  # scales that a narrow format does not hold
+            tasks.append(_Task(net, x, moments, of))
+    return tasks
 
 
-def _best(tasks: Sequence["_Task"], input_range: float | None) -> "_Task":
-    """Give the one with the least error at the output; a later one must be clearly better."""
+def _best(tasks: Sequence["_Task"], input_range: float | None) -> Sequence["_Task"]:
+    """Give the first, and the one with the least error at the output if that is clearly another's.
+
+    What is best at first sight need not be so in the end.
+    """
     every = not tasks[0].searches  # what a search looks at is the answers
-
-    def error_of(task: "_Task") -> float:
+    errors: list[float] = []
+    possible: list[_Task] = []
+    for task in tasks:
         try:
-            return task.error(task.calibrated(input_range, quick=True), every)
-        except ValueError:  # its exponents are beyond what some layer takes
-            return np.inf
-
-    errors = list(map(error_of, tasks))
+            errors.append(task.error(task.calibrated(input_range, quick=True), every))
+            possible.append(task)
+        except ExponentError:  # the state exponent that is asked for suits another one
+            continue
     best = 0
     for i, error in enumerate(errors):
         best = i if error < CLEARLY * errors[best] else best
-    return tasks[best]
+    return [possible[i] for i in sorted({0, best})] if possible else tasks[:1]
+
+
+def _certified(tasks: Sequence["_Task"]) -> list[FixedNetwork]:
+    """Give the networks that are proven; one at least."""
+    tried = [one for task in tasks for one in task.certified()]
+    proven = [one for one in tried if isinstance(one, FixedNetwork)]
+    if not proven:
+        where = tried[0]
+        assert isinstance(where, Overflowing)
+        raise ExponentError(
+            f"bound: no exponents are certified: {where.what} of stage {where.stage} may overflow; "
+            "use 'calibrated', smaller weights, or, of states that decay at will, TOWARD_ZERO"
+        )
+    return proven
 
 
 class _Task:
@@ -301,8 +324,8 @@ class _Task:
         wide = (self.calibrated(input_range, spare=spare) for spare in _SPARE)
         return next((one for one in wide if self.error(one) <= most), fixed)
 
-    def certified(self) -> FixedNetwork:
-        """Exponents that no input can make overflow."""
+    def certified(self) -> list[FixedNetwork | Overflowing]:
+        """Networks that no input can make overflow, or where one may."""
         rules = replace(self.rules, spare=1)
         certificate = Certificate(self.values, self.x)
         reach = certificate.reach
@@ -310,7 +333,7 @@ class _Task:
         def error(fixed: FixedNetwork) -> float:
             return np.inf if certificate.overflowing(fixed) else self.error(fixed)
 
-        def best(guess: int) -> FixedNetwork:
+        def best(guess: int) -> FixedNetwork | Overflowing:
             def choice_of(observed: Observed) -> Choice:
                 return largest(self.values, self.fixed, observed, rules, reach, guess)
 
@@ -318,6 +341,8 @@ class _Task:
                 return self._assembled(choice.edges, ranges.stages, rules, reach)
 
             ranges = certificate.ranges(lambda observed: build(choice_of(observed), observed))
+            if isinstance(ranges, Overflowing):
+                return ranges
             choice = choice_of(ranges)
             if self._hands_on:
                 choice = least_error(choice, lambda choice: error(build(choice, ranges)))
@@ -325,17 +350,7 @@ class _Task:
 
         # where all inputs are provided for bits are few: one guess does not do
         by_channel = rules.formats.state_exponent == "auto" and self._hands_on
-        made: list[FixedNetwork] = []
-        for guess in (6, 4, 2, 0) if by_channel else (0,):
-            try:
-                made.append(best(guess))
-            except ValueError as error_:
-                refused = error_
-        if made:
-            return min(made, key=self.error)
-        if REFUSED in str(refused):
-            raise refused
-        raise ValueError(f"{REFUSED}: {refused}") from refused
+        return [best(guess) for guess in ((6, 4, 2, 0) if by_channel else (0,))]
 
     @property
     def _hands_on(self) -> bool:
@@ -393,14 +408,27 @@ def _parameters(
     places = [i for i, layer in enumerate(network.layers) if isinstance(layer, FloatLayer)]
     for n, (i, stage, entering) in enumerate(zip(places, network.stages, moments, strict=True)):
         of_layer = replace(rules, formats=rules.formats.of_layer(n))
+        kind, name = kind_of(stage.layer), f"layers[{i}] ({type(stage.layer).__name__})"
+        _check_sizes(stage.layer, name)
         try:
-            integers, of_these = kind_of(stage.layer).parameters(stage.layer, entering, of_layer)
-        except ValueError as error:
-            name = type(stage.layer).__name__
-            raise ValueError(f"layers[{i}] ({name}): {error}") from error
+            integers, of_these = kind.parameters(stage.layer, entering, of_layer)
+        except FormatError as error:
+            raise FormatError(f"{name}: {error}") from error
         fixed.append(integers)
         values.append(of_these)
     return fixed, Network(with_layers(network, values), network.readout)
+
+
+def _check_sizes(layer: FloatLayer, name: str) -> None:
+    """Refuse parameters whose exponents would lie beyond those that layers may have."""
+    for tensor in kind_of(layer).tensors:
+        values = getattr(layer, tensor.name)
+        size = 0.0 if values is None else float(np.abs(values).max())
+        if size and not 1e-280 < size < 1e280:
+            raise FormatError(
+                f"{name}: {tensor.name}: the largest magnitude must lie in [1e-280, 1e280] or be "
+                f"0, got {size:g}"
+            )
 
 
 def _counting(fixed: FixedNetwork) -> FixedNetwork:
@@ -419,14 +447,14 @@ _ADVICE = {
 }
 
 
-def _refuse(overflows: engine.Overflows) -> None:
+def _check_overflows(overflows: engine.Overflows) -> None:
     """Raise an error for the first stage that overflows: those behind it may follow from it."""
     for i, (name, tally) in enumerate(overflows.stages):
         found = {what: n for what, n in tally.items() if n}
         if found:
             counts = ", ".join(f"{n} {what}" for what, n in found.items())
             advice = "; ".join(f"{what}: {_ADVICE[what]}" for what in found)
-            raise ValueError(
+            raise ExponentError(
                 f"calibration: makes integers of stage {i} ({name}) leave their words: {counts}; "
                 f"no choice of exponents holds them ({advice})"
             )

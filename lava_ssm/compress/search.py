@@ -7,6 +7,7 @@ stage i; the last is the output.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -14,11 +15,10 @@ from lava_ssm.compress.headroom import ANY, headroom, limit
 from lava_ssm.compress.kinds import Rules, kind_of
 from lava_ssm.compress.ranges import Observed
 from lava_ssm.network import FixedLayer, FloatLayer, Network, Readout
+from lava_ssm.network.description import MESSAGE_EXPONENTS
 from lava_ssm.network.fixed_network import MOST_LEFT
 from lava_ssm.numerics import SYNAPSE_BITS, Arithmetic
 
-_MOST_LEFT = 8
-"""Bits that a residual message is shifted to the left at most."""
 STATE_EXPONENT = 6
 """The chip's neuron takes its input times 64; where each channel has its own, a first guess."""
 _LARGEST_STATE_EXPONENT = 16
@@ -31,19 +31,36 @@ def segments_of(layers: Sequence[FloatLayer]) -> list[range]:
     return [range(a, b) for a, b in zip(starts, ends, strict=True)]
 
 
+class ExponentError(ValueError):
+    """There are no exponents at which all integers of a network fit their words."""
+
+
 @dataclass(frozen=True)
 class Choice:
-    """Exponent of each segment's messages, and the range in which others may be tried."""
+    """Exponent of each segment's messages, and the range in which others may be tried.
+
+    Parameters
+    ----------
+    segments
+        Edges of one exponent, in order.
+    chosen, highest
+        Of each segment.
+    limit
+        Largest exponent that a segment can take behind edges of others, see `Kind.output_limit`.
+    """
 
     segments: tuple[range, ...]
     chosen: tuple[int, ...]
     highest: tuple[int, ...]
+    limit: Callable[[range, Sequence[int]], int]
 
     @property
     def edges(self) -> list[int]:
-        """Exponent of each edge."""
-        pairs = zip(self.chosen, self.segments, strict=True)
-        return [e for e, segment in pairs for _ in segment]
+        """Exponent of each edge: what is chosen, as far as layers can take it."""
+        edges: list[int] = []
+        for e, segment in zip(self.chosen, self.segments, strict=True):
+            edges += [min(e, self.limit(segment, edges))] * len(segment)
+        return edges
 
     def moved(self, segment: int, by: int) -> "Choice":
         """Give the same, with another exponent for one segment."""
@@ -75,17 +92,18 @@ def largest(
 
     Raises
     ------
-    ValueError
-        The state exponent that is asked for leaves next to nothing of the messages.
+    ExponentError
+        The state exponent that is asked for leaves next to nothing of the messages, or a layer
+        takes none of those that messages may have.
     """
     states = [
         kind_of(stage.layer).state_headroom(layer, ranges, rules)
         for stage, layer, ranges in zip(network.stages, fixed, observed.stages, strict=True)
     ]
     tops = [
-        min(_top(network, fixed, observed, rules, input_range, edge), _shifted(network, edge))
-        for edge in range(len(fixed) + 1)
+        _top(network, fixed, observed, rules, input_range, edge) for edge in range(len(fixed) + 1)
     ]
+    limit = partial(_limit, network, fixed, observed, rules)
     asked = rules.formats.state_exponent
     segments = segments_of([stage.layer for stage in network.stages])
     edges: list[int] = []
@@ -97,14 +115,21 @@ def largest(
         finest = _finest(network, fixed, segment.start, edges)
         wanted, least = (guess, 0) if asked == "auto" else (asked, asked)
         top = min(tops[edge] for edge in segment)
-        e = min([top, finest, *(bits - wanted for bits in inside.values())])
+        most = limit(segment, edges)
+        e = min([top, finest, most, *(bits - wanted for bits in inside.values())])
+        if e < MESSAGE_EXPONENTS[0]:
+            name = type(network.stages[max(segment.start - 1, 0)].layer).__name__
+            raise ExponentError(
+                f"network: no exponent of messages suits the {name} of stage "
+                f"{max(segment.start - 1, 0)}; scale its parameters, or what enters it, down"
+            )
         if asked != "auto":
             for i in inside:
                 _check_left(i, tops[i] - e, asked, rules.arithmetic)
         chosen.append(0 if e >= ANY - _LARGEST_STATE_EXPONENT else e)
-        edges += [chosen[-1]] * len(segment)
+        edges += [min(chosen[-1], most)] * len(segment)
         highest.append(max(chosen[-1], min([top, *(bits - least for bits in inside.values())])))
-    return Choice(tuple(segments), tuple(chosen), tuple(highest))
+    return Choice(tuple(segments), tuple(chosen), tuple(highest), limit)
 
 
 def _top(
@@ -135,10 +160,33 @@ def _top(
     return min(fits)
 
 
-def _shifted(network: Network, edge: int) -> int:
-    """Exponent up to which neurons can shift what a table before an edge gives."""
-    table = network.stages[edge - 1].activation.table if edge else None
-    return ANY if table is None or table.multiplies else table.entry_exponent + MOST_LEFT
+def _limit(
+    network: Network,
+    fixed: Sequence[FixedLayer],
+    observed: Observed,
+    rules: Rules,
+    segment: range,
+    exponents: Sequence[int],
+) -> int:
+    """Largest exponent to which neurons before a segment can shift what they send, and tables give.
+
+    Parameters
+    ----------
+    exponents
+        Of the edges before it.
+    """
+    fits = [ANY]
+    for i in range(max(segment.start - 1, 0), segment.stop - 1):
+        stage, table = network.stages[i], network.stages[i].activation.table
+        if stage.residual is not None and stage.residual < segment.start:
+            fits.append(exponents[stage.residual] + MOST_LEFT)
+        if table is not None and not table.multiplies:
+            fits.append(table.entry_exponent + MOST_LEFT)
+        # one that hands its exponent on has it from within
+        e_u = exponents[i] if i < segment.start else 0
+        ranges = observed.stages[i]
+        fits.append(kind_of(stage.layer).output_limit(fixed[i], stage.layer, e_u, ranges, rules))
+    return min(fits)
 
 
 def _finest(
@@ -149,7 +197,7 @@ def _finest(
         return ANY
     before = network.stages[edge - 1]
     kind, entry = kind_of(before.layer), before.residual
-    around = ANY if entry is None else exponents[entry] + _MOST_LEFT
+    around = ANY if entry is None else exponents[entry] + MOST_LEFT // 2
     table = before.activation.table
     if table is not None and not table.multiplies:
         around = min(around, table.entry_exponent)
@@ -163,7 +211,7 @@ _LEAST_LEFT = 4
 def _check_left(stage: int, lost: int, state_exponent: int, rules: Arithmetic) -> None:
     missing = _LEAST_LEFT - (rules.message_bits - 1 - lost)
     if missing > 0:
-        raise ValueError(
+        raise ExponentError(
             f"state_exponent: with {state_exponent} the states of stage {stage} need "
             f"{rules.state_bits + missing} bits to take in messages of {_LEAST_LEFT}; they have "
             f"{rules.state_bits}: at most {max(0, state_exponent - missing)} can be met"
@@ -180,7 +228,8 @@ def least_error(choice: Choice, error: Callable[[Choice], float]) -> Choice:
     for segment, highest in enumerate(choice.highest):
         for direction in (1, -1):
             moved = False
-            while direction < 0 or choice.chosen[segment] < highest:
+            end = highest if direction > 0 else MESSAGE_EXPONENTS[0]
+            while direction * choice.chosen[segment] < direction * end:
                 trial = choice.moved(segment, direction)
                 found = error(trial)
                 if not found < CLEARLY * best:

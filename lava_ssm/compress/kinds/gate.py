@@ -11,6 +11,7 @@ from lava_ssm.compress.ranges import Moments, Ranges
 from lava_ssm.compress.weights import matrix_mantissas
 from lava_ssm.network import FixedGate, Gate
 from lava_ssm.network.description import WEIGHT_BITS
+from lava_ssm.network.fixed_network import MOST_LEFT
 from lava_ssm.numerics import SIGMOID_INPUT_EXPONENT, TABLE_EXPONENT, RealArray
 
 
@@ -38,6 +39,11 @@ class GateKind(Kind[Gate, FixedGate], of=Gate):
 
     def finest(self, fixed: FixedGate, input_exponent: int, residual: bool) -> int:
         return input_exponent + TABLE_EXPONENT
+
+    def output_limit(
+        self, fixed: FixedGate, layer: Gate, input_exponent: int, ranges: Ranges, rules: Rules
+    ) -> int:
+        return input_exponent + TABLE_EXPONENT + MOST_LEFT
 
     def finish(
         self, fixed: FixedGate, layer: Gate, ends: tuple[int, int], ranges: Ranges, rules: Rules

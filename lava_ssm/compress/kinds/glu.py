@@ -12,7 +12,7 @@ from lava_ssm.compress.weights import matrix_mantissas
 from lava_ssm.network import GLU, Activation, FixedGLU
 from lava_ssm.network.description import WEIGHT_BITS, Exponent
 from lava_ssm.network.glu import MOST_LEFT, MOST_RIGHT
-from lava_ssm.numerics import SIGMOID_INPUT_EXPONENT, RealArray
+from lava_ssm.numerics import SIGMOID_INPUT_EXPONENT, TABLE_EXPONENT, RealArray
 
 
 class GLUKind(Kind[GLU, FixedGLU], of=GLU):
@@ -49,13 +49,13 @@ class GLUKind(Kind[GLU, FixedGLU], of=GLU):
         )
 
     def output_headroom(self, layer: GLU, ranges: Ranges, rules: Rules) -> int:
-        """Outputs are no finer than the neuron can shift the product of two large factors."""
-        fits = bias_headroom(layer.bias, rules.spare)
-        if layer.activation is Activation.SIGMOID:
-            return fits
-        gates, values = _sums(layer, ranges)
-        factors = _fitting(values, layer.bias, rules), _fitting(gates, layer.gate_bias, rules)
-        return min(fits, sum(factors) + MOST_LEFT)
+        return bias_headroom(layer.bias, rules.spare)
+
+    def output_limit(
+        self, fixed: FixedGLU, layer: GLU, input_exponent: int, ranges: Ranges, rules: Rules
+    ) -> int:
+        """See `Kind`: the product of two factors."""
+        return sum(_factors(fixed, layer, input_exponent, ranges, rules)) + MOST_LEFT
 
     def finish(
         self, fixed: FixedGLU, layer: GLU, ends: tuple[int, int], ranges: Ranges, rules: Rules
@@ -63,19 +63,11 @@ class GLUKind(Kind[GLU, FixedGLU], of=GLU):
         """What is gated, and what opens it, is as fine as leaves a spare bit in a neuron's word or
         a message, and no finer than the sums are.
         """
-        gates, values = _sums(fixed, ranges)
-        table, is_sigmoid = fixed.activation.table, fixed.activation is Activation.SIGMOID
-
-        def finest(sums: RealArray, bias: RealArray, exponent: Exponent) -> int:
-            return min(ends[0] + int(np.min(exponent)) + 1, _fitting(sums, bias, rules, is_sigmoid))
-
-        e = finest(values, layer.bias, fixed.exponent)
-        e_v = SIGMOID_INPUT_EXPONENT
-        if not is_sigmoid:
-            e_v = finest(gates, layer.gate_bias, fixed.gate_exponent)
-            if table is not None and not table.multiplies:
-                e_v = min(e_v, table.entry_exponent)
-            # what the neuron can shift their product by
+        is_sigmoid = fixed.activation is Activation.SIGMOID
+        e, e_v = _factors(fixed, layer, ends[0], ranges, rules)
+        if is_sigmoid:
+            e_v = SIGMOID_INPUT_EXPONENT
+        else:  # what the neuron can shift their product by
             excess = max(0, e + e_v - ends[1] - MOST_RIGHT)
             e, e_v = e - excess // 2, e_v - (excess - excess // 2)
         return replace(
@@ -91,6 +83,24 @@ class GLUKind(Kind[GLU, FixedGLU], of=GLU):
 
     def bias_exponents(self, fixed: FixedGLU, input_exponent: int) -> dict[str, int]:
         return {"bias": fixed.value_exponent, "gate_bias": fixed.gate_sum_exponent}
+
+
+def _factors(
+    fixed: FixedGLU, layer: GLU, input_exponent: int, ranges: Ranges, rules: Rules
+) -> tuple[int, int]:
+    """Exponents of what is gated and of what it is multiplied with, as fine as they may be."""
+    gates, values = _sums(fixed, ranges)
+    table, is_sigmoid = fixed.activation.table, fixed.activation is Activation.SIGMOID
+
+    def finest(sums: RealArray, bias: RealArray, exponent: Exponent) -> int:
+        of_sums = input_exponent + int(np.min(exponent)) + 1
+        return min(of_sums, _fitting(sums, bias, rules, is_sigmoid))
+
+    e = finest(values, layer.bias, fixed.exponent)
+    if is_sigmoid:
+        return e, TABLE_EXPONENT
+    e_v = finest(gates, layer.gate_bias, fixed.gate_exponent)
+    return e, e_v if table is None or table.multiplies else min(e_v, table.entry_exponent)
 
 
 def _fitting(sums: RealArray, bias: RealArray, rules: Rules, is_sigmoid: bool = False) -> int:

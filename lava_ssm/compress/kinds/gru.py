@@ -11,6 +11,7 @@ from lava_ssm.compress.ranges import Moments, Ranges
 from lava_ssm.compress.weights import matrix_mantissas
 from lava_ssm.network import MLGRU, FixedMinGRU, FixedMLGRU, MinGRU
 from lava_ssm.network.description import WEIGHT_BITS, Exponent
+from lava_ssm.network.fixed_network import MOST_LEFT
 from lava_ssm.network.gru import BIASES, LEAST_OF_GATE, MATRICES, MOST_SHIFT
 from lava_ssm.numerics import SIGMOID_INPUT_EXPONENT, TABLE_EXPONENT, IntArray, RealArray
 
@@ -126,6 +127,11 @@ class MLGRUKind(Kind[MLGRU, FixedMLGRU], of=MLGRU):
     def output_headroom(self, layer: MLGRU, ranges: Ranges, rules: Rules) -> int:
         """See `Kind`: finer, a product of a candidate and a table's entry ends in zeros."""
         return _of_candidates(layer, ranges, rules) + TABLE_EXPONENT
+
+    def output_limit(
+        self, fixed: FixedMLGRU, layer: MLGRU, input_exponent: int, ranges: Ranges, rules: Rules
+    ) -> int:
+        return _of_candidates(layer, ranges, rules) + TABLE_EXPONENT + MOST_LEFT
 
     def finish(
         self, fixed: FixedMLGRU, layer: MLGRU, ends: tuple[int, int], ranges: Ranges, rules: Rules

@@ -204,6 +204,15 @@ class Kind(Generic[F, X]):
         """
         return ANY
 
+    def output_limit(
+        self, fixed: X, layer: F, input_exponent: int, ranges: Ranges, rules: Rules
+    ) -> int:
+        """Largest exponent of its messages to which neurons can shift what they are made of.
+
+        `finish` can meet it and each that is smaller. `NONE`: there is none.
+        """
+        return ANY
+
     def finish(self, fixed: X, layer: F, ends: tuple[int, int], ranges: Ranges, rules: Rules) -> X:
         """Give a layer its biases and the exponents of its messages and states.
 

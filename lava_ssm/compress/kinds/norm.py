@@ -12,6 +12,7 @@ from lava_ssm.compress.parameters import fixed_bias, saturated
 from lava_ssm.compress.ranges import Moments, Ranges
 from lava_ssm.network import FixedLayerNorm, FixedRMSNorm, LayerNorm, RMSNorm
 from lava_ssm.network.description import DIAGONAL_BITS, WEIGHT_BITS, Exponent
+from lava_ssm.network.fixed_network import MOST_LEFT
 from lava_ssm.network.norm import EPSILON_BITS, FixedNormalization, FloatNormalization
 from lava_ssm.numerics import SYNAPSE_BITS, IntArray, RealArray, fitting_exponent, quantize
 
@@ -39,10 +40,14 @@ class NormKind(Kind[F, X]):
     def finest(self, fixed: X, input_exponent: int, residual: bool) -> int:
         return ANY if residual else _VALUE_BITS + fixed.weight_exponent
 
+    def output_limit(
+        self, fixed: X, layer: F, input_exponent: int, ranges: Ranges, rules: Rules
+    ) -> int:
+        e = input_exponent + _root_exponent(layer, ranges, rules)
+        return e - _product_shift(e) + fixed.weight_exponent + MOST_LEFT
+
     def finish(self, fixed: X, layer: F, ends: tuple[int, int], ranges: Ranges, rules: Rules) -> X:
-        """Squares are as fine as leaves them and their sum a spare bit, for twice the peak; so is
-        the inverse root of the quietest token.
-        """
+        """Squares are as fine as leaves them and their sum a spare bit, for twice the peak."""
         e_u, e_y = ends
         n, bits = layer.d_output, rules.arithmetic.message_bits
         squares, total = (float(ranges.peaks[key].max()) for key in _SQUARES)
@@ -58,16 +63,14 @@ class NormKind(Kind[F, X]):
         lost = n / 4 if k > 0 else 0.0
         most_epsilon = (1 << EPSILON_BITS) - 1
         epsilon = min(max(round(layer.eps * n * 2.0 ** (2 * e_u - k) + lost), 1), most_epsilon)
-        least, most = 1 / sqrt(total + layer.eps * n), float(ranges.peaks["scale", "sent"].max())
-        top = headroom(least, bits, rules.spare)  # the loudest must fit
-        f = min(max(headroom(most, bits, rules.spare), ceil(_LEAST_BITS - log2(least))), top)
+        f = _root_exponent(layer, ranges, rules)
         return replace(
             fixed,
             bias=fixed_bias(layer.bias, e_y),
             square_shift=k,
             epsilon=epsilon,
             scale_exponent=f + e_u - k // 2,
-            product_shift=min(max(0, e_u + f - _VALUE_BITS), 62),
+            product_shift=_product_shift(e_u + f),
             output_exponent=e_y,
         )
 
@@ -82,6 +85,22 @@ class NormKind(Kind[F, X]):
 
 
 _SQUARES = (("squares", "sent"), ("scale", "sum"))
+
+
+def _root_exponent(layer: FloatNormalization, ranges: Ranges, rules: Rules) -> int:
+    """Exponent at which the inverse root of the quietest token has a spare bit in its message."""
+    total = float(ranges.peaks["scale", "sum"].max())
+    least, most = (
+        1 / sqrt(total + layer.eps * layer.d_output),
+        float(ranges.peaks["scale", "sent"].max()),
+    )
+    fits, top = (headroom(v, rules.arithmetic.message_bits, rules.spare) for v in (most, least))
+    return min(max(fits, ceil(_LEAST_BITS - log2(least))), top)  # the loudest must fit
+
+
+def _product_shift(exponent: int) -> int:
+    """Bits that u times the inverse root, a product of an exponent, is shifted."""
+    return min(max(0, exponent - _VALUE_BITS), 62)
 
 
 def _weights(layer: FloatNormalization) -> tuple[np.ndarray, int]:

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from lava_ssm.compress.balance import between
-from lava_ssm.compress.formats import Formats
-from lava_ssm.compress.headroom import headroom, neuron_headroom
+from lava_ssm.compress.formats import FormatError, Formats
+from lava_ssm.compress.headroom import ANY, NONE, headroom, neuron_headroom
 from lava_ssm.compress.kinds.kind import Kind, Rules, Scales, Tensor
 from lava_ssm.compress.parameters import (
     direct_mantissas,
@@ -20,6 +20,7 @@ from lava_ssm.compress.parameters import (
 from lava_ssm.compress.ranges import Moments, Ranges
 from lava_ssm.network import S4D, FixedS4D
 from lava_ssm.network.description import DIAGONAL_BITS, WEIGHT_BITS, Exponent
+from lava_ssm.network.fixed_network import MOST_LEFT
 from lava_ssm.numerics import IntArray, RealArray, Rounding, quantize
 
 _LARGEST_STATE_EXPONENT = 16
@@ -70,6 +71,13 @@ class S4DKind(Kind[S4D, FixedS4D], of=S4D):
         """What is rectified need not fit the message, but the neuron."""
         return neuron_headroom(ranges.sums, layer.bias, rules.arithmetic, rules.spare)
 
+    def output_limit(
+        self, fixed: FixedS4D, layer: S4D, input_exponent: int, ranges: Ranges, rules: Rules
+    ) -> int:
+        """See `Kind`: the product with d has the exponent of both ends."""
+        fits = fixed.d_exponent is None or fixed.d_exponent >= -MOST_LEFT
+        return ANY if fits else NONE
+
     def finish(
         self, fixed: FixedS4D, layer: S4D, ends: tuple[int, int], ranges: Ranges, rules: Rules
     ) -> FixedS4D:
@@ -108,7 +116,7 @@ def fixed_s4d(layer: S4D, formats: Formats) -> FixedS4D:
 
     Raises
     ------
-    ValueError
+    FormatError
         The exponent that is asked for leaves a parameter more bits than it may have.
     """
     of, bits = parts_of(layer), formats.param_width
@@ -120,7 +128,7 @@ def fixed_s4d(layer: S4D, formats: Formats) -> FixedS4D:
         fits = fitting(values, bits)
         missing = int((p - fits)[values.any(axis=(1, 2))].max(initial=0))
         if missing > 0:
-            raise ValueError(
+            raise FormatError(
                 f"param_exponent: {key} reaches {np.abs(values).max():.4g}; {bits} bits "
                 f"allow an exponent of at most {int(fits.min())} for it, not {int(p.max())}: it "
                 f"needs {bits + missing} bits"

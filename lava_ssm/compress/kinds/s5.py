@@ -19,10 +19,9 @@ from lava_ssm.compress.ranges import Moments, Ranges
 from lava_ssm.compress.weights import compensated
 from lava_ssm.network import S5, FixedS5
 from lava_ssm.network.description import BIAS_BITS, DIAGONAL_BITS, WEIGHT_BITS, Exponent
+from lava_ssm.network.fixed_network import MOST_LEFT
 from lava_ssm.numerics import SYNAPSE_BITS, IntArray, RealArray, Rounding, dequantize, word_range
 
-_MOST_LEFT = 8
-"""Bits that the direct path's product is shifted to the left at most."""
 _LEAST_OF_C = 1 - (1 << (WEIGHT_BITS - 1))
 """Of 8 bits. A synapse has the negative of its imaginary parts too."""
 
@@ -87,7 +86,12 @@ class S5Kind(Kind[S5, FixedS5], of=S5):
         return bias_headroom(layer.bias, rules.spare)
 
     def finest(self, fixed: FixedS5, input_exponent: int, residual: bool) -> int:
-        return input_exponent + fixed.d_exponent + _MOST_LEFT
+        return input_exponent + fixed.d_exponent + MOST_LEFT // 2
+
+    def output_limit(
+        self, fixed: FixedS5, layer: S5, input_exponent: int, ranges: Ranges, rules: Rules
+    ) -> int:
+        return input_exponent + fixed.d_exponent + MOST_LEFT
 
     def finish(
         self, fixed: FixedS5, layer: S5, ends: tuple[int, int], ranges: Ranges, rules: Rules

@@ -10,6 +10,7 @@ from lava_ssm.compress.parameters import direct_mantissas, fixed_bias
 from lava_ssm.compress.ranges import Moments, Ranges
 from lava_ssm.network import FixedScale, Scale
 from lava_ssm.network.description import DIAGONAL_BITS, Exponent
+from lava_ssm.network.fixed_network import MOST_LEFT
 from lava_ssm.numerics import RealArray, fitting_exponent
 
 
@@ -34,6 +35,11 @@ class ScaleKind(Kind[Scale, FixedScale], of=Scale):
 
     def finest(self, fixed: FixedScale, input_exponent: int, residual: bool) -> int:
         return ANY if residual else input_exponent + fixed.weight_exponent
+
+    def output_limit(
+        self, fixed: FixedScale, layer: Scale, input_exponent: int, ranges: Ranges, rules: Rules
+    ) -> int:
+        return input_exponent + fixed.weight_exponent + MOST_LEFT
 
     def finish(
         self, fixed: FixedScale, layer: Scale, ends: tuple[int, int], ranges: Ranges, rules: Rules

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from lava_ssm.compress.headroom import ANY, bias_headroom, headroom, synapse_headroom
+from lava_ssm.compress.headroom import ANY, NONE, bias_headroom, headroom, synapse_headroom
 from lava_ssm.compress.kinds.kind import Kind, Rules, Tensor
 from lava_ssm.compress.parameters import (
     direct_mantissas,
@@ -88,6 +88,19 @@ class SelectiveSSMKind(Kind[SelectiveSSM, FixedSelectiveSSM], of=SelectiveSSM):
         """Without a gate d's product is shifted."""
         return ANY if fixed.gated else input_exponent + fixed.d_exponent + MOST_LEFT // 2
 
+    def output_limit(
+        self,
+        fixed: FixedSelectiveSSM,
+        layer: SelectiveSSM,
+        input_exponent: int,
+        ranges: Ranges,
+        rules: Rules,
+    ) -> int:
+        if bias_headroom(layer.bias, rules.spare) < _LEAST_STEPS - fixed.a_exponent:
+            return NONE
+        sums = _finest_sums(fixed, layer, input_exponent, ranges, rules)
+        return sums + input_exponent + MOST_LEFT if fixed.gated else sums
+
     def finish(
         self,
         fixed: FixedSelectiveSSM,
@@ -102,20 +115,8 @@ class SelectiveSSMKind(Kind[SelectiveSSM, FixedSelectiveSSM], of=SelectiveSSM):
             _sent("low", ranges, rules),
             synapse_headroom(ranges.peaks["steps", "sum"], fixed.up_exponent, rules.spare),
         )
-        step = min(
-            _sent("steps", ranges, rules), bias_headroom(layer.bias, rules.spare), _MOST_STEPS
-        )
-        # of larger ones no decay can be looked up
-        step = max(step, _LEAST_STEPS - fixed.a_exponent)
-        scaled = min(_sent("scaled", ranges, rules), step + e_x)
-        drive, state, read = _of_states(ranges, rules)
-        drive = min(drive, scaled + _sent("b", ranges, rules))
-        state = min(state, drive + MOST_FINER)
-        sums = e_y
-        if fixed.gated:
-            finest = e_x + fixed.d_exponent + MOST_LEFT // 2
-            sums = min(_of_sums(layer, ranges, rules), finest)
-        drive, sent = min(drive, state), min(max(read, state - MOST_FINER), state)
+        step, scaled, drive, state, sent = _inside(fixed, layer, e_x, ranges, rules)
+        sums = _finest_sums(fixed, layer, e_x, ranges, rules) if fixed.gated else e_y
         # factors are no finer than their products can be shifted to the right
         b = min(_sent("b", ranges, rules), drive + MOST_RIGHT - scaled)
         c = min(_sent("c", ranges, rules), sums + MOST_RIGHT - sent)
@@ -181,6 +182,31 @@ def _of_states(ranges: Ranges, rules: Rules) -> tuple[int, int, int]:
     drive = min(_sent("drives", ranges, rules), state)
     state = min(state, drive + MOST_FINER)
     return drive, state, min(max(_sent("states", ranges, rules), state - MOST_FINER), state)
+
+
+def _inside(
+    fixed: FixedSelectiveSSM, layer: SelectiveSSM, e_x: int, ranges: Ranges, rules: Rules
+) -> tuple[int, int, int, int, int]:
+    """Exponents of steps, of these times x, of what drives states, of these and what they send."""
+    step = min(_sent("steps", ranges, rules), bias_headroom(layer.bias, rules.spare), _MOST_STEPS)
+    # of larger ones no decay can be looked up
+    step = max(step, _LEAST_STEPS - fixed.a_exponent)
+    scaled = min(_sent("scaled", ranges, rules), step + e_x)
+    drive, state, read = _of_states(ranges, rules)
+    drive = min(drive, scaled + _sent("b", ranges, rules))
+    state = min(state, drive + MOST_FINER)
+    return step, scaled, min(drive, state), state, min(max(read, state - MOST_FINER), state)
+
+
+def _finest_sums(
+    fixed: FixedSelectiveSSM, layer: SelectiveSSM, e_x: int, ranges: Ranges, rules: Rules
+) -> int:
+    """Largest exponent of what the states give and of d x, as far as neurons can shift them."""
+    *_, sent = _inside(fixed, layer, e_x, ranges, rules)
+    read, direct = sent + _sent("c", ranges, rules) + MOST_LEFT, e_x + fixed.d_exponent
+    if not fixed.gated:
+        return min(read, direct + MOST_LEFT)
+    return min(_of_sums(layer, ranges, rules), read, direct + MOST_LEFT // 2)
 
 
 def _of_sums(layer: SelectiveSSM, ranges: Ranges, rules: Rules) -> int:
