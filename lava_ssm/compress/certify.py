@@ -61,10 +61,9 @@ class Certificate:
             where = self.overflowing(build(ranges))
             if where is None:
                 return ranges
-            stage = where.stage
-            first.setdefault(stage, where)  # later ones are made by the margins
-            margins[stage] *= _STEP
-        return first[stage]
+            first.setdefault(where.stage, where)  # later ones are made by the margins
+            margins[where.stage] *= _STEP
+        return first[int(np.argmax(margins))]
 
 
 def _ranges(of: Bounds, margins: RealArray) -> Observed:
