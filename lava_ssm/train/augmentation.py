@@ -58,10 +58,13 @@ class Wobble:
         """Images of x (batch, time, channels), moved; same shape."""
         batch, _, channels = x.shape
         height, width = self.image_shape
+        if self.order is not None and self.order.device != x.device:
+            self.order = self.order.to(x.device)
+            self.place = self.order.argsort()
         rows = x if self.place is None else x[:, self.place]
         images = rows.transpose(1, 2).reshape(batch, channels, height, width)
         # drawn on the CPU: the same numbers on any device
-        angle, size, down, right = (2 * torch.rand(4, batch, generator=generator) - 1).to(x.device)
+        angle, size, down, right = 2 * torch.rand(4, batch, generator=generator) - 1
         down, right = self._shifts(down), self._shifts(right)
         angle = angle * math.radians(self.turn)
         size = 1 + size * self.scale
@@ -76,6 +79,7 @@ class Wobble:
         )  # (batch, 2, 3)
         if self.mirror:
             back[torch.rand(batch, generator=generator) < 0.5, :, 0] *= -1
+        back = back.to(x.device, non_blocking=True)
         grid = torch.nn.functional.affine_grid(back, list(images.shape), align_corners=False)
         moved = torch.nn.functional.grid_sample(images, grid, align_corners=False)
         rows = moved.reshape(batch, channels, -1).transpose(1, 2)

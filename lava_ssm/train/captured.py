@@ -1,25 +1,29 @@
-"""A computation on a GPU that is recorded once and replayed."""
+"""A step on a GPU that is recorded once and replayed."""
 
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
 
+Compute: TypeAlias = Callable[[Sequence[Tensor]], Tensor]
 _WARM_UP = 3
 
 
 class Captured:
-    """Gradients of a model as one CUDA graph: the processor starts it once, not each operation.
+    """A training step as one CUDA graph: the processor starts it once, not each operation.
 
-    (PyTorch's documentation, "CUDA semantics", on graphs: what is recorded has no control by
-    values, and lies in memory of its own.)
+    (PyTorch's documentation, "CUDA semantics", on graphs: what is recorded does the same work
+    whatever the values are, in memory of its own.)
 
     Parameters
     ----------
     model
-        Whose parameters' gradients are computed.
-    compute
-        Computes them of a batch, from None, and gives what was measured.
+        What is trained.
+    differentiate
+        Computes its parameters' gradients of a batch, from None, and gives what was measured.
+    update
+        Moves parameters by their gradients; has been called before.
     batch
         Of the shapes that all batches have, on a GPU.
     """
@@ -27,7 +31,8 @@ class Captured:
     def __init__(
         self,
         model: nn.Module,
-        compute: Callable[[Sequence[Tensor]], Tensor],
+        differentiate: Compute,
+        update: Callable[[], None],
         batch: Sequence[Tensor],
     ) -> None:
         self._batch = [part.clone() for part in batch]
@@ -36,21 +41,19 @@ class Captured:
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):  # libraries choose their ways before they are recorded
             for _ in range(_WARM_UP):
-                compute(self._batch)
+                differentiate(self._batch)
         torch.cuda.current_stream().wait_stream(stream)
         for buffer, value in zip(model.buffers(), before, strict=True):
             buffer.copy_(value)  # statistics of norms
         self._graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self._graph):
-            self._measured = compute(self._batch)
+            self._measured = differentiate(self._batch)
+            update()
         torch.cuda.set_rng_state(random)  # the first step draws what it would have drawn
-        self._gradients = [(p, p.grad) for p in model.parameters()]
 
     def __call__(self, batch: Sequence[Tensor]) -> Tensor:
-        """Compute the gradients of another batch of the same shapes; give what was measured."""
+        """Take a step with another batch of the same shapes; give what was measured."""
         for mine, part in zip(self._batch, batch, strict=True):
-            mine.copy_(part)
+            mine.copy_(part, non_blocking=True)
         self._graph.replay()
-        for parameter, gradient in self._gradients:
-            parameter.grad = gradient
         return self._measured.clone()

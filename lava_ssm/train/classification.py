@@ -124,6 +124,7 @@ class Training(Loop[Recipe]):
 
     def batch(self, chosen: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
         """Sequences (batch, time, d_input), augmented, and their classes (batch,)."""
+        chosen = chosen.to(self.x.device, non_blocking=True)
         x = self.x[chosen]
         return x if self.augment is None else self.augment(x, random), self.labels[chosen]
 

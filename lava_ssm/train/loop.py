@@ -108,9 +108,9 @@ class Loop(ABC, Generic[AnyRecipe]):
         self.schedule = schedule(adamw, recipe, self.steps)
         self.average: AveragedModel | None = None
         if recipe.ema > 0:
-            by = partial(_average, get_ema_multi_avg_fn(recipe.ema))
+            self._by = partial(_average, get_ema_multi_avg_fn(recipe.ema))
             # statistics of norms too: a few small batches' are not the data's
-            average = AveragedModel(self.bare, multi_avg_fn=by, use_buffers=True)  # type: ignore[call-arg]
+            average = AveragedModel(self.bare, multi_avg_fn=self._by, use_buffers=True)  # type: ignore[call-arg]
             self.average = average
         self.step = 0
         self.history: list[Epoch] = []
@@ -118,7 +118,8 @@ class Loop(ABC, Generic[AnyRecipe]):
         # of the epoch: losses, scores
         self._sums = torch.zeros(2, dtype=torch.float64, device=self.device)
         self._now = Epoch(1, 0.0, 0.0)
-        self._captured: tuple[object, Captured] | None = None
+        self._captured: tuple[int, Captured] | None = None
+        self._rates: list[Tensor] = []  # where a recorded step finds them
         self._order = (-1, torch.empty(0, dtype=torch.int64))
 
     @staticmethod
@@ -183,61 +184,100 @@ class Loop(ABC, Generic[AnyRecipe]):
         devices = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices):  # what the user draws does not depend on us
             torch.manual_seed(seed + self.worker.rank)
-            measured = self._learn(batch, len(chosen), epoch + 1)
+            self.model.train()
+            recorded = self._is_recorded(len(chosen))
+            learn = self._recording(batch) if recorded else partial(self._learn, len(chosen))
+            measured = learn(batch)
+        self._set_rates()
         if place == 0:
             self._sums.zero_()
         self._sums[0] += measured[0].double() * len(chosen)
         self._sums[1] += measured[1]
-        self.step += 1
-        if self.after_step is not None:
-            self.after_step(self.step / self.steps)
-        if self.average is not None:
-            self.average.update_parameters(self.bare)
-            if self.step == self.steps:
-                self.bare.load_state_dict(self.average.module.state_dict())
         ends = place + 1 == self.steps_an_epoch
         if not devices or ends or place % _STEPS_UNSEEN == 0 or self._now.number != epoch + 1:
             samples = min((place + 1) * size, self.samples)
             self._now = Epoch(epoch + 1, *(self._sums / samples).tolist())
-            _check(self._now.loss, epoch + 1)
+            self._check(self._now.loss)
+        self.step += 1
+        if self.after_step is not None:
+            self.after_step(self.step / self.steps)
+        if self.average is not None:
+            if not recorded:
+                self.average.update_parameters(self.bare)
+            if self.step == self.steps:
+                self.bare.load_state_dict(self.average.module.state_dict())
         if ends:
             self.history.append(self._now)
         return self._now
 
-    def _learn(self, batch: Sequence[Tensor], total: int, epoch: int) -> Tensor:
+    def _learn(self, total: int, batch: Sequence[Tensor]) -> Tensor:
         """Step on this worker's share of `total` samples: mean loss of all, sum of scores."""
-        self.model.train()
-        measured = self._differentiate(batch, total)
+        measured = self._differentiate(
+            total, [part[self.worker.rank :: self.worker.count] for part in batch]
+        )
         if self.worker.count > 1:
             torch.distributed.all_reduce(measured)
         if not measured.is_cuda:
-            _check(float(measured[0]), epoch)
-        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        self.adamw.step()
-        self.schedule.step()
+            self._check(float(measured[0]))
+        self._move()
         return measured
 
-    def _differentiate(self, batch: Sequence[Tensor], total: int) -> Tensor:
+    def _differentiate(self, total: int, share: Sequence[Tensor]) -> Tensor:
         """Compute gradients of the mean loss of `total` samples: its share of it, its scores."""
+        idle = len(share[0]) == 0
+        if idle:  # it goes along: gradients are averaged over all workers
+            share = [part.new_zeros(1, *part.shape[1:]) for part in share]
+        loss, score = (0 * value if idle else value for value in self.losses(*share))
+        loss = loss / total
+        self.adamw.zero_grad()
+        (loss * self.worker.count).backward()
+        return torch.stack([loss.detach(), score.detach()])
 
-        def compute(share: Sequence[Tensor]) -> Tensor:
-            idle = len(share[0]) == 0
-            if idle:  # it goes along: gradients are averaged over all workers
-                share = [part[:1] for part in batch]
-            loss, score = (0 * value if idle else value for value in self.losses(*share))
-            loss = loss / total
-            self.adamw.zero_grad()
-            (loss * self.worker.count).backward()
-            return torch.stack([loss.detach(), score.detach()])
+    def _move(self) -> None:
+        """Move parameters by their gradients."""
+        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.adamw.step()
 
+    def _is_recorded(self, total: int) -> bool:
+        """Whether a step of `total` samples can be recorded, or has been."""
         whole = self.worker.count == 1 and total == self.recipe.batch_size
-        if not (self.device.type == "cuda" and whole and self.capturable):
-            return compute([part[self.worker.rank :: self.worker.count] for part in batch])
+        # the optimizer's moments change with the rates of one cycle, and begin with the first step
+        constant = self.recipe.schedule == "cosine" and bool(self.adamw.state)
+        return self.device.type == "cuda" and whole and constant and self.capturable
+
+    def _recording(self, batch: Sequence[Tensor]) -> Captured:
+        """The step, recorded when tokens are first joined as they are now."""
         key = self.recipe.joined(self.step // self.steps_an_epoch + 1)
         if self._captured is None or self._captured[0] != key:
             self._captured = None  # its memory is free before the next one needs as much
-            self._captured = key, Captured(self.model, compute, batch)
-        return self._captured[1](batch)
+            if not self._rates:
+                for group in self.adamw.param_groups:
+                    group["capturable"] = True
+                    group["lr"] = torch.tensor(group["lr"], device=self.device)
+                self._rates = [group["lr"] for group in self.adamw.param_groups]
+
+            def update() -> None:
+                self._move()
+                if self.average is not None:
+                    # as it does itself, but for its counter, which lies on the CPU
+                    self._by(_floats(self.average.module), _floats(self.bare), 0)
+
+            differentiate = partial(self._differentiate, len(batch[0]))
+            self._captured = key, Captured(self.model, differentiate, update, batch)
+        return self._captured[1]
+
+    def _set_rates(self) -> None:
+        """Set the rates of the next step, in place where a recorded one looks for them."""
+        self.schedule.step()
+        for group, rate in zip(self.adamw.param_groups, self._rates, strict=False):
+            if group["lr"] is not rate:
+                rate.fill_(group["lr"])
+                group["lr"] = rate
+
+    def _check(self, loss: float) -> None:
+        if not math.isfinite(loss):
+            epoch = self.step // self.steps_an_epoch + 1
+            raise ValueError(f"the loss is {loss} in epoch {epoch}: lower the rates")
 
     @property
     def capturable(self) -> bool:
@@ -254,9 +294,12 @@ class Loop(ABC, Generic[AnyRecipe]):
 
     def state(self) -> Plain:
         """All that `restore` needs to continue, but data, model class and recipe."""
+        adamw = self.adamw.state_dict()
+        for group in adamw["param_groups"]:  # as on any other device
+            group.update(lr=float(group["lr"]), capturable=False, fused=None)
         return {
             "model": self.bare.state_dict(),
-            "adamw": self.adamw.state_dict(),
+            "adamw": adamw,
             **({} if self.average is None else {"average": self.average.state_dict()}),
             "step": self.step,
             "sums": self._sums.cpu(),
@@ -266,7 +309,10 @@ class Loop(ABC, Generic[AnyRecipe]):
     def restore(self, state: Plain) -> None:
         """Continue from what `state` gave."""
         self.bare.load_state_dict(state["model"])
+        ways = [group["fused"] for group in self.adamw.param_groups]
         self.adamw.load_state_dict(state["adamw"])
+        for group, fused in zip(self.adamw.param_groups, ways, strict=True):
+            group["fused"] = fused
         if self.average is not None:
             self.average.load_state_dict(state["average"])
         self.step = state["step"]
@@ -276,9 +322,10 @@ class Loop(ABC, Generic[AnyRecipe]):
         self.history = [Epoch(*numbers) for numbers in state["history"]]
 
 
-def _check(loss: float, epoch: int) -> None:
-    if not math.isfinite(loss):
-        raise ValueError(f"the loss is {loss} in epoch {epoch}: lower the rates")
+def _floats(model: nn.Module) -> list[Tensor]:
+    """Parameters and statistics of a model."""
+    tensors = [*model.parameters(), *model.buffers()]
+    return [tensor.detach() for tensor in tensors if tensor.is_floating_point()]
 
 
 def _average(
