@@ -37,7 +37,7 @@ def run_laid_out(form: str, net: FixedNetwork, x: np.ndarray) -> engine.Run:
     """Run on the kernel with all matrices in one form."""
     with pytest.MonkeyPatch.context() as patch:
         number = NAMES.index(form)
-        patch.setattr(forms, "form_of", lambda weights, n_weights: FORMS[number])
+        patch.setattr(forms, "form_of", lambda weights: FORMS[number])
         assert set(layout.layout(net).arrays["matrices"]["form"]) == {number}
         return engine.run(net, x, backend="compiled", n_threads=2)
 
@@ -187,7 +187,7 @@ def test_a_cpu_without_vectors_of_bytes_gives_the_same_integers() -> None:
         from lava_ssm.engine.compiled.matrix import FORMS, forms
         from tests.networks import random_fixed_s5_network
         assert [form.name for form in FORMS] == ["dense", "places"]
-        forms.SPARSE_IN_CACHE = 0.5
+        forms.IN_PLACES = 0.5
         for density in (0.1, 1.0):
             rng = np.random.default_rng(3)
             net = random_fixed_s5_network(rng, d_model=40, d_state=20, density=density)

@@ -28,7 +28,6 @@ Saved: TypeAlias = tuple[np.ndarray, ...]
 
 BLOCK = 64
 """Tokens that pass a population before the next one has its turn: their messages stay in cache."""
-_empty = np.empty
 _NONE = np.zeros(0)
 """No values to be rounded: tokens are mantissas."""
 _layouts: dict[tuple[int, np.dtype | None], Layout] = {}
@@ -75,8 +74,8 @@ class Compiled:
         form = network.input_format if isinstance(network, FixedNetwork) else None
         self._tokens = Tokens(form, (*batch, network.d_input))
         self._token = np.zeros((rows, 1, network.d_input), self._kind)
-        self._step_shape = rows, 1, network.d_output
-        self._output_shape = *batch, network.d_output
+        self._outputs = np.zeros((rows, 1, network.d_output), self._kind)
+        self._output = self._outputs.reshape(*batch, network.d_output)
         given = kinds(p.real, is_fixed)
         sizes = {"states": p.n_states, "carried": p.n_carried, "totals": network.d_output}
         self._memory: Memory = {
@@ -154,12 +153,11 @@ class Compiled:
         values = self._tokens.flat(token)
         if values is None:
             return None
-        outputs = _empty(self._step_shape, self._kind)
         if values.dtype is REAL:
-            done = self._kernel(table, values, self._token, outputs)
+            done = self._kernel(table, values, self._token, self._outputs)
         else:
-            done = self._kernel(table, _NONE, values.reshape(self._token.shape), outputs)
-        return outputs.reshape(self._output_shape) if done else None
+            done = self._kernel(table, _NONE, values.reshape(self._token.shape), self._outputs)
+        return self._output.copy() if done else None
 
     def advance(self, tokens: np.ndarray) -> np.ndarray:
         """See `Executor`: calls the kernel on each thread's rows."""
@@ -167,8 +165,8 @@ class Compiled:
         if not (tokens.flags.c_contiguous and tokens.flags.writeable):
             tokens = tokens.copy()  # else Numba would compile anew
         *batch, n_tokens, d_input = tokens.shape
-        rows = tokens.reshape(self._step_shape[0], n_tokens, d_input)
-        outputs = np.empty((len(rows), n_tokens, self._step_shape[-1]), self._kind)
+        rows = tokens.reshape(len(self._outputs), n_tokens, d_input)
+        outputs = np.empty((len(rows), n_tokens, self._outputs.shape[-1]), self._kind)
         if len(tables) == 1:
             kernel(tables[0], _NONE, rows, outputs)
         else:

@@ -326,7 +326,7 @@ _A, _U, _R, _OUT = range(4)
 def _laid_out(p: Population, rules: Arithmetic, counts: NDArray[np.int64]) -> Arguments:
     """Lay a population out that receives sums, not messages."""
     given = kinds(np.float32, True)
-    writer, rows = Writer(given, rules, 0, 0), np.zeros(1, POPULATION)
+    writer, rows = Writer(given, rules, 0), np.zeros(1, POPULATION)
     rows[0]["source"], rows[0]["second"], rows[0]["residual"], rows[0]["out"] = range(4)
     rows[0]["matrix"] = rows[0]["second_matrix"] = -1
     lay_out_neurons(writer, rows[0], p, _OPERATIONS)

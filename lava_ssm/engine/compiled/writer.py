@@ -29,8 +29,8 @@ class Writer:
         Of all arrays that a kernel takes; those of one dimension may be put into.
     rules
         Of fixed point; None: the network is float.
-    n_weights, n_parameters
-        Of all matrices together, and of all filters.
+    n_parameters
+        Of all filters together.
 
     Attributes
     ----------
@@ -41,10 +41,8 @@ class Writer:
         of others.
     """
 
-    def __init__(
-        self, kinds: Kinds, rules: Arithmetic | None, n_weights: int, n_parameters: int
-    ) -> None:
-        self.rules, self.n_weights, self.n_parameters = rules, n_weights, n_parameters
+    def __init__(self, kinds: Kinds, rules: Arithmetic | None, n_parameters: int) -> None:
+        self.rules, self.n_parameters = rules, n_parameters
         self.real = np.dtype(kinds["states"][0])
         self._kinds = {name: kind for name, (kind, ndim) in kinds.items() if ndim == 1}
         self._parts: dict[str, list[np.ndarray]] = {name: [] for name in self._kinds}

@@ -21,32 +21,27 @@ FORMS = (
 )
 """Those that this CPU has."""
 
-CACHE = 1 << 20
-"""Bytes of weights that stay near the processor from token to token: a second-level cache."""
 IN_WIDE_WINDOWS = 0.4
 """Share of weights that are not zero up to which a matrix is laid out in windows, which do not skip
-activations of zero: about where they are as fast as columns if 30 % of the activations are on
-(measured on Zen 4; with 65 % they are at any density)."""
+activations of zero: about where they are as fast as pairs of columns if 30 % of the activations are
+on (measured on Zen 5; with 65 % they are at any density)."""
 IN_NARROW_WINDOWS = 0.2
-"""The same of narrow windows: about where they are as fast as pairs of columns if 30 % of the
-activations are on (measured on Zen 3; with 65 % they are at 0.35)."""
-SPARSE_IN_CACHE, SPARSE_BEYOND = 0.05, 0.12
-"""The same of places, on CPUs that have no windows. To add one up by its place takes about twenty
-times as long as in a vector, or eight times where the vectors come from further away than that
-cache (measured on Zen 4)."""
+"""The same of narrow windows (with 65 % of the activations on they are at 0.35)."""
+IN_PLACES = 0.1
+"""The same of places, on CPUs that have no windows: about where they are as fast as columns if the
+network stays in the second cache (measured with the features of SSE4 alone)."""
 
 
-def form_of(weights: IntArray, n_weights: int) -> Form:
-    """How this CPU takes a matrix fastest, of a network of so many weights."""
-    density = np.count_nonzero(weights) / weights.size
-    if HAS_WIDE_WINDOWS:
-        return WIDE_WINDOWS if density <= IN_WIDE_WINDOWS else DENSE
+def form_of(weights: IntArray) -> Form:
+    """How this CPU takes a matrix fastest."""
+    density, (d_output, d_input) = np.count_nonzero(weights) / weights.size, weights.shape
+    if HAS_WIDE_WINDOWS and density <= IN_WIDE_WINDOWS:
+        return WIDE_WINDOWS
     if HAS_NARROW_WINDOWS and density <= IN_NARROW_WINDOWS:
         return NARROW_WINDOWS
-    if HAS_PAIRS and weights.shape[1] <= MOST_INPUTS:
+    if HAS_PAIRS and d_input <= MOST_INPUTS:
         return PAIRS
-    sparse = SPARSE_IN_CACHE if n_weights <= CACHE else SPARSE_BEYOND
-    return PLACES if density <= sparse and len(weights) <= MOST_OUTPUTS else DENSE
+    return PLACES if density <= IN_PLACES and d_output <= MOST_OUTPUTS else DENSE
 
 
 def lay_out(writer: Writer, synapse: Matrix, bits: int) -> Row:
@@ -57,7 +52,7 @@ def lay_out(writer: Writer, synapse: Matrix, bits: int) -> Row:
     if writer.rules is None:
         row["first"] = writer.put("weights", weights.T)
         return row
-    form = form_of(weights, writer.n_weights)
+    form = form_of(weights)
     form.lay_out(writer, row, weights)
     # beyond these a 32-bit sum is shifted to nothing
     shifts = np.clip(synapse.shift, -SYNAPSE_BITS, SYNAPSE_BITS - 1)

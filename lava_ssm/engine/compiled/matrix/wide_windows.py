@@ -1,7 +1,10 @@
-"""Windows of 64 inputs and slices of 16 outputs: 64 products an instruction, by AVX-512.
+"""Windows of 64 inputs and slices of 32 outputs: 64 products an instruction, by AVX-512.
 
-Inputs are taken by vpermb; vpdpbusd multiplies their bytes by weights and adds each four up.
+Inputs are taken by vpermb; vpdpbusd multiplies their bytes by weights and adds each four up. Two
+vectors of outputs share what is read of a window.
 """
+
+from itertools import chain
 
 from llvmlite import ir
 from numba.core import cgutils, types
@@ -13,10 +16,12 @@ from lava_ssm.engine.compiled.vectors import Arrays
 
 HAS_WIDE_WINDOWS = {"avx512bw", "avx512vbmi", "avx512vnni"} <= features()
 """Whether this CPU has the instructions (Intel since Ice Lake, AMD since Zen 4)."""
-LANES, WINDOW = 16, 64
-STEP = 2 * WINDOW
-"""Bytes of a step, and of a window's table: those of low bytes, then those of high ones."""
-WIDE = Shape(LANES, 4, WINDOW, grid=PART, stride=STEP // PART, most=2 * 128)
+LANES, WINDOW, VECTORS = 16, 64, 2
+TABLE = 2 * WINDOW
+"""Bytes of a window's table: those of low bytes, then those of high ones."""
+STEP = 2 * VECTORS * WINDOW
+"""Bytes of a step: those of places, then weights."""
+WIDE = Shape(VECTORS * LANES, 4, WINDOW, grid=PART, stride=TABLE // PART, most=2 * 128)
 
 _INT8, _INT32 = ir.IntType(8), ir.IntType(32)
 _BYTES, _SUMS = ir.VectorType(_INT8, WINDOW), ir.VectorType(_INT32, LANES)
@@ -49,8 +54,8 @@ def fill(typingctx, u, at, offset, down, table, to):  # type: ignore[no-untyped-
         put(high, WINDOW)
         first = builder.icmp_signed("==", to_, ir.Constant(to_.type, 0))
         with builder.if_then(builder.not_(first)):
-            put(low, PART - STEP)
-            put(high, PART + WINDOW - STEP)
+            put(low, PART - TABLE)
+            put(high, PART + WINDOW - TABLE)
         return context.get_dummy_value()
 
     return types.void(u, types.intp, types.int32, types.int32, table, types.intp), generate
@@ -69,26 +74,33 @@ def sums(given: Slice) -> list[ir.Value]:
         function = cgutils.get_or_insert_function(builder.module, kind, name)
         return builder.call(function, values)
 
-    totals = [cgutils.alloca_once(builder, _SUMS) for _ in range(2)]
-    for total in totals:
+    totals = [[cgutils.alloca_once(builder, _SUMS) for _ in range(2)] for _ in range(VECTORS)]
+    for total in chain(*totals):
         builder.store(ir.Constant(_SUMS, [0] * LANES), total)
-    beyond = ir.Constant(given.begin.type, WINDOW)
     step = ir.Constant(given.begin.type, 1)
+
+    def further(place: ir.Value, vectors: int) -> ir.Value:
+        return builder.add(place, ir.Constant(place.type, vectors * WINDOW))
+
     with cgutils.for_range_slice(builder, given.begin, given.end, step, given.begin.type) as (n, _):
         at = builder.mul(n, ir.Constant(n.type, STEP))
-        places, weights = load(given.steps, at), load(given.steps, builder.add(at, beyond))
         window = builder.sext(builder.load(builder.gep(given.tables, [n])), n.type)
-        for part, total in enumerate(totals):
-            here = builder.add(window, beyond) if part else window
-            taken = call("llvm.x86.avx512.permvar.qi.512", _BYTES, load(given.table, here), places)
-            so_far = builder.load(total)
-            added = call(
-                "llvm.x86.avx512.vpdpbusd.512", _SUMS, so_far,
-                *(builder.bitcast(v, _SUMS) for v in (taken, weights)),
-            )  # fmt: skip
-            builder.store(added, total)
-    low, high = (builder.load(total) for total in totals)
-    return [builder.add(low, builder.shl(high, ir.Constant(_SUMS, [8] * LANES)))]
+        halves = [load(given.table, further(window, part)) for part in range(2)]
+        for i, parts in enumerate(totals):
+            places = load(given.steps, further(at, i))
+            weights = builder.bitcast(load(given.steps, further(at, VECTORS + i)), _SUMS)
+            for half, total in zip(halves, parts, strict=True):
+                taken = call("llvm.x86.avx512.permvar.qi.512", _BYTES, half, places)
+                added = call(
+                    "llvm.x86.avx512.vpdpbusd.512", _SUMS, builder.load(total),
+                    builder.bitcast(taken, _SUMS), weights,
+                )  # fmt: skip
+                builder.store(added, total)
+    eight = ir.Constant(_SUMS, [8] * LANES)
+    return [
+        builder.add(builder.load(low), builder.shl(builder.load(high), eight))
+        for low, high in totals
+    ]
 
 
 WIDE_WINDOWS = windows("wide_windows", WIDE, fill, sums, HAS_WIDE_WINDOWS)
