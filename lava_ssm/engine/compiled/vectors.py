@@ -128,6 +128,49 @@ class Arrays:
         return Vector(b, b.shuffle_vector(one, undefined, lanes))
 
 
+PIECE = 16
+"""Numbers that are copied, or added up, at a time."""
+
+
+@intrinsic
+def copy_piece(typingctx, source, at, y, to):  # type: ignore[no-untyped-def]
+    """`y[to : to + PIECE] = source[at : at + PIECE]` of arrays of one type."""
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        source_, at_, y_, to_ = args
+        arrays = Arrays(context, builder, PIECE, context.get_value_type(y.dtype))
+        piece = arrays.load(arrays.data(source, source_), at_)
+        arrays.store(piece, arrays.data(y, y_), to_)
+        return context.get_dummy_value()
+
+    return types.void(source, types.intp, y, types.intp), generate
+
+
+@intrinsic
+def fill_piece(typingctx, value, y, to):  # type: ignore[no-untyped-def]
+    """`y[to : to + PIECE] = value`."""
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        value_, y_, to_ = args
+        arrays = Arrays(context, builder, PIECE, context.get_value_type(y.dtype))
+        arrays.store(arrays.spread(value_), arrays.data(y, y_), to_)
+        return context.get_dummy_value()
+
+    return types.void(y.dtype, y, types.intp), generate
+
+
+@intrinsic
+def sum_piece(typingctx, source, at):  # type: ignore[no-untyped-def]
+    """The sum of `source[at : at + PIECE]`, int32."""
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        arrays = Arrays(context, builder, PIECE, _INT32)
+        piece = arrays.load(arrays.data(source, args[0]), args[1]).value
+        return _call(builder, "llvm.vector.reduce.add", piece, result=_INT32)
+
+    return types.int32(source, types.intp), generate
+
+
 def lanes_of(real: np.dtype) -> int:
     """How many channels are stepped side by side: the floats of a 512-bit vector."""
     return 64 // real.itemsize

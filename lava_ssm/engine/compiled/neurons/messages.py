@@ -16,8 +16,9 @@ import numpy as np
 
 from lava_ssm import numerics
 from lava_ssm.engine.compiled.compiling import compiled, compiled_float
-from lava_ssm.engine.compiled.cpu import to_int32
+from lava_ssm.engine.compiled.cpu import one_by_one, rounded, to_int32
 from lava_ssm.engine.compiled.matrix import add_real, synapse
+from lava_ssm.engine.compiled.vectors import PIECE, copy_piece, fill_piece, sum_piece
 from lava_ssm.engine.compiled.words import MESSAGE, SYNAPSE, WRAP, shifted, word
 from lava_ssm.network import Activation
 from lava_ssm.numerics import SYNAPSE_BITS, TABLE_EXPONENT, TABLE_STEPS
@@ -36,12 +37,7 @@ def received(row, data, t):
     if row.matrix >= 0:
         synapse(data.matrices[row.matrix], data, data.buffers[row.source, t], y, counts)
     elif row.adds > 0:
-        source = data.buffers[row.source, t]
-        for j in range(row.size):
-            total = np.int64(0)
-            for i in range(j * row.adds, (j + 1) * row.adds):
-                total += np.int64(source[i])
-            y[j] = word(total, SYNAPSE_BITS, WRAP, counts, SYNAPSE)
+        added(data.buffers[row.source, t], row.adds, data.rules[0], y, row.size, counts)
     elif row.count > 0:
         copied(data.buffers[row.source, t], row.first, row.count, row.each, y, row.size)
     elif row.source != row.out:
@@ -58,18 +54,39 @@ def received(row, data, t):
 
 
 @compiled
+def added(source, each, rules, y, size, counts):
+    """What neurons receive of `Ones` that add up `each` messages."""
+    if each % PIECE == 0 and each << (rules.message_bits - 1) <= 1 << (SYNAPSE_BITS - 1):
+        for j in range(size):
+            total = np.int32(0)
+            for i in range(j * each, (j + 1) * each, PIECE):
+                total = np.int32(total + sum_piece(source, i))
+            y[j] = total
+        return
+    for j in range(size):
+        total = np.int64(0)
+        for i in range(j * each, (j + 1) * each):
+            total += np.int64(source[i])
+        y[j] = word(total, SYNAPSE_BITS, WRAP, counts, SYNAPSE)
+
+
+@compiled
 def copied(source, first, count, each, y, size):
     """What neurons receive of `Copies`: y[i] = source[first + (i // each) % count]."""
-    at = 0
-    while at < size:
-        for j in range(first, first + count):
-            if each == 1:
-                y[at] = source[j]
-            else:
-                value = source[j]
-                for i in range(at, at + each):
-                    y[i] = value
-            at += each
+    if each == 1:
+        for at in range(0, size, count):
+            for j in range(0, count - PIECE + 1, PIECE):
+                copy_piece(source, first + j, y, at + j)
+            for j in range(count - count % PIECE, count):
+                y[at + j] = source[first + j]
+        return
+    for at in range(0, size, count * each):
+        for j in range(count):
+            value, begin = source[first + j], at + j * each
+            for i in range(0, each - PIECE + 1, PIECE):
+                fill_piece(value, y, begin + i)
+            for i in range(each - each % PIECE, each):
+                y[begin + i] = value
 
 
 @compiled
@@ -105,7 +122,7 @@ def received_float(row, data, t):
 def sent(row, data, t, values):
     """Bring what neurons have made, doubles, to messages; whether all fit, else see `sent_exactly`.
 
-    Adds the residual path, and rectifies.
+    Adds the residual path, and applies the activation.
     """
     y, size = data.buffers[row.out, t], row.size
     if row.residual >= 0:
@@ -113,7 +130,7 @@ def sent(row, data, t, values):
         for j in range(size):
             values[j] += np.floor(np.float64(r[j]) * factor)
     if row.activation > RELU:
-        return False
+        return activated(row, data, values, y)
     half = np.float64(np.int64(1) << (data.rules[0].message_bits - 1))
     least = 0.0 if row.activation == RELU else -np.inf
     all_fit = True
@@ -123,6 +140,47 @@ def sent(row, data, t, values):
         for j in range(size):
             y[j] = to_int32(max(values[j], least))
     return all_fit
+
+
+@compiled
+def activated(row, data, values, y):
+    """Activations by table of doubles that are integers, see `numerics.Table`; else as `sent`.
+
+    Entries are read one by one; what is before and after that LLVM makes vectors of.
+    """
+    size, multiplies, rectifies = row.size, row.activation <= SILU, row.activation == SOFTPLUS
+    entry_exponent = SOFTPLUS_EXPONENT if rectifies else TABLE_EXPONENT
+    amount = entry_exponent - row.exponent
+    if amount < -MOST_LEFT:
+        return False
+    n = max(row.exponent - row.step_exponent, np.int64(-12))  # farther left all are at the ends
+    half = np.float64(np.int64(1) << (data.rules[0].message_bits - 1))
+    steps, factor, of_entry, one = data.sums[0], down(n), down(amount), down(TABLE_EXPONENT)
+    least, most = np.float64(-TABLE_STEPS), np.float64(TABLE_STEPS - 1)
+    entries = data.integers[row.entries : row.entries + 2 * TABLE_STEPS]
+    too_large = np.int64(0)
+    for j in range(size):
+        step = min(max(np.floor(values[j] * factor), least), most)
+        steps[j] = to_int32(step) + np.int32(TABLE_STEPS)
+        too_large |= np.int64(multiplies and not fits(values[j], half))
+    if too_large != 0:
+        return False
+    for j in range(size):
+        steps[j] = entries[np.uint32(one_by_one(steps[j]))]
+    for j in range(size):
+        entry = np.float64(steps[j])
+        if multiplies:
+            value = rounded(values[j] * entry * one)
+        else:
+            value = rounded(entry * of_entry)
+            if rectifies:
+                value += max(values[j], 0.0)
+        steps[j] = to_int32(value)
+        too_large |= np.int64(not fits(value, half))
+    if too_large == 0:
+        for j in range(size):
+            y[j] = steps[j]
+    return too_large == 0
 
 
 @compiled
