@@ -11,11 +11,15 @@ Called again with the same folder, it trains what is not there yet.
 """
 
 import argparse
+import gc
 import json
 import math
 import time
 import traceback
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from language_models import MODELS, Entry
@@ -30,6 +34,13 @@ from lava_ssm.train import Recipe
 from lava_ssm.train.language import EPOCH, LanguageModelling, evaluate
 
 Result = dict[str, object]
+T = TypeVar("T")
+
+
+class Unrecorded(LanguageModelling):
+    """A training whose steps are not recorded on a GPU."""
+
+    capturable = False  # type: ignore[assignment]
 
 
 class Bench:
@@ -53,7 +64,7 @@ class Bench:
         most = 1000 if quick else None
         self.parts = {name: self.characters.encode(part[:most]) for name, part in parts.items()}
 
-    def training(self, entry: Entry, epochs: int) -> LanguageModelling:
+    def training(self, entry: Entry, epochs: int, recorded: bool) -> LanguageModelling:
         """A training of a model that begins."""
         torch.manual_seed(0)
         model = entry.make(len(self.characters)).to(self.device)
@@ -67,11 +78,12 @@ class Bench:
             schedule="cosine",
         )
         tokens = self.parts["train"]
-        return LanguageModelling(model, tokens, self.context, recipe, epoch=self.epoch)
+        kind = LanguageModelling if recorded else Unrecorded
+        return kind(model, tokens, self.context, recipe, epoch=self.epoch)
 
-    def seconds_an_epoch(self, entry: Entry) -> float:
+    def seconds_an_epoch(self, entry: Entry, recorded: bool) -> float:
         """As a few steps tell, after a few others."""
-        training = self.training(entry, 1000)
+        training = self.training(entry, 1000, recorded)
         for _ in range(3):
             training.advance()
         synchronize(self.device)
@@ -90,7 +102,26 @@ class Bench:
         return nats
 
 
-def train(bench: Bench, entry: Entry, epochs: int, limit: float) -> tuple[Result, bytes]:
+def tried(work: Callable[[bool], T]) -> T:
+    """What is done with recorded steps, or, if these fail, without; frees memory before."""
+    for recorded in (True, False):
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        try:
+            return work(recorded)
+        except (TimeoutError, ValueError):
+            raise
+        except Exception:
+            if not recorded:
+                raise
+            traceback.print_exc()
+    raise AssertionError
+
+
+def train(
+    bench: Bench, entry: Entry, epochs: int, limit: float, recorded: bool
+) -> tuple[Result, bytes]:
     """Train a model; give how it went and its parameters.
 
     Raises
@@ -99,7 +130,7 @@ def train(bench: Bench, entry: Entry, epochs: int, limit: float) -> tuple[Result
         It took longer than `limit` seconds.
     """
     begin = time.perf_counter()
-    training = bench.training(entry, epochs)
+    training = bench.training(entry, epochs, recorded)
     model, curve = training.bare, []
     while training.step < training.steps:
         now = training.advance()
@@ -158,7 +189,7 @@ def main() -> None:
         times = {}
         for name in [*missing]:
             try:
-                times[name] = bench.seconds_an_epoch(MODELS[name])
+                times[name] = tried(partial(bench.seconds_an_epoch, MODELS[name]))
                 print(f"{name}: {times[name]:.2f} s an epoch", flush=True)
             except Exception as error:  # the others are trained all the same
                 failed(name, error)
@@ -174,9 +205,8 @@ def main() -> None:
         left = given.seconds - (time.perf_counter() - begin)
         print(f"{name}, {left:.0f} s left", flush=True)
         try:
-            result, state = train(
-                bench, MODELS[name], results["epochs"], min(given.limit, max(left, 1))
-            )
+            limit = min(given.limit, max(left, 1))
+            result, state = tried(partial(train, bench, MODELS[name], results["epochs"], limit))
             files.write(given.out / f"{name}.safetensors", state)
             report(name, result)
             shown = ("parameters", "seconds", "validation_loss", "test_loss")
