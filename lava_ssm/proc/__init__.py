@@ -14,7 +14,6 @@ from lava_ssm.proc.io.source import Source, source
 from lava_ssm.proc.layers import S4D, S5
 from lava_ssm.proc.network.process import SSMNetwork
 from lava_ssm.proc.output.process import Output
-from lava_ssm.proc.readout.process import Readout
 from lava_ssm.proc.relay.process import Relay
 from lava_ssm.proc.run import run
 from lava_ssm.proc.schedule import Schedule
@@ -27,7 +26,6 @@ __all__ = [
     "FusedSSMNetwork",
     "GatedStates",
     "Output",
-    "Readout",
     "Relay",
     "SSMNetwork",
     "Schedule",

@@ -1,6 +1,7 @@
 """Ports that receive and send without a detour."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from lava.magma.core.model.py.ports import (
@@ -14,12 +15,17 @@ from lava_ssm.runtime.channel import LocalRecvPort, LocalSendPort
 
 
 def shorten(port: AbstractPyPort) -> None:
-    """Let a port with one connection receive or send with fewer steps, if it is Lava's usual one.
+    """Let a port with one connection, or none, receive or send with fewer steps.
 
-    Lava adds what an InPort receives to an array of zeros, for ports with several connections. Of
-    one connection that is the message itself, in the type of the sum; a float -0.0 becomes 0.0.
+    If it is Lava's usual one: Lava adds what an InPort receives to an array of zeros, for ports
+    with several connections. Of one connection that is the message itself, in the type of the sum;
+    a float -0.0 becomes 0.0.
     """
-    if type(port) not in (PyInPortVectorDense, PyOutPortVectorDense) or len(port.csp_ports) != 1:
+    if type(port) not in (PyInPortVectorDense, PyOutPortVectorDense) or len(port.csp_ports) > 1:
+        return
+    if not port.csp_ports:
+        if type(port) is PyInPortVectorDense:
+            port.recv = partial(np.zeros, port._shape, port._d_type)
         return
     (channel,) = port.csp_ports
     if type(channel) is LocalSendPort:

@@ -8,8 +8,8 @@ from lava.proc.io.sink import RingBuffer as Sink
 from lava.proc.io.source import RingBuffer as Source
 from lava.proc.s4d.process import S4d as UpstreamS4d
 
-from lava_ssm.network import Filters, FixedS4D
-from lava_ssm.proc import S4D, Readout, Relay, States
+from lava_ssm.network import Affine, Filters, FixedS4D, Readout
+from lava_ssm.proc import S4D, Output, Relay, States
 from lava_ssm.proc.schedule import Schedule
 from tests.networks import random_fixed_s4d
 from tests.proc.graphs import record, stopped
@@ -72,25 +72,20 @@ def test_relay_shifts_rectifies_and_fits_messages() -> None:
 
 
 def test_readout_sums_since_the_samples_first_token() -> None:
-    source = Source(data=np.arange(1, 7)[np.newaxis])
-    sent = record(source, Readout(shape=(1,), schedule=Schedule(reset_every=3)), 6, "fixed_pt")
+    tokens, each = np.arange(1, 7)[np.newaxis], Schedule(reset_every=3)
+    mean = {"readout": Readout.MEAN_OVER_TIME, "schedule": each}
+    sent = record(Source(data=tokens), Output(Affine(1), "fixed_pt", **mean), 6, "fixed_pt")
     assert sent.tolist() == [[1, 3, 6, 4, 9, 15]]
-    source = Source(data=np.arange(1, 7)[np.newaxis] / 2)
-    sent = record(source, Readout(shape=(1,), schedule=Schedule(reset_every=3)), 6, "floating_pt")
-    assert sent.tolist() == [[0.5, 1.5, 3, 2, 4.5, 7.5]]
-    source = Source(data=np.arange(1, 7)[np.newaxis] / 2)
-    sent = record(
-        source, Readout(shape=(1,), mean=True, schedule=Schedule(reset_every=3)), 6, "floating_pt"
-    )
+    floats = Source(data=tokens / 2)
+    sent = record(floats, Output(Affine(1), "floating_pt", **mean), 6, "floating_pt")
     assert sent.tolist() == [[0.5, 0.75, 1, 2, 2.25, 2.5]]
 
 
-@pytest.mark.parametrize("kind", [Relay, Readout])
-def test_populations_of_any_shape_send_what_flat_ones_do(kind: type) -> None:
+def test_populations_of_any_shape_send_what_flat_ones_do() -> None:
     u = np.random.default_rng(2).integers(-(2**24), 2**24, (2, 3, 5))  # (neurons, steps)
     shift = np.arange(6).reshape(2, 3)
-    sent = record(Source(data=u), kind(shape=(2, 3), relu=True, shift=shift), 5, "fixed_pt")
-    flat = kind(shape=(6,), relu=True, shift=shift.ravel())
+    sent = record(Source(data=u), Relay(shape=(2, 3), relu=True, shift=shift), 5, "fixed_pt")
+    flat = Relay(shape=(6,), relu=True, shift=shift.ravel())
     expected = record(Source(data=u.reshape(6, 5)), flat, 5, "fixed_pt")
     np.testing.assert_array_equal(sent, expected.reshape(2, 3, 5))
 

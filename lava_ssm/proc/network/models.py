@@ -42,7 +42,6 @@ from lava_ssm.proc.gated_states.process import GatedStates
 from lava_ssm.proc.network.process import SSMNetwork, state_vars
 from lava_ssm.proc.neuron import FIXED, FLOATING, AbstractNeuron
 from lava_ssm.proc.output.process import Output
-from lava_ssm.proc.readout.process import Readout as ReadoutNeurons
 from lava_ssm.proc.relay.process import Relay
 from lava_ssm.proc.schedule import Schedule
 from lava_ssm.proc.states.process import States
@@ -120,14 +119,8 @@ class _Graph:
                 Affine(n, direct=None, bias=None),
                 residual=None,
                 activation=Activation.NONE | Activation.RELU,
-            ):
-                relu = p.activation is Activation.RELU
-                if readout is Readout.MEAN_OVER_TIME:
-                    neurons = ReadoutNeurons(
-                        (n,), not self.is_fixed, relu=relu, shift=shift, **common
-                    )
-                else:
-                    neurons = Relay((n,), relu, shift, **common)
+            ) if readout is not Readout.MEAN_OVER_TIME:
+                neurons = Relay((n,), p.activation is Activation.RELU, shift, **common)
             case Population(Taps() as operation):
                 neurons = DelayLine(operation, **common)
             case Population(GatedRecurrence() | SelectiveRecurrence() as operation):

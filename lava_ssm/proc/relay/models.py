@@ -16,7 +16,10 @@ from lava_ssm.proc.neuron import (
 from lava_ssm.proc.relay.process import Relay
 
 
-class AbstractRelayModelFixed(AbstractFixedNeuronModel):
+@implements(proc=Relay, protocol=LoihiProtocol)
+@requires(CPU)
+@tag(FIXED)
+class PyRelayModelFixed(AbstractFixedNeuronModel):
     """Bit-accurate: the integers of `lava_ssm.engine.reference.fixed.message`."""
 
     def __init__(self, proc_params: ProcessParameters) -> None:
@@ -28,23 +31,12 @@ class AbstractRelayModelFixed(AbstractFixedNeuronModel):
         return self.relays.step(u, self.tally)
 
 
-class AbstractRelayModelFloat(AbstractFloatNeuronModel):
+@implements(proc=Relay, protocol=LoihiProtocol)
+@requires(CPU)
+@tag(FLOATING)
+class PyRelayModelFloat(AbstractFloatNeuronModel):
     """Floating point."""
 
     def fire(self, u: np.ndarray) -> np.ndarray:
         """Rectify."""
         return np.maximum(u, 0) if self.proc_params["relu"] else u
-
-
-@implements(proc=Relay, protocol=LoihiProtocol)
-@requires(CPU)
-@tag(FIXED)
-class PyRelayModelFixed(AbstractRelayModelFixed):
-    """Bit-accurate relay."""
-
-
-@implements(proc=Relay, protocol=LoihiProtocol)
-@requires(CPU)
-@tag(FLOATING)
-class PyRelayModelFloat(AbstractRelayModelFloat):
-    """Relay in floating point."""

@@ -1,1 +1,0 @@
-"""The readout of a mean over time."""
