@@ -14,13 +14,15 @@ known operations need nothing. `write(writer, n, population)`:
    stage=...)`;
 4. enters what is sent, with its bounds: `writer.sent[n] = out`.
 
-Of a loop over neurons `stateless.write` does all that, given an expression (`Value`, whose bounds
-choose its type; `Body.let` names one, `Body.word` brings it to a word). What C has no operator for
+Of a loop over neurons `loop.write` does all that, given an expression (`Value`, whose bounds choose
+its type; `Body.let` names one, `Body.word` brings it to a word). What C has no operator for
 is an inline function of `base.c`, of which a program has those that it calls. Other synapses are a
 case of `synapses.received`. ONNX has its own table, in `exchange.to_onnx`.
 """
 
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 from lava_ssm.deploy.operations import (
     affine,
@@ -33,6 +35,8 @@ from lava_ssm.deploy.operations import (
     selective_recurrence,
     taps,
 )
+from lava_ssm.deploy.operations.loop import Loop, write
+from lava_ssm.deploy.values import Value
 from lava_ssm.deploy.writer import Writer
 from lava_ssm.network import (
     Affine,
@@ -48,16 +52,22 @@ from lava_ssm.network import (
     Taps,
 )
 
+_LOOPS: dict[type[Neurons], tuple[str, Callable[[Loop, Any], Value]]] = {
+    Affine: ("Affine: a sum, a multiple of a second input, a bias.", affine.value),
+    Bilinear: ("Bilinear: two inputs multiplied, a weight, a bias.", bilinear.value),
+    GatedRecurrence: (
+        "Gated: h' = c + f (h - c), f the sigmoid of a sum, c a second input.",
+        gated_recurrence.value,
+    ),
+    InverseSqrt: ("Inverse root: of a sum.", inverse_sqrt.value),
+    Product: ("Product: a second input times the sigmoid of a sum.", product.value),
+    SelectiveRecurrence: ("selective", selective_recurrence.value),
+}
 WRITE: dict[type[Neurons], Callable[[Writer, int, Population], None]] = {
-    Affine: affine.write,
-    Bilinear: bilinear.write,
     Filters: filters.write,
-    GatedRecurrence: gated_recurrence.write,
-    InverseSqrt: inverse_sqrt.write,
-    Product: product.write,
     Recurrence: recurrence.write,
-    SelectiveRecurrence: selective_recurrence.write,
     Taps: taps.write,
+    **{kind: partial(write, *of) for kind, of in _LOOPS.items()},
 }
 
 __all__ = ["WRITE"]

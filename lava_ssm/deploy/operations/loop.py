@@ -1,13 +1,23 @@
-"""What operations without a state have in common: a loop over neurons, and what follows it."""
+"""A loop over neurons, and what follows it: all operations of real numbers are such loops."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from lava_ssm.deploy.synapses import given_back, place_of, received
 from lava_ssm.deploy.values import Body, Value, bare, cast
 from lava_ssm.deploy.writer import Buffer, Writer, bounds, filled, indented, widest
 from lava_ssm.network import Activation, Population
-from lava_ssm.numerics import TABLE_EXPONENT, TABLE_STEPS, IntArray, Rounding, Table
+from lava_ssm.numerics import (
+    SIGMOID,
+    SIGMOID_INPUT_EXPONENT,
+    TABLE_EXPONENT,
+    TABLE_STEPS,
+    IntArray,
+    Rounding,
+    Table,
+    word_range,
+)
 
 _TEMPLATE = """\
 /* @what@ */
@@ -33,12 +43,15 @@ class Loop:
         What the population receives: a sum, and a second input if the operation has one.
     at
         Where in these neuron i finds its own.
+    kept
+        Place of the states, if the operation has any.
     """
 
     writer: Writer
     body: Body
     inputs: Sequence[Buffer]
     at: Sequence[str]
+    kept: str | None
     parameters: list[str] = field(default_factory=list)
     arguments: list[str] = field(default_factory=list)
 
@@ -65,6 +78,31 @@ class Loop:
         kind = widest(values)
         return self.array(name, kind, self.writer.constant(values, name, kind), *bounds(values))
 
+    @property
+    def rounding(self) -> Rounding:
+        """Of products."""
+        return self.writer.rules.rounding
+
+    def biased(self, y: Value, bias: IntArray | None, name: str = "bias") -> Value:
+        """A value with a bias, if there is one."""
+        return y if bias is None or not bias.any() else y + self.constant(name, bias)
+
+    def opening(self, bias: IntArray) -> Value:
+        """The sigmoid of the sum with a bias, by table."""
+        opening = self.biased(self.sum(), bias)
+        return self.looked_up(SIGMOID, opening, SIGMOID_INPUT_EXPONENT, "sigmoid")
+
+    def state(self) -> Value:
+        """The state h."""
+        assert self.kept is not None
+        self.parameters.append("int32_t *restrict h")
+        self.arguments.append(self.kept)
+        return Value("h[i]", *word_range(self.writer.rules.state_bits))
+
+    def keep(self, after: Value) -> None:
+        """Set the state."""
+        self.body.lines.append(f"h[i] = {cast(after.text, after.kind, 'int32_t')};")
+
     def looked_up(self, table: Table, value: Value, exponent: int, name: str) -> Value:
         """The entry of a table, which the loop calls `name`, for a value of an exponent."""
         amount, ends = exponent - table.step_exponent, 2 * TABLE_STEPS
@@ -90,19 +128,29 @@ class Loop:
 
 
 def write(
+    about: str,
+    operation: Callable[[Loop, Any], Value],
     writer: Writer,
     n: int,
     population: Population,
-    about: str,
-    operation: Callable[[Loop], Value],
 ) -> None:
-    """Write neurons that make a value of their inputs, by an operation.
+    """Write neurons that make a value of their inputs, and of their states if they have any.
 
-    The text about it begins with its name, which is the function's.
+    Parameters
+    ----------
+    about
+        What they do; it begins with its name, which is the function's.
+    operation
+        Gives the value, of the loop and of the population's neurons.
     """
+    neurons = population.neurons
+    kept = None
+    if neurons.state_shape is not None:
+        kept = writer.carried(f"x{n}", "int32_t", neurons.n_neurons)
     taken = [received(writer, c, population.stage) for c in population.inputs]
-    loop = Loop(writer, writer.body(), taken, [place_of(c) for c in population.inputs])
-    y = loop.body.let("y", operation(loop))
+    at = [place_of(c) for c in population.inputs]
+    loop = Loop(writer, writer.body(), taken, at, kept)
+    y = loop.body.let("y", operation(loop, neurons))
     if population.residual is not None:
         earlier = loop.buffer("earlier", writer.sent[population.residual.source])
         y = loop.body.let("z", y + earlier.shifted(population.residual_shift, Rounding.FLOOR))
