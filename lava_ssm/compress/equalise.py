@@ -3,7 +3,7 @@
 A positive factor of a channel passes a rectifier, a residual path if the sum has it too, and every
 kind of layer as its `Kind.passes` says; weights before and behind take it in. (Nagel, van Baalen,
 Blankevoort, Welling, "Data-Free Quantization Through Weight Equalization and Bias Correction", ICCV
-2019, section 4.1.) Powers of two make messages alike in size, so that quiet ones, of an S4D with
+2019, section 4.) Powers of two make messages alike in size, so that quiet ones, of an S4D with
 small steps as of single channels, use the bits of their words, and weights, so that those of 8 bits
 use theirs; finer factors bring weights near to mantissas.
 """

@@ -72,8 +72,8 @@ class GLU(Gated, FloatMaps):
     """y = (W u + b) * f(V u + c), element by element; f is the sigmoid, or another activation.
 
     (Dauphin, Fan, Auli, Grangier, "Language Modeling with Gated Convolutional Networks", ICML
-    2017, section 2; S4 networks have one behind their states. With others Shazeer, "GLU Variants
-    Improve Transformer", arXiv 2002.05202, section 2: GEGLU, SwiGLU, ReGLU, bilinear.)
+    2017; S4 networks have one behind their states. With others Shazeer, "GLU Variants Improve
+    Transformer", arXiv 2002.05202: GEGLU, SwiGLU, ReGLU, bilinear.)
 
     Parameters
     ----------

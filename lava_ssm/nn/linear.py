@@ -79,7 +79,7 @@ class GLU(LayerModule):
     """y = (W u + b) * f(V u + c), element by element.
 
     (Dauphin, Fan, Auli, Grangier, "Language Modeling with Gated Convolutional Networks", ICML
-    2017, section 2; other activations see `network.GLU`.)
+    2017; other activations see `network.GLU`.)
 
     Parameters
     ----------
