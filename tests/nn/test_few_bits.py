@@ -32,7 +32,7 @@ def test_weights_are_rounded_by_their_mean_magnitude() -> None:
     # mean |w| = 0.5: the step is 1/2, and a weight of a quarter of it or less is zero
     w = torch.tensor([[0.2, -0.3, 0.9, -0.6]])
     assert nn.FewBits()(w).tolist() == [[0.0, -0.5, 0.5, -0.5]]
-    # of 0.42 mean |w| = 0.21 the nearest power of two is 1/4
+    # of 0.44 mean |w| = 0.22 the nearest power of two is 1/4
     assert nn.FewBits(4)(w).tolist() == [[0.25, -0.25, 1.0, -0.5]]
 
 
