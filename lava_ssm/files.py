@@ -5,6 +5,7 @@ import os
 import secrets
 import shutil
 import stat
+import tempfile
 from contextlib import suppress
 from os import PathLike
 from typing import TYPE_CHECKING
@@ -139,13 +140,21 @@ def check_folder(folder: str | PathLike[str], name: str = "folder") -> None:
         It, or what it is to be made in, is something else.
     PermissionError
         Nothing may be written there.
+    OSError
+        No folder can be made there.
     """
-    there = os.path.abspath(folder)
+    there = wanted = os.path.abspath(folder)
     while not os.path.lexists(there):
         there = os.path.dirname(there)
     if not os.path.isdir(there):
         raise NotADirectoryError(f"{name}: {there!r} is no folder; choose another one")
     check(os.path.join(there, ".lava-ssm"), name)  # a name that nothing has
+    if there != wanted:
+        try:
+            os.rmdir(tempfile.mkdtemp(prefix=_PREFIX, dir=there))
+        except OSError as error:  # as in /proc, where all may write and nothing can be made
+            why = f"{name}: no folder can be made in {there!r} ({error.strerror}); choose another"
+            raise type(error)(why) from error
 
 
 def _check(path: str | PathLike[str]) -> None:

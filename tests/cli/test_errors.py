@@ -271,6 +271,15 @@ def test_places_that_may_not_be_written_are_refused(
         files.check(tmp_path / "a", "--json")
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no such file system")
+@pytest.mark.parametrize("command", ["deploy", "vectors"])
+def test_a_folder_that_nobody_can_make_is_refused_with_its_option(command: str) -> None:
+    result = CliRunner().invoke(app, [command, "ns4d-sdigits", "--out", "/proc/new"])
+    assert result.exit_code == 2
+    assert "--out: " in result.stderr
+    assert "/proc" in result.stderr
+
+
 def test_every_command_tells_plainly() -> None:
     from lava_ssm.cli.bench import bench
 
