@@ -6,13 +6,14 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from lava_ssm.nn.kernels import combined, moments
+
 
 def normed(y: Tensor, norm: nn.BatchNorm1d) -> Tensor:
     """Norm y (d_model, n) by the statistics of its rows, in training, and let `norm` know them.
 
-    The same as `torch.nn.BatchNorm1d` of y as (1, d_model, n), whose kernels give a channel one
-    block of threads: on a GPU they take several times as long as memory does. These are reductions
-    and products, which PyTorch spreads evenly.
+    The same as `torch.nn.BatchNorm1d` of y as (1, d_model, n) on a GPU, whose kernels give a
+    channel one block of threads: they take several times as long as memory does.
     """
     n = y.shape[1]
     result, mean, variance = _Norm.apply(y, norm.weight, norm.bias, norm.eps)
@@ -39,15 +40,12 @@ class _Norm(torch.autograd.Function):
     def forward(
         ctx: Any, y: Tensor, weight: Tensor, bias: Tensor, eps: float
     ) -> tuple[Tensor, Tensor, Tensor]:
-        n, kind = y.shape[1], weight.dtype
-        mean = y.mean(1, dtype=kind)
-        square = torch.linalg.vector_norm(y, dim=1, dtype=kind).square() / n
-        variance = (square - mean.square()).clamp(min=0)
+        total, squares = moments(y, y)
+        mean = total / y.shape[1]
+        variance = (squares / y.shape[1] - mean.square()).clamp(min=0)
         inverse = (variance + eps).rsqrt()
         scale = weight * inverse
-        result = torch.addcmul(
-            (bias - mean * scale)[:, None], y, scale[:, None], out=torch.empty_like(y)
-        )
+        result = combined(bias - mean * scale, scale, y, None, y)
         ctx.save_for_backward(y, weight, mean, inverse)
         ctx.mark_non_differentiable(mean, variance)
         return result, mean, variance
@@ -58,12 +56,10 @@ class _Norm(torch.autograd.Function):
         ctx: Any, grad: Tensor, _mean: Tensor, _variance: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, None]:
         y, weight, mean, inverse = ctx.saved_tensors
-        n, kind = y.shape[1], weight.dtype
-        d_bias = grad.sum(1, dtype=kind)
-        d_weight = ((grad * y).sum(1, dtype=kind) - mean * d_bias) * inverse
+        grad, n = grad.contiguous(), y.shape[1]
+        d_bias, product = moments(grad, y)
+        d_weight = (product - mean * d_bias) * inverse
         scale = weight * inverse
         slope = -scale * inverse * d_weight / n
-        offset = -scale * d_bias / n - slope * mean
-        dy = torch.addcmul(offset[:, None], y, slope[:, None], out=torch.empty_like(y))
-        torch.addcmul(dy, grad, scale[:, None], out=dy)
+        dy = combined(-scale * d_bias / n - slope * mean, slope, y, scale, grad)
         return dy, d_weight, d_bias, None

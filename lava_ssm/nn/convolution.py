@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import torch
@@ -14,6 +15,11 @@ _BLOCK = 1 << 19
 _BLOCK_OF_GPU = 1 << 28
 """The same on a GPU, where nothing is gained by less: 1 GB, and twice as much of spectra."""
 
+try:
+    HAVE_TRITON = int(version("triton").split(".")[0]) >= 3
+except PackageNotFoundError:
+    HAVE_TRITON = False
+"""PyTorch brings it along, where it can be had; an older one's interpreter knows too little."""
 _CHUNK = 256
 """Most tokens of a chunk: a longer one multiplies more zeros, shorter ones are more products."""
 
@@ -146,7 +152,7 @@ class _Products(torch.autograd.Function):
     def forward(ctx: Any, u: Tensor, padded: Tensor, length: int) -> Tensor:
         ctx.save_for_backward(u, padded)
         ctx.length = length
-        matrix = padded.unfold(-1, length, 1).flip(1)
+        matrix = _toeplitz(padded, length, -1)
         y = torch.empty_like(u)
         for begin in range(0, u.shape[-1], length):
             end = begin + length
@@ -160,7 +166,7 @@ class _Products(torch.autograd.Function):
         length, time = ctx.length, u.shape[-1]
         grad = grad.contiguous()
         # backwards in time: the chunk and what follows it, by the transposed matrix from its end
-        transposed = padded.unfold(-1, length, 1).flip(2)
+        transposed = _toeplitz(padded, length, 1)
         du, d_matrix = torch.empty_like(u), None
         for begin in range(time - length, -1, -length):
             end = begin + length
@@ -171,9 +177,29 @@ class _Products(torch.autograd.Function):
             else:
                 d_matrix[:, -end:].baddbmm_(heard, chunk)
         assert d_matrix is not None
-        d_windows = d_matrix.flip(1).to(torch.promote_types(padded.dtype, torch.float32))
-        d_padded = torch.ops.aten.unfold_backward(d_windows, list(padded.shape), 1, length, 1)
-        return du, d_padded.to(padded.dtype), None
+        return du, _diagonals(d_matrix).to(padded.dtype), None
+
+
+def _toeplitz(k: Tensor, length: int, down: int) -> Tensor:
+    """Matrices (channels, rows, length) with k[.. + down r - down i] at (r, i), see `kernels`."""
+    if k.is_cuda and HAVE_TRITON:
+        from lava_ssm.nn.kernels import toeplitz
+
+        return toeplitz(k, length, down, -down)
+    return k.unfold(-1, length, 1).flip(1 if down < 0 else 2)
+
+
+def _diagonals(matrix: Tensor) -> Tensor:
+    """The adjoint of `_toeplitz` with down = -1, in float32 at least."""
+    if matrix.is_cuda and HAVE_TRITON:
+        from lava_ssm.nn.kernels import diagonals
+
+        return diagonals(matrix)
+    channels, rows, length = matrix.shape
+    windows = matrix.flip(1).to(torch.promote_types(matrix.dtype, torch.float32))
+    size = [channels, rows + length - 1]
+    summed: Tensor = torch.ops.aten.unfold_backward(windows, size, 1, length, 1)
+    return summed
 
 
 def turned(matrix: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from torch.optim.swa_utils import (  # type: ignore[attr-defined]  # stubs lag b
     get_ema_multi_avg_fn,
 )
 
+from lava_ssm.nn.chain import Chain
 from lava_ssm.train.adamw import optimizer, schedule
 from lava_ssm.train.captured import Captured
 from lava_ssm.train.folder import Plain
@@ -108,7 +109,9 @@ class Loop(ABC, Generic[AnyRecipe]):
         self.schedule = schedule(adamw, recipe, self.steps)
         self.average: AveragedModel | None = None
         if recipe.ema > 0:
-            self._by = partial(_average, get_ema_multi_avg_fn(recipe.ema))
+            self._by = get_ema_multi_avg_fn(recipe.ema)
+            if after_step is not None or (isinstance(self.bare, Chain) and self.bare.holds_zeros):
+                self._by = partial(_average, self._by)
             # statistics of norms too: a few small batches' are not the data's
             average = AveragedModel(self.bare, multi_avg_fn=self._by, use_buffers=True)  # type: ignore[call-arg]
             self.average = average
