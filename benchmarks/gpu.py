@@ -36,7 +36,7 @@ from lava_ssm.train import Recipe, Training, Wobble
 
 RESULTS = Path(__file__).parent / "results" / "gpu.json"
 RECIPE = (
-    "scifar --model ns4d-large --batch-size 128 --lr 1e-2 --ssm-lr 1e-3 --schedule cosine "
+    "scifar --model ns4d-large --batch-size 256 --lr 1e-2 --ssm-lr 1e-3 --schedule cosine "
     "--warm-up 0.05 --norm --ema 0.999 --join 2,1 --mirror --shift 2 --precision bfloat16 "
     "--label-smoothing 0"
 )
@@ -131,7 +131,7 @@ def integers(device: torch.device, quick: bool) -> dict[str, bool]:
 
 def epochs_that_fit(device: torch.device, taught: bool, seconds: float) -> int:
     """How many epochs of the recipe fit a time, of which two thirds have tokens joined by two."""
-    batch, samples = 128, 48_000
+    batch, samples = 256, 48_000
     cost = 0.0
     for join, share in ((2, 2 / 3), (1, 1 / 3)):
         model = NS4D(3, 128, 64, 4, 10, readout="mean")
@@ -164,7 +164,7 @@ def train(given: argparse.Namespace, seconds: float) -> bool:
         what.append("--resume")
     else:
         quick = 400 if given.quick else None
-        epochs = given.epochs or quick or epochs_that_fit(device, given.teacher, seconds - 20)
+        epochs = given.epochs or quick or epochs_that_fit(device, given.teacher, seconds - 30)
     command = ["train", *what, "--epochs", str(epochs), "--out", str(run), "--device", device.type]
     if given.data is not None:
         command += ["--data", str(given.data)]
