@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from lava_ssm.network import Readout
 from lava_ssm.nn.convolution import turned
+from lava_ssm.nn.cpu import takes
 from lava_ssm.nn.inputs import size
 from lava_ssm.nn.layer import LayerModule, check_tokens
 from lava_ssm.nn.linear import Linear
@@ -168,7 +169,12 @@ def flow(parts: Sequence[nn.Module], y: Tensor, respond: Respond) -> Tensor:
     Tensor
         (batch, time, d_output).
     """
-    wanted = (part.channels_first for part in parts if isinstance(part, LayerModule))
+    as_they_lie = takes(y)
+
+    def layout(part: LayerModule) -> bool | None:
+        return None if part.channels_first and as_they_lie else part.channels_first
+
+    wanted = (layout(part) for part in parts if isinstance(part, LayerModule))
     first = bool(next((w for w in wanted if w is not None), False))
     y = y.permute(2, 0, 1) if first else y
     entered: list[tuple[Tensor, bool]] = []
@@ -179,7 +185,7 @@ def flow(parts: Sequence[nn.Module], y: Tensor, respond: Respond) -> Tensor:
             message, was_first = entered[-part.span]
             y = y + (message if was_first == first else _turned(message, was_first))
         elif isinstance(part, LayerModule):
-            if part.channels_first not in (None, first):
+            if layout(part) not in (None, first):
                 y, first = _turned(y, first), not first
             entered.append((y, first))
             y = respond(i, y, first)

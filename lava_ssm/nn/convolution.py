@@ -10,6 +10,8 @@ from scipy.fft import next_fast_len
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from lava_ssm.nn import cpu
+
 _BLOCK = 1 << 19
 """Numbers that are transformed at a time: 2 MB, and as much of spectra, stay in a cache."""
 _BLOCK_OF_GPU = 1 << 28
@@ -51,6 +53,19 @@ def convolve(u: Tensor, log_a: Tensor, w: Tensor) -> Tensor:
             return by_products(u, k)
         y: Tensor = _Convolution.apply(u, k, kind)
     return y
+
+
+def convolve_tokens(u: Tensor, log_a: Tensor, w: Tensor) -> Tensor:
+    """The same of u with channels last, (..., time, d_model)."""
+    flat = u.reshape(-1, *u.shape[-2:])
+    if not cpu.takes(u):
+        first = turned(flat.view(-1, u.shape[-1])).view(u.shape[-1], *flat.shape[:2])
+        y = turned(convolve(first, log_a, w).view(u.shape[-1], -1))
+        return y.view(u.shape)
+    cast = torch.is_autocast_cpu_enabled()
+    with torch.autocast("cpu", enabled=False):
+        y = cpu.convolve_tokens(flat, impulse_response(log_a, w, u.shape[-2])).view(u.shape)
+    return y.to(torch.get_autocast_cpu_dtype()) if cast else y
 
 
 def impulse_response(log_a: Tensor, w: Tensor, length: int) -> Tensor:

@@ -10,6 +10,7 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from lava_ssm import network
 from lava_ssm.network import Activation
+from lava_ssm.nn.cpu import linear
 from lava_ssm.nn.inputs import size
 from lava_ssm.nn.layer import Arrays, LayerModule
 from lava_ssm.numerics import member
@@ -141,6 +142,6 @@ _FUNCTIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
 def mapped(u: Tensor, weights: Tensor, bias: Tensor | None, channels_first: bool) -> Tensor:
     """W u + b of u (d_input, batch, time) or (..., d_input)."""
     if not channels_first:
-        return nn.functional.linear(u, weights, bias)
+        return linear(u, weights, bias)
     y = (weights @ u.reshape(len(u), -1)).view(-1, *u.shape[1:])
     return y if bias is None else y + bias[:, None, None]

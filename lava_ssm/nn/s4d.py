@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from lava_ssm import network
 from lava_ssm.nn.continuous import check_steps, continuous, log_steps, parts
-from lava_ssm.nn.convolution import convolve, turned
+from lava_ssm.nn.convolution import convolve, convolve_tokens
 from lava_ssm.nn.initialization import Initialization
 from lava_ssm.nn.inputs import size
 from lava_ssm.nn.layer import Arrays, LayerModule, check_tokens
@@ -137,23 +137,20 @@ class S4D(LayerModule):
     def forward(self, u: Tensor) -> Tensor:
         """Convolve u (..., time, d_model) with the kernel; same shape."""
         check_tokens(u, self.d_model)
-        if u.numel() == 0:
-            return u
-        first = turned(u.reshape(-1, self.d_model)).view(self.d_model, -1, u.shape[-2])
-        y: Tensor = turned(self.response(first, self.arrays(), True).view(self.d_model, -1))
-        return y.view(u.shape)
+        return self.response(u, self.arrays(), False) if u.numel() else u
 
     def response(self, u: Tensor, arrays: Arrays, channels_first: bool) -> Tensor:
-        """See `LayerModule`: each channel lies in one piece, (d_model, batch, time)."""
+        """See `LayerModule`: (d_model, batch, time), or on some CPUs either."""
         log_a = arrays.get("log_a")
         if log_a is None:
             a = arrays["a"]
             # a = 0 has no logarithm: a next to nothing stands for it
             log_a = torch.where(a == 0, torch.full_like(a, _NEXT_TO_NOTHING), a).log()
-        y = convolve(u, log_a, 2 * arrays["c"] * arrays["b"])
+        w, shape = 2 * arrays["c"] * arrays["b"], (-1, 1, 1) if channels_first else (-1,)
+        y = (convolve if channels_first else convolve_tokens)(u, log_a, w)
         if "d" in arrays:
-            y = y + arrays["d"][:, None, None] * u
-        return y + arrays["bias"][:, None, None] if "bias" in arrays else y
+            y = y + arrays["d"].view(shape) * u
+        return y + arrays["bias"].view(shape) if "bias" in arrays else y
 
     def extra_repr(self) -> str:
         """Describe the layer in the text of a model."""
