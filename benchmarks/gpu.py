@@ -26,8 +26,8 @@ import numpy as np
 import torch
 from image_teacher import Teacher
 from machine import alternate, say, synchronize
-from torch import Tensor, nn
-from training import PlainS4D
+from torch import nn
+from training import PlainNetwork
 
 from lava_ssm import files
 from lava_ssm.compress import FixedModel, Formats, quantize
@@ -45,24 +45,6 @@ TAUGHT = " --teacher benchmarks/image_teacher.py:teacher --distillation 0.8 --te
 QUICK = "sdigits --model ns4d-tiny"
 AN_EPOCH = 0.6
 """Seconds of an epoch that are not steps: what is kept aside is measured, a checkpoint written."""
-
-
-class PlainNetwork(nn.Module):
-    """The network of `NS4D`, each layer the plain one, in the layout that suits it."""
-
-    def __init__(self, d_model: int, d_state: int, n_layers: int) -> None:
-        super().__init__()
-        self.encoder, self.decoder = nn.Linear(3, d_model), nn.Linear(d_model, 10)
-        self.layers = nn.ModuleList(PlainS4D(d_model, d_state) for _ in range(n_layers))
-        self.mixing = nn.ModuleList(nn.Conv1d(d_model, d_model, 1) for _ in range(n_layers))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Logits (batch, 10) of x (batch, time, 3)."""
-        y = self.encoder(x).transpose(1, 2)
-        for layer, mixing in zip(self.layers, self.mixing, strict=True):
-            y = mixing(layer(y).relu()).relu()
-        logits: Tensor = self.decoder(y.mean(2))
-        return logits
 
 
 def step_of(
