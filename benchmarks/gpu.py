@@ -43,7 +43,7 @@ RECIPE = (
 TAUGHT = " --teacher benchmarks/image_teacher.py:teacher --distillation 0.8 --temperature 3"
 """What sCIFAR is trained with, but for the epochs; the same in every sitting."""
 QUICK = "sdigits --model ns4d-tiny"
-AN_EPOCH = 0.6
+AN_EPOCH = 0.3
 """Seconds of an epoch that are not steps: what is kept aside is measured, a checkpoint written."""
 
 

@@ -312,10 +312,10 @@ class Loop(ABC, Generic[AnyRecipe]):
     def restore(self, state: Plain) -> None:
         """Continue from what `state` gave."""
         self.bare.load_state_dict(state["model"])
-        ways = [group["fused"] for group in self.adamw.param_groups]
-        self.adamw.load_state_dict(state["adamw"])
-        for group, fused in zip(self.adamw.param_groups, ways, strict=True):
-            group["fused"] = fused
+        groups = zip(state["adamw"]["param_groups"], self.adamw.param_groups, strict=True)
+        # on its device, which decides where the optimizer's counters lie
+        ways = [{**group, "fused": mine["fused"]} for group, mine in groups]
+        self.adamw.load_state_dict({**state["adamw"], "param_groups": ways})
         if self.average is not None:
             self.average.load_state_dict(state["average"])
         self.step = state["step"]

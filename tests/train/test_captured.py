@@ -18,7 +18,7 @@ class Unrecorded(Training):
 @pytest.mark.parametrize("dropout", [0.0, 0.2])
 def test_a_recorded_training_learns_what_another_does(precision: str, dropout: float) -> None:
     x, y = torch.rand(50, 64, 1, generator=torch.Generator().manual_seed(0)), torch.arange(50) % 3
-    recipe = Recipe(4, 16, precision=precision, join=(2, 1), ema=0.9)  # type: ignore[arg-type]
+    recipe = Recipe(4, 16, schedule="cosine", precision=precision, join=(2, 1), ema=0.9)  # type: ignore[arg-type]
     states, losses = [], []
     for kind in (Training, Unrecorded):
         torch.manual_seed(0)
@@ -31,6 +31,28 @@ def test_a_recorded_training_learns_what_another_does(precision: str, dropout: f
     for name, value in states[0].items():
         near = 1e-3 if precision == "float32" else 5e-2
         torch.testing.assert_close(value, states[1][name], rtol=near, atol=near, msg=name)
+
+
+def test_a_recorded_training_goes_on_as_it_would_have() -> None:
+    x, y = torch.rand(50, 64, 1, generator=torch.Generator().manual_seed(0)), torch.arange(50) % 3
+    recipe = Recipe(4, 16, schedule="cosine", ema=0.9)
+
+    def begun() -> Training:
+        torch.manual_seed(0)
+        model = NS4D(1, 16, 8, 2, 3, readout="mean")
+        regularize(model, norm=True)
+        return Training(model.cuda(), x, y, recipe)
+
+    whole, first, second = begun(), begun(), begun()
+    for _ in range(whole.steps):
+        whole.advance()
+    for _ in range(7):
+        first.advance()
+    second.restore(first.state())
+    while second.step < second.steps:
+        second.advance()
+    losses = [[epoch.loss for epoch in run.history] for run in (whole, second)]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-3)
 
 
 def test_products_of_16_bits_are_near() -> None:
