@@ -48,7 +48,7 @@ def equalised(
         The network, and the moments of what enters its stages.
     """
     stages = network.stages
-    peaks = [ranges.inputs for ranges in observed.stages] + [observed.stages[-1].messages]
+    peaks = [observed.stages[0].inputs, *(ranges.reach for ranges in observed.stages)]
     groups = _groups(network)
     free = set(range(len(peaks))) - _fixed(network, groups)
     sizes = _sizes(network, peaks)

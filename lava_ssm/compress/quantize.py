@@ -18,7 +18,7 @@ from lava_ssm.compress.formats import FormatError, Formats, noted
 from lava_ssm.compress.kinds import Rules, kind_of
 from lava_ssm.compress.ranges import Moments, Observed, Ranges, observe
 from lava_ssm.compress.search import CLEARLY, Choice, ExponentError, largest, least_error
-from lava_ssm.compress.shares import error_shares, signal_to_error
+from lava_ssm.compress.shares import error_shares, signal_to_error, without_overflow
 from lava_ssm.network import (
     FixedLayer,
     FixedNetwork,
@@ -136,9 +136,12 @@ def quantize(
         task, fixed = min(ends, key=lambda end: task.error(end[1]))
         if formats.headroom:
             fixed = task.spared(fixed, input_range)
+        clips = formats.search and arithmetic.overflow is Overflow.SATURATE
+        if clips and task.error(fixed) > task.enough:
+            fixed = task.clipped(fixed, input_range)
         overflows = task.overflows(fixed)
         if formats.state_exponent == "auto":
-            _check_overflows(overflows)
+            _check_overflows(overflows, clips)
         else:  # exponents that were asked for, as `PAPER` does
             engine.warn_of_overflows(overflows)
     else:
@@ -148,7 +151,7 @@ def quantize(
         **fixed.made_by,
         "quantize": f"{formats}, bound={bound!r}, input_range={input_range}",
         **noted(formats, len(network.stages)),
-        "accuracy": f"{accuracy:.1f} dB of signal to error at the outputs, on calibration data",
+        "accuracy": accuracy,
     }
     return replace(fixed, made_by=made_by)
 
@@ -163,11 +166,10 @@ _POOR = 20.0
 
 def _accuracy(
     network: Network, fixed: FixedNetwork, x: RealArray, per_channel: bool, certified: bool
-) -> float:
-    """Signal to error at the outputs, in dB; warns if it is poor, and says where it is lost."""
-    wanted = network.run(x)
-    outputs = fixed.to_float(engine.run(_counting(fixed), x).outputs)
-    reached = signal_to_error(wanted, outputs)
+) -> str:
+    """Say what signal to error the outputs have; warn if it is poor, and say where it is lost."""
+    wanted, done = network.run(x), engine.run(_counting(fixed), x)
+    reached = signal_to_error(wanted, fixed.to_float(done.outputs))
     if reached < _POOR and wanted.any():
         shares = error_shares(network, _counting(fixed), x)
         where = min((key for key in shares if key not in ("all", "total")), key=shares.__getitem__)
@@ -189,7 +191,10 @@ def _accuracy(
             AccuracyWarning,
             stacklevel=3,
         )
-    return reached
+    text = f"{reached:.1f} dB of signal to error at the outputs, on calibration data"
+    if not done.overflows.total:
+        return text
+    return f"{text}; {without_overflow(wanted, fixed, x):.1f} dB if no integer left its word"
 
 
 _SEARCHED = 16
@@ -200,6 +205,10 @@ _COLUMNS = (0.5, 1.0)
 """How much channels are scaled for the sake of the weights behind them, see `equalised`."""
 _SPARE = (16, 8, 4)
 """Times that what calibration data cause may fit with `Formats.headroom`."""
+_ENOUGH = 42.0
+"""Signal to error of the answers, in dB, down to which the least of these is worth its bits."""
+_CLIPPED = (0.5, 0.25, 0.125, 0.0625)
+"""Shares of the largest messages that need have a spare bit, where arithmetic saturates."""
 _WIDER = 8
 """Times that the range of a stage that overflows is doubled."""
 
@@ -280,6 +289,11 @@ class _Task:
         return outputs
 
     @property
+    def enough(self) -> float:
+        """Squared error of the answers that need not be less."""
+        return self._squares(self.wanted) * 10 ** (-_ENOUGH / 10)
+
+    @property
     def searches(self) -> bool:
         """Whether exponents are tried: where messages and states do not share a word, there is
         nothing to weigh up.
@@ -287,14 +301,21 @@ class _Task:
         return self.rules.formats.search and self._hands_on
 
     def calibrated(
-        self, input_range: float | None, quick: bool = False, spare: int = 2
+        self,
+        input_range: float | None,
+        quick: bool = False,
+        spare: int = 2,
+        clipped: float | None = None,
     ) -> FixedNetwork:
         """Exponents by what the calibration data cause; `quick`: some of them.
 
-        What rounding adds, to quiet outputs above all, may take more than a spare bit.
+        What rounding adds, to quiet outputs above all, may take more than a spare bit. With
+        `clipped` messages need not be larger than such a share of theirs.
         """
         x, tried = (self.some, _FEW) if quick else (self.x, _SEARCHED)
         observed = observe(self.values, x).ending(input_range)
+        clips = clipped is not None
+        observed = observed if clipped is None else observed.clipped(clipped)
         rules = replace(self.rules, spare=spare)
 
         def fitting(observed: Observed) -> FixedNetwork:
@@ -304,13 +325,15 @@ class _Task:
                 return self._assembled(choice.edges, observed.stages, rules)
 
             if self.searches:
-                choice = least_error(choice, lambda choice: self.error(build(choice), n=tried))
+                choice = least_error(
+                    choice, lambda choice: self.error(build(choice), n=tried, clips=clips)
+                )
             return build(choice)
 
         fixed = fitting(observed)
         stage = self._overflowing(fixed, x)
         for _ in range(_WIDER):
-            if stage is None or rules.formats.state_exponent != "auto":
+            if stage is None or clips or rules.formats.state_exponent != "auto":
                 break
             observed = observed.widened(stage)
             trial = fitting(observed)
@@ -321,8 +344,20 @@ class _Task:
     def spared(self, fixed: FixedNetwork, input_range: float | None) -> FixedNetwork:
         """Give a network with as much headroom as costs little, see `Formats.headroom`."""
         most = self.error(fixed) / CLEARLY
-        wide = (self.calibrated(input_range, spare=spare) for spare in _SPARE)
-        return next((one for one in wide if self.error(one) <= most), fixed)
+        for spare in _SPARE:
+            wide = self.calibrated(input_range, spare=spare)
+            if self.error(wide) <= (max(most, self.enough) if spare == _SPARE[-1] else most):
+                return wide
+        return fixed
+
+    def clipped(self, fixed: FixedNetwork, input_range: float | None) -> FixedNetwork:
+        """Give a network in which the largest integers saturate, if the output is the better."""
+        for share in _CLIPPED:
+            trial = self.calibrated(input_range, clipped=share)
+            if not self.error(trial, clips=True) < CLEARLY * self.error(fixed, clips=True):
+                break
+            fixed = trial
+        return fixed
 
     def certified(self) -> list[FixedNetwork | Overflowing]:
         """Networks that no input can make overflow, or where one may."""
@@ -386,17 +421,26 @@ class _Task:
         """Count what leaves its word on the calibration data."""
         return engine.run(_counting(fixed), self.x).overflows
 
-    def error(self, fixed: FixedNetwork, every: bool = False, n: int = _SEARCHED) -> float:
+    def error(
+        self,
+        fixed: FixedNetwork,
+        every: bool = False,
+        n: int = _SEARCHED,
+        clips: bool = False,
+    ) -> float:
         """Squared error of the answers to `n` sequences, or of `every` token's; infinite if
-        anything overflows.
+        anything overflows, but for messages of one that `clips`.
         """
         done = engine.run(_counting(fixed), self.some[:n])
-        if done.overflows.total:
+        if _overflowed(done.overflows, clips):
             return np.inf
-        error = (fixed.to_float(done.outputs) - self.wanted[:n]) ** 2
+        return self._squares(fixed.to_float(done.outputs) - self.wanted[:n], every)
+
+    def _squares(self, outputs: RealArray, every: bool = False) -> float:
+        """Sum of squares, of the answers or of `every` token's outputs."""
         if not every and self.network.readout is not Readout.EVERY_TOKEN:
-            error = error[..., -1, :]
-        return float(error.sum())
+            outputs = outputs[..., -1, :]
+        return float((outputs**2).sum())
 
 
 def _parameters(
@@ -447,8 +491,19 @@ _ADVICE = {
 }
 
 
-def _check_overflows(overflows: engine.Overflows) -> None:
+def _overflowed(overflows: engine.Overflows, clips: bool) -> bool:
+    """Whether anything overflows, but for messages where those may be clipped."""
+    if not clips:
+        return overflows.total > 0
+    return any(
+        n and what != "message" for _, tally in overflows.stages for what, n in tally.items()
+    )
+
+
+def _check_overflows(overflows: engine.Overflows, clips: bool) -> None:
     """Raise an error for the first stage that overflows: those behind it may follow from it."""
+    if not _overflowed(overflows, clips):
+        return
     for i, (name, tally) in enumerate(overflows.stages):
         found = {what: n for what, n in tally.items() if n}
         if found:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lava_ssm import engine
-from lava_ssm.network import Network, Readout, Recurrence, Taps
+from lava_ssm.network import Activation, Affine, Network, Readout, Recurrence, Taps
 from lava_ssm.numerics import RealArray
 from lava_ssm.tables import Shaped
 
@@ -107,6 +107,13 @@ class Ranges(Shaped):
         sent = self.peaks["neurons", "sent"]
         return np.maximum(sent, self.peaks.get(("neurons", "activated"), sent))
 
+    @property
+    def reach(self) -> RealArray:
+        """The same, and of what is rectified a share of the sums: that calibration data make a
+        channel send little may be chance.
+        """
+        return np.maximum(self.messages, self.peaks.get(("neurons", "rectified"), 0.0))
+
 
 @dataclass(frozen=True)
 class Observed:
@@ -132,6 +139,12 @@ class Observed:
         largest = float(first.inputs.max()) if input_range is None else input_range
         first = replace(first, inputs=np.full(len(first.inputs), largest))
         return replace(self, stages=(first, *self.stages[1:]))
+
+    def clipped(self, share: float) -> "Observed":
+        """Give the same, with no message larger than such a share of the largest."""
+        key = "neurons", "sent"
+        stages = (replace(s, peaks={**s.peaks, key: share * s.peaks[key]}) for s in self.stages)
+        return replace(self, stages=tuple(stages))
 
     def widened(self, stage: int) -> "Observed":
         """Give the same, with all in one stage twice as large."""
@@ -184,11 +197,22 @@ def observe(network: Network, x: RealArray) -> Observed:
         of_stage[key] = np.maximum(of_stage.get(key, peak), peak)
 
     engine.observe(network, x, see)
+    for p in populations:
+        if (
+            p.name == "neurons"
+            and p.activation is Activation.RELU
+            and isinstance(p.neurons, Affine)
+        ):
+            peaks[p.stage][p.name, "rectified"] = _RECTIFIED * peaks[p.stage][p.name, "sum"]
     stages = tuple(map(Ranges, inputs, peaks))
     entering = (
         replace(m, sent=of_states.get(i), taps=of_taps.get(i)) for i, m in enumerate(moments[:-1])
     )
     return Observed(stages, tuple(entering), total)
+
+
+_RECTIFIED = 0.5
+"""Share of the sums of rectified neurons that they may send."""
 
 
 def _peaks(u: RealArray) -> RealArray:

@@ -12,8 +12,7 @@ from lava_ssm import engine
 from lava_ssm.compress.equalise import aligned
 from lava_ssm.compress.formats import weight_bits_of
 from lava_ssm.compress.kinds import kind_of
-from lava_ssm.compress.parameters import parts
-from lava_ssm.compress.shares import values_of
+from lava_ssm.compress.shares import signal_to_error, values_of, without_overflow
 from lava_ssm.extras import needed
 from lava_ssm.network import FixedLayer, FixedNetwork, FloatLayer, Network, Readout
 from lava_ssm.numerics import SYNAPSE_BITS, dequantize, word_range
@@ -54,9 +53,19 @@ class TensorReport:
 
 @dataclass(frozen=True)
 class Report(Tabular):
-    """Every tensor of a network, in the order in which a token meets them; prints as a table."""
+    """Every tensor of a network, in the order in which a token meets them; prints as a table.
+
+    Parameters
+    ----------
+    tensors
+        A row each.
+    overflow_cost
+        What integers that left their words, wrapped or saturated, cost at the output, in dB: words
+        of 32 bits would have so much more signal to error. None: none did.
+    """
 
     tensors: tuple[TensorReport, ...]
+    overflow_cost: float | None = None
 
     def __rich__(self) -> Table:
         numbers = ("bits", "exponent", "range used", "SQNR (dB)", "overflows")
@@ -71,6 +80,8 @@ class Report(Tabular):
             )
         larger = "any number of" if np.isinf(self.headroom) else f"{self.headroom:.1f}"
         table.caption = f"messages and states fit their words {larger} times"
+        if self.overflow_cost is not None:
+            table.caption += f"; integers that left them cost {self.overflow_cost:.1f} dB"
         return table
 
     @property
@@ -128,7 +139,7 @@ def report(network: Network, fixed: FixedNetwork, x: ArrayLike) -> Report:
     ValueError
         The two are not networks of the same layers and readout, or `x` is empty or misshapen.
     """
-    values_of(network, fixed)  # or an error
+    values = values_of(network, fixed).stages
     network = aligned(network, fixed)
     x = engine.as_sequences(network, x)
     real, integer = _Signals(network), _Signals(fixed)
@@ -145,7 +156,7 @@ def report(network: Network, fixed: FixedNetwork, x: ArrayLike) -> Report:
         zip(network.stages, fixed.stages, tallies, strict=True)
     ):
         kind, name = kind_of(float_stage.layer), f"{i} {type(float_stage.layer).__name__}"
-        rows += _parameters(name, float_stage.layer, stage.layer, widths[i])
+        rows += _parameters(name, float_stage.layer, values[i].layer, stage.layer, widths[i])
         exponents = kind.state_exponents(stage.layer, e[i])
         if exponents is not None:
             bits = fixed.arithmetic.state_bits
@@ -158,7 +169,12 @@ def report(network: Network, fixed: FixedNetwork, x: ArrayLike) -> Report:
         rows.append(_compare(f"{name} message", bits, e[i + 1], sent, wanted, count))
     summed = result.overflows.stages[-1][1]["sum"]
     rows.append(_compare("output", SYNAPSE_BITS, e[-1], result.outputs, outputs, summed))
-    return Report(tuple(rows))
+    cost = None
+    if result.overflows.total:
+        wanted = network.run(x)
+        reached = signal_to_error(wanted, fixed.to_float(result.outputs))
+        cost = without_overflow(wanted, fixed, x) - reached
+    return Report(tuple(rows), cost)
 
 
 class _Signals:
@@ -179,28 +195,34 @@ class _Signals:
 
 
 def _parameters(
-    name: str, real: FloatLayer, integer: FixedLayer, width: int
+    name: str, real: FloatLayer, values: FloatLayer, integer: FixedLayer, width: int
 ) -> Iterator[TensorReport]:
     for tensor in kind_of(real).tensors:
         wanted, mantissas = getattr(real, tensor.name), getattr(integer, tensor.name)
         if tensor.exponent is None or wanted is None:
             continue
-        wanted = parts(wanted) if np.iscomplexobj(wanted) else wanted
-        e = getattr(integer, tensor.exponent)
-        e = np.reshape(e, (-1, *[1] * (mantissas.ndim - 1))) if np.ndim(e) else e
-        bits = tensor.width(integer, width)
-        yield _compare(f"{name} {tensor.name}", bits, e, mantissas, wanted, 0)
+        bits, e = tensor.width(integer, width), getattr(integer, tensor.exponent)
+        # a norm's mantissas are those of a multiple of its weights
+        sqnr = _sqnr(getattr(values, tensor.name), wanted)
+        yield TensorReport(f"{name} {tensor.name}", bits, _span(e), _used(mantissas, bits), sqnr, 0)
 
 
 def _compare(
-    name: str, bits: int, exponent: ArrayLike, mantissas: NDArray, wanted: NDArray, overflows: int
+    name: str, bits: int, exponent: int, mantissas: NDArray, wanted: NDArray, overflows: int
 ) -> TensorReport:
-    noise = ((dequantize(mantissas, exponent) - wanted) ** 2).sum()
-    signal = (wanted**2).sum()
-    with np.errstate(divide="ignore", invalid="ignore"):
-        sqnr = float(10 * np.log10(signal / noise))
-    used = float(np.abs(mantissas).max()) / word_range(bits)[1]
+    sqnr = _sqnr(dequantize(mantissas, exponent), wanted)
+    used = _used(mantissas, bits)
     return TensorReport(name, bits, _span(exponent), used, sqnr, overflows)
+
+
+def _sqnr(values: NDArray, wanted: NDArray) -> float:
+    noise, signal = (np.square(np.abs(v)).sum() for v in (values - wanted, wanted))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return float(10 * np.log10(signal / noise))
+
+
+def _used(mantissas: NDArray, bits: int) -> float:
+    return float(np.abs(mantissas).max()) / word_range(bits)[1]
 
 
 def _span(exponent: ArrayLike) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from lava_ssm import engine
 from lava_ssm.compress.equalise import aligned
 from lava_ssm.compress.kinds import kind_of
 from lava_ssm.network import FixedNetwork, FloatLayer, Network
-from lava_ssm.numerics import reals
+from lava_ssm.numerics import SYNAPSE_BITS, Arithmetic, Overflow, RealArray, reals
 
 
 def signal_to_error(wanted: ArrayLike, found: ArrayLike) -> float:
@@ -38,6 +38,13 @@ def signal_to_error(wanted: ArrayLike, found: ArrayLike) -> float:
         for s, v in zip(sizes, (signal, error), strict=True)
     ]
     return 20 * math.log10(norms[0] / norms[1]) if norms[0] > 0 else -math.inf
+
+
+def without_overflow(wanted: RealArray, fixed: FixedNetwork, x: RealArray) -> float:
+    """Signal to error at the outputs of data, were states and messages of 32 bits, in dB."""
+    rounding, bits = fixed.arithmetic.rounding, SYNAPSE_BITS
+    fixed = replace(fixed, arithmetic=Arithmetic(rounding, Overflow.SATURATE, bits, bits))
+    return signal_to_error(wanted, fixed.to_float(engine.run(fixed, x).outputs))
 
 
 def values_of(network: Network, fixed: FixedNetwork) -> Network:

@@ -15,7 +15,17 @@ from lava_ssm.compress import (
     report,
     signal_to_error,
 )
-from lava_ssm.network import S4D, Linear, Network
+from lava_ssm.network import (
+    S4D,
+    FixedLinear,
+    FixedNetwork,
+    LayerNorm,
+    Linear,
+    Network,
+    ReLU,
+    RMSNorm,
+)
+from lava_ssm.numerics import Arithmetic, Overflow
 from tests.compress.test_equalise import uneven
 from tests.networks import random_network
 
@@ -54,3 +64,46 @@ def test_what_was_reached_is_told() -> None:
     reached = signal_to_error(net.run(x), found)
     assert fixed.made_by["accuracy"].startswith(f"{reached:.1f} dB")
     assert f"{reached:.1f} dB at the output" in str(report(net, fixed, x))
+
+
+@pytest.mark.parametrize("kind", [LayerNorm, RMSNorm])
+def test_weights_of_norms_are_compared_at_their_scale(kind: type[LayerNorm | RMSNorm]) -> None:
+    rng = np.random.default_rng(0)
+    net, x = Network((kind(rng.normal(size=24)),)), rng.normal(size=(4, 30, 24))
+    rows = {t.name: t.sqnr for t in report(net, quantize(net, x), x).tensors}
+    # 16 bits: half a unit of at most 2^15
+    assert rows[f"0 {kind.__name__} weights"] > 80  # type: ignore[operator]
+
+
+def test_what_saturation_costs_is_told() -> None:
+    net = Network((Linear(np.array([[2.1]])),))
+    rules = Arithmetic(message_bits=8, overflow=Overflow.SATURATE)
+    fixed = FixedNetwork((FixedLinear([[64]], 5),), arithmetic=rules)  # 2 u, at most 127
+    found = report(net, fixed, np.array([[100.0], [20.0]]))
+    cost = 10 * np.log10((83**2 + 2**2) / (10**2 + 2**2))
+    assert found.overflow_cost == pytest.approx(cost)
+    assert f"integers that left them cost {cost:.1f} dB" in str(found).replace("\n", " ")
+    assert report(net, fixed, np.array([[20.0]])).overflow_cost is None
+
+
+def test_messages_are_clipped_where_that_is_more_accurate() -> None:
+    rng = np.random.default_rng(0)
+    net = Network((Linear(rng.normal(size=(6, 3))), ReLU(), Linear(rng.normal(size=(2, 6)))))
+    x = rng.normal(size=(4, 100, 3))
+    x[0, 0] *= 4  # one token for which all others would be coarse
+    reached = {}
+    for rule in (Overflow.WRAP, Overflow.SATURATE):
+        fixed = quantize(net, x, arithmetic=Arithmetic(message_bits=8, overflow=rule))
+        reached[rule] = signal_to_error(net.run(x), fixed.to_float(engine.run(fixed, x).outputs))
+    assert reached[Overflow.SATURATE] > reached[Overflow.WRAP] + 1
+    assert engine.run(fixed, x).overflows.total > 0
+    assert "dB if no integer left its word" in fixed.made_by["accuracy"]
+
+
+def test_messages_of_16_bits_have_headroom_while_accuracy_is_enough() -> None:
+    rng = np.random.default_rng(1)
+    net, x = random_network(rng), rng.normal(size=(4, 30, 2))
+    fixed = quantize(net, x, arithmetic=W8A16)
+    outputs = fixed.to_float(engine.run(fixed, x).outputs)
+    assert signal_to_error(net.run(x), outputs) > 42
+    assert report(net, fixed, x).headroom > 4

@@ -160,3 +160,14 @@ def test_a_network_is_left_alone_where_it_does_not_help() -> None:
     alone = quantize(net, x, Formats(balance=False))
     assert "scales" not in alone.made_by
     assert replace(alone, made_by={}) == alone
+
+
+def test_a_channel_that_is_hardly_ever_positive_is_not_blown_up() -> None:
+    rng = np.random.default_rng(0)
+    layers = Linear(np.array([[1.0], [-1.0]])), ReLU(), Linear(rng.normal(size=(3, 2)))
+    net, x = Network(layers), rng.uniform(-1, 0.01, (4, 50, 1))
+    level, _ = equalised(net, observe(net, x), Formats(), columns=0)
+    first = level.layers[0]
+    assert isinstance(first, Linear)
+    scales = np.abs(first.weights[:, 0])
+    assert scales[0] <= 4 * scales[1]  # it sends a hundredth, of sums as large
