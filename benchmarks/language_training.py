@@ -54,11 +54,15 @@ class Bench:
         On what.
     quick
         Whether a few short pieces will do.
+    context, batch_size
+        Characters of a piece, and pieces of a step.
     """
 
-    def __init__(self, text: Text, device: torch.device, quick: bool) -> None:
+    def __init__(
+        self, text: Text, device: torch.device, quick: bool, context: int, batch_size: int
+    ) -> None:
         self.device, self.characters = device, Characters(text.vocabulary)
-        self.context, self.batch_size = (64, 4) if quick else (256, 64)
+        self.context, self.batch_size = (64, 4) if quick else (context, batch_size)
         self.epoch = 2 * self.context * self.batch_size if quick else EPOCH
         parts = {"train": text.train, "validation": text.validation, "test": text.test}
         most = 1000 if quick else None
@@ -97,7 +101,7 @@ class Bench:
     def loss(self, model: nn.Module, part: str) -> float:
         """Nats a character, products of matrices in whole float32."""
         torch.set_float32_matmul_precision("highest")
-        nats = evaluate(model, self.parts[part], self.context, self.batch_size)
+        nats = evaluate(model, self.parts[part], self.context, max(64, self.batch_size))
         torch.set_float32_matmul_precision("high")
         return nats
 
@@ -163,6 +167,8 @@ def main() -> None:
     parser.add_argument("--text", default="shakespeare", help="or a text file of your own")
     parser.add_argument("--data", type=Path, help="folder of data sets")
     parser.add_argument("--budget", type=int, default=2**24, help="tokens of each model at most")
+    parser.add_argument("--context", type=int, default=256, help="characters of a piece")
+    parser.add_argument("--batch-size", type=int, default=16, help="pieces of a step")
     parser.add_argument("--seconds", type=float, default=150.0, help="for all of it")
     parser.add_argument("--limit", type=float, default=60.0, help="seconds of one model")
     parser.add_argument("--only", nargs="+", choices=MODELS, default=list(MODELS))
@@ -170,10 +176,13 @@ def main() -> None:
     given = parser.parse_args()
     device = torch.device(given.device)
     torch.set_float32_matmul_precision("high")
-    bench = Bench(load_text(given.text, given.data), device, given.quick)
     record = given.out / "training.json"
     given.out.mkdir(parents=True, exist_ok=True)
     results = json.loads(record.read_text()) if record.is_file() else {"models": {}}
+    context = results.get("context", given.context)  # as those that are there already
+    batch_size = results.get("batch_size", given.batch_size)
+    text = load_text(given.text, given.data)
+    bench = Bench(text, device, given.quick, context, batch_size)
     missing = [name for name in given.only if not (given.out / f"{name}.safetensors").is_file()]
 
     def report(name: str, result: Result) -> None:

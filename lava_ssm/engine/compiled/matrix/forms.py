@@ -3,6 +3,7 @@
 import numpy as np
 
 from lava_ssm.engine.compiled.matrix.dense import DENSE
+from lava_ssm.engine.compiled.matrix.dots import DOTS, HAS_DOTS
 from lava_ssm.engine.compiled.matrix.form import MATRIX, Form, Row
 from lava_ssm.engine.compiled.matrix.narrow_windows import HAS_NARROW_WINDOWS, NARROW_WINDOWS
 from lava_ssm.engine.compiled.matrix.pairs import HAS_PAIRS, MOST_INPUTS, PAIRS
@@ -17,6 +18,7 @@ FORMS = (
     *[PAIRS] * HAS_PAIRS,
     *[NARROW_WINDOWS] * HAS_NARROW_WINDOWS,
     *[WIDE_WINDOWS] * HAS_WIDE_WINDOWS,
+    *[DOTS] * HAS_DOTS,
     PLACES,
 )
 """Those that this CPU has."""
@@ -39,6 +41,8 @@ def form_of(weights: IntArray) -> Form:
         return WIDE_WINDOWS
     if HAS_NARROW_WINDOWS and density <= IN_NARROW_WINDOWS:
         return NARROW_WINDOWS
+    if HAS_DOTS and d_input <= MOST_INPUTS:  # sums of bytes fit 32 bits
+        return DOTS
     if HAS_PAIRS and d_input <= MOST_INPUTS:
         return PAIRS
     return PLACES if density <= IN_PLACES and d_output <= MOST_OUTPUTS else DENSE

@@ -11,6 +11,9 @@ from lava_ssm.engine.compiled.neurons.operation import Operation, Part
 from lava_ssm.engine.compiled.writer import Writer
 from lava_ssm.network import Taps
 
+_USUAL = 4
+"""Tokens that the convolutions of language models reach over."""
+
 
 def lay_out(writer: Writer, row: np.void, neurons: Taps) -> None:
     """Nothing but how many."""
@@ -25,13 +28,23 @@ def step(row, data, k, n):
     x = data.carried[k, row.states : row.states + d_model * earlier]
     for t in range(n):
         u, y = data.buffers[row.source, t], data.buffers[row.out, t]
-        for i in range(d_model):
-            line, sent = x[i * earlier : (i + 1) * earlier], y[i * length : (i + 1) * length]
-            for j in range(earlier):
-                sent[j] = y.dtype.type(line[j])
-            sent[earlier] = u[i]
-            for j in range(earlier):
-                line[j] = sent[j + 1]
+        if length == _USUAL:  # a loop of a length that is known is unrolled
+            _moved(x, u, y, d_model, _USUAL)
+        else:
+            _moved(x, u, y, d_model, length)
+
+
+@compiled
+def _moved(x, u, y, d_model, length):
+    """Send each channel's last messages, and forget the oldest."""
+    earlier = length - 1
+    for i in range(d_model):
+        for j in range(earlier):
+            y[i * length + j] = y.dtype.type(x[i * earlier + j])
+        y[i * length + earlier] = u[i]
+    for i in range(d_model):
+        for j in range(earlier):
+            x[i * earlier + j] = y[i * length + j + 1]
 
 
 def parts(row: np.void) -> Sequence[Part]:
