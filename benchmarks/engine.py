@@ -125,12 +125,12 @@ def operations_of(stream: Stream) -> float:
 
     A filter's state takes 28 (8 products, each rounded; sums; the greatest magnitude), 44 if its
     parameters are to be widened, a recurrence's 2 x 14 in doubles. A weight is half a product of a
-    lane: two of 16 bits, or four of 8 bits twice. Of a float network a state takes 14, a weight
-    two.
+    lane: two of 16 bits, or four of 8 bits twice. Of a float network a state takes 6, a weight one,
+    fused with additions.
     """
     network, layout = stream.network, executor_of(stream)._layout
     is_fixed = isinstance(network, FixedNetwork)
-    of_state = (44 if layout.arrays["packed"].size else 28) if is_fixed else 14
+    of_state = (44 if layout.arrays["packed"].size else 28) if is_fixed else 6
     total = 0.0
     for p in network.lowered:
         match p.neurons:
@@ -140,7 +140,7 @@ def operations_of(stream: Stream) -> float:
                 total += 28 * len(states.a)
         for c in p.inputs:
             if isinstance(c.synapse, Matrix):
-                total += (0.5 if is_fixed else 2) * np.count_nonzero(c.synapse.weights)
+                total += (0.5 if is_fixed else 1) * np.count_nonzero(c.synapse.weights)
     return total / LANES * (1 if is_fixed else layout.real.itemsize / 4)
 
 

@@ -185,7 +185,8 @@ class Stream(Tabular):
 
         Of an S4D (*batch, d_model, d_state, 2), of an S5 (*batch, d_state, 2): re, im. Of a Conv1d
         the messages of earlier tokens, oldest first, (*batch, d_input, length - 1). Of a MinGRU
-        and an MLGRU h, (*batch, d_output).
+        and an MLGRU h, (*batch, d_output). What the state of a float network is set to is kept to
+        rounding; a copy of a stream has the very state.
 
         Raises
         ------

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 from weakref import finalize
 
@@ -13,7 +13,7 @@ from lava_ssm.engine.compiled.arguments import Arguments
 from lava_ssm.engine.compiled.compiling import ready
 from lava_ssm.engine.compiled.kernel import advancing
 from lava_ssm.engine.compiled.layout import CARRIED, Layout, kinds, layout
-from lava_ssm.engine.compiled.neurons import OPERATIONS, Memory
+from lava_ssm.engine.compiled.neurons import OPERATIONS, Memory, Operation, Part
 from lava_ssm.engine.compiled.threads import Threads
 from lava_ssm.engine.compiled.tokens import INTEGER, REAL, Tokens, array_type
 from lava_ssm.engine.compiled.vectors import lanes_of
@@ -22,7 +22,7 @@ from lava_ssm.engine.compiled.writer import aligned
 from lava_ssm.engine.overflows import Tally
 from lava_ssm.engine.reference import Reference, State
 from lava_ssm.network import FixedNetwork, Network, Readout
-from lava_ssm.numerics import Overflow
+from lava_ssm.numerics import ComplexArray, Overflow, RealArray
 
 Saved: TypeAlias = tuple[np.ndarray, ...]
 
@@ -173,14 +173,25 @@ class Compiled:
             self._threads.run(lambda i, part: kernel(tables[i], _NONE, rows[part], outputs[part]))
         return outputs.reshape(*batch, n_tokens, outputs.shape[-1])
 
+    def _of_states(
+        self,
+    ) -> Iterator[tuple[np.void, Operation, Sequence[Part], ComplexArray | None]]:
+        """Go over populations with a state: where it is, and of what its numbers are multiples."""
+        is_float = self._kind is REAL
+        for row, p in zip(self._layout.populations, self._network.lowered, strict=True):
+            operation = OPERATIONS[row["operation"]]
+            if operation.parts is not None:
+                unit = operation.unit if is_float else None
+                units = None if unit is None else unit(p.neurons, self._layout.real)
+                yield row, operation, operation.parts(row), units
+
     @property
     def states(self) -> Sequence[np.ndarray]:
         """See `Executor`."""
-        whole = [
-            np.stack([self._memory[name][:, at] for name, at in operation.parts(row)], axis=-1)
-            for row in self._layout.populations
-            if (operation := OPERATIONS[row["operation"]]).parts is not None
-        ]
+        whole = []
+        for _, _, parts, units in self._of_states():
+            x = np.stack([self._memory[name][:, at] for name, at in parts], axis=-1)
+            whole.append(x if units is None else _times(x, units))
         shapes = self._network.state_shapes
         return tuple(
             x.reshape(*self._batch, *shape).astype(self._kind)
@@ -189,17 +200,20 @@ class Compiled:
 
     def set_states(self, states: Sequence[np.ndarray]) -> None:
         """See `Executor`."""
-        given = iter(states)
-        for row in self._layout.populations:
-            operation = OPERATIONS[row["operation"]]
-            if operation.parts is None:
-                continue
-            parts = operation.parts(row)
-            values = next(given).reshape(-1, *parts[0][1].shape, len(parts))
+        for x, (row, operation, parts, units) in zip(states, self._of_states(), strict=True):
+            values = x.reshape(-1, *parts[0][1].shape, len(parts))
+            if units is not None:
+                values = _times(values, 1 / units)
             for i, (name, at) in enumerate(parts):
                 self._memory[name][:, at] = values[..., i]
             if operation.forget is not None:
                 operation.forget(row, self._memory)
+
+
+def _times(x: np.ndarray, factors: ComplexArray) -> RealArray:
+    """Multiply complex numbers, re and im on the last axis."""
+    products = (x[..., 0] + 1j * x[..., 1].astype(float)) * factors
+    return np.stack([products.real, products.imag], axis=-1)
 
 
 class Raising(Compiled):

@@ -32,6 +32,15 @@ class Vector:
     def __mul__(self, other: "Vector") -> "Vector":
         return Vector(self.builder, self.builder.fmul(self.value, other.value))
 
+    def plus_product(self, one: "Vector", other: "Vector") -> "Vector":
+        """Add a product, fused where the CPU does that in one."""
+        return Vector(
+            self.builder, _call(self.builder, "llvm.fmuladd", one.value, other.value, self.value)
+        )
+
+    def __neg__(self) -> "Vector":
+        return Vector(self.builder, self.builder.fneg(self.value))
+
     def rounded(self) -> "Vector":
         """To integers, in the CPU's rounding mode; still floats."""
         return Vector(self.builder, _call(self.builder, "llvm.rint", self.value))
@@ -86,12 +95,6 @@ def neuron(
     y_re, y_im = scaled((new_re, new_im))
     c_x = (c_re * y_re).rounded() - (c_im * y_im).rounded()
     return (new_re, new_im), (c_x * down).rounded()
-
-
-def filtered(a: Complex, b: Complex, x: Complex, u: Vector) -> Complex:
-    """A x + b u."""
-    re = a[0] * x[0] - a[1] * x[1] + b[0] * u
-    return re, a[0] * x[1] + a[1] * x[0] + b[1] * u
 
 
 class Arrays:
@@ -230,9 +233,9 @@ class _Loop:
         return place
 
     def states(
-        self, kinds: Sequence[types.Array], args: Sequence[ir.Value]
-    ) -> Iterator[tuple[Parameters, Complex, Callable[[Complex], None]]]:
-        """Go over a group's states, see `step_states`: parameters, state, and what puts it anew."""
+        self, kinds: Sequence[types.Array], args: Sequence[ir.Value], n_parameters: int
+    ) -> Iterator[tuple[tuple[ir.Value, ir.Value], Complex, Callable[[Complex], None]]]:
+        """Go over a group's states: where its parameters are, the state, and what puts it anew."""
         b = self.builder
         p, x = (self.arrays.data(kind, value) for kind, value in zip(kinds, args, strict=False))
         first, begin = cgutils.unpack_tuple(b, args[2])
@@ -244,7 +247,7 @@ class _Loop:
                     place = b.add(here, ir.Constant(here.type, i * self.lanes))
                     self.arrays.store(part, x, place)
 
-            yield self.parts(p, b.add(first, self.times(6, n))), self.loads(2, x, here), put
+            yield (p, b.add(first, self.times(n_parameters, n))), self.loads(2, x, here), put
 
 
 @intrinsic
@@ -301,8 +304,8 @@ def step_states(typingctx, parameters, states, at, size, drive, sent, reached): 
         peak, total = loop.variable(peak), loop.variable(ir.Constant(whole.vector, None))
         is_packed = isinstance(parameters.dtype, types.Integer)
         v, given = (u * up * scale, scale) if is_packed else (u * up, None)
-        for parts, state, put in loop.states(kinds, args):
-            new, out = neuron(parts, state, v, down, given)
+        for place, state, put in loop.states(kinds, args, 6):
+            new, out = neuron(loop.parts(*place), state, v, down, given)
             put(new)
             for part in new:
                 builder.store(greater(builder.load(peak), part), peak)
@@ -318,7 +321,15 @@ def step_states(typingctx, parameters, states, at, size, drive, sent, reached): 
 
 @intrinsic
 def filter_states(typingctx, parameters, states, at, size, given, sent):  # type: ignore[no-untyped-def]
-    """The same of a float network: inputs, and the sums of 2 Re(c x'), reals, and from where on."""
+    """The same of a float network: x' = a x + u, and the sums of Re(c x'), see `filters.reals_of`.
+
+    Parameters
+    ----------
+    parameters
+        State by state re and im of a, c, of all channels each.
+    given, sent
+        Reals, and from where on: inputs, and the sums.
+    """
     kinds = (parameters, states)
 
     def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
@@ -326,14 +337,20 @@ def filter_states(typingctx, parameters, states, at, size, given, sent):  # type
         arrays = loop.arrays
         (u_, at_u), (sent_, at_sent) = (cgutils.unpack_tuple(builder, args[i]) for i in (4, 5))
         u = arrays.load(arrays.data(given[0], u_), at_u)
-        total = loop.variable(ir.Constant(arrays.vector, [0.0] * loop.lanes))
-        for (a, b, c), x, put in loop.states(kinds, args):
-            new = filtered(a, b, x, u)
+        zero = ir.Constant(arrays.vector, [0.0] * loop.lanes)
+        totals = [loop.variable(zero) for _ in range(2)]
+        for place, (re, im), put in loop.states(kinds, args, 4):
+            a_re, a_im, *c = loop.loads(4, *place)
+            new = (
+                u.plus_product(a_re, re).plus_product(-a_im, im),
+                (a_re * im).plus_product(a_im, re),
+            )
             put(new)
-            out = c[0] * new[0] - c[1] * new[1]
-            builder.store((Vector(builder, builder.load(total)) + out).value, total)
-        summed = Vector(builder, builder.load(total))
-        arrays.store(summed + summed, arrays.data(sent[0], sent_), at_sent)
+            for total, factor, part in zip(totals, c, new, strict=True):
+                sum_ = Vector(builder, builder.load(total)).plus_product(factor, part)
+                builder.store(sum_.value, total)
+        one, other = (Vector(builder, builder.load(total)) for total in totals)
+        arrays.store(one - other, arrays.data(sent[0], sent_), at_sent)
         return context.get_dummy_value()
 
     return types.void(*kinds, at, types.intp, given, sent), generate

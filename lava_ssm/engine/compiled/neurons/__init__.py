@@ -5,7 +5,7 @@ from lava_ssm.engine.compiled.neurons.bilinear import BILINEAR
 from lava_ssm.engine.compiled.neurons.filters import FILTERS
 from lava_ssm.engine.compiled.neurons.gated_recurrence import GATED_RECURRENCE
 from lava_ssm.engine.compiled.neurons.inverse_sqrt import INVERSE_SQRT
-from lava_ssm.engine.compiled.neurons.operation import Memory, Operation
+from lava_ssm.engine.compiled.neurons.operation import Memory, Operation, Part
 from lava_ssm.engine.compiled.neurons.product import PRODUCT
 from lava_ssm.engine.compiled.neurons.recurrence import RECURRENCE
 from lava_ssm.engine.compiled.neurons.selective_recurrence import SELECTIVE_RECURRENCE
@@ -23,4 +23,4 @@ OPERATIONS = (
     SELECTIVE_RECURRENCE,
 )
 
-__all__ = ["OPERATIONS", "Memory", "Operation"]
+__all__ = ["OPERATIONS", "Memory", "Operation", "Part"]

@@ -32,7 +32,7 @@ from lava_ssm.engine.compiled.vectors import filter_states, lanes_of, step_state
 from lava_ssm.engine.compiled.words import INPUT, STATE, SYNAPSE, WRAP, shifted, word
 from lava_ssm.engine.compiled.writer import Writer
 from lava_ssm.network import Filters
-from lava_ssm.numerics import SYNAPSE_BITS, Arithmetic, Rounding, word_range
+from lava_ssm.numerics import SYNAPSE_BITS, Arithmetic, ComplexArray, Rounding, word_range
 
 CHANNEL = (
     "param_exponent",
@@ -61,14 +61,15 @@ def lay_out(writer: Writer, row: np.void, neurons: Filters) -> None:
     rules, lanes, d_model = writer.rules, lanes_of(writer.real), neurons.d_model
     row["channels"], row["d_state"], row["lanes"] = d_model, neurons.d_state, lanes
     is_packed = writer.n_parameters > CACHED and neurons.param_bits <= PACKED_BITS
-    row["packed"] = -1
-    if rules is None or not is_packed:
-        row["parameters"] = writer.put("parameters", scaled(neurons, writer.real))
-    else:
-        row["packed"] = writer.put("packed", pairs_of(neurons, lanes))
     row["states"] = writer.states(2 * -(-d_model // lanes) * lanes * neurons.d_state)
     if rules is None:
+        row["parameters"] = writer.put("parameters", reals_of(neurons, writer.real))
         return
+    row["packed"] = -1
+    if is_packed:
+        row["packed"] = writer.put("packed", pairs_of(neurons, lanes))
+    else:
+        row["parameters"] = writer.put("parameters", scaled(neurons, writer.real))
     channels = channels_of(neurons, rules, writer.real)
     row["of_channels"] = writer.put("numbers", channels)
     row["n_peaks"], row["peaks"] = d_model, writer.carry(d_model)
@@ -90,14 +91,31 @@ def grouped(values: np.ndarray, lanes: int) -> np.ndarray:
 
 
 def scaled(layer: Filters, real: np.dtype) -> np.ndarray:
-    """Give values of a, b, c as `vectors.step_states` takes them: exact in `real`, of integers."""
-    parameters = (layer.a, layer.b, layer.c)
-    if np.iscomplexobj(layer.a):
-        parts = np.stack([part for v in parameters for part in (v.real, v.imag)], axis=-1)
-    else:
-        p = np.broadcast_to(layer.param_exponent, layer.d_model)
-        parts = np.concatenate(parameters, axis=-1) * np.exp2(-p)[:, np.newaxis, np.newaxis]
+    """Give values of a, b, c of integers as `vectors.step_states` takes them, exact in `real`."""
+    p = np.broadcast_to(layer.param_exponent, layer.d_model)
+    parts = np.concatenate((layer.a, layer.b, layer.c), axis=-1)
+    return in_vectors(parts * np.exp2(-p)[:, np.newaxis, np.newaxis], real)
+
+
+def in_vectors(parts: np.ndarray, real: np.dtype) -> np.ndarray:
+    """Give (d_model, d_state, parts) as (groups, d_state, parts, lanes)."""
     return np.moveaxis(grouped(parts, lanes_of(real)), 1, -1)
+
+
+def unit(layer: Filters, real: np.dtype) -> ComplexArray:
+    """Give b, of which states of a float network are kept as multiples: none is near zero."""
+    least = np.sqrt(np.finfo(real).tiny)
+    return np.where(np.abs(layer.b) < least, least, layer.b)
+
+
+def reals_of(layer: Filters, real: np.dtype) -> np.ndarray:
+    """Give values of a, c of a float network as `vectors.filter_states` takes them.
+
+    Of z = x / b: z' = a z + u, and 2 Re(c x') = Re(2 b c z'). So b is not read.
+    """
+    c = 2 * unit(layer, real) * layer.c
+    parts = np.stack((layer.a.real, layer.a.imag, c.real, c.imag), axis=-1)
+    return in_vectors(parts, real)
 
 
 def pairs_of(layer: Filters, lanes: int) -> np.ndarray:
@@ -317,7 +335,7 @@ def _mantissa(parameters, at, one):
 def step_float(row, data, k, n):
     """See `Operation`."""
     for h in range(0, row.channels, row.lanes):
-        at = row.parameters + 6 * row.d_state * h, _begin(row, h)
+        at = row.parameters + 4 * row.d_state * h, _begin(row, h)
         for t in range(n):
             filter_states(
                 data.parameters, data.states[k], at, row.d_state,
@@ -350,4 +368,5 @@ FILTERS = Operation(
     step_float,
     parts,
     forget,
+    unit,
 )  # fmt: skip

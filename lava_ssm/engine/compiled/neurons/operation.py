@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from lava_ssm.engine.compiled.writer import Writer
-from lava_ssm.numerics import IntArray
+from lava_ssm.numerics import ComplexArray, IntArray
 
 Memory: TypeAlias = Mapping[str, np.ndarray]
 """What is carried from token to token, a sequence a row: `states`, `carried`."""
@@ -33,6 +33,9 @@ class Operation(NamedTuple):
         `neurons.state_shape` has it. None: it has no state.
     forget
         `forget(row, memory)` follows where a state was set: what else was known of it is not.
+    unit
+        `unit(neurons, real)`: complex numbers of which the states of a float network are kept as
+        multiples, or None: as they are.
     """
 
     neurons: type
@@ -42,3 +45,4 @@ class Operation(NamedTuple):
     step_float: Callable[..., None]
     parts: Callable[[np.void], Sequence[Part]] | None = None
     forget: Callable[[np.void, Memory], None] | None = None
+    unit: Callable[[Any, np.dtype], ComplexArray] | None = None
