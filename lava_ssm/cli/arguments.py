@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from lava_ssm import files
+
 DATA_SETS = (
     "sdigits",
     "smnist",
@@ -78,3 +80,13 @@ Precision = Annotated[
     Literal["float32", "bfloat16"], typer.Option(help="bfloat16: the factors of matrix products.")
 ]
 Most = Annotated[int | None, typer.Option(min=20, help="Use so many samples only.")]
+
+
+def check_new_network(out: Path, *figures: Path) -> None:
+    """Refuse `--out` where no network's file, or none of the figures beside it, can be new."""
+    if out.suffix != ".safetensors":
+        raise ValueError(f"--out must end in .safetensors, got {out}")
+    for path in (out, *figures):
+        files.check(path, "--out")
+        if path.exists():
+            raise ValueError(f"--out: {path} exists already; choose another name, or remove it")

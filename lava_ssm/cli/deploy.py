@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+import lava_ssm
 from lava_ssm import files
 from lava_ssm.cli import placement
 from lava_ssm.cli.arguments import FixedNetworkFile
@@ -41,7 +42,7 @@ def deploy_network(
 ) -> None:
     """Write a fixed network as a program that computes the same integers, with test vectors."""
     files.check_folder(out, "--out")
-    net = placement.read(network)
+    net = lava_ssm.load(network)
     given = None if tokens is None else placement.read_tokens(tokens)
 
     if target == "onnx":
@@ -78,7 +79,7 @@ def write_vectors(
 ) -> None:
     """Write every integer of a run, population by population, as .npz and as text."""
     files.check_folder(out, "--out")
-    net = placement.read(network)
+    net = lava_ssm.load(network)
     given = None if tokens is None else placement.read_tokens(tokens)
 
     from lava_ssm.deploy import vectors

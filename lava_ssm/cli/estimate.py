@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+import lava_ssm
 from lava_ssm import files
 from lava_ssm.cli import placement
 from lava_ssm.cli.arguments import NetworkFile
@@ -30,19 +31,18 @@ def estimate_network(
     """Model latency, throughput and energy on Loihi 2, in both schedules. Nothing is measured."""
     if json is not None:
         files.check(json, "--json")
-    net = placement.read(network)
+    net = lava_ssm.load(network)
 
     from lava_ssm.loihi2.counting import count
     from lava_ssm.loihi2.describe import describe
+    from lava_ssm.loihi2.mapping import map
     from lava_ssm.loihi2.performance import SCHEDULES, estimate
 
     if tokens is None:
         description = describe(net, name=network.stem)
     else:
         description = count(net, placement.read_tokens(tokens), name=network.stem, progress=True)
-    mapping = placement.place(
-        description, system, strategy, neurons_per_core, cores_per_layer, receiver
-    )
+    mapping = map(description, system, strategy, neurons_per_core, cores_per_layer, receiver)
     results = [estimate(description, mapping, schedule) for schedule in SCHEDULES]
     for result in results:
         show(result)

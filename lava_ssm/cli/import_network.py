@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from lava_ssm import files
+from lava_ssm.cli.arguments import check_new_network
 from lava_ssm.cli.console import make_console, quoted, show
 
 Kind = Literal["s4d", "s5", "lru", "sparse-rnns", "lava-s4d"]
@@ -30,11 +30,7 @@ def import_network(
     d_state: Annotated[int, typer.Option(min=1, help="Of lava-s4d: states of a channel.")] = 1,
 ) -> None:
     """Make a network of the arrays of a trained one. Nothing of the file is executed."""
-    if out.suffix != ".safetensors":
-        raise ValueError(f"--out must end in .safetensors, got {out}")
-    files.check(out, "--out")
-    if out.exists():
-        raise ValueError(f"--out: {out} exists already; choose another name, or remove it")
+    check_new_network(out)
     state = _read(arrays)
 
     from lava_ssm import exchange

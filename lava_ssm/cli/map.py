@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+import lava_ssm
 from lava_ssm import files
 from lava_ssm.cli import placement
 from lava_ssm.cli.arguments import NetworkFile
@@ -27,17 +28,16 @@ def map_network(
     for option, path in (("--json", json), ("--figure", figure)):
         if path is not None:
             files.check(path, option)
-    net = placement.read(network)
+    net = lava_ssm.load(network)
 
     from lava_ssm.loihi2.describe import describe
+    from lava_ssm.loihi2.mapping import map
 
     if figure is not None:  # refused before anything is computed, where matplotlib is missing
         from lava_ssm.loihi2.figure import draw_chips
 
     description = describe(net, name=network.stem)
-    mapping = placement.place(
-        description, system, strategy, neurons_per_core, cores_per_layer, receiver
-    )
+    mapping = map(description, system, strategy, neurons_per_core, cores_per_layer, receiver)
     show(mapping)
     if json is not None:
         placement.write_json(mapping.to_json(), json)

@@ -2,19 +2,15 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-import lava_ssm
 from lava_ssm import files
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from lava_ssm.loihi2.description import Description
-    from lava_ssm.loihi2.mapping import Mapping, Strategy
-    from lava_ssm.network import FixedNetwork, Network
 
 SystemName = Annotated[
     Literal["oheo-gulch", "kapoho-point", "alia-point", "hala-point"],
@@ -35,11 +31,6 @@ JsonFile = Annotated[
 ]
 
 
-def read(path: Path) -> "Network | FixedNetwork":
-    """Read a network's file, or one of the zoo's."""
-    return lava_ssm.load(path)
-
-
 def read_tokens(path: Path) -> "np.ndarray":
     """Read `--tokens`, a .npy file."""
     import numpy as np
@@ -50,21 +41,6 @@ def read_tokens(path: Path) -> "np.ndarray":
         return np.asarray(np.load(path, allow_pickle=False))
     except (ValueError, EOFError, MemoryError) as error:
         raise ValueError(f"--tokens: {str(path)!r} is no .npy file of numbers: {error}") from error
-
-
-def place(
-    description: "Description",
-    system: str,
-    strategy: str,
-    neurons_per_core: int | None,
-    cores_per_layer: int | None,
-    receiver: bool,
-) -> "Mapping":
-    """Map with the options of the command line."""
-    from lava_ssm.loihi2.mapping import map
-
-    how = cast("Strategy", strategy)  # checked there
-    return map(description, system, how, neurons_per_core, cores_per_layer, receiver)
 
 
 def write_json(content: object, path: Path) -> None:

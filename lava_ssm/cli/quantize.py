@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.console import Console
 
-from lava_ssm import files
-from lava_ssm.cli.arguments import DataFolder, DataSet, FloatNetworkName
+from lava_ssm.cli.arguments import DataFolder, DataSet, FloatNetworkName, check_new_network
 from lava_ssm.cli.backend import run as run_by
 from lava_ssm.cli.console import make_console, quoted, show
 from lava_ssm.cli.errors import say
@@ -76,7 +75,7 @@ def quantize_network(
     searched = budget is not None or min_db is not None
     if searched and bound != "calibrated":
         raise ValueError("--budget, --min-db: are for --bound calibrated")
-    _check_free(out, figure, *[trade_off] * searched)
+    check_new_network(out, figure, *[trade_off] * searched)
     network = lava_ssm.load(net)
 
     from lava_ssm import compress
@@ -142,15 +141,6 @@ def _draw(report: "Report | BitSearch", figure: Path) -> str:
 
 
 _FLOAT = "ns4d-sdigits-float"
-
-
-def _check_free(out: Path, *figures: Path) -> None:
-    if out.suffix != ".safetensors":
-        raise ValueError(f"--out must end in .safetensors, got {out}")
-    for path in (out, *figures):
-        files.check(path, "--out")
-        if path.exists():
-            raise ValueError(f"--out: {path} exists already; choose another name, or remove it")
 
 
 def _classify(

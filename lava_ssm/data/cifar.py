@@ -55,10 +55,8 @@ def cifar(path: str | os.PathLike[str] | None = None, grey: bool = False) -> Tok
 
     Raises
     ------
-    DataNotFoundError
-        The files are missing; the message says how to get them.
-    DataDamagedError
-        Their content is not that of CIFAR-10.
+    DataNotFoundError, DataDamagedError
+        See `lava_ssm.data.load`.
     """
     where = folder(path)
     mean, deviation = (np.array(v, np.float32) for v in (_GREY_SCALE if grey else _RGB_SCALE))

@@ -50,10 +50,8 @@ def mnist(
 
     Raises
     ------
-    DataNotFoundError
-        A file is missing; the message says how to get it.
-    DataDamagedError
-        A file's content is not that of MNIST.
+    DataNotFoundError, DataDamagedError
+        See `lava_ssm.data.load`.
     """
     where = folder(path)
     parts = []

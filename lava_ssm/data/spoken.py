@@ -39,10 +39,8 @@ def spoken_digits(path: str | os.PathLike[str] | None = None) -> TokenData:
 
     Raises
     ------
-    DataNotFoundError
-        The package is not there; the message says how to get it.
-    DataDamagedError
-        It was changed.
+    DataNotFoundError, DataDamagedError
+        See `lava_ssm.data.load`.
     """
     (content,) = PACKAGE.files(["digits.npz"], path)
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:

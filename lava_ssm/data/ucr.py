@@ -33,10 +33,8 @@ def ucr(name: str, path: str | os.PathLike[str] | None = None) -> TokenData:
 
     Raises
     ------
-    DataNotFoundError
-        The package is not there; the message says how to get it.
-    DataDamagedError
-        It was changed.
+    DataNotFoundError, DataDamagedError
+        See `lava_ssm.data.load`.
     ValueError
         There is no such data set in it; or its series differ in length, or have gaps.
     """

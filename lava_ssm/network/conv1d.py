@@ -114,11 +114,6 @@ class FixedConv1d(FixedMap, Convolution):
         Mantissas of 24 bits of the output's exponent, (d_output,), or None.
     groups
         See `Conv1d`.
-
-    Raises
-    ------
-    ValueError
-        A wrong shape, or a mantissa or exponent out of range.
     """
 
     weights: IntArray

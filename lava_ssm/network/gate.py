@@ -50,11 +50,6 @@ class Gate(Square, FloatMaps):
         W, real, (d_model, d_model).
     bias
         b, real, (d_model,); None: zero.
-
-    Raises
-    ------
-    ValueError
-        Another shape, or a value that is not finite.
     """
 
     weights: RealArray
@@ -82,11 +77,6 @@ class FixedGate(Square, FixedMaps):
         Mantissas of 24 bits and 12 fraction bits, (d_model,); None: zero.
     output_exponent
         Of the outgoing messages, any integer; None leaves the input's.
-
-    Raises
-    ------
-    ValueError
-        A wrong shape, or a mantissa or exponent out of range.
     """
 
     weights: IntArray

@@ -128,11 +128,6 @@ class FixedGLU(Gated, FixedMaps):
         f, see `GLU`.
     gate_sum_exponent
         Of v; 12 before a sigmoid.
-
-    Raises
-    ------
-    ValueError
-        A wrong shape, or a mantissa, exponent or shift out of range.
     """
 
     weights: IntArray

@@ -55,11 +55,6 @@ class MinGRU(UpdateGate, FloatMaps):
         W and V, real, (d_output, d_input).
     bias, gate_bias
         b and b_z, real, (d_output,); None: zero.
-
-    Raises
-    ------
-    ValueError
-        Another shape, or a value that is not finite.
     """
 
     weights: RealArray
@@ -94,11 +89,6 @@ class FixedMinGRU(UpdateGate, FixedMaps):
         Of h and c.
     output_exponent
         Of the outgoing messages, at most 16 less than `state_exponent`, and not more than it.
-
-    Raises
-    ------
-    ValueError
-        A wrong shape, or a mantissa or exponent out of range.
     """
 
     weights: IntArray
@@ -187,11 +177,6 @@ class MLGRU(Forgetting, FloatMaps):
         W, F and V, real, (d_output, d_input).
     bias, forget_bias, gate_bias
         b, b_f and b_g, real, (d_output,); None: zero.
-
-    Raises
-    ------
-    ValueError
-        Another shape, or a value that is not finite.
     """
 
     weights: RealArray
@@ -231,11 +216,6 @@ class FixedMLGRU(Forgetting, FixedMaps):
         Bits by which the state is finer, 0 to 16.
     output_exponent
         Of the outgoing messages.
-
-    Raises
-    ------
-    ValueError
-        A wrong shape, or a mantissa or exponent out of range.
     """
 
     weights: IntArray

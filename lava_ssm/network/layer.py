@@ -40,11 +40,18 @@ class Layer(Description):
 
 
 class FloatLayer(Layer):
-    """A layer of a `Network`."""
+    """A layer of a `Network`.
+
+    A ValueError says at construction which array has another shape, or values that are not finite.
+    """
 
 
 class FixedLayer(Layer):
-    """A layer of a `FixedNetwork`."""
+    """A layer of a `FixedNetwork`.
+
+    A ValueError says at construction which array has another shape, or which mantissa, exponent or
+    shift is out of range.
+    """
 
     @property
     def output_exponent(self) -> int | None:

@@ -139,11 +139,6 @@ class FixedLinear(FixedMap, LinearMap):
     bias
         Mantissas b of 24 bits that the neuron behind the synapse adds, (d_output,), or None;
         value = b * 2**-e_y.
-
-    Raises
-    ------
-    ValueError
-        A wrong shape, or a mantissa or exponent out of range.
     """
 
     weights: IntArray

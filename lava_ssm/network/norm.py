@@ -223,11 +223,6 @@ class FixedLayerNorm(FixedNormalization):
         Bits that c r is shifted, 0 to 62.
     output_exponent
         Of the outgoing messages.
-
-    Raises
-    ------
-    ValueError
-        A wrong shape, or a mantissa, exponent or shift out of range.
     """
 
     weights: IntArray

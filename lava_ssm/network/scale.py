@@ -67,11 +67,6 @@ class Scale(Scaling, FloatLayer):
         w, real, (d_model,).
     bias
         b, real, (d_model,); None: zero.
-
-    Raises
-    ------
-    ValueError
-        Another shape, or a value that is not finite.
     """
 
     weights: RealArray
@@ -101,11 +96,6 @@ class FixedScale(Scaling, FixedLayer):
         Of the weights, one integer.
     output_exponent
         Of the outgoing messages.
-
-    Raises
-    ------
-    ValueError
-        A wrong shape, or a mantissa or exponent out of range.
     """
 
     weights: IntArray

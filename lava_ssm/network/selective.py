@@ -273,11 +273,6 @@ class FixedSelectiveSSM(Selective, FixedLayer):
         Of the states: at most 16 more than `drive_sent` and `state_sent`, and not less.
     output_exponent
         Of the outgoing messages.
-
-    Raises
-    ------
-    ValueError
-        A wrong shape, or a mantissa, exponent or shift out of range.
     """
 
     a: IntArray

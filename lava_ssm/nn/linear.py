@@ -76,7 +76,44 @@ class Gate(Linear):
         return u * torch.sigmoid(super().response(u, arrays, channels_first))
 
 
-class GLU(LayerModule):
+class Maps(LayerModule):
+    """Linear maps of one input, which kinds of `network.maps` have: of each field a module."""
+
+    modules_of: ClassVar[dict[str, str]] = {"weights": "value", "gate": "gate"}
+    """By the field of its weights."""
+
+    def __init__(self, d_input: int, d_output: int) -> None:
+        super().__init__()
+        widths = size(d_input, "d_input"), size(d_output, "d_output")
+        for name in self.modules_of.values():
+            setattr(self, name, nn.Linear(*widths))
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        of_biases = {_bias_of(field): f"{m}.bias" for field, m in cls.modules_of.items()}
+        cls.names = {field: f"{m}.weight" for field, m in cls.modules_of.items()} | of_biases
+
+    @property
+    def widths(self) -> tuple[int, int]:
+        return self.value.in_features, self.value.out_features
+
+    @classmethod
+    def like(cls, layer: network.FloatLayer) -> "Maps":
+        return cls(layer.d_input, layer.d_output)
+
+    def _mapped(self, u: Tensor, arrays: Arrays, channels_first: bool) -> list[Tensor]:
+        """What each map gives of u, see `LayerModule.response`."""
+        return [
+            mapped(u, arrays[field], arrays[_bias_of(field)], channels_first)
+            for field in self.modules_of
+        ]
+
+
+def _bias_of(field: str) -> str:
+    return "bias" if field == "weights" else f"{field}_bias"
+
+
+class GLU(Maps):
     """y = (W u + b) * f(V u + c), element by element.
 
     (Dauphin, Fan, Auli, Grangier, "Language Modeling with Gated Convolutional Networks", ICML
@@ -95,25 +132,13 @@ class GLU(LayerModule):
         W, b and V, c.
     """
 
-    kind: ClassVar[type[network.FloatLayer]] = network.GLU
-    names: ClassVar = {
-        "weights": "value.weight",
-        "bias": "value.bias",
-        "gate": "gate.weight",
-        "gate_bias": "gate.bias",
-    }
+    kind = network.GLU
 
     def __init__(
         self, d_input: int, d_output: int, activation: Activation | str = Activation.SIGMOID
     ) -> None:
-        super().__init__()
-        widths = size(d_input, "d_input"), size(d_output, "d_output")
+        super().__init__(d_input, d_output)
         self.activation = member(Activation, activation, "activation")
-        self.value, self.gate = nn.Linear(*widths), nn.Linear(*widths)
-
-    @property
-    def widths(self) -> tuple[int, int]:
-        return self.value.in_features, self.value.out_features
 
     @classmethod
     def like(cls, layer: network.GLU) -> "GLU":  # type: ignore[override]
@@ -123,8 +148,7 @@ class GLU(LayerModule):
         return {"activation": self.activation}
 
     def response(self, u: Tensor, arrays: Arrays, channels_first: bool) -> Tensor:
-        gate = mapped(u, arrays["gate"], arrays["gate_bias"], channels_first)
-        value = mapped(u, arrays["weights"], arrays["bias"], channels_first)
+        value, gate = self._mapped(u, arrays, channels_first)
         return value * _FUNCTIONS[self.activation](gate)
 
 

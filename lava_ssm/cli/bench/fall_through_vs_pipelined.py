@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+import lava_ssm
 from lava_ssm import files
 from lava_ssm.cli import placement
 from lava_ssm.cli.arguments import DataFolder, NetworkFile, names_of_data
@@ -61,12 +62,14 @@ def fall_through_vs_pipelined(
 ) -> None:
     """Measure on this CPU, model Loihi 2, cite the papers: latency, throughput, energy."""
     files.check_folder(output, "--output")
-    net = placement.read(network)
+    net = lava_ssm.load(network)
 
-    import lava_ssm.proc  # noqa: F401  refused before anything is measured, where Lava is missing
-    from lava_ssm import engine
+    from lava_ssm import (
+        engine,
+        proc,  # noqa: F401  refused before anything is measured, where Lava is missing
+    )
     from lava_ssm.cli.bench.comparison import compare, write
-    from lava_ssm.loihi2 import TOKENS, describe
+    from lava_ssm.loihi2 import TOKENS, describe, map
     from lava_ssm.network import FixedNetwork
 
     if not isinstance(net, FixedNetwork):
@@ -80,7 +83,7 @@ def fall_through_vs_pipelined(
     else:
         sample = random_sample(net, n_tokens or TOKENS.get(published or "", 1024))
     name = network.stem
-    mapping = placement.place(  # refused before anything is measured
+    mapping = map(  # refused before anything is measured
         describe(net, name), system, strategy, neurons_per_core, cores_per_layer, receiver
     )
     overflows = engine.run(net, sample).overflows

@@ -71,19 +71,18 @@ class Graph:
         name = f"stage{p.stage}_{c.name}"
         if not isinstance(c.synapse, Matrix):
             ones = c.synapse.weights(np.int32)
-            if isinstance(p.neurons, Filters):
-                return [self._add(name, self._parts.ones(ones, STATE_EXPONENT, name))]
-            return [self._add(name, self._parts.reduction(ones, name))]
+            e = STATE_EXPONENT if isinstance(p.neurons, Filters) else self._parts.summed_exp
+            return [self._add(name, self._parts.synapses(ones, e, name, ones=True))]
         doubled = 2 * c.synapse.weights  # a mixed-sign weight is even: 2 m for the mantissa m
         shifts = np.broadcast_to(c.synapse.shift, len(doubled))
         each = np.unique(shifts)
         if len(each) == 1:
-            return [self._add(name, self._parts.dense(doubled, -int(each[0]), name))]
+            return [self._add(name, self._parts.synapses(doubled, -int(each[0]), name))]
         made = []
         for amount in each:
             rows = csr_matrix(np.where((shifts == amount)[:, np.newaxis], doubled, 0))
             part = f"{name}_shift{amount}"
-            made.append(self._add(part, self._parts.sparse(rows, -int(amount), part)))
+            made.append(self._add(part, self._parts.synapses(rows, -int(amount), part)))
         return made
 
     def _neurons(self, p: Population, name: str) -> AbstractProcess:

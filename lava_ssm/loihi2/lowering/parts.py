@@ -1,6 +1,7 @@
 """The Processes of a lowered graph: as the chip takes them, and in floating point."""
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import numpy as np
 from lava.magma.core.process.process import AbstractProcess
@@ -25,23 +26,22 @@ MESSAGE_BITS = 24
 
 
 class Parts(ABC):
-    """What a graph is made of, one method for each kind of Process."""
+    """What a graph is made of, one method for each kind of Process.
+
+    `summed_exp` is the `weight_exp` of synapses from states to channels, behind the states' own
+    shift to the right.
+    """
+
+    summed_exp: ClassVar[int]
 
     @abstractmethod
-    def dense(self, weights: np.ndarray, weight_exp: int, name: str) -> AbstractProcess:
-        """Synapses of a full matrix (d_output, d_input), mixed signs."""
+    def synapses(
+        self, weights: np.ndarray | csr_matrix, weight_exp: int, name: str, ones: bool = False
+    ) -> AbstractProcess:
+        """Stock `Dense` of a full matrix (d_output, d_input), `Sparse` of a sparse one.
 
-    @abstractmethod
-    def sparse(self, weights: csr_matrix, weight_exp: int, name: str) -> AbstractProcess:
-        """Synapses of a sparse matrix, mixed signs."""
-
-    @abstractmethod
-    def ones(self, weights: csr_matrix, weight_exp: int, name: str) -> AbstractProcess:
-        """Synapses that are all one."""
-
-    @abstractmethod
-    def reduction(self, weights: csr_matrix, name: str) -> AbstractProcess:
-        """Synapses from states to channels, behind the states' own shift to the right."""
+        Signs are mixed, or weights are all one.
+        """
 
     def states(self, neurons: Filters, name: str) -> AbstractProcess:
         """Neurons of complex states, flat."""
@@ -63,44 +63,26 @@ class Parts(ABC):
 class ChipParts(Parts):
     """As the chip takes them: integer weights and a `weight_exp`, thresholds of zero.
 
-    Sign modes are always given, for Lava would guess them from the values.
+    Sign modes are always given, for Lava would guess them from the values; mixed signs would turn
+    ones into zeros.
     """
 
-    def dense(self, weights: np.ndarray, weight_exp: int, name: str) -> AbstractProcess:
-        """Stock `Dense`."""
-        return Dense(
+    summed_exp = 0
+
+    def synapses(
+        self, weights: np.ndarray | csr_matrix, weight_exp: int, name: str, ones: bool = False
+    ) -> AbstractProcess:
+        return _kind_of(weights)(
             weights=weights,
             weight_exp=weight_exp,
-            sign_mode=SignMode.MIXED,
+            sign_mode=SignMode.EXCITATORY if ones else SignMode.MIXED,
             num_message_bits=MESSAGE_BITS,
             name=name,
         )
-
-    def sparse(self, weights: csr_matrix, weight_exp: int, name: str) -> AbstractProcess:
-        """Stock `Sparse`."""
-        return self._sparse(weights, weight_exp, SignMode.MIXED, name)
-
-    def ones(self, weights: csr_matrix, weight_exp: int, name: str) -> AbstractProcess:
-        """Stock `Sparse`; mixed signs would turn ones into zeros."""
-        return self._sparse(weights, weight_exp, SignMode.EXCITATORY, name)
-
-    def reduction(self, weights: csr_matrix, name: str) -> AbstractProcess:
-        """Stock `Sparse`: the neuron itself has shifted."""
-        return self.ones(weights, 0, name)
 
     def relay(self, size: int, relu: bool, name: str) -> AbstractProcess:
         """Stock graded neurons, which send whatever is beyond their threshold."""
         return (GradedReluVec if relu else GradedVec)(shape=(size,), vth=0)
-
-    @staticmethod
-    def _sparse(weights: csr_matrix, weight_exp: int, mode: SignMode, name: str) -> Sparse:
-        return Sparse(
-            weights=weights,
-            weight_exp=weight_exp,
-            sign_mode=mode,
-            num_message_bits=MESSAGE_BITS,
-            name=name,
-        )
 
 
 class FloatParts(Parts):
@@ -109,27 +91,21 @@ class FloatParts(Parts):
     That model has no shift of its own: the synapses behind it make up for it.
     """
 
-    def dense(self, weights: np.ndarray, weight_exp: int, name: str) -> AbstractProcess:
-        """Stock `Dense`."""
+    summed_exp = -STATE_EXPONENT
+
+    def synapses(
+        self, weights: np.ndarray | csr_matrix, weight_exp: int, name: str, ones: bool = False
+    ) -> AbstractProcess:
         scaled = weights * 2.0**weight_exp
-        return Dense(weights=scaled, num_message_bits=MESSAGE_BITS, name=name)
-
-    def sparse(self, weights: csr_matrix, weight_exp: int, name: str) -> AbstractProcess:
-        """Stock `Sparse`."""
-        scaled = csr_matrix(weights * 2.0**weight_exp)
-        return Sparse(weights=scaled, num_message_bits=MESSAGE_BITS, name=name)
-
-    def ones(self, weights: csr_matrix, weight_exp: int, name: str) -> AbstractProcess:
-        """Stock `Sparse`."""
-        return self.sparse(weights, weight_exp, name)
-
-    def reduction(self, weights: csr_matrix, name: str) -> AbstractProcess:
-        """Stock `Sparse`, with the neuron's shift."""
-        return self.sparse(weights, -STATE_EXPONENT, name)
+        return _kind_of(weights)(weights=scaled, num_message_bits=MESSAGE_BITS, name=name)
 
     def relay(self, size: int, relu: bool, name: str) -> AbstractProcess:
         """Our relay."""
         return Relay(shape=(size,), relu=relu, tag="floating_pt", name=name)
+
+
+def _kind_of(weights: np.ndarray | csr_matrix) -> type[AbstractProcess]:
+    return Dense if isinstance(weights, np.ndarray) else Sparse
 
 
 def _complex(mantissas: IntArray, exponent: int | IntArray) -> NDArray[np.complex128]:
