@@ -1,7 +1,7 @@
 """A fixed network as an ONNX graph of one step, in integer operators: the engine's integers."""
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -91,10 +91,10 @@ def to_onnx(network: FixedNetwork) -> "ModelProto":
         write = _WRITE.get(type(population.neurons))
         if write is None:
             raise ValueError(f"{type(population.neurons).__name__} neurons have no ONNX form")
-        graph.sent[n] = write(graph, population)
+        graph.sent[n] = write(graph, population, population.neurons)
     output = graph.sent[len(network.lowered) - 1]
     if network.readout is Readout.MEAN_OVER_TIME:
-        total = graph.carried("total", (network.d_output,))
+        total = graph.carried((network.d_output,), "total")
         output = graph.word(graph.op("Add", total, output), SYNAPSE_BITS)
         graph.next("total", output)
     graph.rename(output, "output")
@@ -160,23 +160,30 @@ class _Graph:
             self._names[key] = cast
         return self._names[key]
 
-    def carried(self, name: str, shape: tuple[int, ...]) -> str:
-        """Add a state; gives its value before the token."""
+    def carried(self, shape: tuple[int, ...], name: str | None = None) -> str:
+        """Add a state; gives its value before the token, which has its name."""
+        name = name or f"state{len(self.states)}"
         self.states[name] = shape
         return name
 
-    def next(self, name: str, value: str) -> None:
+    def next(self, before: str, value: str) -> None:
         """Say what a state is after the token."""
-        self._identity(value, f"{name}_next")
+        self.rename(value, f"{before}_next")
 
     def rename(self, value: str, name: str) -> None:
         """Give a value the name of an output."""
-        self._identity(value, name)
-
-    def _identity(self, value: str, name: str) -> None:
         from onnx import helper
 
         self.nodes.append(helper.make_node("Identity", [value], [name]))
+
+    def biased(self, value: str, bias: IntArray | None) -> str:
+        """With a bias, if there is one."""
+        return value if bias is None else self.op("Add", value, self.constant(bias))
+
+    def sent_state(self, state: str, amount: int) -> str:
+        """A state as a message."""
+        sent = self.shift(state, amount, self.rules.rounding)
+        return self.word(sent, self.rules.message_bits)
 
     def floor(self, value: str, amount: IntArray | int) -> str:
         """Shift to the right, rounding down; to the left by what is negative."""
@@ -302,13 +309,11 @@ class _Graph:
         return self.word(new, self.rules.state_bits)
 
 
-def _filters(graph: _Graph, population: Population) -> str:
-    filters, rules = population.neurons, graph.rules
-    assert isinstance(filters, Filters)
-    p = np.broadcast_to(np.reshape(filters.param_exponent, (-1, 1)), (filters.d_model, 1))
-    s = np.broadcast_to(np.reshape(filters.state_exponent, (-1, 1)), (filters.d_model, 1))
-    name = f"state{len(graph.states)}"
-    state = graph.carried(name, filters.state_shape)
+def _filters(graph: _Graph, population: Population, neurons: Filters) -> str:
+    rules = graph.rules
+    p = np.broadcast_to(np.reshape(neurons.param_exponent, (-1, 1)), (neurons.d_model, 1))
+    s = np.broadcast_to(np.reshape(neurons.state_exponent, (-1, 1)), (neurons.d_model, 1))
+    before = graph.carried(neurons.state_shape)
     u = graph.op("Unsqueeze", graph.sent[population.inputs[0].source], graph.constant(_LAST))
     v = graph.word(graph.shift(u, -s, Rounding.FLOOR), rules.state_bits)
 
@@ -316,22 +321,19 @@ def _filters(graph: _Graph, population: Population) -> str:
         product = graph.op("Mul", graph.constant(m[..., part]), x)
         return graph.shift(product, p, rules.rounding)
 
-    state = graph.diagonal(filters.a, p, state, (times(filters.b, 0, v), times(filters.b, 1, v)))
-    graph.next(name, state)
+    state = graph.diagonal(neurons.a, p, before, (times(neurons.b, 0, v), times(neurons.b, 1, v)))
+    graph.next(before, state)
     difference = graph.op(
         "Sub",
-        times(filters.c, 0, graph.part(state, 0)),
-        times(filters.c, 1, graph.part(state, 1)),
+        times(neurons.c, 0, graph.part(state, 0)),
+        times(neurons.c, 1, graph.part(state, 1)),
     )
     out = graph.shift(graph.op("Add", difference, difference), s, rules.rounding)
     return graph.wrapped(graph.op("ReduceSum", out, graph.constant(_LAST), keepdims=0))
 
 
-def _recurrence(graph: _Graph, population: Population) -> str:
-    neurons, rules = population.neurons, graph.rules
-    assert isinstance(neurons, Recurrence)
-    size, name = len(neurons.a), f"state{len(graph.states)}"
-    state = graph.carried(name, neurons.state_shape)
+def _recurrence(graph: _Graph, population: Population, neurons: Recurrence) -> str:
+    size, before = len(neurons.a), graph.carried(neurons.state_shape)
     u = graph.received(population.inputs[0])
     drive = [
         graph.op(
@@ -341,8 +343,8 @@ def _recurrence(graph: _Graph, population: Population) -> str:
         )
         for part in (0, 1)
     ]
-    state = graph.diagonal(neurons.a, neurons.param_exponent, state, (drive[0], drive[1]))
-    graph.next(name, state)
+    state = graph.diagonal(neurons.a, neurons.param_exponent, before, (drive[0], drive[1]))
+    graph.next(before, state)
     re, im = graph.part(state, 0), graph.part(state, 1)
     if neurons.relu:
         # on where Re > 0, or Re = 0 and Im > 0
@@ -350,30 +352,21 @@ def _recurrence(graph: _Graph, population: Population) -> str:
         upright = graph.op("And", graph.op("Equal", re, zero), graph.op("Greater", im, zero))
         on = graph.op("Or", graph.op("Greater", re, zero), upright)
         re, im = (graph.op("Where", on, value, zero) for value in (re, im))
-    sent = graph.shift(graph.op("Concat", re, im, axis=-1), neurons.state_shift, rules.rounding)
-    return graph.word(sent, rules.message_bits)
+    return graph.sent_state(graph.op("Concat", re, im, axis=-1), neurons.state_shift)
 
 
-def _affine(graph: _Graph, population: Population) -> str:
-    neurons = population.neurons
-    assert isinstance(neurons, Affine)
+def _affine(graph: _Graph, population: Population, neurons: Affine) -> str:
     y = graph.received(population.inputs[0])
     if neurons.direct is not None and neurons.direct.any():
         u = graph.received(population.inputs[1])
         product = graph.op("Mul", u, graph.constant(neurons.direct))
         y = graph.op("Add", y, graph.shift(product, neurons.shift, graph.rules.rounding))
-    if neurons.bias is not None:
-        y = graph.op("Add", y, graph.constant(neurons.bias))
-    return _message(graph, population, y)
+    return _message(graph, population, graph.biased(y, neurons.bias))
 
 
-def _product(graph: _Graph, population: Population) -> str:
-    neurons = population.neurons
-    assert isinstance(neurons, Product)
+def _product(graph: _Graph, population: Population, neurons: Product) -> str:
     s, u = (graph.received(c) for c in population.inputs)
-    if neurons.bias_u is not None:
-        u = graph.op("Add", u, graph.constant(neurons.bias_u))
-    opening = graph.op("Add", s, graph.constant(neurons.bias))
+    u, opening = graph.biased(u, neurons.bias_u), graph.biased(s, neurons.bias)
     gate = graph.looked_up(SIGMOID, opening, SIGMOID_INPUT_EXPONENT)
     y = graph.shift(graph.op("Mul", u, gate), neurons.shift, graph.rules.rounding)
     return _message(graph, population, y)
@@ -399,9 +392,8 @@ def _message(graph: _Graph, population: Population, y: str) -> str:
     return graph.word(y, bits)
 
 
-def _bilinear(graph: _Graph, population: Population) -> str:
-    neurons, rounding = population.neurons, graph.rules.rounding
-    assert isinstance(neurons, Bilinear)
+def _bilinear(graph: _Graph, population: Population, neurons: Bilinear) -> str:
+    rounding = graph.rules.rounding
     s, u = (graph.received(c) for c in population.inputs)
     y = graph.shift(graph.op("Mul", s, u), neurons.shift, rounding)
     if neurons.limit is None:
@@ -411,16 +403,12 @@ def _bilinear(graph: _Graph, population: Population) -> str:
     if neurons.weights is not None:
         y = graph.op("Mul", y, graph.constant(neurons.weights))
         y = graph.shift(y, neurons.weight_shift, rounding)
-    if neurons.bias is not None:
-        y = graph.op("Add", y, graph.constant(neurons.bias))
-    return _message(graph, population, y)
+    return _message(graph, population, graph.biased(y, neurons.bias))
 
 
-def _inverse_sqrt(graph: _Graph, population: Population) -> str:
+def _inverse_sqrt(graph: _Graph, population: Population, neurons: InverseSqrt) -> str:
     """`numerics.scaled_inverse_sqrt`: what is shifted by depends on the highest bit alone."""
-    neurons, rules = population.neurons, graph.rules
-    assert isinstance(neurons, InverseSqrt)
-    epsilon = graph.constant(int(neurons.epsilon))
+    rules, epsilon = graph.rules, graph.constant(int(neurons.epsilon))
     v = graph.clipped(graph.op("Add", graph.received(population.inputs[0]), epsilon), 1)
     bit = graph.highest_bit(v)
     j = (np.arange(_BITS) - SCALED_BIT) >> 1
@@ -445,37 +433,31 @@ def _inverse_sqrt(graph: _Graph, population: Population) -> str:
     return _message(graph, population, graph.clipped(y, low, most))
 
 
-def _taps(graph: _Graph, population: Population) -> str:
-    neurons, name = population.neurons, f"state{len(graph.states)}"
-    assert isinstance(neurons, Taps)
+def _taps(graph: _Graph, population: Population, neurons: Taps) -> str:
+    before = graph.carried(neurons.state_shape)
     u = graph.op("Unsqueeze", graph.sent[population.inputs[0].source], graph.constant(_LAST))
-    sent = graph.op("Concat", graph.carried(name, neurons.state_shape), u, axis=-1)
+    sent = graph.op("Concat", before, u, axis=-1)
     later = graph.constant(np.arange(1, neurons.length))
-    graph.next(name, graph.op("Gather", sent, later, axis=-1))
+    graph.next(before, graph.op("Gather", sent, later, axis=-1))
     return graph.op("Reshape", sent, graph.constant(np.array([-1, neurons.n_neurons])))
 
 
-def _gated_recurrence(graph: _Graph, population: Population) -> str:
-    neurons, rules, name = population.neurons, graph.rules, f"state{len(graph.states)}"
-    assert isinstance(neurons, GatedRecurrence)
-    state = graph.carried(name, neurons.state_shape)
+def _gated_recurrence(graph: _Graph, population: Population, neurons: GatedRecurrence) -> str:
+    rules, before = graph.rules, graph.carried(neurons.state_shape)
     s, u = (graph.received(c) for c in population.inputs)
     u = graph.shift(u, -neurons.shift, Rounding.FLOOR)
-    if neurons.bias_u is not None:
-        u = graph.op("Add", u, graph.constant(neurons.bias_u))
-    c = graph.word(u, rules.state_bits)
-    opening = graph.op("Add", s, graph.constant(neurons.bias))
-    gate = graph.looked_up(SIGMOID, opening, SIGMOID_INPUT_EXPONENT)
-    product = graph.op("Mul", gate, graph.op("Sub", state, c))
+    c = graph.word(graph.biased(u, neurons.bias_u), rules.state_bits)
+    gate = graph.looked_up(SIGMOID, graph.biased(s, neurons.bias), SIGMOID_INPUT_EXPONENT)
+    product = graph.op("Mul", gate, graph.op("Sub", before, c))
     state = graph.op("Add", c, graph.shift(product, TABLE_EXPONENT, rules.rounding))
-    graph.next(name, state)
-    return graph.word(graph.shift(state, neurons.state_shift, rules.rounding), rules.message_bits)
+    graph.next(before, state)
+    return graph.sent_state(state, neurons.state_shift)
 
 
-def _selective_recurrence(graph: _Graph, population: Population) -> str:
-    neurons, rules, name = population.neurons, graph.rules, f"state{len(graph.states)}"
-    assert isinstance(neurons, SelectiveRecurrence)
-    state = graph.carried(name, neurons.state_shape)
+def _selective_recurrence(
+    graph: _Graph, population: Population, neurons: SelectiveRecurrence
+) -> str:
+    rules, before = graph.rules, graph.carried(neurons.state_shape)
     s, u = (graph.received(c) for c in population.inputs)
     rated = graph.op("Mul", graph.constant(neurons.rates), s)
     w = graph.shift(rated, neurons.rate_shift, rules.rounding)
@@ -485,14 +467,14 @@ def _selective_recurrence(graph: _Graph, population: Population) -> str:
     lost = graph.shift(graph.op("Mul", w, entry), amount, rules.rounding)
     one = 1 << DECAY_EXPONENT
     decay = graph.clipped(graph.op("Sub", graph.constant(one), lost), 0, one - 1)
-    left = graph.shift(graph.op("Mul", decay, state), DECAY_EXPONENT, rules.rounding)
+    left = graph.shift(graph.op("Mul", decay, before), DECAY_EXPONENT, rules.rounding)
     entering = graph.shift(u, -neurons.shift, Rounding.FLOOR)
     state = graph.word(graph.op("Add", left, entering), rules.state_bits)
-    graph.next(name, state)
-    return graph.word(graph.shift(state, neurons.state_shift, rules.rounding), rules.message_bits)
+    graph.next(before, state)
+    return graph.sent_state(state, neurons.state_shift)
 
 
-_WRITE: dict[type[Neurons], Callable[[_Graph, Population], str]] = {
+_WRITE: dict[type[Neurons], Callable[[_Graph, Population, Any], str]] = {
     Affine: _affine,
     Bilinear: _bilinear,
     Filters: _filters,
