@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from lava_ssm import files
+from lava_ssm.cli.backend import Backend
 
 DATA_SETS = (
     "sdigits",
@@ -65,6 +66,20 @@ DataSet = Annotated[
 DataFolder = Annotated[
     Path | None,
     typer.Option("--data", help="Folder of data sets; without it LAVA_SSM_DATA, or ./data."),
+]
+BackendName = Annotated[
+    Backend, typer.Option(help="Machine code, NumPy, or a Lava graph, expanded or fused.")
+]
+Another = Annotated[
+    Backend | None,
+    typer.Option(help="Another executor, to count the tokens whose outputs are equal."),
+]
+FirstSamples = Annotated[int | None, typer.Option(min=1, help="The first samples only.")]
+Calibration = Annotated[
+    int, typer.Option(min=1, help="Training samples by which exponents are chosen.")
+]
+FormatsName = Annotated[
+    Literal["best", "paper"], typer.Option(help="The best that fit, or those of the paper.")
 ]
 Resume = Annotated[bool, typer.Option(help="Go on with what is in the run folder.")]
 Average = Annotated[

@@ -8,8 +8,7 @@ import typer
 from rich.console import Console
 
 from lava_ssm import files
-from lava_ssm.cli.arguments import names_of_networks
-from lava_ssm.cli.backend import Backend
+from lava_ssm.cli.arguments import Another, names_of_networks
 from lava_ssm.cli.backend import compare as compare_with
 from lava_ssm.cli.backend import run as run_by
 from lava_ssm.cli.console import make_console, quoted
@@ -33,10 +32,7 @@ def denoise(
     realtime_report: Annotated[
         bool, typer.Option(help="Tell the time a token against the 8 ms there are.")
     ] = False,
-    compare: Annotated[
-        Backend | None,
-        typer.Option(help="Another executor, to count the tokens whose outputs are equal."),
-    ] = None,
+    compare: Another = None,
 ) -> None:
     """Stream a file through a network, 128 samples at a time."""
     import numpy as np

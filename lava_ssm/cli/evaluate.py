@@ -6,8 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lava_ssm.cli.arguments import DataFolder, DataSet, NetworkName, names_of_networks
-from lava_ssm.cli.backend import Backend
+from lava_ssm.cli.arguments import (
+    Another,
+    BackendName,
+    DataFolder,
+    DataSet,
+    FirstSamples,
+    NetworkName,
+    names_of_networks,
+)
 from lava_ssm.cli.backend import compare as compare_with
 from lava_ssm.cli.backend import run as run_by
 from lava_ssm.cli.console import make_console
@@ -22,10 +29,8 @@ if TYPE_CHECKING:
 def evaluate(
     net: NetworkName,
     task: DataSet,
-    backend: Annotated[
-        Backend, typer.Option(help="Machine code, NumPy, or a Lava graph, expanded or fused.")
-    ] = "compiled",
-    limit: Annotated[int | None, typer.Option(min=1, help="The first samples only.")] = None,
+    backend: BackendName = "compiled",
+    limit: FirstSamples = None,
     data: DataFolder = None,
     beside: Annotated[
         str | None,
@@ -34,10 +39,7 @@ def evaluate(
             autocompletion=names_of_networks,
         ),
     ] = None,
-    compare: Annotated[
-        Backend | None,
-        typer.Option(help="Another executor, to count the tokens whose outputs are equal."),
-    ] = None,
+    compare: Another = None,
 ) -> None:
     """Classify the test set of a task; of a language model, foretell the test part of a text."""
     import lava_ssm

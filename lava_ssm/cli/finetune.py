@@ -2,15 +2,17 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from lava_ssm.cli.arguments import (
+    Calibration,
     DataFolder,
     Decay,
     DynamicsRate,
     Every,
+    FormatsName,
     LearningRate,
     Most,
     Precision,
@@ -19,9 +21,6 @@ from lava_ssm.cli.arguments import (
 )
 from lava_ssm.cli.train import Device, carry_out, sitting
 from lava_ssm.train.folder import last_of, read_classifier, read_config
-
-Preset = Literal["best", "paper"]
-"""Which formats the network gets."""
 
 
 def finetune(
@@ -32,12 +31,8 @@ def finetune(
     out: Annotated[Path | None, typer.Option(help="Run folder; without it RUN-fixed.")] = None,
     resume: Resume = False,
     data: DataFolder = None,
-    formats: Annotated[
-        Preset, typer.Option(help="The best that fit, or those of the paper.")
-    ] = "best",
-    calibration: Annotated[
-        int, typer.Option(min=1, help="Training samples by which exponents are chosen.")
-    ] = 128,
+    formats: FormatsName = "best",
+    calibration: Calibration = 128,
     fit_scales: Annotated[
         bool, typer.Option(help="Let exponents of weights follow the weights.")
     ] = False,

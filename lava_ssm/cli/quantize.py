@@ -7,12 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.console import Console
 
-from lava_ssm.cli.arguments import DataFolder, DataSet, FloatNetworkName, check_new_network
+from lava_ssm.cli.arguments import (
+    Calibration,
+    DataFolder,
+    DataSet,
+    FloatNetworkName,
+    FormatsName,
+    check_new_network,
+)
 from lava_ssm.cli.backend import run as run_by
 from lava_ssm.cli.console import make_console, quoted, show
 from lava_ssm.cli.errors import say
 from lava_ssm.cli.evaluate import check
-from lava_ssm.cli.finetune import Preset
 from lava_ssm.extras import MissingPackageError
 from lava_ssm.train.folder import join_of
 
@@ -37,16 +43,12 @@ def quantize_network(
     net: FloatNetworkName,
     task: DataSet,
     out: Annotated[Path, typer.Option(help="Where to write the fixed network (.safetensors).")],
-    formats: Annotated[
-        Preset, typer.Option(help="The best that fit, or those of the paper.")
-    ] = "best",
+    formats: FormatsName = "best",
     bound: Annotated[
         Bound,
         typer.Option(help="Room for what the calibration data cause, or proven for any input."),
     ] = "calibrated",
-    calibration: Annotated[
-        int, typer.Option(min=1, help="Training samples by which exponents are chosen.")
-    ] = 128,
+    calibration: Calibration = 128,
     budget: Annotated[
         int | None,
         typer.Option(

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from lava_ssm import files
-from lava_ssm.cli.arguments import DataFolder, DataSet, NetworkName
-from lava_ssm.cli.backend import Backend, names_of
+from lava_ssm.cli.arguments import BackendName, DataFolder, DataSet, FirstSamples, NetworkName
+from lava_ssm.cli.backend import names_of
 from lava_ssm.cli.backend import run as run_by
 from lava_ssm.cli.console import make_console, quoted
 from lava_ssm.cli.evaluate import check
@@ -19,10 +19,8 @@ def run_network(
     net: NetworkName,
     task: DataSet,
     out: Annotated[Path, typer.Option(help="Where to write outputs and classes (.npz).")],
-    backend: Annotated[
-        Backend, typer.Option(help="Machine code, NumPy, or a Lava graph, expanded or fused.")
-    ] = "compiled",
-    limit: Annotated[int | None, typer.Option(min=1, help="The first samples only.")] = None,
+    backend: BackendName = "compiled",
+    limit: FirstSamples = None,
     data: DataFolder = None,
 ) -> None:
     """Run a network on the test set; write what it gives of each token, and classes."""

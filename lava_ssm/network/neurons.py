@@ -15,8 +15,24 @@ from lava_ssm.network.description import Exponent
 from lava_ssm.tables import Shaped
 
 
+class ByChannel:
+    """What has states of each channel: the shape of `a`, (d_model, d_state, ...)."""
+
+    a: np.ndarray
+
+    @property
+    def d_model(self) -> int:
+        """Number of channels."""
+        return int(self.a.shape[0])
+
+    @property
+    def d_state(self) -> int:
+        """Number of states of a channel."""
+        return int(self.a.shape[1])
+
+
 @dataclass(frozen=True, eq=False)
-class Filters(Shaped):
+class Filters(ByChannel, Shaped):
     """Complex states, each with an input and an output of its own.
 
         x' = a x + b u,    y = 2 Re(c x')            (see `FixedS4D`)
@@ -37,16 +53,6 @@ class Filters(Shaped):
     param_bits: int = 0
     holds_messages = False
     n_parts = 2
-
-    @property
-    def d_model(self) -> int:
-        """Number of channels."""
-        return int(self.a.shape[0])
-
-    @property
-    def d_state(self) -> int:
-        """Number of states of a channel."""
-        return int(self.a.shape[1])
 
     @property
     def n_neurons(self) -> int:
@@ -234,8 +240,25 @@ class Taps(Shaped):
         return self.d_model, self.length - 1
 
 
+class RealStates(Shaped):
+    """What has a real state a neuron."""
+
+    holds_messages = False
+    n_parts = 1
+
+    @property
+    def n_neurons(self) -> int:
+        """How many."""
+        raise NotImplementedError
+
+    @property
+    def state_shape(self) -> tuple[int, ...]:
+        """Of what they carry from token to token."""
+        return (self.n_neurons,)
+
+
 @dataclass(frozen=True, eq=False)
-class GatedRecurrence:
+class GatedRecurrence(RealStates):
     """Real states, each a mean of what it was and of a second input, by the sigmoid of a sum.
 
         f = sigmoid(s + bias),    c = (u << shift) + bias_u
@@ -255,22 +278,15 @@ class GatedRecurrence:
     bias_u: np.ndarray | None = None
     shift: int = 0
     state_shift: int = 0
-    holds_messages = False
-    n_parts = 1
 
     @property
     def n_neurons(self) -> int:
         """How many."""
         return len(self.bias)
 
-    @property
-    def state_shape(self) -> tuple[int, ...]:
-        """Of what they carry from token to token."""
-        return (self.n_neurons,)
-
 
 @dataclass(frozen=True, eq=False)
-class SelectiveRecurrence(Shaped):
+class SelectiveRecurrence(RealStates):
     """Real states that decay as a first input says, and take a second in.
 
         h' = exp(-rates s) h + u,    y = h'         (see `FixedSelectiveSSM`)
@@ -291,18 +307,11 @@ class SelectiveRecurrence(Shaped):
     rate_shift: int = 0
     shift: int = 0
     state_shift: int = 0
-    holds_messages = False
-    n_parts = 1
 
     @property
     def n_neurons(self) -> int:
         """How many."""
         return len(self.rates)
-
-    @property
-    def state_shape(self) -> tuple[int, ...]:
-        """Of what they carry from token to token."""
-        return (self.n_neurons,)
 
 
 Stateless: TypeAlias = Affine | Product | Bilinear | InverseSqrt

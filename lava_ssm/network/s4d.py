@@ -20,12 +20,12 @@ from lava_ssm.network.description import (
 )
 from lava_ssm.network.discretization import Discretization, discretized
 from lava_ssm.network.layer import FixedLayer, FloatLayer, Layer
-from lava_ssm.network.neurons import Affine, Filters
+from lava_ssm.network.neurons import Affine, ByChannel, Filters
 from lava_ssm.network.population import Connection, Ones, Population
 from lava_ssm.numerics import IntArray, RealArray, complexes, dequantize, reals
 
 
-class Diagonal(Layer):
+class Diagonal(ByChannel, Layer):
     """What float and fixed diagonal layers have in common: the shape of `a`."""
 
     a: np.ndarray
@@ -34,17 +34,7 @@ class Diagonal(Layer):
     d: np.ndarray | None
     bias: np.ndarray | None
 
-    @property
-    def d_model(self) -> int:
-        """Number of channels."""
-        return int(self.a.shape[0])
-
-    @property
-    def d_state(self) -> int:
-        """Number of complex states of a channel."""
-        return int(self.a.shape[1])
-
-    d_input = d_output = d_model
+    d_input = d_output = ByChannel.d_model
 
     def _filters(self) -> Filters:
         return Filters(self.a, self.b, self.c)

@@ -18,7 +18,7 @@ from lava_ssm.network.description import (
 )
 from lava_ssm.network.glu import MOST_LEFT, MOST_RIGHT, product
 from lava_ssm.network.layer import FixedLayer, FloatLayer, Layer
-from lava_ssm.network.neurons import Affine, Bilinear, SelectiveRecurrence
+from lava_ssm.network.neurons import Affine, Bilinear, ByChannel, SelectiveRecurrence
 from lava_ssm.network.population import Connection, Copies, Matrix, Ones, Population
 from lava_ssm.numerics import (
     DECAY_INPUT_EXPONENT,
@@ -48,7 +48,7 @@ MOST_FINER = 16
 """Bits that a state may be finer than messages."""
 
 
-class Selective(Layer):
+class Selective(ByChannel, Layer):
     """What float and fixed selective layers have in common."""
 
     a: np.ndarray
@@ -64,16 +64,6 @@ class Selective(Layer):
     up_exponent: Exponent = 0
     b_exponent: Exponent = 0
     c_exponent: Exponent = 0
-
-    @property
-    def d_model(self) -> int:
-        """Number of channels with states."""
-        return int(self.a.shape[0])
-
-    @property
-    def d_state(self) -> int:
-        """Number of states of a channel."""
-        return int(self.a.shape[1])
 
     @property
     def d_input(self) -> int:
