@@ -107,8 +107,10 @@ class Chain(nn.Module):
     def outputs(self, x: Tensor) -> Tensor:
         """Output of each token of x (..., time, d_input), (..., time, d_output)."""
         parts = parts_of(self, training=True)
+        check_tokens(x, next(iter(layers_of(parts).values())).widths[0], "x")
+        if takes(x) and not any(isinstance(part, Residual) for part in parts):
+            parts = _rectifying(parts)
         layers = layers_of(parts)
-        check_tokens(x, next(iter(layers.values())).widths[0], "x")
 
         def respond(i: int, u: Tensor, channels_first: bool) -> Tensor:
             return layers[i].trained(u, channels_first)
@@ -135,6 +137,32 @@ def parts_of(model: nn.Module, training: bool = False) -> list[nn.Module]:
         else:
             parts.append(module)
     return parts
+
+
+def _rectifying(parts: Sequence[nn.Module]) -> list[nn.Module]:
+    """Let layers that are faster for it do what the ReLUs around them do."""
+    result: list[nn.Module] = []
+    rest = list(reversed(parts))
+    while rest:
+        part = rest.pop()
+        before, after = bool(result) and _is_relu(result[-1]), bool(rest) and _is_relu(rest[-1])
+        if isinstance(part, LayerModule) and not any(map(_is_hooked, part.modules())):
+            for here in ((before, after), (before, False), (False, after)):
+                twin = part.rectifying(*here) if any(here) else None
+                if twin is not None:
+                    part = twin
+                    del result[len(result) - here[0] :], rest[len(rest) - here[1] :]
+                    break
+        result.append(part)
+    return result
+
+
+def _is_relu(part: nn.Module) -> bool:
+    return type(part) is nn.ReLU and not _is_hooked(part)
+
+
+def _is_hooked(module: nn.Module) -> bool:
+    return bool(module._forward_hooks or module._forward_pre_hooks or module._backward_hooks)
 
 
 def layers_of(parts: Sequence[nn.Module]) -> dict[int, LayerModule]:

@@ -55,16 +55,20 @@ def convolve(u: Tensor, log_a: Tensor, w: Tensor) -> Tensor:
     return y
 
 
-def convolve_tokens(u: Tensor, log_a: Tensor, w: Tensor) -> Tensor:
-    """The same of u with channels last, (..., time, d_model)."""
+def convolve_tokens(
+    u: Tensor, log_a: Tensor, w: Tensor, before: bool = False, after: bool = False
+) -> Tensor:
+    """The same of u with channels last, (..., time, d_model), between ReLUs if that is asked."""
     flat = u.reshape(-1, *u.shape[-2:])
     if not cpu.takes(u):
         first = turned(flat.view(-1, u.shape[-1])).view(u.shape[-1], *flat.shape[:2])
-        y = turned(convolve(first, log_a, w).view(u.shape[-1], -1))
-        return y.view(u.shape)
+        y = convolve(first.relu() if before else first, log_a, w)
+        y = turned(y.view(u.shape[-1], -1)).view(u.shape)
+        return y.relu() if after else y
     cast = torch.is_autocast_cpu_enabled()
     with torch.autocast("cpu", enabled=False):
-        y = cpu.convolve_tokens(flat, impulse_response(log_a, w, u.shape[-2])).view(u.shape)
+        k = impulse_response(log_a, w, u.shape[-2])
+        y = cpu.convolve_tokens(flat, k, before, after).view(u.shape)
     return y.to(torch.get_autocast_cpu_dtype()) if cast else y
 
 

@@ -20,7 +20,7 @@ def takes(u: Tensor) -> bool:
     return IS_COMPILED and not torch.compiler.is_compiling()
 
 
-def convolve_tokens(u: Tensor, k: Tensor) -> Tensor:
+def convolve_tokens(u: Tensor, k: Tensor, before: bool = False, after: bool = False) -> Tensor:
     """Convolve each channel of u with its response.
 
     Parameters
@@ -29,13 +29,15 @@ def convolve_tokens(u: Tensor, k: Tensor) -> Tensor:
         (batch, time, d_model), float32 or bfloat16.
     k
         float32, (d_model, time).
+    before, after
+        Whether u, and the result, are rectified, which here takes no time.
 
     Returns
     -------
     Tensor
         Of u's shape and k's type, in one piece.
     """
-    y: Tensor = _Convolution.apply(u, k)
+    y: Tensor = _Convolution.apply(u, k, before, after)
     return y
 
 
@@ -43,23 +45,31 @@ class _Convolution(torch.autograd.Function):
     """See `engine.compiled.fourier`."""
 
     @staticmethod
-    def forward(ctx: Any, u: Tensor, k: Tensor) -> Tensor:
+    def forward(ctx: Any, u: Tensor, k: Tensor, before: bool, after: bool) -> Tensor:
         from lava_ssm.engine.compiled import fourier
 
         n = torch.get_num_threads()
         spectra = fourier.spectra_of(k.t().contiguous().numpy(), n)
-        ctx.save_for_backward(u, torch.from_numpy(spectra))
-        return torch.from_numpy(fourier.convolve(_floats(u), spectra, n))
+        y = torch.from_numpy(fourier.convolve(_floats(u), spectra, n, before, after))
+        ctx.save_for_backward(u, torch.from_numpy(spectra), y if after else None)
+        ctx.before = before
+        return y
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
         from lava_ssm.engine.compiled import fourier
 
-        u, spectra = ctx.saved_tensors
-        n = torch.get_num_threads()
-        du, dk = fourier.differentiate(_floats(u), spectra.numpy(), _floats(grad), n)
-        return torch.from_numpy(du).to(u.dtype), torch.from_numpy(dk).t()
+        u, spectra, y = ctx.saved_tensors
+        du, dk = fourier.differentiate(
+            _floats(u),
+            spectra.numpy(),
+            _floats(grad),
+            torch.get_num_threads(),
+            ctx.before,
+            None if y is None else y.numpy(),
+        )
+        return torch.from_numpy(du).to(u.dtype), torch.from_numpy(dk).t(), None, None
 
 
 def _floats(u: Tensor) -> Any:

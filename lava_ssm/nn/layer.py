@@ -103,6 +103,10 @@ class LayerModule(nn.Module):
         """
         raise TypeError(f"a norm behind {type(self).__name__} cannot be part of it")
 
+    def rectifying(self, before: bool, after: bool) -> "LayerModule | None":
+        """Give the layer with a ReLU before it, behind it, or both, if it is faster for them."""
+        return None
+
     def behind(self, norm: nn.BatchNorm1d) -> "LayerModule":
         """Give the layer with a norm in front of it, which its description has in it.
 

@@ -82,9 +82,16 @@ class Regularized(LayerModule):
     def response(self, u: Tensor, arrays: Arrays, channels_first: bool) -> Tensor:
         return self.layer.response(u, arrays, channels_first)
 
+    def rectifying(self, before: bool, after: bool) -> "Regularized | None":
+        layer = None if after else self.layer.rectifying(before, False)
+        return None if layer is None else self._with(layer)
+
     def behind(self, norm: nn.BatchNorm1d) -> "Regularized":
+        return self._with(self.layer.behind(norm))
+
+    def _with(self, layer: LayerModule) -> "Regularized":
         twin = copy.copy(self)
-        twin.__dict__["_modules"] = {**self._modules, "layer": self.layer.behind(norm)}
+        twin.__dict__["_modules"] = {**self._modules, "layer": layer}
         return twin
 
     def forward(self, u: Tensor) -> Tensor:

@@ -66,6 +66,8 @@ class S4D(LayerModule):
     channels_first = True
     continuous = True
     slow = frozenset({"log_dt", "log_a_re", "a_im", "b"})
+    _rectified = (False, False)
+    """Whether there is a ReLU before it, and behind it, see `rectifying`."""
 
     def __init__(
         self,
@@ -134,6 +136,14 @@ class S4D(LayerModule):
         direct = {"d": scale * arrays["d"]} if "d" in arrays else {}
         return {**arrays, "c": scale[:, None] * arrays["c"], **direct, "bias": bias}
 
+    def rectifying(self, before: bool, after: bool) -> "S4D | None":
+        own = type(self).response is not S4D.response
+        if own or self.d is not None or (after and self.bias is not None):
+            return None
+        twin = self.__new__(type(self))  # parametrized modules refuse to be copied
+        twin.__dict__ = {**self.__dict__, "_rectified": (before, after)}
+        return twin
+
     def forward(self, u: Tensor) -> Tensor:
         """Convolve u (..., time, d_model) with the kernel; same shape."""
         check_tokens(u, self.d_model)
@@ -147,7 +157,11 @@ class S4D(LayerModule):
             # a = 0 has no logarithm: a next to nothing stands for it
             log_a = torch.where(a == 0, torch.full_like(a, _NEXT_TO_NOTHING), a).log()
         w, shape = 2 * arrays["c"] * arrays["b"], (-1, 1, 1) if channels_first else (-1,)
-        y = (convolve if channels_first else convolve_tokens)(u, log_a, w)
+        if channels_first:
+            assert not any(self._rectified)
+            y = convolve(u, log_a, w)
+        else:
+            y = convolve_tokens(u, log_a, w, *self._rectified)
         if "d" in arrays:
             y = y + arrays["d"].view(shape) * u
         return y + arrays["bias"].view(shape) if "bias" in arrays else y

@@ -1,5 +1,7 @@
 """What is computed otherwise on a CPU, beside the plain form in double precision."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from lava_ssm.engine.compiled.fourier import plan
-from lava_ssm.nn import NS4D, S4D
+from lava_ssm.nn import NS4D, S4D, Chain, Residual, regularize
 from lava_ssm.nn.convolution import convolve_tokens
 from lava_ssm.nn.cpu import linear, takes
 
@@ -139,6 +141,85 @@ def test_large_linear_maps(batch: int, time: int, has_bias: bool) -> None:
     for single, exact in zip(*made, strict=True):
         assert single.is_contiguous()
         assert float((single - exact).abs().max() / exact.abs().max()) < 1e-5
+
+
+CHAINS = {
+    "published": lambda: NS4D(2, 20, 4, 2, 3),
+    "ReLU before alone": lambda: NS4D(2, 20, 4, 2, 3, relu="linear"),
+    "ReLU behind alone": lambda: NS4D(2, 20, 4, 2, 3, relu="s4d"),
+    "side by side": lambda: Chain(
+        [nn.Linear(2, 20), nn.ReLU(), S4D(20, 4), nn.ReLU(), S4D(20, 4), S4D(20, 4), nn.ReLU()]
+    ),
+    "bias": lambda: Chain(
+        [nn.Linear(2, 20), nn.ReLU(), S4D(20, 4, bias=True), nn.ReLU(), nn.Linear(20, 3), nn.ReLU()]
+    ),
+    "direct": lambda: Chain(
+        [nn.Linear(2, 20), nn.ReLU(), S4D(20, 4, direct=True), nn.ReLU(), nn.Linear(20, 3)]
+    ),
+    "residual": lambda: Chain(
+        [nn.Linear(2, 20), nn.ReLU(), S4D(20, 4), Residual(1), nn.ReLU(), S4D(20, 4), nn.ReLU()]
+    ),
+}
+
+
+@pytest.mark.parametrize("norm", [False, True])
+@pytest.mark.parametrize("name", CHAINS)
+def test_chains_go_as_in_double_precision(name: str, norm: bool) -> None:
+    """There each ReLU is PyTorch's, and nothing is done at once."""
+    torch.manual_seed(0)
+    model = CHAINS[name]()
+    for layer in model.modules():
+        if isinstance(layer, S4D) and layer.bias is not None:
+            nn.init.normal_(layer.bias)  # of 0, as it begins, ReLU has no gradient
+    if norm:
+        regularize(model, norm=True)
+    twin = copy.deepcopy(model).double()
+    x = torch.randn(5, 37, 2)
+    for training in (True, False):
+        found = []
+        for each, inputs in ((model, x), (twin, x.double())):
+            each.train(training)
+            each.zero_grad()
+            y = each(inputs)
+            y.square().sum().backward()
+            found.append([y.detach(), *(p.grad for p in each.parameters() if p.grad is not None)])
+        for single, exact in zip(*found, strict=True):
+            if exact.abs().max() > 1e-9:  # a bias in front of a norm has no gradient
+                assert (single - exact).abs().max() <= 1e-3 * exact.abs().max()
+
+
+def test_what_is_no_number_stays_so() -> None:
+    model = NS4D(1, 4, 4, 1, 2)
+    x = torch.randn(3, 9, 1)
+    x[0, 4] = torch.nan
+    assert model(x).isnan()[0].all()
+
+
+def test_hooks_see_what_they_saw() -> None:
+    model, seen = NS4D(2, 8, 4, 1, 3), []
+    layer, relu = model.layers[1], model.layers[2]
+    expected = model(torch.ones(2, 5, 2))
+    layer.register_forward_hook(lambda module, inputs, y: seen.append(y.detach()))
+    relu.register_forward_hook(lambda module, inputs, y: seen.append(y.detach()))
+    torch.testing.assert_close(model(torch.ones(2, 5, 2)), expected)
+    linear_, rectified = seen
+    assert (linear_ < 0).any()
+    assert torch.equal(rectified, linear_.relu())
+
+
+def test_a_layer_of_ones_own_is_asked_as_it_is() -> None:
+    class Doubled(S4D):
+        def response(self, u: Tensor, arrays: dict[str, Tensor], channels_first: bool) -> Tensor:
+            return 2 * super().response(u, arrays, channels_first)
+
+    torch.manual_seed(0)
+    model = Chain([nn.Linear(2, 4), nn.ReLU(), S4D(4, 4), nn.ReLU(), nn.Linear(4, 3)])
+    twin = copy.deepcopy(model)
+    twin.layers[2].__class__ = Doubled
+    x = torch.randn(2, 6, 2)
+    inner = [chain.layers[2](chain.layers[0](x).relu()).relu() for chain in (model, twin)]
+    torch.testing.assert_close(inner[1], 2 * inner[0])
+    torch.testing.assert_close(twin(x), twin.layers[4](inner[1]))
 
 
 def test_training_goes_as_in_double_precision() -> None:

@@ -173,13 +173,19 @@ class _Points:
     def _parts(self, point: ir.Value) -> list[ir.Value]:
         return self.places(self.builder.mul(point, point.type(_POINT)), point.type(_LANES), 2)
 
+    def take(self, place: ir.Value) -> ir.Value:
+        """One number a lane, from a place of the array on."""
+        return self._arrays.load(self._data, place).value
+
+    def put(self, place: ir.Value, lanes: ir.Value) -> None:
+        self._arrays.store(Vector(self.builder, lanes), self._data, place)
+
     def load(self, point: ir.Value) -> _Complex:
-        parts = (self._arrays.load(self._data, place).value for place in self._parts(point))
-        return _Complex(self.builder, *parts)
+        return _Complex(self.builder, *map(self.take, self._parts(point)))
 
     def store(self, point: ir.Value, x: _Complex) -> None:
         for part, place in zip((x.re, x.im), self._parts(point), strict=True):
-            self._arrays.store(Vector(self.builder, part), self._data, place)
+            self.put(place, part)
 
     def factors(self, place: ir.Value, n: int) -> list[_Complex]:
         """So many complex numbers from a place of the array on, each in all lanes."""
@@ -391,45 +397,78 @@ def _through(how, way, x, d, k, sums):
                 _rising(how, x, block, near, last)
 
 
+@_in_vectors
+def _copy(builder, source, target, begin, to):
+    """Copy one number a lane, from a place on."""
+    target.put(to, source.take(begin))
+
+
+@_in_vectors
+def _copy_where(builder, source, mask, target, begin, seen, to):
+    """Copy those for which the mask is not 0 or less; the others become 0."""
+    zero = ir.Constant(ir.VectorType(ir.FloatType(), _LANES), [0.0] * _LANES)
+    above = builder.fcmp_unordered(">", mask.take(seen), zero)
+    target.put(to, builder.select(above, source.take(begin), zero))
+
+
 @compiled
-def _read(tokens, pair, groups, points):
-    """Two sequences (batch, time, channels) as points of each group of channels, behind them 0."""
+def _read(tokens, mask, pair, groups, points):
+    """Two sequences (batch, time, channels) as points of each group of channels, behind them 0.
+
+    Those too are 0 where `mask`, if there is one, is 0 or less.
+    """
     batch, time, channels = tokens.shape
     for group in range(groups[0], groups[1]):
         points[group, time * _POINT :] = 0
-    for part in range(2):
-        sequence = min(pair + part, batch - 1)
-        scale = np.float32(pair + part < batch)
+        if pair + 1 == batch:
+            points[group] = 0
+    for part in range(min(2, batch - pair)):
         for t in range(time):
+            begin = ((pair + part) * time + t) * channels
             for group in range(groups[0], groups[1]):
-                place, channel = t * _POINT + part * _LANES, group * _LANES
-                if channel + _LANES <= channels:
-                    for lane in range(_LANES):
-                        points[group, place + lane] = scale * tokens[sequence, t, channel + lane]
+                to, first = t * _POINT + part * _LANES, group * _LANES
+                if first + _LANES > channels:
+                    for lane in range(channels - first):
+                        value = tokens[pair + part, t, first + lane]
+                        if mask.size and mask[pair + part, t, first + lane] <= 0:
+                            value = np.float32(0)
+                        points[group, to + lane] = value
+                elif mask.size:
+                    at = begin + first
+                    _copy_where((tokens, mask, points[group]), (at, at, to))
                 else:
-                    for lane in range(channels - channel):
-                        points[group, place + lane] = scale * tokens[sequence, t, channel + lane]
+                    _copy((tokens, points[group]), (begin + first, to))
 
 
 @compiled
-def _write(points, pair, groups, tokens):
-    """The reverse."""
+def _write(points, mask, rectified, pair, groups, tokens):
+    """The reverse; what is written may be rectified too."""
     batch, time, channels = tokens.shape
     for part in range(min(2, batch - pair)):
         for t in range(time):
+            begin = ((pair + part) * time + t) * channels
             for group in range(groups[0], groups[1]):
-                place, channel = t * _POINT + part * _LANES, group * _LANES
-                if channel + _LANES <= channels:
-                    for lane in range(_LANES):
-                        tokens[pair + part, t, channel + lane] = points[group, place + lane]
+                place, first = t * _POINT + part * _LANES, group * _LANES
+                if first + _LANES > channels:
+                    for lane in range(channels - first):
+                        value = points[group, place + lane]
+                        sign = mask[pair + part, t, first + lane] if mask.size else value
+                        if (mask.size or rectified) and sign <= 0:
+                            value = np.float32(0)
+                        tokens[pair + part, t, first + lane] = value
+                elif mask.size:
+                    at = begin + first
+                    _copy_where((points[group], mask, tokens), (place, at, at))
+                elif rectified:
+                    to = begin + first
+                    _copy_where((points[group], points[group], tokens), (place, place, to))
                 else:
-                    for lane in range(channels - channel):
-                        tokens[pair + part, t, channel + lane] = points[group, place + lane]
+                    _copy((points[group], tokens), (place, begin + first))
 
 
 @kernel
-def _spectra(how, groups, response, spectra, ends):
-    _read(response, 0, groups, ends)
+def _spectra(how, groups, response, nothing, spectra, ends):
+    _read(response, nothing, 0, groups, ends)
     for group in range(groups[0], groups[1]):
         x = spectra[group]
         _enter(how, ends[group], x)
@@ -437,36 +476,36 @@ def _spectra(how, groups, response, spectra, ends):
 
 
 @kernel
-def _convolve(how, pairs, groups, u, spectra, y, ends, x):
+def _convolve(how, pairs, groups, u, mask, nothing, spectra, y, rectified, ends, x):
     for pair in range(2 * pairs[0], 2 * pairs[1], 2):
-        _read(u, pair, groups, ends)
+        _read(u, mask, pair, groups, ends)
         for group in range(groups[0], groups[1]):
             _enter(how, ends[group], x)
             _through(how, _AROUND, x, x, spectra[group], x)
             _leave(how, x, ends[group])
-        _write(ends, pair, groups, y)
+        _write(ends, nothing, rectified, pair, groups, y)
 
 
 @kernel
-def _differentiate(how, pairs, groups, u, spectra, dy, du, sums, ends, x):
+def _differentiate(how, pairs, groups, u, mask, spectra, dy, seen, du, sums, ends, x):
     for pair in range(2 * pairs[0], 2 * pairs[1], 2):
-        _read(u, pair, groups, ends[0])
-        _read(dy, pair, groups, ends[1])
+        _read(u, mask, pair, groups, ends[0])
+        _read(dy, seen, pair, groups, ends[1])
         for group in range(groups[0], groups[1]):
             _enter(how, ends[0, group], x[0])
             _enter(how, ends[1, group], x[1])
             _through(how, _GRADIENT, x[0], x[1], spectra[group], sums[group])
             _leave(how, x[1], ends[1, group])
-        _write(ends[1], pair, groups, du)
+        _write(ends[1], mask, False, pair, groups, du)
 
 
 @kernel
-def _responses(how, groups, spectra, response, ends):
+def _responses(how, groups, spectra, nothing, response, ends):
     for group in range(groups[0], groups[1]):
         x = spectra[group]
         _through(how, _BACK, x, x, x, x)
         _leave(how, x, ends[group])
-    _write(ends, 0, groups, response)
+    _write(ends, nothing, False, 0, groups, response)
 
 
 def spectra_of(response: np.ndarray, n_threads: int) -> np.ndarray:
@@ -476,53 +515,75 @@ def spectra_of(response: np.ndarray, n_threads: int) -> np.ndarray:
     scaled = (response / np.float32(how.points))[np.newaxis]
 
     def work(i: int, pairs: _Range, groups: _Range) -> None:
-        _call(_spectra, how, groups, scaled, spectra, ends)
+        _call(_spectra, how, groups, scaled, _NOTHING, spectra, ends)
 
     _share(1, n_groups, n_threads, work)
     return spectra
 
 
-def convolve(u: np.ndarray, spectra: np.ndarray, n_threads: int) -> np.ndarray:
+def convolve(
+    u: np.ndarray, spectra: np.ndarray, n_threads: int, before: bool = False, after: bool = False
+) -> np.ndarray:
     """Convolve sequences with the responses that have these spectra.
 
     Parameters
     ----------
     u
         float32, (batch, time, channels), in one piece.
+    before, after
+        Whether what is convolved, and what comes of it, is rectified.
     """
     how, n_groups, y = plan(u.shape[1]), len(spectra), np.empty_like(u)
     n = _copies(len(u), n_groups, n_threads)
     ends, x = _points(how.entered * how.size, n, n_groups), _points(how.points, n_threads)
+    mask = u if before else _NOTHING
 
     def work(i: int, pairs: _Range, groups: _Range) -> None:
-        _call(_convolve, how, pairs, groups, u, spectra, y, ends[i % n], x[i])
+        own = ends[i % n], x[i]
+        _call(_convolve, how, pairs, groups, u, mask, _NOTHING, spectra, y, after, *own)
 
     _share(len(u), n_groups, n_threads, work)
     return y
 
 
 def differentiate(
-    u: np.ndarray, spectra: np.ndarray, dy: np.ndarray, n_threads: int
+    u: np.ndarray,
+    spectra: np.ndarray,
+    dy: np.ndarray,
+    n_threads: int,
+    before: bool = False,
+    y: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Gradients of `convolve`: of u, and of the responses (time, channels), by that of y."""
+    """Gradients of `convolve`: of u, and of the responses (time, channels), by that of y.
+
+    Parameters
+    ----------
+    y
+        What it gave, if that was rectified.
+    """
     (batch, time, channels), n_groups = u.shape, len(spectra)
     how, du, response = plan(time), np.empty_like(u), np.empty((1, time, channels), u.dtype)
     n = _copies(batch, n_groups, n_threads)
     ends, x = _points(how.entered * how.size, n, 2, n_groups), _points(how.points, n_threads, 2)
-    sums = _points(how.points, n, n_groups)
+    sums, mask, seen = _points(how.points, n, n_groups), u if before else _NOTHING, y
+    if seen is None:
+        seen = _NOTHING
 
     def work(i: int, pairs: _Range, groups: _Range) -> None:
-        of = i % n
-        _call(_differentiate, how, pairs, groups, u, spectra, dy, du, sums[of], ends[of], x[i])
+        own = sums[i % n], ends[i % n], x[i]
+        _call(_differentiate, how, pairs, groups, u, mask, spectra, dy, seen, du, *own)
 
     _share(batch, n_groups, n_threads, work)
     total = sums.sum(0)
 
     def back(i: int, pairs: _Range, groups: _Range) -> None:
-        _call(_responses, how, groups, total, response, ends[0, 0])
+        _call(_responses, how, groups, total, _NOTHING, response, ends[0, 0])
 
     _share(1, n_groups, n_threads, back)
     return du, response[0] / np.float32(how.points)
+
+
+_NOTHING = np.empty((0, 0, 0), np.float32)
 
 
 def _points(n: int, *shape: int) -> np.ndarray:
