@@ -3,6 +3,7 @@
 import re
 import textwrap
 from dataclasses import dataclass
+from pathlib import Path
 
 from lava_ssm import __version__
 from lava_ssm.deploy.operations import WRITE
@@ -12,88 +13,7 @@ from lava_ssm.deploy.writer import BASE, Writer, filled, indented, used
 from lava_ssm.network import FixedNetwork, Readout
 from lava_ssm.numerics import SYNAPSE_BITS, Overflow, flag, real_number, shown, word_range
 
-_HEADER = """\
-@about@
-#ifndef @GUARD@_H
-#define @GUARD@_H
-
-#include <stdint.h>
-
-#define @NAME@_INPUTS @d_input@ /* integers of a token, @input@ */
-#define @NAME@_OUTPUTS @d_output@ /* integers of an output, @output@ */
-
-/* What @name@_step says. After anything but @NAME@_OK the state is as before. */
-enum {
-    @NAME@_OK = 0,
-    @NAME@_OUT_OF_RANGE = 1, /* an integer of the token is beyond the input's format */
-    @NAME@_OVERFLOW = 2 /* an integer left its word, and the network's rule is to raise */
-};
-
-/* What the network carries from token to token. */
-typedef struct {
-@memory@
-} @name@_memory;
-
-/* That, and buffers. */
-typedef struct {
-    @name@_memory memory;
-@buffers@
-} @name@_state;
-
-#ifdef __cplusplus
-extern "C" {
-#endif
-
-/* Begin a sample. */
-void @name@_reset(@name@_state *state);
-
-/* Take one token; give one output: @readout@. */
-int @name@_step(@name@_state *state, const int32_t *token, int32_t *output);
-
-#ifdef __cplusplus
-}
-#endif
-
-#endif
-"""
-_SOURCE = """\
-@about@
-#include "@name@.h"
-
-#include <stddef.h>
-
-@library@
-@counts@@functions@
-@constants@
-
-/* Take a token in, if all of it lies in the input's format. */
-static int taken(const int32_t *restrict token, @input_kind@ *restrict u)
-{
-    int fits = 1;
-    for (int i = 0; i < @d_input@; i++) {
-        fits &= (token[i] >= @low@) & (token[i] <= @high@);
-        u[i] = @cast@token[i];
-    }
-    return fits;
-}
-
-void @name@_reset(@name@_state *state)
-{
-    unsigned char *const bytes = (unsigned char *)state;
-    for (size_t i = 0; i < sizeof *state; i++) {
-        bytes[i] = 0;
-    }
-}
-
-int @name@_step(@name@_state *state, const int32_t *token, int32_t *output)
-{
-    if (!taken(token, @input@)) {
-        return @NAME@_OUT_OF_RANGE;
-    }
-@steps@
-    return @NAME@_OK;
-}
-"""
+_TEMPLATES = Path(__file__).parent / "templates"
 _COUNTS = f"""\
 /* What is counted of a stage. */
 enum {{ {", ".join(f"ssm_{what}" for what in WHAT)} }};
@@ -118,111 +38,6 @@ static uint32_t raised(const @name@_state *state)
         n += counts[ssm_input] + counts[ssm_state] + counts[ssm_message] + counts[ssm_sum];
     }
     return n;
-}
-"""
-_HARNESS = """\
-/* Reads tokens, @d_input@ integers each, and prints what @name@_step makes of each, a line each. */
-#include "@name@.h"
-
-#include <inttypes.h>
-#include <stdio.h>
-
-static @name@_state state;
-
-int main(void)
-{
-    int32_t token[@NAME@_INPUTS], output[@NAME@_OUTPUTS];
-    @name@_reset(&state);
-    for (;;) {
-        for (int i = 0; i < @NAME@_INPUTS; i++) {
-            if (scanf("%" SCNd32, &token[i]) != 1) {
-                return i == 0 && feof(stdin) ? 0 : 3;
-            }
-        }
-        const int status = @name@_step(&state, token, output);
-        if (status != @NAME@_OK) {
-            (void)fprintf(stderr, "@name@_step: %d\\n", status);
-            return status;
-        }
-        for (int i = 0; i < @NAME@_OUTPUTS; i++) {
-            (void)printf("%" PRId32 "%c", output[i], i + 1 < @NAME@_OUTPUTS ? ' ' : '\\n');
-        }
-    }
-}
-"""
-_HOST = """\
-/* One stream with its token and output, for a host that cannot lay out a structure. */
-#include "@name@.h"
-
-#if defined(_WIN32)
-#define EXPORT __declspec(dllexport)
-#else
-#define EXPORT __attribute__((visibility("default")))
-#endif
-
-static @name@_state state;
-static int32_t token[@NAME@_INPUTS], output[@NAME@_OUTPUTS];
-
-EXPORT int32_t host_inputs(void);
-EXPORT int32_t host_outputs(void);
-EXPORT int32_t *host_token(void);
-EXPORT int32_t *host_output(void);
-EXPORT void *host_memory(void);
-EXPORT int32_t host_memory_bytes(void);
-EXPORT void host_reset(void);
-EXPORT int host_step(void);
-EXPORT int host_run(const int32_t *tokens, int32_t *outputs, int32_t n);
-
-int32_t host_inputs(void)
-{
-    return @NAME@_INPUTS;
-}
-
-int32_t host_outputs(void)
-{
-    return @NAME@_OUTPUTS;
-}
-
-int32_t *host_token(void)
-{
-    return token;
-}
-
-int32_t *host_output(void)
-{
-    return output;
-}
-
-void *host_memory(void)
-{
-    return &state.memory;
-}
-
-int32_t host_memory_bytes(void)
-{
-    return (int32_t)sizeof state.memory;
-}
-
-void host_reset(void)
-{
-    @name@_reset(&state);
-}
-
-int host_step(void)
-{
-    return @name@_step(&state, token, output);
-}
-
-/* Takes tokens until one is refused; gives what @name@_step said last. */
-int host_run(const int32_t *tokens, int32_t *outputs, int32_t n)
-{
-    int status = @NAME@_OK;
-    for (int32_t t = 0; t < n && status == @NAME@_OK; t++) {
-        status = @name@_step(&state, tokens, outputs);
-        tokens += @NAME@_INPUTS;
-        outputs += @NAME@_OUTPUTS;
-    }
-    return status;
 }
 """
 _TAKEN = ("host", "main", "ssm")
@@ -388,7 +203,7 @@ def _program(writer: Writer, name: str) -> Program:
     }
     code = "\n".join([*writer.functions, *steps])
     source = filled(
-        _SOURCE,
+        (_TEMPLATES / "program.c").read_text(),
         {
             **common,
             "library": used(BASE, code).strip() + "\n",
@@ -404,7 +219,7 @@ def _program(writer: Writer, name: str) -> Program:
         },
     )
     header = filled(
-        _HEADER,
+        (_TEMPLATES / "program.h").read_text(),
         {
             **common,
             "GUARD": name.upper(),
@@ -421,8 +236,8 @@ def _program(writer: Writer, name: str) -> Program:
         _about(network),
         header,
         source,
-        filled(_HARNESS, common),
-        filled(_HOST, common),
+        filled((_TEMPLATES / "harness.c").read_text(), common),
+        filled((_TEMPLATES / "host.c").read_text(), common),
         writer.constant_bytes,
         state,
     )
