@@ -84,18 +84,54 @@ def impulse_response(log_a: Tensor, w: Tensor, length: int) -> Tensor:
     log_a, w
         Complex, (d_model, d_state).
     """
-    r = math.ceil(math.sqrt(length))
-    rows = -(-length // r)
-    low = _powers(log_a, torch.arange(r, device=w.device)).to(w.dtype)  # (d_model, d_state, r)
-    high = w[..., None] * _powers(log_a, torch.arange(rows, device=w.device) * r).to(w.dtype)
-    # the real part of a complex product as one real one: (d_model, rows, 2 d_state) @ ...
-    k = torch.cat([high.real, -high.imag], 1).mT @ torch.cat([low.real, low.imag], 1)
-    return k.reshape(len(k), rows * r)[:, :length]
+    k: Tensor = _Response.apply(log_a, w, length)
+    return k
 
 
-def _powers(log_a: Tensor, t: Tensor) -> Tensor:
-    """a^t of a (d_model, d_state): (d_model, d_state, len(t)), complex128."""
-    return (log_a.to(torch.complex128)[..., None] * t).exp()
+class _Response(torch.autograd.Function):
+    """k and its gradient: with g_t = dL/dk_t,
+
+        dL/dw_n = conj(sum_t g_t a_n^t),    dL/dlog a_n = conj(w_n sum_t t g_t a_n^t)
+
+    of the same two tables, t = r i + j, as sums over j, which are matrix products, then over i.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, log_a: Tensor, w: Tensor, length: int) -> Tensor:
+        r = math.ceil(math.sqrt(length))
+        rows = -(-length // r)
+        exact = log_a.to(torch.complex128)
+        low = _powers(exact, r).to(w.dtype)
+        low, high = torch.cat([low.real, low.imag], 1), _powers(r * exact, rows).to(w.dtype)
+        ctx.save_for_backward(low, high, w)
+        # the real part of a complex product as one real one: (d_model, rows, 2 d_state) @ ...
+        weighted = w[..., None] * high
+        k = torch.cat([weighted.real, -weighted.imag], 1).mT @ low
+        return k.reshape(len(k), rows * r)[:, :length]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
+        low, high, w = ctx.saved_tensors
+        (d_model, d_state, rows), r = high.shape, low.shape[-1]
+        g = nn.functional.pad(grad, (0, rows * r - grad.shape[1])).view(d_model, rows, r)
+        both = torch.cat([g, torch.arange(r, device=g.device) * g], 1)  # (d_model, 2 rows, r)
+        re, im = (low @ both.mT).split(d_state, 1)  # sums over j
+        sums, weighted = torch.complex(re, im).split(rows, 2)
+        weighted = weighted + r * torch.arange(rows, device=g.device) * sums
+        dw, dlog_a = ((high * part).sum(2).conj() for part in (sums, weighted))
+        return dlog_a * w.conj(), dw, None
+
+
+def _powers(log_a: Tensor, n: int) -> Tensor:
+    """a^0 ... a^(n-1) of a (d_model, d_state): (d_model, d_state, n).
+
+    Products of few exponentials, which take longer.
+    """
+    few = math.ceil(math.sqrt(n))
+    t = torch.arange(few, device=log_a.device)
+    inner, outer = (log_a[..., None] * t).exp(), (log_a[..., None] * few * t).exp()
+    return (outer[..., None] * inner[..., None, :]).flatten(2)[..., :n]
 
 
 class _Convolution(torch.autograd.Function):

@@ -75,3 +75,22 @@ def test_matrix_products_convolve_as_transforms_do(time: int) -> None:
     found_dw = torch.autograd.grad(impulse_response(log_a, w, time), w, dk)[0]
     torch.testing.assert_close(found_du, du)
     torch.testing.assert_close(found_dw, dw)
+
+
+@pytest.mark.parametrize("length", [1, 2, 5, 37, 100])
+def test_gradients_of_a_response_are_those_of_all_powers(length: int) -> None:
+    log_a, w = system()
+    g = torch.randn(3, length, dtype=torch.float64)
+    found = []
+    for respond in (
+        lambda log_a, w: impulse_response(log_a, w, length),
+        lambda log_a, w: (w[..., None] * (log_a[..., None] * torch.arange(length)).exp()).real.sum(
+            1
+        ),
+    ):
+        inputs = [v.clone().requires_grad_() for v in (log_a, w)]
+        k = respond(*inputs)
+        (k * g).sum().backward()
+        found.append([k.detach(), *(v.grad for v in inputs)])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-10, rtol=1e-10)
