@@ -69,6 +69,7 @@ class Plan(NamedTuple):
 
     @property
     def points(self) -> int:
+        """Of the whole transform."""
         return self.blocks * self.size
 
 
