@@ -4,7 +4,6 @@ import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import cached_property
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -220,6 +219,12 @@ def _ways(network: Network, x: RealArray, rules: Rules) -> list["_Task"]:
     either of two exponents.
     """
     inputs = observe(network, x)
+    wanted: RealArray = engine.run(network, _some(x)).outputs
+    prepared = [
+        kind_of(stage.layer).prepared(stage.layer, moments, rules.formats.of_layer(i))
+        for i, (stage, moments) in enumerate(zip(network.stages, inputs.moments, strict=True))
+    ]
+    network = Network(with_layers(network, prepared), network.readout, network.made_by)
     ways = [(network, inputs.moments, rules)]
     if rules.formats.search:
         if any(kind_of(stage.layer).weighed(stage.layer) for stage in network.stages):
@@ -231,10 +236,10 @@ def _ways(network: Network, x: RealArray, rules: Rules) -> list["_Task"]:
                 for level, moments in alike
                 for _, _, of in tuple(ways)
             ]
-    tasks = [_Task(network, x, *ways[0][1:])]
+    tasks = [_Task(network, x, wanted, *ways[0][1:])]
     for net, moments, of in ways[1:]:
         with suppress(FormatError):  # scales that a narrow format does not hold
-            tasks.append(_Task(net, x, moments, of))
+            tasks.append(_Task(net, x, wanted, moments, of))
     return tasks
 
 
@@ -272,21 +277,24 @@ def _certified(tasks: Sequence["_Task"]) -> list[FixedNetwork]:
     return proven
 
 
+def _some(x: RealArray) -> RealArray:
+    return x.reshape(-1, *x.shape[-2:])[:_SEARCHED]
+
+
 class _Task:
     """A network whose parameters are quantised, and the search for its exponents."""
 
     def __init__(
-        self, network: Network, x: RealArray, moments: Sequence[Moments], rules: Rules
+        self,
+        network: Network,
+        x: RealArray,
+        wanted: RealArray,
+        moments: Sequence[Moments],
+        rules: Rules,
     ) -> None:
         self.network, self.x, self.rules = network, x, rules
         self.fixed, self.values = _parameters(network, moments, rules)
-        self.some = x.reshape(-1, *x.shape[-2:])[:_SEARCHED]
-
-    @cached_property
-    def wanted(self) -> RealArray:
-        """What the float network gives of the calibration sequences."""
-        outputs: RealArray = engine.run(self.network, self.some).outputs
-        return outputs
+        self.some, self.wanted = _some(x), wanted
 
     @property
     def enough(self) -> float:

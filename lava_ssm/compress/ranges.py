@@ -21,8 +21,8 @@ class Moments(Shaped):
         Each (d_input,).
     gram
         Sum of u u^T, (d_input, d_input).
-    count
-        Number of tokens.
+    count, tokens
+        Number of tokens, of all sequences and of one.
     sent
         Of what states that are one population for all channels send: of real parts, then of
         imaginary ones.
@@ -34,14 +34,15 @@ class Moments(Shaped):
     std: RealArray
     gram: RealArray
     count: int
+    tokens: int
     sent: "Moments | None" = None
     taps: "Moments | None" = None
 
     @classmethod
     def of(cls, u: RealArray) -> "Moments":
-        """Of values (..., d_input)."""
+        """Of values (..., time, d_input)."""
         rows = u.reshape(-1, u.shape[-1])
-        return cls(rows.mean(axis=0), rows.std(axis=0), rows.T @ rows, len(rows))
+        return cls(rows.mean(axis=0), rows.std(axis=0), rows.T @ rows, len(rows), u.shape[-2])
 
     @property
     def centred(self) -> RealArray:
@@ -58,7 +59,7 @@ class Moments(Shaped):
         if taps is not None:
             taps = taps.scaled(np.repeat(k, len(taps.mean) // len(k)))
         gram = np.outer(k, k) * self.gram
-        return Moments(k * self.mean, k * self.std, gram, self.count, self.sent, taps)
+        return replace(self, mean=k * self.mean, std=k * self.std, gram=gram, taps=taps)
 
 
 @dataclass(frozen=True)

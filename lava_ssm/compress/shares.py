@@ -78,6 +78,8 @@ def layout_of(network: Network) -> tuple[object, ...]:
 def error_shares(network: Network, fixed: FixedNetwork, x: ArrayLike) -> dict[str, float]:
     """Signal-to-error ratio of the outputs, in dB, with one tensor quantised at a time.
 
+    Where c of an S4D makes up for a, each of the two costs more alone than both.
+
     Parameters
     ----------
     network

@@ -107,3 +107,14 @@ def test_messages_of_16_bits_have_headroom_while_accuracy_is_enough() -> None:
     outputs = fixed.to_float(engine.run(fixed, x).outputs)
     assert signal_to_error(net.run(x), outputs) > 42
     assert report(net, fixed, x).headroom > 4
+
+
+def test_slow_poles_that_16_bits_do_not_hold_are_made_up_for() -> None:
+    net, x = uneven(dt=1e-5)
+    other = np.random.default_rng(2).normal(size=x.shape)
+    reached = {}
+    for compensate in (False, True):
+        fixed = quantize(net, x, Formats(compensate=compensate), input_range=8.0)
+        outputs = fixed.to_float(engine.run(fixed, other).outputs)
+        reached[compensate] = signal_to_error(net.run(other), outputs)
+    assert reached[True] > reached[False] + 3

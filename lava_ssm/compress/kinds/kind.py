@@ -103,8 +103,8 @@ class Kind(Generic[F, X]):
     """Width of messages in published networks of such layers."""
     scales: ClassVar[Scales] = Scales.NONE
     together: ClassVar[frozenset[str]] = frozenset()
-    """Fields rounded with regard to each other, of layers that training does not set to their
-    mantissas: what rounding moved them by stays."""
+    """Fields rounded with regard to each other or to other ones, of layers that training does not
+    set to their mantissas: what rounding moved them by stays."""
 
     def __init_subclass__(cls, of: type[FloatLayer] | None = None) -> None:
         if of is not None:
@@ -158,6 +158,10 @@ class Kind(Generic[F, X]):
     def weighed(self, layer: F) -> bool:
         """Whether its weights depend on `Rules.weigh`."""
         return False
+
+    def prepared(self, layer: F, moments: Moments, formats: Formats) -> F:
+        """Give the layer with some parameters on their grid, and others that make up for that."""
+        return layer
 
     def parameters(self, layer: F, moments: Moments, rules: Rules) -> tuple[X, F]:
         """Quantise the weights; biases and exponents of messages come later.

@@ -21,7 +21,7 @@ from lava_ssm.compress.ranges import Moments, Ranges
 from lava_ssm.network import S4D, FixedS4D
 from lava_ssm.network.description import DIAGONAL_BITS, WEIGHT_BITS, Exponent
 from lava_ssm.network.fixed_network import MOST_LEFT
-from lava_ssm.numerics import IntArray, RealArray, Rounding, quantize
+from lava_ssm.numerics import ComplexArray, IntArray, RealArray, Rounding, dequantize, quantize
 
 _LARGEST_STATE_EXPONENT = 16
 
@@ -37,6 +37,7 @@ class S4DKind(Kind[S4D, FixedS4D], of=S4D):
         Tensor("bias"),
     )
     hands_on = True
+    together = frozenset(("c",))
 
     scales = Scales.ANY
 
@@ -51,6 +52,14 @@ class S4DKind(Kind[S4D, FixedS4D], of=S4D):
 
     def of_states(self, layer: S4D) -> tuple[np.ndarray, np.ndarray]:
         return layer.b[..., np.newaxis], layer.c[..., np.newaxis]
+
+    def prepared(self, layer: S4D, moments: Moments, formats: Formats) -> S4D:
+        """See `Kind`: a rounded, and c that makes up for it."""
+        if not formats.compensate or formats.param_exponent != "auto":
+            return layer
+        p = largest_exponents({"a": parts(layer.a)}, formats.param_width)
+        rounded = dequantize(stable(parts(layer.a), p, formats.rounding), p[:, None, None])
+        return with_poles(layer, rounded[..., 0] + 1j * rounded[..., 1], moments)
 
     def parameters(self, layer: S4D, moments: Moments, rules: Rules) -> tuple[FixedS4D, S4D]:
         # |b| and |c| of each state alike
@@ -109,6 +118,51 @@ class S4DKind(Kind[S4D, FixedS4D], of=S4D):
         if name == "a":
             return stable(parts(values), np.broadcast_to(exponent, len(values)), Rounding.NEAREST)
         return super().mantissas(name, values, bits, exponent)
+
+
+_MOST_TOKENS = 2048
+"""Of an impulse response that are looked at."""
+_CLOSE = 3e-5
+"""Squared error of a channel's impulse response, of 1, that is left as it is."""
+_SLOW = 0.3
+"""Share of an input's variance that is taken to move more slowly than states forget."""
+_RIDGE = 1e-8
+"""What is added to the normal equations, of their largest diagonal entry."""
+
+
+def with_poles(layer: S4D, poles: ComplexArray, moments: Moments) -> S4D:
+    """Give a layer other poles a, and the c with which its impulse responses change least.
+
+    Least squares, channel by channel, of what the change makes of a sequence as long as those of
+    the calibration data: of white noise of the input's variance, and of its mean.
+    """
+    tokens = min(moments.tokens, _MOST_TOKENS)
+    noise = np.sqrt(np.arange(tokens, 0, -1.0))  # as many tokens hear it
+    slow = np.sqrt(moments.mean**2 + _SLOW * moments.std**2)
+    a, c = layer.a.copy(), layer.c.copy()
+
+    def powers(a: ComplexArray, b: ComplexArray) -> ComplexArray:
+        steps = np.broadcast_to(a, (tokens, len(a))).copy()
+        steps[0] = 2 * b
+        return np.multiply.accumulate(steps, axis=0)
+
+    for i, (std, low) in enumerate(zip(moments.std, slow, strict=True)):
+
+        def heard(response: RealArray) -> RealArray:
+            weights = noise.reshape(-1, *[1] * (response.ndim - 1))
+            return np.concatenate([std * weights * response, low * np.cumsum(response, axis=0)])  # noqa: B023
+
+        wanted = (powers(layer.a[i], layer.b[i]) @ c[i]).real
+        of_state = powers(poles[i], layer.b[i])
+        error = heard(wanted - (of_state @ c[i]).real)
+        if (error**2).sum() <= _CLOSE * (heard(wanted) ** 2).sum():
+            continue
+        basis = heard(np.concatenate([of_state.real, -of_state.imag], axis=1))
+        gram = basis.T @ basis
+        gram += _RIDGE * gram.diagonal().max() * np.eye(len(gram))
+        re, im = np.split(np.linalg.solve(gram, basis.T @ error), 2)
+        a[i], c[i] = poles[i], c[i] + re + 1j * im
+    return replace(layer, a=a, c=c)
 
 
 def fixed_s4d(layer: S4D, formats: Formats) -> FixedS4D:
