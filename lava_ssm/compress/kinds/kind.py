@@ -103,8 +103,8 @@ class Kind(Generic[F, X]):
     """Width of messages in published networks of such layers."""
     scales: ClassVar[Scales] = Scales.NONE
     together: ClassVar[frozenset[str]] = frozenset()
-    """Fields rounded with regard to each other or to other ones, of layers that training does not
-    set to their mantissas: what rounding moved them by stays."""
+    """Fields rounded with regard to each other, of layers that training does not set to their
+    mantissas: what rounding moved them by stays."""
 
     def __init_subclass__(cls, of: type[FloatLayer] | None = None) -> None:
         if of is not None:

@@ -37,7 +37,6 @@ class S4DKind(Kind[S4D, FixedS4D], of=S4D):
         Tensor("bias"),
     )
     hands_on = True
-    together = frozenset(("c",))
 
     scales = Scales.ANY
 
