@@ -212,7 +212,7 @@ def observe(network: Network, x: RealArray) -> Observed:
     return Observed(stages, tuple(entering), total)
 
 
-_RECTIFIED = 0.5
+_RECTIFIED = 0.25
 """Share of the sums of rectified neurons that they may send."""
 
 
