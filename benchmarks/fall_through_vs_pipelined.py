@@ -1,10 +1,12 @@
 """How fast, and at what energy, token by token and sample by sample: the papers' question.
 
     python benchmarks/fall_through_vs_pipelined.py          about three minutes
+    python benchmarks/fall_through_vs_pipelined.py --only lm-shakespeare
 
-The networks of the papers, not trained, run on this CPU with Lava and without; beside them, what
-the model says of Loihi 2 and what the papers measured on Loihi 2 and a Jetson Orin Nano. For a
-network of your own: `lava-ssm bench fall-through-vs-pipelined net.safetensors`. Writes
+The networks of the papers, not trained, and a language model of the zoo, which falls through while
+it writes and is pipelined while it reads a prompt, run on this CPU with Lava and without; beside
+them, what the model says of Loihi 2 and what the papers measured on Loihi 2 and a Jetson Orin Nano.
+For a network of your own: `lava-ssm bench fall-through-vs-pipelined net.safetensors`. Writes
 `results/fall_through_vs_pipelined.json`, `-bars.png` and `-edp.png`.
 """
 
@@ -23,7 +25,7 @@ from rich.console import Console
 from rich.progress import Progress
 from scipy.ndimage import zoom
 
-from lava_ssm import compress, data, loihi2
+from lava_ssm import compress, data, language, load, loihi2
 from lava_ssm.cli.bench.comparison import Comparison, compare, write
 from lava_ssm.cli.bench.machine import machine
 from lava_ssm.loihi2.published import S5_SCALE, SPREAD
@@ -41,7 +43,7 @@ class Subject:
     name
         As in the table.
     paper
-        Whose rows stand beside.
+        Whose rows stand beside; None: nobody's.
     made
         Gives the network and one sample of its tokens, (time, d_input).
     layouts
@@ -49,7 +51,7 @@ class Subject:
     """
 
     name: str
-    paper: str
+    paper: str | None
     made: Callable[[], tuple[FixedNetwork, np.ndarray]]
     layouts: tuple[dict[str, Any], ...]
 
@@ -71,6 +73,15 @@ def s5_sparse() -> tuple[FixedNetwork, np.ndarray]:
     return network, np.clip(tokens, 0, network.input_format.max)
 
 
+def language_model() -> tuple[FixedNetwork, np.ndarray]:
+    """The zoo's; a sample is a prompt of 500 characters."""
+    network = load("lm-shakespeare")
+    assert isinstance(network, FixedNetwork)
+    prompt = ("To be, or not to be: that is the question:\n" * 12)[:500]
+    numbers = language.characters_of(network).encode(prompt)
+    return network, np.eye(network.d_input)[numbers]
+
+
 SUBJECTS = (
     Subject(
         "n-S4D large",
@@ -86,6 +97,7 @@ SUBJECTS = (
         ),
     ),
     Subject("S5, 90 % sparse", "S5", s5_sparse, ({"strategy": "pack"},)),
+    Subject("lm-shakespeare", None, language_model, ({"strategy": "pack"},)),
 )
 
 
@@ -108,15 +120,20 @@ def main() -> None:
     """Measure, model, print, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=RESULTS, help="folder of the results")
+    parser.add_argument("--only", choices=[s.name for s in SUBJECTS], help="one network")
     options = parser.parse_args()
     torch.set_num_threads(1)  # stock Lava forks this process
     with Progress(transient=True) as progress:
-        comparisons = [compared(subject, progress) for subject in SUBJECTS]
+        comparisons = [
+            compared(subject, progress)
+            for subject in SUBJECTS
+            if options.only in (None, subject.name)
+        ]
     console = Console(width=150)
     for comparison in comparisons:
         comparison.show(console)
     console.print(f"this CPU: {machine()['processor']}")
-    stem = "fall_through_vs_pipelined"
+    stem = "fall_through_vs_pipelined" + (f"-{options.only}" if options.only else "")
     path = write(comparisons, "Fall-through against pipelined", stem, options.output)
     console.print(f"written: {path}, {stem}-bars.png and {stem}-edp.png beside it")
 

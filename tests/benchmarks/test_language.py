@@ -68,3 +68,26 @@ def test_one_that_fails_does_not_stop_the_others(
     assert len(np.unique(np.abs(weights))) == 2  # zero and one other
     losses = [results[name]["test_loss"] for name in ("mingru", "mlgru-ternary")]
     assert np.isfinite(losses).all()
+
+
+@pytest.mark.parametrize("name", ["mingru", "mlgru-ternary", "s5", "mamba"])
+def test_eager_steps_are_the_networks(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the engine's time is compared with computes the same."""
+    models, steps = load(MODELS, monkeypatch), load("language_steps", monkeypatch)
+    torch.manual_seed(0)
+    network = nn.export(models.MODELS[name].make(11))
+    numbers = np.random.default_rng(0).integers(0, 11, 12)
+    step = steps.chain_step(network)
+    written = np.array([step(int(i)).numpy() for i in numbers])
+    np.testing.assert_allclose(written, network.run(np.eye(11)[numbers]), atol=1e-5)
+
+
+def test_a_transformer_with_its_cache_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    models, steps = load(MODELS, monkeypatch), load("language_steps", monkeypatch)
+    model = models.Transformer(11).eval()
+    numbers = np.random.default_rng(0).integers(0, 11, 12).tolist()
+    step = steps.TransformerStep(model, 20)
+    written = torch.stack([step(i) for i in numbers])
+    with torch.no_grad():
+        wanted = model(torch.eye(11)[torch.tensor(numbers)][None])[0]
+    torch.testing.assert_close(written, wanted, atol=1e-5, rtol=1e-5)
