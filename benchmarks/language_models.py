@@ -166,11 +166,11 @@ def public_mamba(vocabulary: int) -> nn.Module:
 
 
 MODELS = {
-    "mingru": Entry(min_gru, 6e-3),
-    "mingru-public": Entry(public_min_gru, 6e-3, ours=False),
-    "mlgru-ternary": Entry(lambda vocabulary: MatMulFreeLM(vocabulary, WIDTH, 2), 8e-3),
-    "s5": Entry(s5, 6e-3),
-    "transformer": Entry(Transformer, 3e-3, ours=False),
+    "mingru": Entry(min_gru, 4e-3),
+    "mingru-public": Entry(public_min_gru, 4e-3, ours=False),
+    "mlgru-ternary": Entry(lambda vocabulary: MatMulFreeLM(vocabulary, WIDTH, 2), 6e-3),
+    "s5": Entry(s5, 4e-3),
+    "transformer": Entry(Transformer, 2e-3, ours=False),
     "mamba": Entry(mamba, 5e-3),
     "mamba-public": Entry(public_mamba, 5e-3, ours=False),
 }
