@@ -54,6 +54,7 @@ class PlainS4D(nn.Module):
         c = torch.view_as_complex(self.c) * (torch.exp(dt_a) - 1) / a
         k = 2 * torch.einsum("hn,hnl->hl", c, powers).real
         k_f = torch.fft.rfft(k, n=2 * time_)
+        u = u.float()  # there are no transforms of 16 bits
         y = torch.fft.irfft(torch.fft.rfft(u, n=2 * time_) * k_f, n=2 * time_)[..., :time_]
         return y + u * self.d[:, None]
 

@@ -2,6 +2,7 @@
 
 import json
 import runpy
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -234,10 +235,13 @@ def _teacher(name: str | None) -> tuple[torch.nn.Module | None, int]:
 def _made_by(name: str) -> torch.nn.Module:
     """Give the model that FILE.py:FUNCTION makes."""
     path, _, function = name.rpartition(":")
+    sys.path.insert(0, str(Path(path).parent))  # as of a script: what lies beside it is found
     try:
         teacher = runpy.run_path(path)[function]()
-    except (KeyError, OSError) as error:
+    except (KeyError, OSError, ImportError) as error:
         raise RunError(f"--teacher: {name!r}: {type(error).__name__}: {error}") from error
+    finally:
+        sys.path.pop(0)
     if not isinstance(teacher, torch.nn.Module):
         raise RunError(f"--teacher: {name!r} must give a torch module, got {teacher!r}")
     return teacher

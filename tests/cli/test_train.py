@@ -704,6 +704,39 @@ def test_a_run_with_everything_is_taken_up_and_its_norms_are_folded(
     assert isinstance(lava_ssm.load(tmp_path / "left-fixed" / NETWORK), FixedNetwork)
 
 
+def test_a_teacher_may_be_any_module_that_a_file_makes(tmp_path: Path) -> None:
+    (tmp_path / "what_it_needs.py").write_text("classes = 10\n")
+    (tmp_path / "teachers.py").write_text(
+        """
+import torch
+from what_it_needs import classes
+
+class Teacher(torch.nn.Module):
+    d_input = 1
+
+    def forward(self, x):
+        return 100 * torch.nn.functional.one_hot(torch.full((len(x),), 7), classes).float()
+
+def always_seven():
+    return Teacher()
+
+def nothing():
+    return 7
+"""
+    )
+    teacher, out = f"{tmp_path / 'teachers.py'}:always_seven", tmp_path / "run"
+    learn = ["--teacher", teacher, "--distillation", "1", "--epochs", "2", "--out", str(out)]
+    done = lava_ssm_command(*TINY, *learn)
+    assert done.exit_code == 0, done.output
+    x = lava_ssm.data.digits().test.x
+    assert (lava_ssm.load(out / NETWORK).predict(x) == 7).mean() > 0.9
+    for name, text in (("nothing", "must give a torch module, got 7"), ("none", "KeyError")):
+        teacher = f"{tmp_path / 'teachers.py'}:{name}"
+        done = lava_ssm_command(*TINY, "--teacher", teacher, "--out", str(tmp_path / name))
+        assert done.exit_code == 2
+        assert text in done.output
+
+
 def test_several_seeds_are_several_runs_and_a_mean(tmp_path: Path) -> None:
     options = [*TINY, "--epochs", "1", "--out", str(tmp_path / "runs")]
     done = lava_ssm_command(*options, "--seed", "3", "--seed", "4")
