@@ -111,8 +111,13 @@ def integers(device: torch.device, quick: bool) -> dict[str, bool]:
     return found
 
 
-def epochs_that_fit(device: torch.device, taught: bool, seconds: float) -> int:
-    """How many epochs of the recipe fit a time, of which two thirds have tokens joined by two."""
+def epochs_that_fit(
+    device: torch.device, taught: bool, seconds: float, steps: dict[str, float]
+) -> int:
+    """How many epochs of the recipe fit a time, of which two thirds have tokens joined by two.
+
+    `steps` gets the milliseconds of a step.
+    """
     batch, samples = 256, 48_000
     cost = 0.0
     for join, share in ((2, 2 / 3), (1, 1 / 3)):
@@ -132,12 +137,13 @@ def epochs_that_fit(device: torch.device, taught: bool, seconds: float) -> int:
             training.advance()
         synchronize(device)
         step = (time.monotonic() - start) / 50
+        steps[f"tokens joined by {join}"] = 1e3 * step
         say(f"recipe, tokens joined by {join}", {"ms": 1e3 * step})
         cost += share * (step * samples / batch + AN_EPOCH)
     return max(3, int(seconds / cost))
 
 
-def train(given: argparse.Namespace, seconds: float) -> bool:
+def train(given: argparse.Namespace, seconds: float, steps: dict[str, float]) -> bool:
     """Train until the time is over, then let the training write its checkpoint; is it finished?"""
     device, run, started = torch.device(given.device), given.run, time.monotonic()
     what = (QUICK if given.quick else RECIPE + TAUGHT * given.teacher).split()
@@ -146,7 +152,9 @@ def train(given: argparse.Namespace, seconds: float) -> bool:
         what.append("--resume")
     else:
         quick = 400 if given.quick else None
-        epochs = given.epochs or quick or epochs_that_fit(device, given.teacher, seconds - 30)
+        epochs = (
+            given.epochs or quick or epochs_that_fit(device, given.teacher, seconds - 30, steps)
+        )
     command = ["train", *what, "--epochs", str(epochs), "--out", str(run), "--device", device.type]
     if given.data is not None:
         command += ["--data", str(given.data)]
@@ -185,7 +193,8 @@ def main() -> None:
         files.write(given.results, json.dumps(results, indent=1) + "\n")
     if given.run is not None:
         rest = given.seconds - (time.monotonic() - start)
-        results["finished"] = train(given, rest)
+        results["recipe, ms a step"] = steps_of_recipe = {}
+        results["finished"] = train(given, rest, steps_of_recipe)
         files.write(given.results, json.dumps(results, indent=1) + "\n")
 
 
