@@ -347,7 +347,7 @@ class Run(ABC):
         """
         if not self.best["epoch"]:
             raise self._diverged(f"no epoch gave a finite {self.score}: lower the rates")
-        self._write_log(draw=True)
+        self._draw()
         load_best(self.loop.bare, self.folder)
         seconds = self.seconds
         result = {
@@ -362,15 +362,18 @@ class Run(ABC):
         files.write(self.folder / RESULT, json.dumps(result, indent=1))
         return result
 
-    def _write_log(self, draw: bool = False) -> None:
+    def _write_log(self) -> None:
         text = io.StringIO()
         table = csv.DictWriter(text, list(self.log[0]), lineterminator="\n")
         table.writeheader()
         table.writerows(self.log)
         files.write(self.folder / "log.csv", text.getvalue())
-        if draw or time.monotonic() - self._drawn >= _DRAWN_EVERY:
-            write_curves(self.log, self.folder / "curves.png")
-            self._drawn = time.monotonic()
+        if time.monotonic() - self._drawn >= _DRAWN_EVERY:
+            self._draw()
+
+    def _draw(self) -> None:
+        write_curves(self.log, self.folder / "curves.png")
+        self._drawn = time.monotonic()
 
 
 def carry_out(run: Run) -> Plain:
