@@ -10,13 +10,12 @@ the convolution by FFT (Gu, Gupta, Goel, Ré, NeurIPS 2022, section 3.3).
 import argparse
 import json
 import math
-import platform
 import statistics
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from machine import alternate, say
+from machine import alternate, machine, ratio, say
 from memory import peak_megabytes
 from rich.console import Console
 from rich.table import Table
@@ -148,7 +147,7 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     console = Console()
     results: dict[str, object] = {
-        "machine": platform.processor() or platform.machine(),
+        "machine": machine(),
         "torch": torch.__version__,
         "threads": given.threads,
         "rounds": rounds,
@@ -162,13 +161,20 @@ def main() -> None:
         times = alternate(steps, rounds)  # in turns: the machine's speed drifts
         medians = {name: 1e3 * statistics.median(values) for name, values in times.items()}
         table = Table("", "ms a step", "ratio", "peak MB", title=title, title_justify="left")
-        first = medians[names[0]]
         rows = {}
         for name in names:
             megabytes = peak_megabytes(make, name)
-            ratio = medians[name] / first if make is model_step else first / medians[name]
-            table.add_row(name, f"{medians[name]:.0f}", f"{ratio:.2f}", f"{megabytes:.0f}")
-            rows[name] = {"ms": medians[name], "ratio": ratio, "peak_mb": megabytes}
+            of = (
+                (times[name], times[names[0]])
+                if make is model_step
+                else (times[names[0]], times[name])
+            )
+            shown = {"ms": medians[name], "ratio": ratio(*of), "peak_mb": megabytes}
+            table.add_row(
+                name,
+                *(f"{shown[key]:.{n}f}" for key, n in (("ms", 0), ("ratio", 2), ("peak_mb", 0))),
+            )
+            rows[name] = shown
             say(name, rows[name])
         console.print(table)
         results[title] = rows
