@@ -8,7 +8,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from lava_ssm.compress.budget import BitSearch, packed_nbytes, search_bits
-from lava_ssm.compress.formats import PAPER, Formats
+from lava_ssm.compress.formats import PAPER, FormatError, Formats
 from lava_ssm.compress.quantize import W8A16, AccuracyWarning, published_arithmetic, quantize
 from lava_ssm.compress.report import Report, report
 from lava_ssm.compress.search import ExponentError
@@ -26,6 +26,7 @@ __all__ = [
     "BitSearch",
     "ExponentError",
     "FixedModel",
+    "FormatError",
     "Formats",
     "Pruner",
     "Report",
