@@ -14,7 +14,7 @@ from lava_ssm.cli.lava import pip, run_shown
 if TYPE_CHECKING:
     from lava_ssm.data import Text, TokenData
 
-NAMES = (*DATA_SETS, "mnist", "cifar10", "shakespeare")
+NAMES = (*DATA_SETS, "mnist", "cifar10", "shakespeare", "brown")
 
 
 def get_data(

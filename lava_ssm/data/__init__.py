@@ -10,7 +10,7 @@ from lava_ssm.data.source import DataDamagedError, DataNotFoundError
 from lava_ssm.data.split import Split, TokenData, joined
 from lava_ssm.data.spoken import spoken_digits
 from lava_ssm.data.tasks import TASKS, load
-from lava_ssm.data.text import TEXTS, Text, load_text, own_text, shakespeare
+from lava_ssm.data.text import TEXTS, Text, brown, load_text, own_text, shakespeare
 from lava_ssm.data.ucr import ucr
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Text",
     "TokenData",
     "bit_reversal",
+    "brown",
     "cifar",
     "digits",
     "joined",

