@@ -477,7 +477,8 @@ def _spectra(how, groups, response, nothing, spectra, ends):
 
 
 @kernel
-def _convolve(how, pairs, groups, u, mask, nothing, spectra, y, rectified, ends, x):
+def _convolve(how, share, source, spectra, y, rectified, scratch):
+    (pairs, groups), (u, mask, nothing), (ends, x) = share, source, scratch
     for pair in range(2 * pairs[0], 2 * pairs[1], 2):
         _read(u, mask, pair, groups, ends)
         for group in range(groups[0], groups[1]):
@@ -488,7 +489,9 @@ def _convolve(how, pairs, groups, u, mask, nothing, spectra, y, rectified, ends,
 
 
 @kernel
-def _differentiate(how, pairs, groups, u, mask, spectra, dy, seen, du, sums, ends, x):
+def _differentiate(how, share, source, spectra, gradient, du, scratch):
+    (pairs, groups), (sums, ends, x) = share, scratch
+    (u, mask), (dy, seen) = source, gradient
     for pair in range(2 * pairs[0], 2 * pairs[1], 2):
         _read(u, mask, pair, groups, ends[0])
         _read(dy, seen, pair, groups, ends[1])
@@ -540,8 +543,8 @@ def convolve(
     mask = u if before else _NOTHING
 
     def work(i: int, pairs: _Range, groups: _Range) -> None:
-        own = ends[i % n], x[i]
-        _call(_convolve, how, pairs, groups, u, mask, _NOTHING, spectra, y, after, *own)
+        share, scratch = (pairs, groups), (ends[i % n], x[i])
+        _call(_convolve, how, share, (u, mask, _NOTHING), spectra, y, after, scratch)
 
     _share(len(u), n_groups, n_threads, work)
     return y
@@ -571,8 +574,8 @@ def differentiate(
         seen = _NOTHING
 
     def work(i: int, pairs: _Range, groups: _Range) -> None:
-        own = sums[i % n], ends[i % n], x[i]
-        _call(_differentiate, how, pairs, groups, u, mask, spectra, dy, seen, du, *own)
+        share, scratch = (pairs, groups), (sums[i % n], ends[i % n], x[i])
+        _call(_differentiate, how, share, (u, mask), spectra, (dy, seen), du, scratch)
 
     _share(batch, n_groups, n_threads, work)
     total = sums.sum(0)
