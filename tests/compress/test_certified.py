@@ -143,7 +143,8 @@ def test_exponents_are_such_as_layers_take(
     except ExponentError:  # such as for sums of a gate, see `no_exponents`
         return
     except ValueError as error:  # products of products of data of 1e9
-        assert "leave the range of doubles" in str(error)
+        if "leave the range of doubles" not in str(error):
+            raise
         return
     assert engine.run(fixed, x).overflows.total == 0
 
