@@ -42,6 +42,8 @@ from lava_ssm.train.progress import Shown
 from lava_ssm.train.sitting import Sitting
 from lava_ssm.train.stop import StopSignals
 
+_LETS_GO = 0.5
+"""Seconds in which a thread of a group lets go of a tensor, on a loaded machine too."""
 _DRAWN_EVERY = 10.0
 """Seconds between two drawings of the curves, which may take longer than an epoch."""
 
@@ -74,6 +76,9 @@ def start_worker() -> Worker:
 def _leave_the_group() -> None:
     """End the threads of the group: one that outlives the interpreter now and then aborts it."""
     if torch.distributed.is_initialized():
+        # a thread of it may still have to let go of the last tensor, for which it needs the
+        # interpreter's lock; destroying the group waits for the thread and keeps the lock
+        time.sleep(_LETS_GO)
         torch.distributed.destroy_process_group()
 
 
