@@ -1,6 +1,6 @@
 """A teacher of image sequences: a convolutional network that sees the whole image at once.
 
-python benchmarks/image_teacher.py --data DATA --out runs/teacher.pt       # --device cpu --epochs 1
+python benchmarks/image_teacher.py --data DATA       # --device cpu --epochs 1 --width 8
 
 `lava-ssm train scifar --teacher benchmarks/image_teacher.py:teacher` learns from what is there.
 Nine layers in the form of He, Zhang, Ren, Sun, "Identity Mappings in Deep Residual Networks"
@@ -18,10 +18,10 @@ from machine import say
 from torch import Tensor, nn
 
 from lava_ssm import data
-from lava_ssm.train import Wobble
+from lava_ssm.train import Wobble, checkpoint
 from lava_ssm.train.classifier_run import kept_aside
 
-WEIGHTS = Path("runs/teacher.pt")
+WEIGHTS = Path("runs/teacher.safetensors")
 BATCH = 512
 
 
@@ -69,7 +69,7 @@ class Teacher(nn.Module):
 
 def teacher() -> Teacher:
     """Give what `main` has trained."""
-    state = torch.load(WEIGHTS, weights_only=True)
+    state = checkpoint.read(WEIGHTS)
     model = Teacher(3, 10, len(state["layers.0.0.weight"]))
     model.load_state_dict(state)
     return model.to(memory_format=torch.channels_last)
@@ -119,14 +119,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"))
     parser.add_argument("--data", type=Path, help="folder of data sets")
-    parser.add_argument("--out", type=Path, default=WEIGHTS, help="file of parameters")
     parser.add_argument("--epochs", type=int, default=24)
     parser.add_argument("--width", type=int, default=64)
     given = parser.parse_args()
     device = torch.device(given.device)
     model = train(data.load("scifar", given.data), given.epochs, given.width, device)
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(model.state_dict(), given.out)
+    WEIGHTS.parent.mkdir(exist_ok=True)
+    checkpoint.write(WEIGHTS, model.state_dict())
 
 
 if __name__ == "__main__":
