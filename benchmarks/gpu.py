@@ -175,7 +175,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"))
     parser.add_argument("--run", type=Path, help="run folder of the training; none: no training")
-    parser.add_argument("--teacher", action="store_true", help="learn from what image_teacher.py made")
+    parser.add_argument(
+        "--teacher", action="store_true", help="learn from what image_teacher.py made"
+    )
     parser.add_argument("--epochs", type=int, help="of the training; none: what fits the time")
     parser.add_argument("--no-steps", action="store_true", help="train alone")
     parser.add_argument("--data", type=Path, help="folder of data sets")
