@@ -1,5 +1,6 @@
 # make demo   trains a small n-S4D on handwritten digits, quantises it, runs it in Lava
 # make test   lint, types and tests; make test-slow the tests that it leaves out; make soak
+# make test-random  the tests with random inputs, with others each time
 # make test-core  what needs neither PyTorch nor Lava, in a small environment
 # make test-lava  Lava's own unit tests on its runtime and on ours (about five minutes)
 # make fuzz   files made to do harm, for ten minutes (MINUTES=60: an hour), to every reader
@@ -20,14 +21,18 @@ demo: $(VENV)/.installed
 	$(BIN)/lava-ssm demo
 
 # modules that were compiled are kept, for the many processes that tests start
-test test-slow: export PYTHONDONTWRITEBYTECODE :=
+test test-slow test-random: export PYTHONDONTWRITEBYTECODE :=
 
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
-.PHONY: test-slow soak
+.PHONY: test-slow test-random soak
 test-slow: $(VENV)/.installed
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
+
+# the tests with random inputs, each time with others; a failure prints the line that repeats it
+test-random: $(VENV)/.installed
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and hypothesis" --hypothesis-profile random
 
 # random networks, graphs, files and streams for half an hour (MINUTES=480: a night)
 soak: MINUTES := 30

@@ -1,14 +1,21 @@
 """Small networks train fastest on one thread of PyTorch's, here and in what tests start.
 
-Where the extras are not installed, the tests that need them are left out.
+Where the extras are not installed, the tests that need them are left out. Tests with random inputs
+draw the same ones each time, so that a change is judged by what it changes; `make test-random`
+draws others.
 """
 
 import os
 from importlib.metadata import PackageNotFoundError, distribution
 
+from hypothesis import settings
+
 import lava_ssm  # noqa: F401  first: it mends Lava on newer Pythons
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+settings.register_profile("same", derandomize=True)
+settings.register_profile("random")
+settings.load_profile("same")
 
 _NEEDED_BY = {
     "torch": (
