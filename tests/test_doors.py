@@ -8,7 +8,18 @@ import numpy as np
 import pytest
 import torch
 
-from lava_ssm import audio, compress, deploy, engine, exchange, loihi2
+from lava_ssm import (
+    audio,
+    compress,
+    deploy,
+    engine,
+    exchange,
+    language,
+    loihi2,
+    nn,
+    plot,
+    train,
+)
 from lava_ssm.network import (
     S4D,
     S5,
@@ -140,6 +151,29 @@ CALLS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "synthesise samples": ("samples", lambda v: audio.synthesise(np.zeros((7, 257)), v)),
     "si_snr": ("estimate", lambda v: audio.si_snr(v, np.ones(4))),
     "denoise": ("network", lambda v: audio.denoise(v, np.zeros(512))),
+    "export": ("model", nn.export),
+    "export readout": ("readout", lambda v: nn.export(torch.nn.Linear(2, 3), v)),
+    "module": ("net", nn.module),
+    "assign": ("model", lambda v: nn.assign(v, net())),
+    "few_bits": ("model", nn.few_bits),
+    "few_bits bits": ("bits", lambda v: nn.few_bits(torch.nn.Linear(2, 3), v)),
+    "regularize": ("model", nn.regularize),
+    "stretch": ("model", lambda v: nn.stretch(v, 2.0)),
+    "Chain readout": ("readout", lambda v: nn.Chain([torch.nn.Linear(2, 3)], v)),
+    "Chain x": ("x", lambda v: nn.module(net())(v)),
+    "FixedModel": ("fixed", lambda v: compress.FixedModel(nn.module(net()), v)),
+    "sparsity_of": ("model", compress.sparsity_of),
+    "search_bits": ("network", lambda v: compress.search_bits(v, data(), min_db=20)),
+    "from_torch": ("model", lambda v: exchange.from_torch(v, data())),
+    "from_torch example": ("example", lambda v: exchange.from_torch(torch.nn.Linear(2, 3), v)),
+    "from_state_dict": ("state", lambda v: exchange.from_state_dict(v, "s4d")),
+    "fit": ("model", lambda v: train.fit(v, data(), [0, 1])),
+    "accuracy": ("model", lambda v: train.accuracy(v, data(), [0, 1])),
+    "plot.kernels": ("network", plot.kernels),
+    "plot.messages": ("x", lambda v: plot.messages(fixed(), v)),
+    "plot.outputs": ("fixed", lambda v: plot.outputs(net(), v, data()[0])),
+    "generate": ("network", lambda v: language.generate(v, "a", 2)),
+    "lower": ("fixed", loihi2.lower),
 }
 
 
@@ -179,3 +213,13 @@ def test_a_fixed_network_is_no_original_of_itself() -> None:
         compress.quantize(fixed(), data())  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="fixed must be a FixedNetwork, got Network"):
         loihi2.lower(net())  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="network must be a float Network"):
+        plot.outputs(fixed(), net(), data()[0])  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"model must be a torch\.nn\.Module, got FixedN"):
+        nn.export(fixed())  # type: ignore[arg-type]
+
+
+def test_tokens_of_integers_are_no_tensor_of_floats() -> None:
+    model = nn.NS4D(1, 2, 2, 1, 2)
+    with pytest.raises(TypeError, match=r"x must be a tensor of floats, got torch\.int64"):
+        model(torch.zeros(2, 5, 1, dtype=torch.int64))

@@ -60,10 +60,10 @@ def evaluate(
     from lava_ssm.data import load as load_data
 
     sets = load_data(task, data)
-    for name, checked in zip(names, networks, strict=True):
-        check(checked, name, sets)
-    samples = sets.test.first(limit)
-    test, *others = (samples.joined(join_of(checked)) for checked in networks)
+    test, *others = (
+        fitting(checked, name, sets).test.first(limit).joined(join_of(checked))
+        for name, checked in zip(names, networks, strict=True)
+    )
     network = networks[0]
     start = time.perf_counter()
     outputs, overflows = run_by(network, test.x, backend, console, last=compare is None)
@@ -106,12 +106,25 @@ def _foretell(
     )
 
 
-def check(network: "Network | FixedNetwork", name: str, sets: "TokenData") -> None:
-    """Warn of a network that was made for another data set; a ValueError for another width."""
+def fitting(network: "Network | FixedNetwork", name: str, sets: "TokenData") -> "TokenData":
+    """Give data with the labels of a network's classes.
+
+    It warns of a network that was made for other data with other names of classes.
+
+    Raises
+    ------
+    ValueError
+        The data have another width, or a class that the network has not.
+    """
+    from lava_ssm.data.own import classes_of
+
     if network.d_input != sets.d_input:
         raise ValueError(
             f"{name} takes tokens of {network.d_input} channels, {sets.name} has {sets.d_input}"
         )
+    classes = classes_of(network.made_by)
+    if classes and sets.classes:
+        return sets.labelled_as(classes)
     made_for = network.made_by.get("data", sets.name)
     if made_for != sets.name:
         say(
@@ -119,3 +132,4 @@ def check(network: "Network | FixedNetwork", name: str, sets: "TokenData") -> No
             "here",
             "yellow",
         )
+    return sets

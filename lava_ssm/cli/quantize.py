@@ -18,7 +18,7 @@ from lava_ssm.cli.arguments import (
 from lava_ssm.cli.backend import run as run_by
 from lava_ssm.cli.console import make_console, quoted, show
 from lava_ssm.cli.errors import say
-from lava_ssm.cli.evaluate import check
+from lava_ssm.cli.evaluate import fitting
 from lava_ssm.extras import MissingPackageError
 from lava_ssm.train.folder import join_of
 
@@ -93,8 +93,7 @@ def quantize_network(
         text = data_sets.load_text(task, data)
         seen, ends = characters_of(network).samples(text.train, calibration, _CHARACTERS), 1.0
     else:
-        sets = data_sets.load(task, data)
-        check(network, net, sets)
+        sets = fitting(network, net, data_sets.load(task, data))
         seen = sets.train.first(calibration).joined(join_of(network)).x
     rules = compress.published_arithmetic(network)
     form = compress.PAPER if formats == "paper" else compress.Formats()

@@ -11,7 +11,7 @@ from lava_ssm.cli.arguments import BackendName, DataFolder, DataSet, FirstSample
 from lava_ssm.cli.backend import names_of
 from lava_ssm.cli.backend import run as run_by
 from lava_ssm.cli.console import make_console, quoted
-from lava_ssm.cli.evaluate import check
+from lava_ssm.cli.evaluate import fitting
 from lava_ssm.train.folder import join_of
 
 
@@ -36,9 +36,7 @@ def run_network(
 
     from lava_ssm.data import load
 
-    sets = load(task, data)
-    check(network, net, sets)
-    test = sets.test.first(limit).joined(join_of(network))
+    test = fitting(network, net, load(task, data)).test.first(limit).joined(join_of(network))
     outputs, overflows = run_by(network, test.x, backend, console)
     content = io.BytesIO()
     classes = outputs[:, -1].argmax(-1)

@@ -13,13 +13,13 @@ from lava_ssm.compress.equalise import aligned
 from lava_ssm.compress.formats import weight_bits_of
 from lava_ssm.compress.kinds import kind_of
 from lava_ssm.compress.shares import layout_of
-from lava_ssm.network import FixedLayer, FixedNetwork, FloatLayer, Network, Readout
+from lava_ssm.network import FixedLayer, FixedNetwork, FloatLayer, Network, Readout, check_fixed
 from lava_ssm.nn import Chain, export
 from lava_ssm.nn.chain import flow, layers_of, parts_of, read_out
 from lava_ssm.nn.export import pairs
 from lava_ssm.nn.straight_through import instead, straight, tensor_like
 from lava_ssm.nn.zeros import Zeros
-from lava_ssm.numerics import RealArray
+from lava_ssm.numerics import RealArray, instance
 
 Moves: TypeAlias = dict[str, tuple[RealArray, np.ndarray]]
 """By field: what quantisation multiplied it with and added, which is none of the model's parameters
@@ -74,11 +74,8 @@ class FixedModel(nn.Module):
         n_threads: int | None = None,
     ) -> None:
         super().__init__()
-        if not isinstance(model, Chain) or not isinstance(fixed, FixedNetwork):
-            raise TypeError(
-                "model, fixed must be a Chain, such as an NS4D, and a FixedNetwork, got "
-                f"{type(model).__name__}, {type(fixed).__name__}"
-            )
+        instance(model, Chain, "model", "a Chain, such as an NS4D")
+        check_fixed(fixed, "fixed")
         if scales not in ("frozen", "fitted"):
             raise ValueError(f"scales must be 'frozen' or 'fitted', got {scales!r}")
         network, values = export(model), fixed.dequantize()

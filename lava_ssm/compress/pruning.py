@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from lava_ssm.nn.inputs import size
-from lava_ssm.nn.layer import matrices_of
+from lava_ssm.nn.layer import check_module, matrices_of
 from lava_ssm.numerics import real_number
 
 Allocation = Literal["global", "tensor", "erk"]
@@ -71,8 +71,7 @@ class Pruner:
         end: float = 0.7,
         every: int = 10,
     ) -> None:
-        if not isinstance(model, nn.Module):
-            raise TypeError(f"model must be a torch Module, got {type(model).__name__}")
+        check_module(model)
         sparsity = real_number(sparsity, "sparsity", "(0, 1)")
         end = real_number(end, "end", "[0, 1]")
         every = size(every, "every")
@@ -210,9 +209,12 @@ def sparsity_of(model: nn.Module) -> float:
 
     Raises
     ------
+    TypeError
+        Not a torch module.
     ValueError
         There are none.
     """
+    check_module(model)
     weights = [weight for _, weight, _ in _matrices(model)]
     zeros = sum(int((w == 0).sum()) for w in weights)
     return zeros / sum(w.numel() for w in weights)

@@ -24,8 +24,9 @@ from lava_ssm.network import (
     FloatLayer,
     Network,
     Readout,
+    check_float,
 )
-from lava_ssm.numerics import CHIP, Arithmetic, Overflow, RealArray, real_number
+from lava_ssm.numerics import CHIP, Arithmetic, Overflow, RealArray, instance, real_number
 
 L = TypeVar("L", FixedLayer, FloatLayer)
 
@@ -98,8 +99,7 @@ def quantize(
     OverflowWarning
         Calibration data overflow, and a `state_exponent` is given.
     """
-    if not isinstance(network, Network):
-        raise TypeError(f"network must be a float Network, got {type(network).__name__}")
+    check_float(network)
     if not isinstance(bound, str) or bound not in ("calibrated", "certified"):
         raise ValueError(f"bound must be 'calibrated' or 'certified', got {bound!r}")
     x = engine.as_sequences(network, calibration, "calibration")
@@ -115,8 +115,7 @@ def quantize(
         # from the largest magnitude of the calibration data on
         input_range = real_number(input_range, "input_range", f"[{float(peak)!r}, 1e200]")
     formats = Formats() if formats is None else formats
-    if not isinstance(formats, Formats):
-        raise TypeError(f"formats must be a Formats, such as PAPER, got {formats!r}")
+    instance(formats, Formats, "formats", "a Formats, such as PAPER")
     stages = len(network.stages)
     for name in ("param_bits", "weight_bits"):
         widths = getattr(formats, name)
@@ -124,8 +123,7 @@ def quantize(
             raise ValueError(
                 f"formats: {name} must be one, or one for each of {stages} layers, got {widths}"
             )
-    if not isinstance(arithmetic, Arithmetic):
-        raise TypeError(f"arithmetic must be an Arithmetic, got {arithmetic!r}")
+    instance(arithmetic, Arithmetic, "arithmetic", "an Arithmetic")
 
     tasks = _ways(network, x, Rules(formats, arithmetic))
     worth = tasks if len(tasks) == 1 else _best(tasks, input_range)

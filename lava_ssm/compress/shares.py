@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from lava_ssm import engine
 from lava_ssm.compress.equalise import aligned
 from lava_ssm.compress.kinds import kind_of
-from lava_ssm.network import FixedNetwork, FloatLayer, Network
+from lava_ssm.network import FixedNetwork, FloatLayer, Network, check_fixed, check_float
 from lava_ssm.numerics import SYNAPSE_BITS, Arithmetic, Overflow, RealArray, reals
 
 
@@ -57,10 +57,8 @@ def values_of(network: Network, fixed: FixedNetwork) -> Network:
     ValueError
         The two have other layers, shapes or readouts.
     """
-    if not isinstance(network, Network):
-        raise TypeError(f"network must be a float Network, got {type(network).__name__}")
-    if not isinstance(fixed, FixedNetwork):
-        raise TypeError(f"fixed must be a FixedNetwork, got {type(fixed).__name__}")
+    check_float(network)
+    check_fixed(fixed, "fixed")
     values = fixed.dequantize()
     if layout_of(values) != layout_of(network):
         raise ValueError("fixed: its layers or its readout are not those of network")

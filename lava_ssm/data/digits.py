@@ -15,12 +15,7 @@ def digits() -> TokenData:
     """
     with needed("sklearn"):
         from sklearn.datasets import load_digits
-        from sklearn.model_selection import train_test_split
 
     images, labels = load_digits(return_X_y=True)
     x = (images / 16).astype(np.float32)[..., np.newaxis]  # (1797, 64, 1)
-    parts = train_test_split(
-        x, labels.astype(np.int64), test_size=0.25, stratify=labels, random_state=0
-    )
-    x_train, x_test, y_train, y_test = parts
-    return TokenData("sDigits", Split(x_train, y_train), Split(x_test, y_test), (8, 8))
+    return TokenData("sDigits", *Split(x, labels.astype(np.int64)).set_aside(0.25), (8, 8))

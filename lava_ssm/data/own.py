@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from lava_ssm.data.source import DataNotFoundError
 from lava_ssm.data.split import Split, TokenData
-from lava_ssm.extras import needed
 
 Sample: TypeAlias = tuple[str, NDArray[np.float32], str]
 """Where it is from, its tokens (time, d_input), its class."""
@@ -65,13 +64,21 @@ def own(path: str | PathLike[str]) -> TokenData:
     train, test = (list(part) for part in parts)
     labels = {label for _, _, label in (*train, *test)}
     classes = tuple(sorted(labels, key=_rank))
+    unseen = labels - {label for _, _, label in train}
+    if test and unseen:
+        raise ValueError(
+            f"{str(place)!r}: class {min(unseen)!r} of the test set has no sample to train with"
+        )
     if len(classes) < 2:
         raise ValueError(f"{str(place)!r} must have samples of two classes at least, got {classes}")
     x, y = _stacked([*train, *test], classes)
     if test:
         halves = Split(x[: len(train)], y[: len(train)]), Split(x[len(train) :], y[len(train) :])
     else:
-        halves = _halves(x, y, str(place))
+        try:
+            halves = Split(x, y).set_aside(_TEST)
+        except ValueError as error:
+            raise ValueError(f"{str(place)!r}: too few samples for a test set: {error}") from None
     scale = float(np.abs(x).max())
     if not 1e-2 <= scale <= 1e2:
         warnings.warn(
@@ -147,8 +154,11 @@ def _table(path: Path) -> tuple[list[Sample], list[Sample]]:
     if "label" not in names:
         raise ValueError(f"{str(path)!r} must begin with a header that has a column 'label'")
     special = {"label", "sample", "split"}
+    twice = [name for name in special if names.count(name) > 1]
+    if twice:
+        raise ValueError(f"{str(path)!r} must have one column {twice[0]!r}, its header has more")
     parts: dict[str, list[Sample]] = {"train": [], "test": []}
-    tokens: dict[tuple[str, str, str], list[NDArray[np.float32]]] = {}
+    tokens: dict[tuple[str, str], tuple[str, list[NDArray[np.float32]]]] = {}
     for where, cells in lines[1:]:
         if len(cells) != len(names):
             raise ValueError(f"{where}: {len(cells)} cells, the header has {len(names)}")
@@ -156,12 +166,21 @@ def _table(path: Path) -> tuple[list[Sample], list[Sample]]:
         part = row.get("split", "train")
         if part not in parts:
             raise ValueError(f"{where}: split must be 'train' or 'test', got {part!r}")
-        values = _numbers((v for name, v in row.items() if name not in special), where)
+        label = row["label"]
+        if not label:
+            raise ValueError(f"{where}: its label is empty")
+        numbers = (v for name, v in zip(names, cells, strict=True) if name not in special)
+        values = _numbers(numbers, where)
         if "sample" in row:
-            tokens.setdefault((part, row["sample"], row["label"]), []).append(values)
+            first, rows = tokens.setdefault((part, row["sample"]), (label, []))
+            if first != label:
+                raise ValueError(
+                    f"{where}: sample {row['sample']!r} is labelled {label!r}, before {first!r}"
+                )
+            rows.append(values)
         else:
-            parts[part].append((where, values[:, np.newaxis], row["label"]))
-    for (part, sample, label), rows in tokens.items():
+            parts[part].append((where, values[:, np.newaxis], label))
+    for (part, sample), (label, rows) in tokens.items():
         parts[part].append((f"{str(path)!r}, sample {sample}", np.stack(rows), label))
     return parts["train"], parts["test"]
 
@@ -251,17 +270,6 @@ def _stacked(
     numbers = {label: i for i, label in enumerate(classes)}
     x = np.stack([tokens for _, tokens, _ in samples])
     return x, np.array([numbers[label] for _, _, label in samples], np.int64)
-
-
-def _halves(x: NDArray[np.float32], y: NDArray[np.int64], path: str) -> tuple[Split, Split]:
-    with needed("sklearn"):
-        from sklearn.model_selection import train_test_split
-    try:
-        parts = train_test_split(x, y, test_size=_TEST, stratify=y, random_state=0)
-    except ValueError as error:
-        raise ValueError(f"{path!r}: too few samples for a test set of a fifth: {error}") from None
-    x_train, x_test, y_train, y_test = parts
-    return Split(x_train, y_train), Split(x_test, y_test)
 
 
 def _rank(label: str) -> tuple[int, float, str]:

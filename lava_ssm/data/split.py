@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from lava_ssm.extras import needed
 from lava_ssm.tables import Shaped, Tabular, empty_table
 
 if TYPE_CHECKING:
@@ -73,6 +74,30 @@ class Split(Shaped):
         groups = self.groups[chosen] if len(self.groups) else self.groups
         return Split(self.x[chosen], self.y[chosen], groups)
 
+    def set_aside(self, aside: float | int) -> tuple["Split", "Split"]:
+        """Give the rest and a share or a number of samples, by class; always the same ones.
+
+        Raises
+        ------
+        ValueError
+            Too few samples of a class, or fewer on a side than there are classes.
+        """
+        with needed("sklearn"):
+            from sklearn.model_selection import train_test_split
+        try:
+            rest, chosen = train_test_split(
+                np.arange(len(self)), test_size=aside, stratify=self.y, random_state=0
+            )
+        except ValueError:
+            counts = np.unique(self.y, return_counts=True)[1]
+            size = f"{aside:.0%}" if isinstance(aside, float) else aside
+            raise ValueError(
+                f"of {len(self)} samples {size} cannot be set aside: that takes two samples of "
+                f"each class (the rarest has {counts.min()}), and on either side as many as there "
+                f"are classes, {len(counts)}"
+            ) from None
+        return self.at(rest), self.at(chosen)
+
     def joined(self, tokens: int) -> "Split":
         """Give the samples with so many tokens as one, see `joined`."""
         return replace(self, x=joined(self.x, tokens))
@@ -115,6 +140,23 @@ class TokenData(Tabular):
             counts = len(part), part.x.shape[1], of_class.min(), of_class.max()
             table.add_row(name, *(f"{n:,}" for n in counts))
         return table
+
+    def labelled_as(self, classes: tuple[str, ...]) -> "TokenData":
+        """Give the data with labels that are places in `classes`, by the names of its own.
+
+        Raises
+        ------
+        ValueError
+            It has a class that is not among them.
+        """
+        other = [name for name in self.classes if name not in classes]
+        if other:
+            raise ValueError(
+                f"{self.name} has the class {other[0]!r}, it must be one of {', '.join(classes)}"
+            )
+        places = np.array([classes.index(name) for name in self.classes], np.int64)
+        train, test = (replace(part, y=places[part.y]) for part in (self.train, self.test))
+        return replace(self, train=train, test=test, n_classes=len(classes), classes=classes)
 
     @property
     def d_input(self) -> int:

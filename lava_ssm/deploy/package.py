@@ -10,9 +10,9 @@ from lava_ssm import files
 from lava_ssm.deploy.emitter import READOUTS, Program, c
 from lava_ssm.deploy.page import page
 from lava_ssm.deploy.targets import TARGETS, check_fits, compiled, harness, sizes
-from lava_ssm.deploy.vectors import Vectors, check_fixed, text_of, vectors
-from lava_ssm.network import FixedNetwork
-from lava_ssm.numerics import flag, integer, shown
+from lava_ssm.deploy.vectors import Vectors, text_of, vectors
+from lava_ssm.network import FixedNetwork, check_fixed
+from lava_ssm.numerics import flag, instance, integer, shown
 
 _README = """\
 # {name}
@@ -113,8 +113,7 @@ def write(
         for it.
     """
     check_fixed(network)
-    if not isinstance(options, Options):
-        raise TypeError(f"options must be Options, got {shown(options)}")
+    instance(options, Options, "options", "Options")
     if not isinstance(target, str) or target not in ("c", "html", *TARGETS):
         known = ", ".join(("c", "html", *TARGETS))
         raise ValueError(f"target must be one of {known}; got {shown(target)}")

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from lava_ssm import files
 from lava_ssm.engine import as_tokens, run
-from lava_ssm.network import FixedNetwork, check_network
+from lava_ssm.network import FixedNetwork, check_fixed
 from lava_ssm.numerics import FixedPointOverflow, IntArray, RealArray, integer, integers
 from lava_ssm.tables import Shaped
 
@@ -136,22 +136,6 @@ def _grown(network: FixedNetwork, drawn: RealArray, bits: int) -> IntArray:
     low, high = network.input_format.min_mantissa, network.input_format.max_mantissa
     sizes = np.exp2(np.linspace(0, bits - 1, len(drawn)))[:, np.newaxis]
     return np.clip(np.rint(drawn * sizes).astype(np.int64), low, high)
-
-
-def check_fixed(network: object) -> None:
-    """Refuse what is no fixed network.
-
-    Raises
-    ------
-    TypeError
-        Not a `FixedNetwork`.
-    """
-    check_network(network)
-    if not isinstance(network, FixedNetwork):
-        raise TypeError(
-            "network must be a FixedNetwork, got a float one: quantise it first "
-            "(lava-ssm quantize, or lava_ssm.quantize)"
-        )
 
 
 def text_of(values: IntArray) -> str:

@@ -21,7 +21,7 @@ from lava_ssm.engine.overflows import Overflows
 from lava_ssm.engine.states import checked_state
 from lava_ssm.engine.tokens import tokens_of
 from lava_ssm.network import FixedNetwork, Network, Readout, check_network
-from lava_ssm.numerics import IntArray, as_array, check_memory, integer, is_integer, shown
+from lava_ssm.numerics import IntArray, as_array, check_memory, instance, integer, is_integer, shown
 from lava_ssm.tables import Shaped, Tabular
 
 if TYPE_CHECKING:
@@ -186,7 +186,8 @@ class Stream(Tabular):
         Of an S4D (*batch, d_model, d_state, 2), of an S5 (*batch, d_state, 2): re, im. Of a Conv1d
         the messages of earlier tokens, oldest first, (*batch, d_input, length - 1). Of a MinGRU
         and an MLGRU h, (*batch, d_output). What the state of a float network is set to is kept to
-        rounding; a copy of a stream has the very state.
+        rounding. The running mean of a readout and the tokens so far are of no layer: a stream that
+        is copied or pickled has all, and the very state.
 
         Raises
         ------
@@ -203,8 +204,7 @@ class Stream(Tabular):
     def state(self, given: Sequence[ArrayLike]) -> None:
         network = self.network
         wanted = [(*self.batch, *shape) for shape in network.state_shapes]
-        if not isinstance(given, Sequence):
-            raise TypeError(f"state must be a sequence of arrays, got {type(given).__name__}")
+        instance(given, Sequence, "state", "a sequence of arrays")
         if len(given) != len(wanted):
             raise ValueError(f"state must have {len(wanted)} arrays, one a layer, got {len(given)}")
         checked = [

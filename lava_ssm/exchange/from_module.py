@@ -123,7 +123,14 @@ def _exact(model: nn.Module, x: Tensor) -> tuple[nn.Module, Tensor]:
     double = copy.deepcopy(single)._apply(lambda t: t.to(wider.get(t.dtype, t.dtype)))
     try:
         double(x)
-    except RuntimeError:  # it makes tensors of its own, in float32
+    except RuntimeError:  # it makes tensors of its own, in float32, or looks numbers up
+        for name, part in model.named_modules():
+            if isinstance(part, nn.Embedding | nn.EmbeddingBag):
+                raise ExchangeError(
+                    f"{name or 'the model'} ({type(part).__name__}): looks tokens up by number; a "
+                    "network takes them one-hot: put a Linear without bias in its place, with the "
+                    "transposed weights"
+                ) from None
         try:
             single(x.to(own))
         except RuntimeError as error:

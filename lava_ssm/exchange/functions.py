@@ -113,9 +113,11 @@ def _conv1d(call: Call) -> Signal:
 
 def _pad(call: Call) -> Signal:
     x = _tokenwise(call)
+    if x.axis("time") != len(x.axes) - 1:
+        raise LayoutError(f"{call.origin}: pads the last axis, time is another: {shown(x.axes)}")
     before, *others = call.get(1, "pad")
     plain = call.get(2, "mode", "constant") == "constant" and not call.get(3, "value")
-    if any(others) or not plain or x.axis("time") != len(x.axes) - 1:
+    if any(others) or not plain:
         raise ExchangeError(f"{call.origin}: pads with something else than zeros before the start")
     return replace(x, zeros=int(before))
 

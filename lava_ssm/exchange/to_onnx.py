@@ -24,7 +24,7 @@ from lava_ssm.network import (
     Recurrence,
     SelectiveRecurrence,
     Taps,
-    check_network,
+    check_fixed,
 )
 from lava_ssm.numerics import (
     DECAY,
@@ -79,9 +79,7 @@ def to_onnx(network: FixedNetwork) -> "ModelProto":
     MissingPackageError
         onnx cannot be imported.
     """
-    check_network(network)
-    if not isinstance(network, FixedNetwork):
-        raise TypeError("network must be a FixedNetwork, got a float one: quantise it first")
+    check_fixed(network)
     if network.arithmetic.overflow is Overflow.RAISE:
         raise ValueError("network: its rule of overflow is RAISE, an ONNX graph cannot raise")
     with needed("onnx"):

@@ -272,10 +272,11 @@ class Tracer(TorchFunctionMode):
 
 
 HAS = (
-    "linear maps and causal convolutions, S4D, S5, LRU, ReLU, GELU, SiLU, sigmoid, tanh, GLU and "
-    "its like (GEGLU, SwiGLU), batch, layer and RMS norms, "
+    "linear maps and causal convolutions, S4D, S5, LRU, ReLU, GELU, SiLU, sigmoid, tanh, softplus, "
+    "GLU and its like (GEGLU, SwiGLU), batch, layer and RMS norms, "
     "scales and shifts of channels, residual paths, and the mean over time or the last token at "
-    "the end. Leave what is not among them out of the model, or train with one of them in its place"
+    "the end; and the layers of lava_ssm.nn, such as MinGRU in the place of a GRU or LSTM. Leave "
+    "what is not among them out of the model, or train with one of them in its place"
 )
 
 

@@ -13,7 +13,7 @@ from lava_ssm.loihi2.limits import LIMITS, Limits
 from lava_ssm.loihi2.part import Tables, tables
 from lava_ssm.loihi2.system import SYSTEMS, System, find_system
 from lava_ssm.network import FixedNetwork, Network
-from lava_ssm.numerics import flag, integer, is_integer, shown
+from lava_ssm.numerics import flag, instance, integer, is_integer, shown
 from lava_ssm.tables import Tabular, empty_table
 
 Strategy = Literal["pack", "spread"]
@@ -176,8 +176,7 @@ def map(  # the verb of the field, called `ssm.loihi2.map`
         An unknown system or strategy, or a target that is missing, too small, or not asked for.
     """
     described = describe(network)
-    if not isinstance(limits, Limits):
-        raise TypeError(f"limits must be a Limits, got {type(limits).__name__}")
+    instance(limits, Limits, "limits", "a Limits")
     if flag(receiver, "receiver"):
         described = described.with_receiver()
     target = find_system(system)

@@ -12,7 +12,7 @@ from lava_ssm.loihi2.description import Description
 from lava_ssm.loihi2.mapping import Mapping, map
 from lava_ssm.loihi2.part import load
 from lava_ssm.network import FixedNetwork, Network
-from lava_ssm.numerics import integer, real_number
+from lava_ssm.numerics import instance, integer, real_number
 from lava_ssm.tables import Tabular, empty_table
 
 Schedule = Literal["pipelined", "fall_through"]
@@ -275,10 +275,8 @@ def estimate(
         raise ValueError(f"schedule must be one of {', '.join(SCHEDULES)}, got {schedule!r}")
     described = describe(network)
     placed = map(described) if mapping is None else mapping
-    if not isinstance(placed, Mapping):
-        raise TypeError(f"mapping must be what `map` gives, got {type(mapping).__name__}")
-    if not isinstance(constants, Constants):
-        raise TypeError(f"constants must be Constants, got {type(constants).__name__}")
+    instance(placed, Mapping, "mapping", "what `map` gives")
+    instance(constants, Constants, "constants", "Constants")
     if len(placed.description.populations) == len(described.populations) + 1:
         described = described.with_receiver()
     if placed.description.populations != described.populations:

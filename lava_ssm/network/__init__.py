@@ -11,7 +11,12 @@ from lava_ssm.network.activation import (
 )
 from lava_ssm.network.conv1d import Conv1d, FixedConv1d
 from lava_ssm.network.file import NetworkFileError, load
-from lava_ssm.network.fixed_network import FixedNetwork, check_network
+from lava_ssm.network.fixed_network import (
+    FixedNetwork,
+    check_fixed,
+    check_float,
+    check_network,
+)
 from lava_ssm.network.float_network import Network
 from lava_ssm.network.gate import FixedGate, Gate
 from lava_ssm.network.glu import GLU, FixedGLU
@@ -114,6 +119,8 @@ __all__ = [
     "Synapse",
     "Tanh",
     "Taps",
+    "check_fixed",
+    "check_float",
     "check_network",
     "check_parts",
     "dense",

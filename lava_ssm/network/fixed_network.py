@@ -24,6 +24,7 @@ from lava_ssm.numerics import (
     Format,
     RealArray,
     dequantize,
+    instance,
     integer,
     integers,
     member,
@@ -74,8 +75,7 @@ class FixedNetwork(AnyNetwork[np.int64]):
             self._set("layers", tuple(self.layers))
         self._set("readout", member(Readout, self.readout, "readout"))
         self._set("made_by", made_by(self.made_by))
-        if not isinstance(self.arithmetic, Arithmetic):
-            raise TypeError(f"arithmetic must be an Arithmetic, got {self.arithmetic!r}")
+        instance(self.arithmetic, Arithmetic, "arithmetic", "an Arithmetic")
         e = exponent(self.input_exponent, None, MESSAGE_EXPONENTS, "input_exponent")
         self._set("input_exponent", e)
         widest = self.arithmetic.message_bits
@@ -174,14 +174,21 @@ class FixedNetwork(AnyNetwork[np.int64]):
         return Network(tuple(layers), self.readout, self.made_by)
 
 
-def check_network(network: object) -> None:
-    """Refuse what is no network.
+def check_network(network: object, name: str = "network") -> None:
+    """Raise a TypeError for what is no network."""
+    instance(network, Network | FixedNetwork, name, "a Network or a FixedNetwork")
 
-    Raises
-    ------
-    TypeError
-        Neither a `Network` nor a `FixedNetwork`.
-    """
-    if not isinstance(network, Network | FixedNetwork):
-        kind = network.__name__ if isinstance(network, type) else f"a {type(network).__name__}"
-        raise TypeError(f"network must be a Network or a FixedNetwork, got {kind}")
+
+def check_float(network: object, name: str = "network") -> None:
+    """Raise a TypeError for what is no float network."""
+    instance(network, Network, name, "a float Network")
+
+
+def check_fixed(network: object, name: str = "network") -> None:
+    """Raise a TypeError for what is no fixed network."""
+    if isinstance(network, Network):
+        raise TypeError(
+            f"{name} must be a FixedNetwork, got Network: quantise it first (lava-ssm quantize, or "
+            "lava_ssm.quantize)"
+        )
+    instance(network, FixedNetwork, name, "a FixedNetwork")

@@ -8,6 +8,7 @@ from lava_ssm.network.activation import Activation, Elementwise
 from lava_ssm.network.description import Description
 from lava_ssm.network.layer import Layer, kinds_of
 from lava_ssm.network.residual import Residual
+from lava_ssm.numerics import instance
 
 L = TypeVar("L", bound=Layer, covariant=True)
 
@@ -48,8 +49,7 @@ def stages(layers: Sequence[object], kind: type[L]) -> tuple[Stage[L], ...]:
     ValueError
         No layer, an activation or Residual without a layer before it, or widths that differ.
     """
-    if not isinstance(layers, Sequence):
-        raise TypeError(f"layers must be a sequence of layers, got {type(layers).__name__}")
+    instance(layers, Sequence, "layers", "a sequence of layers")
     grouped: list[Stage[L]] = []
     for i, layer in enumerate(layers):
         before = layers[i - 1] if i else None

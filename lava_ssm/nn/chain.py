@@ -11,10 +11,10 @@ from lava_ssm.network import Readout
 from lava_ssm.nn.convolution import turned
 from lava_ssm.nn.cpu import takes
 from lava_ssm.nn.inputs import size
-from lava_ssm.nn.layer import LayerModule, check_tokens
+from lava_ssm.nn.layer import LayerModule, check_module, check_tokens
 from lava_ssm.nn.linear import Linear
 from lava_ssm.nn.zeros import Zeros
-from lava_ssm.numerics import real_number
+from lava_ssm.numerics import member, real_number
 
 Respond: TypeAlias = Callable[[int, Tensor, bool], Tensor]
 """What part i makes of its inputs, which have channels first or last."""
@@ -58,7 +58,7 @@ class Chain(nn.Module):
         readout: str | Readout = Readout.EVERY_TOKEN,
     ) -> None:
         super().__init__()
-        self.readout = Readout(readout)
+        self.readout = member(Readout, readout, "readout")
         named = layers if isinstance(layers, Mapping) else {"layers": nn.Sequential(*layers)}
         for name, module in named.items():
             self.add_module(name, module)
@@ -256,9 +256,12 @@ def stretch(model: nn.Module, factor: float) -> None:
 
     Raises
     ------
+    TypeError
+        No module.
     ValueError
-        It is not.
+        The factor is not above 0.
     """
+    check_module(model)
     factor = real_number(factor, "factor", "(0, inf)")
     for module in model.modules():
         log_dt = getattr(module, "log_dt", None)

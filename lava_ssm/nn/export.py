@@ -11,7 +11,8 @@ from lava_ssm import network
 from lava_ssm.network.activation import Elementwise
 from lava_ssm.nn.chain import Chain, Residual, parts_of
 from lava_ssm.nn.few_bits import FewBits
-from lava_ssm.nn.layer import MODULES, LayerModule
+from lava_ssm.nn.layer import MODULES, LayerModule, check_module
+from lava_ssm.numerics import instance, member
 
 _ACTIVATIONS: dict[type[Elementwise], type[nn.Module]] = {
     network.ReLU: nn.ReLU,
@@ -45,10 +46,11 @@ def export(model: nn.Module, readout: str | network.Readout | None = None) -> ne
     Raises
     ------
     TypeError
-        A module that has no description.
+        No torch module, or one that has no description.
     ValueError
         Parameters that are not finite, an unstable state.
     """
+    check_module(model)
     if readout is None:
         readout = model.readout if isinstance(model, Chain) else network.Readout.EVERY_TOKEN
     made_by = {"model": str(model), "torch": torch.__version__}
@@ -58,7 +60,7 @@ def export(model: nn.Module, readout: str | network.Readout | None = None) -> ne
             layers.append(_described(part))
         except (TypeError, ValueError) as error:
             raise type(error)(f"layer {i}: {error}") from None
-    return network.Network(tuple(layers), network.Readout(readout), made_by)
+    return network.Network(tuple(layers), member(network.Readout, readout, "readout"), made_by)
 
 
 def _described(part: nn.Module) -> Layer:
@@ -96,7 +98,7 @@ def module(net: network.Network) -> Chain:
     TypeError
         Not a float network.
     """
-    _check(net)
+    network.check_float(net, "net")
     parts: list[nn.Module] = []
     for layer in net.layers:
         if isinstance(layer, network.FloatLayer):
@@ -133,9 +135,8 @@ def assign(model: Chain, net: network.Network) -> None:
     ValueError
         The model has other layers than the network; it is left as it was.
     """
-    if not isinstance(model, Chain):
-        raise TypeError(f"model must be a Chain, such as an NS4D, got {type(model).__name__}")
-    _check(net)
+    instance(model, Chain, "model", "a Chain, such as an NS4D")
+    network.check_float(net, "net")
     parts = parts_of(model)
     if len(parts) != len(net.layers):
         raise ValueError(
@@ -193,8 +194,3 @@ def _trained(part: LayerModule) -> dict[str, tuple[Tensor, Inverse | None]]:
 
 def _another(part: LayerModule) -> str:
     return f"the model has {part}, the network another {part.kind.__name__}"
-
-
-def _check(net: object) -> None:
-    if not isinstance(net, network.Network):
-        raise TypeError(f"net must be a float Network, got {type(net).__name__}")

@@ -4,7 +4,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized, register_parametrization
 
+from lava_ssm.nn.layer import check_module
 from lava_ssm.nn.straight_through import instead
+from lava_ssm.numerics import is_integer, shown
 
 _STEPS = {2: 1.0, 4: 0.44}
 """Distance of the grid's points over the mean magnitude of the weights. Of three points the one of
@@ -29,8 +31,8 @@ class FewBits(nn.Module):
 
     def __init__(self, bits: int = 2) -> None:
         super().__init__()
-        if bits not in _STEPS:
-            raise ValueError(f"bits must be 2 or 4, got {bits!r}")
+        if not is_integer(bits) or bits not in _STEPS:
+            raise ValueError(f"bits must be 2 or 4, got {shown(bits)}")
         self.bits = bits
 
     def forward(self, weights: Tensor) -> Tensor:
@@ -75,9 +77,12 @@ def few_bits(model: nn.Module, bits: int = 2) -> None:
 
     Raises
     ------
+    TypeError
+        Not a torch module.
     ValueError
         `bits` is neither, or a linear map is parametrised already.
     """
+    check_module(model)
     maps = [module for module in model.modules() if isinstance(module, nn.Linear)]
     for linear in maps:
         if is_parametrized(linear, "weight"):

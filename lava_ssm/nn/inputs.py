@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from lava_ssm.network import Readout
 from lava_ssm.nn.evaluating import evaluating
+from lava_ssm.nn.layer import check_module
 from lava_ssm.numerics import as_array, integer
 
 Given: TypeAlias = ArrayLike | Tensor
@@ -120,8 +121,7 @@ def number_of_classes(model: nn.Module, first: Callable[[], Tensor]) -> int:
 
 def check_finite(model: nn.Module) -> None:
     """Refuse a model with a parameter that is not finite."""
-    if not isinstance(model, nn.Module):
-        raise TypeError(f"model must be a torch.nn.Module, got {type(model).__name__}")
+    check_module(model)
     for name, parameter in model.named_parameters():
         if not parameter.isfinite().all():
             raise ValueError(f"model: its {name} is not finite")

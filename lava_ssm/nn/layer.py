@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
 from lava_ssm.network import FloatLayer
+from lava_ssm.numerics import instance
 
 Arrays: TypeAlias = dict[str, Tensor]
 """Fields of a description by name; those that it does not have are left out."""
@@ -179,9 +180,15 @@ def matrices_of(model: nn.Module) -> Iterator[tuple[str, Tensor, bool]]:
             yield f"{name}.{key}".removeprefix("."), module.get_parameter(behind), paired
 
 
+def check_module(model: object) -> None:
+    """Raise a TypeError for what is no torch module."""
+    instance(model, nn.Module, "model", "a torch.nn.Module")
+
+
 def check_tokens(u: Tensor, width: int, name: str = "u") -> None:
-    """Refuse what is no tensor (..., time, width) with a token."""
-    if not isinstance(u, Tensor):
-        raise TypeError(f"{name} must be a tensor, got {type(u).__name__}")
+    """Refuse what is no tensor (..., time, width) of floats with a token."""
+    instance(u, Tensor, name, "a tensor")
+    if not u.is_floating_point():
+        raise TypeError(f"{name} must be a tensor of floats, got {u.dtype}")
     if u.ndim < 2 or u.shape[-1] != width or u.shape[-2] < 1:
         raise ValueError(f"{name} must have shape (..., time, {width}), got {tuple(u.shape)}")

@@ -11,7 +11,7 @@ from lava_ssm.nn.chain import Chain, leaves
 from lava_ssm.nn.convolution import HAVE_TRITON
 from lava_ssm.nn.layer import Arrays, LayerModule, folded
 from lava_ssm.nn.linear import Linear
-from lava_ssm.numerics import real_number
+from lava_ssm.numerics import instance, real_number
 
 
 class Regularized(LayerModule):
@@ -149,8 +149,7 @@ def regularize(model: Chain, dropout: float = 0.0, norm: bool = False) -> None:
     ValueError
         A share outside its range.
     """
-    if not isinstance(model, Chain):
-        raise TypeError(f"model must be a Chain, such as an NS4D, got {type(model).__name__}")
+    instance(model, Chain, "model", "a Chain, such as an NS4D")
     silent = nn.Identity | nn.Dropout | nn.BatchNorm1d
     parts = [part for part in leaves(model) if not isinstance(part, silent)]
     layers = [isinstance(part, LayerModule | nn.Linear) for part in parts]

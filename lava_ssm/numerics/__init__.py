@@ -32,7 +32,15 @@ from lava_ssm.numerics.overflow import (
 )
 from lava_ssm.numerics.products import multiply_shift
 from lava_ssm.numerics.rounding import Rounding, round_real, shift
-from lava_ssm.numerics.scalars import flag, integer, is_integer, member, real_number, shown
+from lava_ssm.numerics.scalars import (
+    flag,
+    instance,
+    integer,
+    is_integer,
+    member,
+    real_number,
+    shown,
+)
 from lava_ssm.numerics.tables import (
     DECAY,
     DECAY_EXPONENT,
@@ -82,6 +90,7 @@ __all__ = [
     "dequantize",
     "fitting_exponent",
     "flag",
+    "instance",
     "integer",
     "integers",
     "inverse_sqrt",

@@ -1,8 +1,9 @@
-"""What counts as an integer, a real number and a yes or no, here and in every room above."""
+"""What counts as an integer, a real number, a yes or no, here and in every room above."""
 
 import math
 import numbers
 from enum import Enum
+from types import UnionType
 from typing import TypeGuard, TypeVar
 
 import numpy as np
@@ -90,6 +91,20 @@ def flag(value: object, name: str) -> bool:
     if isinstance(value, bool | np.bool_):
         return bool(value)
     raise TypeError(f"{name} must be True or False, got {shown(value)}")
+
+
+def instance(value: object, kinds: type | UnionType, name: str, wanted: str) -> None:
+    """Refuse a value of another class than is wanted.
+
+    Raises
+    ------
+    TypeError
+        It is one.
+    """
+    if not isinstance(value, kinds):
+        plain = type(value).__module__ == "builtins"
+        got = shown(value) if plain else type(value).__name__
+        raise TypeError(f"{name} must be {wanted}, got {got}")
 
 
 def member(kind: type[E], value: object, name: str) -> E:

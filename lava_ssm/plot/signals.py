@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lava_ssm.engine import as_sequences, run
-from lava_ssm.network import FixedNetwork, Network, check_network
+from lava_ssm.network import FixedNetwork, Network, check_fixed, check_float, check_network
 from lava_ssm.plot.style import WIDTH, colours, panels, plain, pyplot, some
 
 if TYPE_CHECKING:
@@ -75,8 +75,8 @@ def outputs(network: Network, fixed: FixedNetwork, x: "ArrayLike") -> "Figure":
     TypeError, ValueError
         Not such networks, or not one sequence of their tokens.
     """
-    check_network(network)
-    check_network(fixed)
+    check_float(network)
+    check_fixed(fixed, "fixed")
     tokens = _one(network, x)
     wanted, y = network.run(tokens), fixed.to_float(fixed.run(tokens))
     figure, (both, off) = pyplot.subplots(

@@ -17,7 +17,7 @@ _LONGEST = 512
 
 
 def kernels(network: Network | FixedNetwork, n_tokens: int | None = None) -> "Figure":
-    """Draw what each layer with a state answers to a single token: its memory.
+    """Draw what each linear system (S4D, S5) answers to a single token: its memory.
 
     Of a channel it is the output of that channel after an impulse into it, less what comes without
     any; at most eight channels of a layer, evenly apart.
@@ -32,7 +32,7 @@ def kernels(network: Network | FixedNetwork, n_tokens: int | None = None) -> "Fi
     Raises
     ------
     TypeError, ValueError
-        Not a network, or one in which nothing has a state.
+        Not a network, or one without a linear system.
     """
     systems = _systems(network)
     figure, all_axes = panels(len(systems), 1.5)
@@ -67,7 +67,7 @@ def poles(network: Network | FixedNetwork) -> "Figure":
     Raises
     ------
     TypeError, ValueError
-        Not a network, or one in which nothing has a state.
+        Not a network, or one without a linear system.
     """
     systems = _systems(network)
     figure, (plane, memory) = pyplot.subplots(
@@ -95,7 +95,7 @@ def poles(network: Network | FixedNetwork) -> "Figure":
 def _systems(
     network: Network | FixedNetwork,
 ) -> "list[tuple[int, NDArray[np.complex128], Network]]":
-    """Of each layer with a state: its number, its poles, and a network of it alone."""
+    """Of each layer that is a linear system: its number, its poles, and a network of it alone."""
     check_network(network)
     values = network.dequantize() if isinstance(network, FixedNetwork) else network
     systems = [
@@ -104,7 +104,7 @@ def _systems(
         if isinstance(p.neurons, Filters | Recurrence)
     ]
     if not systems:
-        raise ValueError("network: none of its layers has a state, there is nothing to draw")
+        raise ValueError("network: none of its layers is a linear system, such as S4D and S5")
     return systems
 
 

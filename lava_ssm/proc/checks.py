@@ -1,18 +1,10 @@
 """Arguments of Processes, checked where they are given."""
 
-from types import UnionType
-
 import numpy as np
 from lava.magma.core.run_configs import RunConfig
 from numpy.typing import ArrayLike
 
-from lava_ssm.numerics import IntArray, integers, is_integer, shown
-
-
-def instance(value: object, kinds: type | UnionType, name: str, wanted: str) -> None:
-    """Raise a TypeError for a value of another class than is wanted."""
-    if not isinstance(value, kinds):
-        raise TypeError(f"{name} must be {wanted}, got {shown(value)}")
+from lava_ssm.numerics import IntArray, instance, integers, is_integer, shown
 
 
 def shape_of(shape: tuple[int, ...], name: str = "shape") -> tuple[int, ...]:

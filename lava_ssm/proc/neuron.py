@@ -14,7 +14,7 @@ from lava.magma.core.process.variable import Var
 
 from lava_ssm.engine.overflows import Tally
 from lava_ssm.network import Neurons
-from lava_ssm.numerics import CHIP, Arithmetic, shown
+from lava_ssm.numerics import CHIP, Arithmetic, instance, shown
 from lava_ssm.proc import checks
 from lava_ssm.proc.schedule import EVERY_STEP, Schedule
 
@@ -38,8 +38,8 @@ class AbstractNeuron(AbstractProcess):
         name: str | None,
         **params: object,
     ) -> None:
-        checks.instance(arithmetic, Arithmetic, "arithmetic", "an Arithmetic")
-        checks.instance(schedule, Schedule, "schedule", "a Schedule")
+        instance(arithmetic, Arithmetic, "arithmetic", "an Arithmetic")
+        instance(schedule, Schedule, "schedule", "a Schedule")
         shape = checks.shape_of(shape)
         if tag not in (None, FIXED, FLOATING):
             raise ValueError(f"tag must be {FIXED!r}, {FLOATING!r} or None, got {shown(tag)}")
@@ -103,7 +103,7 @@ class OperationNeuron(AbstractNeuron):
         name: str | None = None,
         **params: Any,
     ) -> None:
-        checks.instance(neurons, self.operations, "neurons", self.wanted)
+        instance(neurons, self.operations, "neurons", self.wanted)
         shape = (neurons.n_neurons,)
         checked = {each: checks.shifts(params.pop(each), shape, each) for each in self.shifts}
         super().__init__(

@@ -24,8 +24,6 @@ from lava_ssm.train.sitting import Sitting
 
 with needed("torch"):
     import torch
-with needed("sklearn"):
-    from sklearn.model_selection import train_test_split
 
 
 @dataclass(frozen=True)
@@ -286,7 +284,4 @@ def kept_aside(samples: data.Split, share: float | None) -> tuple[data.Split, da
         return samples.at(~aside), samples.at(aside)
     wanted = len(samples) // 20 if share is None else round(share * len(samples))
     kept = max(10, len(np.unique(samples.y)), min(2000, wanted) if share is None else wanted)
-    rest, chosen = train_test_split(
-        np.arange(len(samples)), test_size=kept, stratify=samples.y, random_state=0
-    )
-    return samples.at(rest), samples.at(chosen)
+    return samples.set_aside(kept)

@@ -52,6 +52,18 @@ def test_a_network_of_own_data_is_evaluated_and_run(place: Path) -> None:
         assert (found["classes"] == test.y).mean() > 0.9
 
 
+def test_labels_of_other_data_are_those_of_the_network_by_name(place: Path) -> None:
+    net, table = str(place / "net.safetensors"), place / "moves.csv"
+    header, *rows = table.read_text().splitlines()
+    some = [row for row in rows if not row.endswith("fast")]  # which would be class 0
+    (place / "later.csv").write_text("\n".join([header, *some]))
+    done = command("evaluate", net, str(place / "later.csv"))
+    assert "16 of 16 right" in done.output
+    (place / "other.csv").write_text("\n".join([header, *some]).replace("slow", "slower"))
+    refused = CliRunner().invoke(app, ["evaluate", net, str(place / "other.csv")])
+    assert "other has the class 'slower', it must be one of fast, middle, slow" in refused.stderr
+
+
 def test_a_network_is_measured_on_own_data(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     samples = []
 

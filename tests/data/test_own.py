@@ -157,12 +157,26 @@ def test_sequences_of_different_lengths_are_refused(tmp_path: Path) -> None:
         ("label,t\na,1\nb,x\n", "line 3: could not convert string to float: 'x'"),
         ("label,t\na,1\nb,nan\n", "line 3: nan is not finite"),
         ("label,t,split\na,1,train\nb,1,other\n", "line 3: split must be 'train' or 'test'"),
+        ("label,t,label\na,1,b\n", "must have one column 'label', its header has more"),
+        ("label,t\na,1\n,2\n", "line 3: its label is empty"),
+        ("label,t,sample\na,1,s\nb,2,s\n", "line 3: sample 's' is labelled 'b', before 'a'"),
+        ("label,t\na,1\na,2\na,3\nb,2\n", r"too few samples .* \(the rarest has 1\)"),
+        ("label,t,split\na,1,train\nb,1,train\nc,1,test\n", "class 'c' of the test set has no"),
     ],
 )
 def test_a_table_that_makes_no_sense_is_refused(text: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "mine.csv").write_text(text)
     with pytest.raises(ValueError, match=message):
         data.own(tmp_path / "mine.csv")
+
+
+def test_columns_of_one_name_are_all_tokens(tmp_path: Path) -> None:
+    rows = "".join(f"{i},{-i},{'ab'[i % 2]}\n" for i in range(10))
+    (tmp_path / "mine.csv").write_text("v,v,label\n" + rows)
+    found = data.own(tmp_path / "mine.csv")
+    x = np.concatenate([found.train.x, found.test.x])
+    assert x.shape == (10, 2, 1)
+    np.testing.assert_array_equal(x[:, 0], -x[:, 1])
 
 
 def test_what_is_no_data_is_refused(tmp_path: Path) -> None:

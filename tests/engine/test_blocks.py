@@ -322,8 +322,9 @@ def test_an_overflow_in_a_state_raises_where_the_rules_say_so() -> None:
         assert not any(state.any() for state in stream.state)
 
 
-def test_copies_of_a_stream_go_on_from_its_state() -> None:
-    net = random_fixed_s5_network(np.random.default_rng(9))
+@pytest.mark.parametrize("readout", [Readout.EVERY_TOKEN, Readout.MEAN_OVER_TIME])
+def test_copies_of_a_stream_go_on_from_its_state(readout: Readout) -> None:
+    net = replace(random_fixed_s5_network(np.random.default_rng(9)), readout=readout)
     x = np.random.default_rng(10).integers(-3000, 3000, (10, 5))
     stream = net.stream()
     stream.run(x[:4])

@@ -259,7 +259,7 @@ def test_a_copy_of_a_stream_goes_its_own_way(make: Any, options: dict[str, Any],
 @pytest.mark.parametrize(
     ("change", "error", "text"),
     [
-        (lambda x: 3, TypeError, "state must be a sequence of arrays, got int"),
+        (lambda x: 3, TypeError, "state must be a sequence of arrays, got 3"),
         (lambda x: x[:1], ValueError, "state must have 2 arrays, one a layer, got 1"),
         (lambda x: [x[0], x[1][:1]], ValueError, r"state\[1\] must have shape \(6, 3, 2\)"),
         (lambda x: [x[0], x[1] + 2**23], ValueError, r"state\[1\]: mantissas must lie in"),

@@ -230,6 +230,16 @@ def test_a_causal_convolution(how: str, groups: int, dilation: int) -> None:
         exchange.from_torch(Causal("behind", groups, dilation), x)
 
 
+def test_a_convolution_behind_a_padding_module_sees_the_past() -> None:
+    torch.manual_seed(0)
+    model, x = (
+        nn.Sequential(nn.ConstantPad1d((2, 0), 0.0), nn.Conv1d(3, 6, 3)),
+        torch.randn(2, 3, 9),
+    )
+    network = exchange.from_torch(model, x)  # the layout of x shows at the padding
+    assert relative(network, x.mT, model(x).mT) <= 1e-5
+
+
 class Pooled(nn.Module):
     """A classifier: how it makes one answer of all tokens."""
 
@@ -418,3 +428,11 @@ def test_every_layer_tells_what_it_was() -> None:
 def test_what_is_no_model_or_no_example(model: nn.Module, example: Tensor, text: str) -> None:
     with pytest.raises((TypeError, ValueError), match=text):
         exchange.from_torch(model, example)
+
+
+def test_what_could_be_in_the_place_of_a_module_is_said() -> None:
+    numbers = torch.randint(0, 5, (2, 9))
+    with pytest.raises(exchange.ExchangeError, match=r"0 \(Embedding\): .* one-hot: put a Linear"):
+        exchange.from_torch(nn.Sequential(nn.Embedding(5, 4), nn.Linear(4, 2)), numbers)
+    with pytest.raises(exchange.ExchangeError, match="MinGRU in the place of a GRU"):
+        exchange.from_torch(nn.GRU(3, 4), torch.randn(2, 9, 3))

@@ -66,7 +66,7 @@ def test_outputs_are_drawn_on_each_other_and_their_error_is_told() -> None:
 @pytest.mark.parametrize("draw", [plot.kernels, plot.poles])
 def test_an_s5_network_can_be_drawn_and_one_without_states_not(draw: object) -> None:
     assert draw(random_s5_network(np.random.default_rng(0))).axes  # type: ignore[operator]
-    with pytest.raises(ValueError, match="none of its layers has a state"):
+    with pytest.raises(ValueError, match="none of its layers is a linear system"):
         draw(Network((Linear([[1.0]]),)))  # type: ignore[operator]
     with pytest.raises(TypeError, match="network"):
         draw("text")  # type: ignore[operator]

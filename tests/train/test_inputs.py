@@ -201,7 +201,7 @@ def test_a_parameter_that_is_not_finite_is_named() -> None:
     torch.nn.init.constant_(model.get_parameter("layers.1.c"), torch.nan)
     with pytest.raises(ValueError, match=r"model: its layers\.1\.c is not finite"):
         fit(model, *toy(), epochs=1)
-    with pytest.raises(TypeError, match=r"model must be a torch\.nn\.Module, got str"):
+    with pytest.raises(TypeError, match=r"model must be a torch\.nn\.Module, got '"):
         fit("model", *toy(), epochs=1)  # type: ignore[arg-type]
 
 

@@ -12,7 +12,7 @@ from lava_ssm.cli import placement
 from lava_ssm.cli.arguments import DataFolder, NetworkFile, names_of_data
 from lava_ssm.cli.console import make_console, quoted
 from lava_ssm.cli.errors import say
-from lava_ssm.cli.evaluate import check
+from lava_ssm.cli.evaluate import fitting
 from lava_ssm.train.folder import join_of
 
 if TYPE_CHECKING:
@@ -131,8 +131,7 @@ def random_sample(network: "FixedNetwork", n_tokens: int) -> "np.ndarray":
 def _first_of(task: str, folder: Path | None, network: "FixedNetwork", name: Path) -> "np.ndarray":
     from lava_ssm.data import load
 
-    sets = load(task, folder)
-    check(network, str(name), sets)
+    sets = fitting(network, str(name), load(task, folder))
     return sets.test.first(1).joined(join_of(network)).x[0]
 
 

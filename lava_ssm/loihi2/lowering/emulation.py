@@ -1,6 +1,8 @@
 """A lowered graph on this CPU, in floating point."""
 
 # First: it guards the import of Lava.
+from lava_ssm.numerics import instance
+
 import lava_ssm.runtime  # noqa: F401  # isort: skip
 from dataclasses import dataclass
 
@@ -92,8 +94,5 @@ def emulate(lowered: Lowered) -> Emulation:
     TypeError
         Not a lowered graph.
     """
-    if not isinstance(lowered, Lowered):
-        raise TypeError(
-            f"lowered must be what ssm.loihi2.lower gives, got {type(lowered).__name__}"
-        )
+    instance(lowered, Lowered, "lowered", "what ssm.loihi2.lower gives")
     return Emulation(lowered)

@@ -1,6 +1,8 @@
 """The graph of a fixed network in Processes that Intel's lava-loihi implements."""
 
 # First: it guards the import of Lava.
+from lava_ssm.network import check_fixed
+
 import lava_ssm.runtime  # noqa: F401  # isort: skip
 from dataclasses import dataclass
 
@@ -203,8 +205,7 @@ def lower(fixed: FixedNetwork) -> Lowered:
         The chip's neurons would compute something else: another rounding, word or shift, or
         exponents that differ from channel to channel of an S4D.
     """
-    if not isinstance(fixed, FixedNetwork):
-        raise TypeError(f"fixed must be a FixedNetwork, got {type(fixed).__name__}")
+    check_fixed(fixed, "fixed")
     _check_rules(fixed)
     for p in fixed.lowered:
         _check_population(p, type(fixed.stages[p.stage].layer).__name__)

@@ -14,7 +14,7 @@ from lava.magma.core.process.variable import Var
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
-from lava_ssm.numerics import check_memory, integer, shown
+from lava_ssm.numerics import check_memory, instance, integer, shown
 from lava_ssm.proc import checks
 from lava_ssm.proc.abstract_network import AbstractNetwork
 from lava_ssm.proc.neuron import FIXED, FLOATING
@@ -40,7 +40,7 @@ class Sink(AbstractProcess):
         name: str | None = None,
     ) -> None:
         shape = checks.shape_of(shape)
-        checks.instance(schedule, Schedule, "schedule", "a Schedule")
+        instance(schedule, Schedule, "schedule", "a Schedule")
         capacity = integer(capacity, "n_tokens", 1)
         check_memory(8 * capacity * math.prod(shape), f"n_tokens: a sink of {capacity} tokens")
         if tag not in (FIXED, FLOATING):
@@ -137,5 +137,5 @@ def sink(net: AbstractNetwork, n_tokens: int) -> Sink:
     MemoryError
         There is no memory for so many.
     """
-    checks.instance(net, AbstractNetwork, "net", "an SSMNetwork or a FusedSSMNetwork")
+    instance(net, AbstractNetwork, "net", "an SSMNetwork or a FusedSSMNetwork")
     return Sink(net.s_out.shape, n_tokens, net.exit, net.tag)

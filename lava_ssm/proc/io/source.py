@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from lava_ssm.engine import as_tokens
 from lava_ssm.engine.compiled import Tokens
 from lava_ssm.network import FixedNetwork, Network
-from lava_ssm.numerics import as_array, integer
+from lava_ssm.numerics import as_array, instance, integer
 from lava_ssm.proc import checks
 from lava_ssm.proc.abstract_network import AbstractNetwork
 from lava_ssm.proc.neuron import FIXED, FLOATING
@@ -41,8 +41,8 @@ class Source(AbstractProcess):
         name: str | None = None,
     ) -> None:
         shape = checks.shape_of(shape)
-        checks.instance(tokens, Iterable, "tokens", "an iterable of tokens")
-        checks.instance(schedule, Schedule, "schedule", "a Schedule")
+        instance(tokens, Iterable, "tokens", "an iterable of tokens")
+        instance(schedule, Schedule, "schedule", "a Schedule")
         drain = integer(drain, "drain", 0)
         super().__init__(tokens=tokens, shape=shape, schedule=schedule, drain=drain, name=name)
         self.s_out = OutPort(shape=shape)
@@ -128,7 +128,7 @@ def source(
         not the graph's `reset_every`, or a batch of another size. (Of an iterator's tokens at the
         step at which they are sent: `run` raises it.)
     """
-    checks.instance(net, AbstractNetwork, "net", "an SSMNetwork or a FusedSSMNetwork")
+    instance(net, AbstractNetwork, "net", "an SSMNetwork or a FusedSSMNetwork")
     drain = net.latency if drain is None else integer(drain, "drain", 0)
     shape = net.a_in.shape
     tokens: Iterable[np.ndarray]

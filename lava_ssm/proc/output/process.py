@@ -7,8 +7,7 @@ from lava.magma.core.process.variable import Var
 from numpy.typing import ArrayLike
 
 from lava_ssm.network import Activation, Readout, Stateless
-from lava_ssm.numerics import integer
-from lava_ssm.proc import checks
+from lava_ssm.numerics import instance, integer
 from lava_ssm.proc.neuron import OperationNeuron
 
 
@@ -65,7 +64,7 @@ class Output(OperationNeuron):
         readout: Readout = Readout.EVERY_TOKEN,
         **common: Any,
     ) -> None:
-        checks.instance(readout, Readout, "readout", "a Readout")
+        instance(readout, Readout, "readout", "a Readout")
         super().__init__(
             neurons,
             tag,
