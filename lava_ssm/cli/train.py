@@ -73,6 +73,10 @@ def train(
     join: Annotated[
         str, typer.Option(help="Take the mean of so many tokens as one; in stages: 4,2,1.")
     ] = "1",
+    differences: Annotated[
+        int,
+        typer.Option(min=0, max=8, help="Also see the differences of tokens, up to this order."),
+    ] = 0,
     dropout: Annotated[
         float, typer.Option(help="Leave out this share of channels, each of all tokens.")
     ] = 0.0,
@@ -130,6 +134,7 @@ def train(
         "validation": validation,
         "start": start,
         "join": _stages(join),
+        "differences": differences,
         "dropout": dropout,
         "norm": norm,
         "teacher": teacher,

@@ -10,6 +10,7 @@ with needed("torch"):
 
 from lava_ssm.nn.chain import Chain, Residual, stretch
 from lava_ssm.nn.conv1d import Conv1d
+from lava_ssm.nn.differences import differences
 from lava_ssm.nn.export import assign, export, module
 from lava_ssm.nn.few_bits import FewBits, few_bits
 from lava_ssm.nn.gru import MLGRU, MinGRU
@@ -51,6 +52,7 @@ __all__ = [
     "SelectiveSSM",
     "SparseS5",
     "assign",
+    "differences",
     "export",
     "few_bits",
     "mamba_block",

@@ -254,11 +254,12 @@ def build(config: Plain, of: data.TokenData) -> nn.Chain:
         An S4D initialisation for an S5 network.
     """
     # steps such that the slowest and the fastest states see a sequence alike, whatever its length
-    longest, join = of.train.x.shape[1], Recipe(**config["recipe"], join=config["join"]).stages[0]
+    stages = Recipe(**config["recipe"], join=config["join"]).stages
+    longest, join = of.train.x.shape[1], stages[0]
     dt_min, dt_max = config["dt"]
     short = longest < 256
     common: Plain = {
-        "d_input": of.d_input,
+        "d_input": of.d_input * (config["differences"] + 1),
         "d_output": of.n_classes,
         "readout": config["readout"],
         "dt_min": (dt_min if dt_min is not None else 1e-2 if short else 1e-3) * join,
@@ -272,6 +273,9 @@ def build(config: Plain, of: data.TokenData) -> nn.Chain:
     elif config["norm"]:
         raise RunError(f"--norm is of n-S4D; {name} has norms of its own: leave it out")
     model = family.make(**family.sizes[name], **family.always, **common)
+    if config["differences"]:
+        first = nn.differences(data.joined(of.train.x, stages[-1]), config["differences"])
+        model = nn.Chain({"differences": first, "model": model}, model.readout)
     if config["norm"] or config["dropout"]:
         nn.regularize(model, config["dropout"], config["norm"])
     return model

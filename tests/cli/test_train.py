@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 import lava_ssm
 from lava_ssm.cli import app
 from lava_ssm.cli.train import _without_data
-from lava_ssm.network import FixedNetwork
+from lava_ssm.network import FixedConv1d, FixedNetwork
 from lava_ssm.train import Loop, RunError, Worker, checkpoint
 from lava_ssm.train.classifier_run import ClassifierRun
 from lava_ssm.train.figures import write_curves
@@ -396,7 +396,7 @@ def test_a_classifier_reads_out_once(tmp_path: Path) -> None:
 
 def test_a_run_from_before_tokens_were_joined_is_taken_up(run: Path, tmp_path: Path) -> None:
     config = json.loads((run / "config.json").read_text())
-    for key in ("join", "start"):
+    for key in ("join", "start", "differences"):
         del config[key]
     del config["wobble"]["mirror"]
     (run / "config.json").write_text(json.dumps(config))
@@ -659,6 +659,25 @@ def test_an_s5_network_is_trained_fine_tuned_and_evaluated(tmp_path: Path) -> No
     done = lava_ssm_command("evaluate", str(fixed / NETWORK), "sdigits", *compare)
     assert done.exit_code == 0, done.output
     assert "the same outputs on 640 of 640 tokens" in " ".join(done.output.split())
+
+
+@pytest.mark.parametrize("model", ["ns4d-tiny", "s5-tiny"])
+def test_a_network_that_sees_differences_is_trained_on_and_fine_tuned(
+    model: str, tmp_path: Path
+) -> None:
+    run, second, fixed = (tmp_path / name for name in ("run", "second", "fixed"))
+    options = [*TINY, "--model", model, "--epochs", "1", "--differences", "2"]
+    for more in (["--out", str(run)], ["--start", str(run), "--out", str(second)]):
+        done = lava_ssm_command(*options, *more)
+        assert done.exit_code == 0, done.output
+    done = lava_ssm_command("finetune", str(second), "--limit", "60", "--out", str(fixed))
+    assert done.exit_code == 0, done.output
+    first = lava_ssm.load(fixed / NETWORK).layers[0]
+    assert isinstance(first, FixedConv1d)
+    assert (first.d_input, first.d_output) == (1, 3)
+    compare = ["--limit", "10", "--compare", "reference"]
+    done = lava_ssm_command("evaluate", str(fixed / NETWORK), "sdigits", *compare)
+    assert "the same outputs on 640 of 640 tokens" in " ".join(done.output.split()), done.output
 
 
 def test_an_initialisation_of_s4d_is_none_of_s5(tmp_path: Path) -> None:
