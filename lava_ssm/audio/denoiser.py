@@ -11,9 +11,9 @@ challenge).
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lava_ssm.audio.spectra import BINS, Analysis, Synthesis, analyse, synthesise
+from lava_ssm.audio.spectra import BINS, Analysis, Synthesis, analyse, samples_of, synthesise
 from lava_ssm.network import FixedNetwork, Network, Readout, check_network
-from lava_ssm.numerics import RealArray, complexes, reals
+from lava_ssm.numerics import RealArray, complexes
 
 
 class Denoiser:
@@ -50,7 +50,7 @@ def denoise(network: Network | FixedNetwork, x: ArrayLike) -> RealArray:
     What a `Denoiser` gives for them and the silence that follows, 384 samples earlier.
     """
     check(network)
-    samples = reals(x, "x")
+    samples = samples_of(x, "x")
     spectra = analyse(samples)  # (..., tokens, 257)
     mask = network.to_float(network.run(magnitudes(network, spectra)))
     return synthesise(spectra * (1 + mask), samples.shape[-1])

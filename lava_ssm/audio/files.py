@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lava_ssm import files
-from lava_ssm.audio.spectra import FRAME, SAMPLE_RATE
+from lava_ssm.audio.spectra import FRAME, SAMPLE_RATE, samples_of
 from lava_ssm.extras import needed
-from lava_ssm.numerics import RealArray, reals
+from lava_ssm.numerics import RealArray
 
 if TYPE_CHECKING:
     from soundfile import SoundFile
@@ -113,12 +113,12 @@ def write(path: str | PathLike[str], samples: ArrayLike) -> None:
 
     Raises
     ------
-    ValueError
-        Not one signal, or a value that is not finite.
+    TypeError, ValueError
+        Not one signal, integers, or a value that is not finite.
     OSError
         The file cannot be written, see `lava_ssm.files.write`.
     """
-    values = reals(samples, "samples")
+    values = samples_of(samples, "samples")
     if values.ndim != 1:
         raise ValueError(f"samples must have shape (time,), got {values.shape}")
     files.check(path)

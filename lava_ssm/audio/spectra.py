@@ -13,7 +13,7 @@ A token needs no sample that comes later; a sample of y is complete 384 samples 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lava_ssm.numerics import RealArray, complexes, integer, reals
+from lava_ssm.numerics import RealArray, as_array, complexes, integer, reals
 
 SAMPLE_RATE = 16_000
 """Samples a second."""
@@ -31,6 +31,23 @@ FULL_SCALE = float(WINDOW.sum() / 2)
 Spectra = NDArray[np.complex128]
 
 
+def samples_of(x: ArrayLike, name: str) -> RealArray:
+    """Samples as reals.
+
+    Raises
+    ------
+    TypeError
+        Integers, as 16-bit files hold: networks hear samples in [-1, 1].
+    """
+    given = as_array(x, name)
+    if given.dtype.kind in "iu" and given.any():
+        raise TypeError(
+            f"{name} must be floats, those of speech in [-1, 1], got {given.dtype}; divide what "
+            "16-bit files hold by 32768"
+        )
+    return reals(given, name)
+
+
 class Analysis:
     """Spectra of a stream: 128 samples in, one token out."""
 
@@ -42,10 +59,10 @@ class Analysis:
 
         Raises
         ------
-        ValueError
-            Not 128 samples, or one that is not finite.
+        TypeError, ValueError
+            Not 128 samples, one that is not finite, or integers (of 16-bit sound).
         """
-        block = reals(samples, "samples")
+        block = samples_of(samples, "samples")
         if block.shape != (HOP,):
             raise ValueError(f"samples must have shape ({HOP},), got {block.shape}")
         self._recent = np.concatenate([self._recent[HOP:], block])
@@ -81,7 +98,7 @@ def analyse(x: ArrayLike) -> Spectra:
     Parameters
     ----------
     x
-        Samples, (..., time).
+        Samples, (..., time); of speech in [-1, 1]. Integers are refused.
 
     Returns
     -------
@@ -89,7 +106,7 @@ def analyse(x: ArrayLike) -> Spectra:
         Complex, (..., tokens, 257), `n_tokens(time)` of them: those that `Analysis` gives for x
         and the silence after it.
     """
-    samples = reals(x, "x")
+    samples = samples_of(x, "x")
     if samples.ndim == 0 or samples.shape[-1] == 0:
         raise ValueError(f"x must have shape (..., time) and not be empty, got {samples.shape}")
     tokens = n_tokens(samples.shape[-1])

@@ -60,7 +60,7 @@ def run(
     tokens = as_tokens(network, as_array(x, "x"))
     if tokens.ndim < 2 or 0 in tokens.shape:
         raise ValueError(
-            f"x must have shape (..., time, {network.d_input}), got shape {tokens.shape}"
+            f"x must have shape (..., time, {network.d_input}) and not be empty, got {tokens.shape}"
         )
     *batch, time, _ = tokens.shape
     samples = tokens.reshape(-1, time, network.d_input)

@@ -1,11 +1,14 @@
 """Spectra and back: token by token as whole, and what SciPy makes of them."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import stft
 
+from lava_ssm import audio
 from lava_ssm.audio import Analysis, Synthesis, analyse, synthesise
 from lava_ssm.audio.spectra import WINDOW
 
@@ -44,6 +47,14 @@ def test_a_token_needs_no_later_sample() -> None:
     same, other = analyse(x), analyse(changed)
     np.testing.assert_array_equal(same[:8], other[:8])  # token 7 ends with sample 1023
     assert (same[8] != other[8]).any()
+
+
+@pytest.mark.parametrize(
+    "take", [analyse, Analysis().step, lambda x: audio.write("none/a.wav", x)], ids=str
+)
+def test_integers_of_16_bit_sound_are_no_samples(take: Callable[[np.ndarray], object]) -> None:
+    with pytest.raises(TypeError, match=r"must be floats, .* got int16; divide .* by 32768"):
+        take(np.full(128, 1000, np.int16))
 
 
 def test_wrong_shapes_are_named() -> None:
