@@ -40,7 +40,7 @@ T = TypeVar("T")
 class Unrecorded(LanguageModelling):
     """A training whose steps are not recorded on a GPU."""
 
-    capturable = False  # type: ignore[assignment]
+    capturable = False
 
 
 class Bench:

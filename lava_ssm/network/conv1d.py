@@ -4,12 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lava_ssm.network.description import Exponent, none_or, zeros_or
-from lava_ssm.network.layer import FloatLayer
-from lava_ssm.network.linear import FixedMap, LinearMap
+from lava_ssm.network.description import Exponent
+from lava_ssm.network.linear import FixedMap, FloatMap, LinearMap
 from lava_ssm.network.neurons import Affine, Taps
 from lava_ssm.network.population import Connection, Matrix, Ones, Population
-from lava_ssm.numerics import IntArray, RealArray, integer, reals
+from lava_ssm.numerics import IntArray, RealArray, integer
 
 LONGEST = 256
 """Tokens that a kernel may reach over."""
@@ -63,7 +62,7 @@ class Convolution(LinearMap):
 
 
 @dataclass(frozen=True, eq=False)
-class Conv1d(Convolution, FloatLayer):
+class Conv1d(FloatMap, Convolution):
     """y_t = sum_k W_k u_(t - length + 1 + k) + b, a causal convolution; u is 0 before its start.
 
     (As `torch.nn.Conv1d` computes it of tokens with length - 1 zeros before them.)
@@ -87,11 +86,6 @@ class Conv1d(Convolution, FloatLayer):
     weights: RealArray
     bias: RealArray | None = None
     groups: int = 1
-
-    def __post_init__(self) -> None:
-        self._put(reals, "weights")
-        self._check_shape()
-        self._put(none_or(zeros_or((self.d_output,), reals)), "bias")
 
 
 @dataclass(frozen=True, eq=False)

@@ -57,8 +57,19 @@ class LinearMap(Layer):
             raise ValueError(f"weights must have shape (d_output, d_input), got shape {shape}")
 
 
+class FloatMap(FloatLayer):
+    """What layers of one synapse with real weights have in common."""
+
+    _check_shape: Callable[[], None]
+
+    def __post_init__(self) -> None:
+        self._put(reals, "weights")
+        self._check_shape()
+        self._put(none_or(zeros_or((self.d_output,), reals)), "bias")
+
+
 @dataclass(frozen=True, eq=False)
-class Linear(LinearMap, FloatLayer):
+class Linear(FloatMap, LinearMap):
     """y = W u, or y = W u + b.
 
     Parameters
@@ -76,11 +87,6 @@ class Linear(LinearMap, FloatLayer):
 
     weights: RealArray
     bias: RealArray | None = None
-
-    def __post_init__(self) -> None:
-        self._put(reals, "weights")
-        self._check_shape()
-        self._put(none_or(zeros_or((self.d_output,), reals)), "bias")
 
 
 class FixedMap(FixedLayer):

@@ -5,12 +5,11 @@ from math import ceil, log2, sqrt
 
 import numpy as np
 
-from lava_ssm.network.description import biases, bits, diagonal, exponents, zeros_or
-from lava_ssm.network.layer import FixedLayer, FloatLayer
-from lava_ssm.network.neurons import Affine, Bilinear, InverseSqrt, Neurons
-from lava_ssm.network.population import Connection, Matrix, Ones, Population
-from lava_ssm.network.scale import Weighted
-from lava_ssm.numerics import IntArray, RealArray, dequantize, real_number, reals
+from lava_ssm.network.description import bits, exponents
+from lava_ssm.network.neurons import Affine, Bilinear, InverseSqrt
+from lava_ssm.network.population import Connection, Matrix, Ones, Population, Populations
+from lava_ssm.network.scale import FixedWeighted, FloatWeighted, Weighted
+from lava_ssm.numerics import IntArray, RealArray, dequantize, real_number
 
 EPSILON_BITS = 24
 
@@ -23,33 +22,24 @@ class Normalization(Weighted):
     def lowered(self, input_exponent: int = 0) -> tuple[Population, ...]:
         n = self.d_input
         each, to_all, to_one = Ones(n, n), _ones(n, 1), _ones(1, n)
-        populations: list[Population] = []
-
-        def add(neurons: Neurons, name: str, *inputs: Connection) -> int:
-            populations.append(Population(neurons, inputs, name))
-            return len(populations) - 1
-
+        made = Populations()
         u: int | None = None
         if self.centred:
             mean_shift, direct, shift = self._mean()
             summed = Connection(None, Matrix(to_one.weights, 1 + mean_shift), "to_mean")
-            mean = add(Affine(1), "mean", summed)
-            u = add(
+            mean = made.add(Affine(1), "mean", summed)
+            u = made.add(
                 Affine(n, np.full(n, direct), shift),
                 "centred",
                 Connection(None, each, "channels"),
                 Connection(mean, to_all, "to_centred"),
             )
         square, inverse, product = self._operations()
-        squares = add(square, "squares", *(Connection(u, each, name) for name in ("a", "b")))
-        scale = add(inverse, "scale", Connection(squares, to_one, "to_scale"))
-        add(
-            product,
-            "neurons",
-            Connection(scale, to_all, "to_neurons"),
-            Connection(u, each, "product"),
-        )
-        return tuple(populations)
+        squares = made.add(square, "squares", *(Connection(u, each, name) for name in ("a", "b")))
+        scale = made.add(inverse, "scale", Connection(squares, to_one, "to_scale"))
+        inputs = Connection(scale, to_all, "to_neurons"), Connection(u, each, "product")
+        made.add(product, "neurons", *inputs)
+        return tuple(made)
 
     def _mean(self) -> tuple[int, float, int]:
         """Bits that the sum is shifted, the negative factor of that, and its product's shift."""
@@ -65,15 +55,13 @@ def _ones(n_out: int, n_in: int) -> Matrix:
     return Matrix(np.ones((n_out, n_in), int), 1)
 
 
-class FloatNormalization(Normalization, FloatLayer):
+class FloatNormalization(Normalization, FloatWeighted):
     """What float normalisations have in common."""
 
     eps: float
 
     def __post_init__(self) -> None:
-        self._put(reals, "weights")
-        self._check_shape()
-        self._put(zeros_or((self.d_output,), reals), "bias")
+        super().__post_init__()
         self._set("eps", real_number(self.eps, "eps", "(0, inf)"))
 
     def _mean(self) -> tuple[int, float, int]:
@@ -137,32 +125,21 @@ class RMSNorm(FloatNormalization):
     eps: float = 1e-5
 
 
-class FixedNormalization(Normalization, FixedLayer):
+class FixedNormalization(Normalization, FixedWeighted):
     """What fixed normalisations have in common."""
 
-    weights: IntArray
-    bias: IntArray
-    weight_exponent: int
     square_shift: int
     epsilon: int
     scale_exponent: int
     product_shift: int
-    output_exponent: int
 
     def __post_init__(self) -> None:
-        self._put(diagonal, "weights")
-        self._check_shape()
-        self._put(zeros_or((self.d_output,), biases), "bias")
-        self._put(exponents(), "weight_exponent", "scale_exponent", "output_exponent")
+        super().__post_init__()
+        self._put(exponents(), "scale_exponent")
         self._put(bits(0, 62), "square_shift", "product_shift")
         if self.square_shift % 2:
             raise ValueError(f"square_shift must be even, got {self.square_shift}")
         self._put(bits(1, (1 << EPSILON_BITS) - 1), "epsilon")
-
-    @property
-    def nbytes(self) -> int:
-        """Two bytes a weight, four a bias."""
-        return 6 * self.d_output
 
     @property
     def value_exponent(self) -> int:

@@ -177,3 +177,19 @@ class Population:
     def connections(self) -> tuple[Connection, ...]:
         """All onto them, that of a residual path last."""
         return self.inputs if self.residual is None else (*self.inputs, self.residual)
+
+
+class Populations(list[Population]):
+    """Those of a layer, one after the other."""
+
+    def add(
+        self,
+        neurons: Neurons,
+        name: str,
+        *inputs: Connection,
+        activation: Activation = Activation.NONE,
+        exponent: int = 0,
+    ) -> int:
+        """Add one, and give its number."""
+        self.append(Population(neurons, inputs, name, activation=activation, exponent=exponent))
+        return len(self) - 1

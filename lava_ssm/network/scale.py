@@ -37,6 +37,33 @@ class Weighted(Layer):
             raise ValueError(f"weights must have shape (d_model,), got {self.weights.shape}")
 
 
+class FloatWeighted(Weighted, FloatLayer):
+    """In floating point."""
+
+    def __post_init__(self) -> None:
+        self._put(reals, "weights")
+        self._check_shape()
+        self._put(zeros_or((self.d_output,), reals), "bias")
+
+
+class FixedWeighted(Weighted, FixedLayer):
+    """In integers: weights of 16 bits, biases of 24."""
+
+    weight_exponent: int
+    output_exponent: int
+
+    def __post_init__(self) -> None:
+        self._put(diagonal, "weights")
+        self._check_shape()
+        self._put(zeros_or((self.d_output,), biases), "bias")
+        self._put(exponents(), "weight_exponent", "output_exponent")
+
+    @property
+    def nbytes(self) -> int:
+        """Two bytes a weight, four a bias."""
+        return 6 * self.d_output
+
+
 class Scaling(Weighted):
     """What float and fixed scales have in common: the direct path of neurons without synapses."""
 
@@ -56,7 +83,7 @@ class Scaling(Weighted):
 
 
 @dataclass(frozen=True, eq=False)
-class Scale(Scaling, FloatLayer):
+class Scale(Scaling, FloatWeighted):
     """y = w u + b, channel by channel: a batch norm with its running statistics is one.
 
     (`scale_and_shift` gives both. NIR's `Scale`, with a bias.)
@@ -72,14 +99,9 @@ class Scale(Scaling, FloatLayer):
     weights: RealArray
     bias: RealArray = None  # type: ignore[assignment]  # made zeros
 
-    def __post_init__(self) -> None:
-        self._put(reals, "weights")
-        self._check_shape()
-        self._put(zeros_or((self.d_output,), reals), "bias")
-
 
 @dataclass(frozen=True, eq=False)
-class FixedScale(Scaling, FixedLayer):
+class FixedScale(Scaling, FixedWeighted):
     """A scale in integers, weights of 16 bits.
 
         y_i = ((w_i u_i) >> (e_u + weight_exponent - e_y)) + b_i
@@ -102,17 +124,6 @@ class FixedScale(Scaling, FixedLayer):
     bias: IntArray = None  # type: ignore[assignment]  # made zeros
     weight_exponent: int = 0
     output_exponent: int = 0
-
-    def __post_init__(self) -> None:
-        self._put(diagonal, "weights")
-        self._check_shape()
-        self._put(zeros_or((self.d_output,), biases), "bias")
-        self._put(exponents(), "weight_exponent", "output_exponent")
-
-    @property
-    def nbytes(self) -> int:
-        """Two bytes a weight, four a bias."""
-        return 6 * self.d_output
 
     def shift(self, input_exponent: int) -> int:
         return input_exponent + self.weight_exponent - self.output_exponent

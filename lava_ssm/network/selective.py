@@ -18,8 +18,8 @@ from lava_ssm.network.description import (
 )
 from lava_ssm.network.glu import MOST_LEFT, MOST_RIGHT, product
 from lava_ssm.network.layer import FixedLayer, FloatLayer, Layer
-from lava_ssm.network.neurons import Affine, Bilinear, ByChannel, SelectiveRecurrence
-from lava_ssm.network.population import Connection, Copies, Matrix, Ones, Population
+from lava_ssm.network.neurons import Affine, ByChannel, SelectiveRecurrence
+from lava_ssm.network.population import Connection, Copies, Matrix, Ones, Population, Populations
 from lava_ssm.numerics import (
     DECAY_INPUT_EXPONENT,
     IntArray,
@@ -99,17 +99,8 @@ class Selective(ByChannel, Layer):
     def lowered(self, input_exponent: int = 0) -> tuple[Population, ...]:
         d, n, e_u = self.d_model, self.d_state, input_exponent
         scaled, driven, read, direct, gated = self._of_products(e_u)
-        populations: list[Population] = []
-
-        def add(
-            neurons: Affine | Bilinear | SelectiveRecurrence,
-            name: str,
-            *inputs: Connection,
-            activation: Activation = Activation.NONE,
-            e: int = 0,
-        ) -> int:
-            populations.append(Population(neurons, inputs, name, activation=activation, exponent=e))
-            return len(populations) - 1
+        made = Populations()
+        add = made.add
 
         def mapped(source: int | None, name: str, e: int, to: int) -> Connection:
             matrix = Matrix(getattr(self, name), self._shift(name, e, to))
@@ -128,7 +119,7 @@ class Selective(ByChannel, Layer):
             "steps",
             mapped(low, "up", e_r, e_s),
             activation=Activation.SOFTPLUS,
-            e=e_s,
+            exponent=e_s,
         )
         b = add(Affine(n), "b", mapped(x, "b", e_u, e_b))
         c = add(Affine(n), "c", mapped(x, "c", e_u, e_c))
@@ -158,7 +149,7 @@ class Selective(ByChannel, Layer):
         if self.gated:
             gate = Connection(None, Copies(2 * d, d, d, d), "to_gate")
             add(product(d, gated), "neurons", Connection(out, ones), gate)
-        return tuple(populations)
+        return tuple(made)
 
     def _check_shapes(self) -> None:
         if self.a.ndim != 2 or self.a.size == 0:

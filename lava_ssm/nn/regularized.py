@@ -7,8 +7,8 @@ import numpy as np
 from torch import Tensor, nn
 
 from lava_ssm.network import FloatLayer
+from lava_ssm.nn import gpu
 from lava_ssm.nn.chain import Chain, leaves
-from lava_ssm.nn.convolution import HAVE_TRITON
 from lava_ssm.nn.layer import Arrays, LayerModule, folded
 from lava_ssm.nn.linear import Linear
 from lava_ssm.numerics import instance, real_number
@@ -114,13 +114,10 @@ class Regularized(LayerModule):
 
 def _behind(y: Tensor, norm: nn.BatchNorm1d | None, dropout: float, channels_first: bool) -> Tensor:
     """What a norm and dropout make of a layer's outputs, in training."""
-    if norm is not None and channels_first and y.is_cuda and HAVE_TRITON:
-        from lava_ssm.nn.batch_norm import normed
-
-        y = normed(y.reshape(len(y), -1), norm).view(y.shape)
+    if norm is not None and channels_first:
+        y = gpu.normed(y, norm)
     elif norm is not None:
-        flat = y.reshape(1, len(y), -1) if channels_first else y.reshape(-1, y.shape[-1])
-        y = norm(flat).view(y.shape)
+        y = norm(y.reshape(-1, y.shape[-1])).view(y.shape)
     if dropout > 0:
         shape = (*y.shape[:-1], 1) if channels_first else (*y.shape[:-2], 1, y.shape[-1])
         y = y * nn.functional.dropout(y.new_ones(shape), dropout)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from lava_ssm.data import joined
-from lava_ssm.nn import Chain, stretch
+from lava_ssm.nn import stretch
 from lava_ssm.nn.evaluating import evaluating
 from lava_ssm.nn.inputs import (
     Given,
@@ -111,11 +111,6 @@ class Training(Loop[Recipe]):
     def restore(self, state: Plain) -> None:
         super().restore(state)
         self.join = self.recipe.joined(max(1, -(-self.step // self.steps_an_epoch)))
-
-    @property
-    def capturable(self) -> bool:
-        """See `Loop`: of a model of others, or of a pruner, nobody knows."""
-        return isinstance(self.bare, Chain) and self.after_step is None
 
     @staticmethod
     def shown(score: float) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from lava_ssm import audio, compress, engine, nn
+from lava_ssm.audio.spectra import BINS
 from lava_ssm.data import Clip, stacked
 from lava_ssm.nn.evaluating import evaluating
 from lava_ssm.numerics import RealArray
@@ -54,7 +55,7 @@ class DenoiserRun(Run):
         torch.manual_seed(recipe.seed)
         width, states = asked.sizes
         self.model = model = nn.SparseS5(
-            257, width, states, 3, 257, dropout=asked.dropout, blocks=max(1, states // 8)
+            BINS, width, states, 3, BINS, dropout=asked.dropout, blocks=max(1, states // 8)
         )
         if asked.start is not None:
             load_best(model, Path(asked.start))

@@ -13,6 +13,7 @@ import torch
 from scipy.fft import next_fast_len
 from torch import Tensor, nn
 
+from lava_ssm.audio.spectra import BINS, FRAME, HOP, SAMPLE_RATE
 from lava_ssm.network import Readout
 from lava_ssm.nn.evaluating import evaluating
 from lava_ssm.nn.inputs import Given, check_finite, signals, size
@@ -20,7 +21,6 @@ from lava_ssm.nn.sparse_s5 import SparseS5
 from lava_ssm.train.loop import AfterStep, Loop
 from lava_ssm.train.recipe import DenoisingRecipe
 
-FRAME, HOP, SAMPLE_RATE = 512, 128, 16_000
 _SHARE_OF_MAGNITUDES = 1e-3
 
 Masks = Callable[[Tensor], Tensor]
@@ -109,12 +109,7 @@ def evaluate(model: nn.Module, noisy: Given, clean: Given, batch_size: int = 25)
     TypeError, ValueError
         See `Denoising`.
     """
-    _check_masks(model)
-    noisy, clean = signals(noisy, clean, model)
-    batch_size = size(batch_size, "batch_size")
-    parts = zip(noisy.split(batch_size), clean.split(batch_size), strict=True)
-    with evaluating(model):
-        return torch.cat([si_snr(denoised(model, z)[0], s) for z, s in parts])
+    return torch.cat([si_snr(z, s) for z, s in _denoised(model, noisy, clean, batch_size)])
 
 
 @torch.no_grad()
@@ -129,14 +124,8 @@ def match_level(model: SparseS5, noisy: Given, clean: Given, batch_size: int = 2
     TypeError, ValueError
         See `Denoising`; or there is nothing of the clean signals in what the model gives.
     """
-    _check_masks(model)
-    noisy, clean = signals(noisy, clean, model)
-    batch_size = size(batch_size, "batch_size")
-    parts = zip(noisy.split(batch_size), clean.split(batch_size), strict=True)
-    with evaluating(model):
-        sums = torch.stack(
-            [torch.stack([s.square().sum(), (denoised(model, z)[0] * s).sum()]) for z, s in parts]
-        ).sum(0)
+    parts = _denoised(model, noisy, clean, batch_size)
+    sums = torch.stack([torch.stack([s.square().sum(), (z * s).sum()]) for z, s in parts]).sum(0)
     g = sums[0] / sums[1]
     if not (g.isfinite() and g != 0):
         raise ValueError("clean: nothing of it is in what the model makes of noisy; is it silent?")
@@ -144,13 +133,25 @@ def match_level(model: SparseS5, noisy: Given, clean: Given, batch_size: int = 2
     model.decoder.bias.mul_(g).add_(g - 1)
 
 
+def _denoised(
+    model: nn.Module, noisy: Given, clean: Given, batch_size: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Signals (batch, time) as a model denoises them, and clean, some at a time."""
+    _check_masks(model)
+    noisy, clean = signals(noisy, clean, model)
+    batch_size = size(batch_size, "batch_size")
+    with evaluating(model):
+        for z, s in zip(noisy.split(batch_size), clean.split(batch_size), strict=True):
+            yield denoised(model, z)[0], s
+
+
 def _check_masks(model: nn.Module) -> None:
     """Refuse a model that is known not to give a mask of each token's magnitudes."""
-    bins, every = FRAME // 2 + 1, Readout.EVERY_TOKEN
-    widths = [getattr(model, name, bins) for name in ("d_input", "d_output")]
-    if widths != [bins, bins] or getattr(model, "readout", every) is not every:
+    every = Readout.EVERY_TOKEN
+    widths = [getattr(model, name, BINS) for name in ("d_input", "d_output")]
+    if widths != [BINS, BINS] or getattr(model, "readout", every) is not every:
         raise ValueError(
-            f"model must have {bins} channels in and out and read out every token, this one has "
+            f"model must have {BINS} channels in and out and read out every token, this one has "
             f"{widths[0]} and {widths[1]} channels and the readout {model.readout}"
         )
 
@@ -272,6 +273,8 @@ class Denoising(Loop[DenoisingRecipe]):
         No clips, or not as many noisy as clean ones; a value or a parameter that is not finite; or
         a model that does not take magnitudes of 257 bins.
     """
+
+    capturable = False
 
     def __init__(
         self,

@@ -4,7 +4,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lava_ssm.nn.chain import Chain
 from lava_ssm.nn.evaluating import evaluating
 from lava_ssm.nn.inputs import check_finite, size
 from lava_ssm.train.loop import AfterStep, Loop, Worker
@@ -62,11 +61,6 @@ class LanguageModelling(Loop[Recipe]):
         self.tokens, self.context = _on_device_of(model, tokens), context
         samples = max(1, (epoch or EPOCH) // context)
         super().__init__(model, samples, recipe, worker, adamw, after_step)
-
-    @property
-    def capturable(self) -> bool:
-        """See `Loop`: of a model of others, or of a pruner, nobody knows."""
-        return isinstance(self.bare, Chain) and self.after_step is None
 
     @staticmethod
     def shown(score: float) -> str:

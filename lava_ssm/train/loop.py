@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
 from functools import partial
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -90,6 +90,9 @@ class Loop(ABC, Generic[AnyRecipe]):
     history : list of Epoch
         The epochs that are complete.
     """
+
+    capturable: ClassVar[bool] = True
+    """Whether what is computed depends on a batch's shape alone, on a GPU alone."""
 
     def __init__(
         self,
@@ -246,7 +249,9 @@ class Loop(ABC, Generic[AnyRecipe]):
         whole = self.worker.count == 1 and total == self.recipe.batch_size
         # the optimizer's moments change with the rates of one cycle, and begin with the first step
         constant = self.recipe.schedule == "cosine" and bool(self.adamw.state)
-        return self.device.type == "cuda" and whole and constant and self.capturable
+        # of a model of others, or of a pruner, nobody knows what it does
+        known = self.capturable and isinstance(self.bare, Chain) and self.after_step is None
+        return self.device.type == "cuda" and whole and constant and known
 
     def _recording(self, batch: Sequence[Tensor]) -> Captured:
         """The step, recorded when tokens are first joined as they are now."""
@@ -281,11 +286,6 @@ class Loop(ABC, Generic[AnyRecipe]):
         if not math.isfinite(loss):
             epoch = self.step // self.steps_an_epoch + 1
             raise ValueError(f"the loss is {loss} in epoch {epoch}: lower the rates")
-
-    @property
-    def capturable(self) -> bool:
-        """Whether what is computed depends on a batch's shape alone, on a GPU alone."""
-        return False
 
     def _order_of(self, epoch: int) -> Tensor:
         if self._order[0] != epoch:

@@ -5,7 +5,8 @@ import pytest
 import scipy.signal
 import torch
 
-from lava_ssm.nn.convolution import by_products, convolve, impulse_response
+from lava_ssm.nn.convolution import convolve, impulse_response
+from lava_ssm.nn.gpu import by_products
 
 
 def system(dtype: torch.dtype = torch.complex128) -> tuple[torch.Tensor, torch.Tensor]:

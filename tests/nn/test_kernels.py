@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from lava_ssm.nn.convolution import HAVE_TRITON, _diagonals, _toeplitz
+from lava_ssm.nn.gpu import HAVE_TRITON, _diagonals, _toeplitz
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 INTERPRETED = "TRITON_INTERPRET"  # Triton looks for it when it is imported

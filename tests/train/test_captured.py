@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from lava_ssm.nn import NS4D, regularize
-from lava_ssm.nn.convolution import by_products, convolve, impulse_response
+from lava_ssm.nn.convolution import convolve, impulse_response
+from lava_ssm.nn.gpu import by_products
 from lava_ssm.train import Recipe, Training
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
