@@ -31,17 +31,23 @@ from training import PlainNetwork
 
 from lava_ssm import files
 from lava_ssm.compress import FixedModel, Formats, quantize
-from lava_ssm.nn import NS4D, export, regularize
+from lava_ssm.nn import NS4D, SIZES, export, regularize
 from lava_ssm.train import Recipe, Training, Wobble
 
 RESULTS = Path(__file__).parent / "results" / "gpu.json"
+MODEL, BATCH, EMA, SHIFT, PRECISION, DISTILLATION = "ns4d-large", 256, 0.999, 2, "bfloat16", 0.8
+STAGES = {2: 2 / 3, 1: 1 / 3}
+"""Tokens that are one, and the share of epochs with so many, which cost the same."""
 RECIPE = (
-    "scifar --model ns4d-large --batch-size 256 --lr 1e-2 --ssm-lr 1e-3 --schedule cosine "
-    "--warm-up 0.05 --norm --ema 0.999 --join 2,1 --mirror --shift 2 --precision bfloat16 "
-    "--label-smoothing 0"
+    f"scifar --model {MODEL} --batch-size {BATCH} --lr 1e-2 --ssm-lr 1e-3 --schedule cosine "
+    f"--warm-up 0.05 --norm --ema {EMA} --join {','.join(map(str, STAGES))} --mirror "
+    f"--shift {SHIFT} --precision {PRECISION} --label-smoothing 0"
 )
-TAUGHT = " --teacher benchmarks/image_teacher.py:teacher --distillation 0.8 --temperature 3"
+TAUGHT = (
+    f" --teacher benchmarks/image_teacher.py:teacher --distillation {DISTILLATION} --temperature 3"
+)
 """What sCIFAR is trained with, but for the epochs; the same in every sitting."""
+SAMPLES, TOKENS = 48_000, 1024
 QUICK = "sdigits --model ns4d-tiny"
 AN_EPOCH = 0.3
 """Seconds of an epoch that are not steps: what is kept aside is measured, a checkpoint written."""
@@ -64,7 +70,8 @@ def step_of(
 
 def steps(device: torch.device, quick: bool, compiled: bool) -> dict[str, dict[str, float]]:
     """Medians of a step's milliseconds, and ratios to the plain network's."""
-    d_model, d_state, n_layers, tokens = (16, 4, 2, 64) if quick else (128, 64, 4, 1024)
+    d_model, d_state, n_layers = (16, 4, 2) if quick else SIZES[MODEL].values()
+    tokens = 64 if quick else TOKENS
     batch = 10 if quick else 50
     ours = partial(NS4D, 3, d_model, d_state, n_layers, 10, readout="mean")
     plain = partial(PlainNetwork, d_model, d_state, n_layers)
@@ -93,7 +100,7 @@ def steps(device: torch.device, quick: bool, compiled: bool) -> dict[str, dict[s
 def integers(device: torch.device, quick: bool) -> dict[str, bool]:
     """Whether logits on the device are the engine's, and gradients arrive."""
     torch.manual_seed(0)
-    tokens = 64 if quick else 1024
+    tokens = 64 if quick else TOKENS
     model = NS4D(3, 32, 8, 2, 10, readout="mean")
     x = np.random.default_rng(0).random((8, tokens, 3)).astype(np.float32)
     fixed = quantize(export(model), x, Formats(search=False, compensate=False))
@@ -114,20 +121,16 @@ def integers(device: torch.device, quick: bool) -> dict[str, bool]:
 def epochs_that_fit(
     device: torch.device, taught: bool, seconds: float, steps: dict[str, float]
 ) -> int:
-    """How many epochs of the recipe fit a time, of which two thirds have tokens joined by two.
-
-    `steps` gets the milliseconds of a step.
-    """
-    batch, samples = 256, 48_000
+    """How many epochs of the recipe fit a time; `steps` gets the milliseconds of a step."""
     cost = 0.0
-    for join, share in ((2, 2 / 3), (1, 1 / 3)):
-        model = NS4D(3, 128, 64, 4, 10, readout="mean")
+    for join, share in STAGES.items():
+        model = NS4D(3, **SIZES[MODEL], d_output=10, readout="mean")
         regularize(model, norm=True)
-        x, y = torch.rand(batch, 1024, 3), torch.arange(batch) % 10
-        distillation, teacher = (0.8, Teacher(3, 10).to(device)) if taught else (0.0, None)
-        recipe = Recipe(10_000, batch, schedule="cosine", precision="bfloat16", ema=0.999,
+        x, y = torch.rand(BATCH, TOKENS, 3), torch.arange(BATCH) % 10
+        distillation, teacher = (DISTILLATION, Teacher(3, 10).to(device)) if taught else (0.0, None)
+        recipe = Recipe(10_000, BATCH, schedule="cosine", precision=PRECISION, ema=EMA,
                         join=join, distillation=distillation)  # fmt: skip
-        move = Wobble((32, 32), shift=2, mirror=True)
+        move = Wobble((32, 32), shift=SHIFT, mirror=True)
         training = Training(model.to(device), x, y, recipe, move, teacher=teacher)
         for _ in range(10):
             training.advance()
@@ -139,7 +142,7 @@ def epochs_that_fit(
         step = (time.monotonic() - start) / 50
         steps[f"tokens joined by {join}"] = 1e3 * step
         say(f"recipe, tokens joined by {join}", {"ms": 1e3 * step})
-        cost += share * (step * samples / batch + AN_EPOCH)
+        cost += share * (step * SAMPLES / BATCH + AN_EPOCH)
     return max(3, int(seconds / cost))
 
 

@@ -159,6 +159,7 @@ CALLS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "few_bits bits": ("bits", lambda v: nn.few_bits(torch.nn.Linear(2, 3), v)),
     "regularize": ("model", nn.regularize),
     "stretch": ("model", lambda v: nn.stretch(v, 2.0)),
+    "nn.S4D": ("init", lambda v: nn.S4D(2, 2, v)),
     "Chain readout": ("readout", lambda v: nn.Chain([torch.nn.Linear(2, 3)], v)),
     "Chain x": ("x", lambda v: nn.module(net())(v)),
     "FixedModel": ("fixed", lambda v: compress.FixedModel(nn.module(net()), v)),

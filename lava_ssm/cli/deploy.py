@@ -45,15 +45,12 @@ def deploy_network(
     net = lava_ssm.load(network)
     given = None if tokens is None else placement.read_tokens(tokens)
 
+    from lava_ssm.deploy import Options, write
+
+    options = Options(name, overflows, harness, flash, ram)
     if target == "onnx":
-        unused: dict[str, object] = {
-            "overflows": overflows,
-            "harness": harness,
-            "flash": flash,
-            "ram": ram,
-        }
-        unused["tokens"] = tokens
-        if told := [f"--{name}" for name, value in unused.items() if value]:
+        unused = {"overflows": overflows, "harness": harness, "flash": flash, "ram": ram}
+        if told := [f"--{n}" for n, value in (unused | {"tokens": tokens}).items() if value]:
             raise ValueError(f"{', '.join(told)}: --target onnx writes a graph alone")
         from lava_ssm.exchange import to_onnx
 
@@ -63,9 +60,6 @@ def deploy_network(
         typer.echo(quoted(out / f"{name}.onnx"))
         return
 
-    from lava_ssm.deploy import Options, write
-
-    options = Options(name, overflows, harness, flash, ram)
     for path in write(net, out, target, options, given):  # type: ignore[arg-type]
         typer.echo(quoted(path))
 

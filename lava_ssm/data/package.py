@@ -62,16 +62,9 @@ class Package:
             The package is neither installed nor there.
         DataDamagedError
             It is another one, or was changed.
-        ValueError
-            It holds no such file; the message says which there are.
         """
         distribution = self._distribution(path)
         sums = self._sums(distribution)
-        for name in names:
-            if name not in sums:
-                raise ValueError(
-                    f"{self.name} {self.version} has no {name!r}; it has {', '.join(sums)}"
-                )
         return [self._content(distribution, name, sums[name]) for name in names]
 
     def names(self, path: str | PathLike[str] | None) -> list[str]:

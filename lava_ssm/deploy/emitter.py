@@ -77,6 +77,17 @@ class Program:
     state: int
 
 
+def check_name(name: str) -> None:
+    """Raise a ValueError for what a program's names cannot begin with."""
+    if not isinstance(name, str) or not re.fullmatch(r"[a-z][a-z0-9_]{0,30}", name):
+        raise ValueError(
+            "name must be small letters, digits and _, at most 31, a letter first; "
+            f"got {shown(name)}"
+        )
+    if name in _TAKEN:
+        raise ValueError(f"name must not be one of {', '.join(_TAKEN)}, which are taken")
+
+
 def c(
     network: FixedNetwork,
     name: str = "net",
@@ -106,13 +117,7 @@ def c(
         A name that C does not allow, or an operation that has no C form.
     """
     check_fixed(network)
-    if not isinstance(name, str) or not re.fullmatch(r"[a-z][a-z0-9_]{0,30}", name):
-        raise ValueError(
-            "name must be small letters, digits and _, at most 31, a letter first; "
-            f"got {shown(name)}"
-        )
-    if name in _TAKEN:
-        raise ValueError(f"name must not be one of {', '.join(_TAKEN)}, which are taken")
+    check_name(name)
     if compressed is not None:
         compressed = real_number(compressed, "compressed", "[0, 1]")
     writer = Writer(network, flag(overflows, "overflows"), compressed)

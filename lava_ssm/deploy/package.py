@@ -7,7 +7,7 @@ from pathlib import Path
 from numpy.typing import ArrayLike
 
 from lava_ssm import files
-from lava_ssm.deploy.emitter import READOUTS, Program, c
+from lava_ssm.deploy.emitter import READOUTS, Program, c, check_name
 from lava_ssm.deploy.page import page
 from lava_ssm.deploy.targets import TARGETS, check_fits, compiled, harness, sizes
 from lava_ssm.deploy.vectors import Vectors, text_of, vectors
@@ -69,6 +69,7 @@ class Options:
     ram: int | None = None
 
     def __post_init__(self) -> None:
+        check_name(self.name)
         for name in ("overflows", "harness"):
             flag(getattr(self, name), name)
         for name in ("flash", "ram"):

@@ -2,7 +2,6 @@
 
 from typing import ClassVar
 
-import numpy as np
 from torch import Tensor, nn
 
 from lava_ssm import network
@@ -31,6 +30,7 @@ class Conv1d(LayerModule):
     """
 
     kind = network.Conv1d
+    names: ClassVar = {"weights": "weight", "bias": "bias"}
     matrices: ClassVar = {"weight": False}
 
     def __init__(
@@ -50,15 +50,7 @@ class Conv1d(LayerModule):
         bias = layer.bias is not None
         return cls(layer.d_input, layer.d_output, layer.length, bias, layer.groups)
 
-    def parameters_of(self, layer: network.Conv1d) -> dict[str, np.ndarray]:  # type: ignore[override]
-        values = {"weight": layer.weights}
-        return values if layer.bias is None else {**values, "bias": layer.bias}
-
-    def arrays(self) -> Arrays:
-        weights: Arrays = {"weights": self.weight}
-        return weights if self.bias is None else {**weights, "bias": self.bias}
-
-    def constants(self) -> dict[str, bool | float]:
+    def constants(self) -> dict[str, int]:
         return {"groups": self.groups}
 
     def response(self, u: Tensor, arrays: Arrays, channels_first: bool) -> Tensor:
@@ -69,9 +61,9 @@ class Conv1d(LayerModule):
         return y.reshape(*u.shape[:-1], y.shape[-1])
 
     def _along_time(self, u: Tensor, arrays: Arrays) -> Tensor:
-        weights = arrays["weights"]
-        padded = nn.functional.pad(u, (weights.shape[2] - 1, 0))
-        return nn.functional.conv1d(padded, weights, arrays.get("bias"), groups=self.groups)
+        padded = nn.functional.pad(u, (arrays["weights"].shape[2] - 1, 0))
+        weights, bias = arrays["weights"], arrays.get("bias")
+        return nn.functional.conv1d(padded, weights, bias, **self.constants())
 
     def extra_repr(self) -> str:
         """Describe the layer in the text of a model."""

@@ -1,10 +1,8 @@
 """Mamba's block, as layers of a chain."""
 
-from typing import ClassVar
-
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from lava_ssm import network
 from lava_ssm.nn.chain import Chain, Residual
@@ -35,8 +33,6 @@ class HalfConv1d(Conv1d):
     bias : (d_model,)
     """
 
-    matrices: ClassVar = {"weight": False}
-
     def __init__(self, d_model: int, length: int) -> None:
         super().__init__(d_model, d_model, length, groups=d_model)
 
@@ -60,13 +56,8 @@ class HalfConv1d(Conv1d):
         bias = torch.cat([self.bias, torch.zeros_like(self.bias)])
         return {"weights": torch.cat([self.weight, passing]), "bias": bias}
 
-    def constants(self) -> dict[str, bool | float]:
+    def constants(self) -> dict[str, int]:
         return {"groups": 2 * len(self.weight)}
-
-    def _along_time(self, u: Tensor, arrays: Arrays) -> Tensor:
-        weights = arrays["weights"]
-        padded = nn.functional.pad(u, (weights.shape[2] - 1, 0))
-        return nn.functional.conv1d(padded, weights, arrays["bias"], groups=len(weights))
 
 
 def mamba_block(

@@ -13,6 +13,7 @@ from lava_ssm.nn.convolution import convolve, convolve_tokens
 from lava_ssm.nn.initialization import Initialization
 from lava_ssm.nn.inputs import size
 from lava_ssm.nn.layer import Arrays, LayerModule, check_tokens
+from lava_ssm.numerics import member
 
 _NEXT_TO_NOTHING = 1e-20
 
@@ -84,7 +85,7 @@ class S4D(LayerModule):
         d_model, d_state = size(d_model, "d_model"), size(d_state, "d_state")
         check_steps(dt_min, dt_max, discretization)
         self.d_model, self.d_state, self.discretization = d_model, d_state, discretization
-        self.init = Initialization(init)
+        self.init = member(Initialization, init, "init")
 
         a, b = (torch.as_tensor(v) for v in self.init.system(d_state))
         kind = torch.get_default_dtype()

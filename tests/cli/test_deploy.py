@@ -41,6 +41,7 @@ def test_vectors_of_tokens_that_are_given(tmp_path: Path) -> None:
         (("ns4d-sdigits-float",), "quantise it first"),
         (("ns4d-sdigits", "--target", "fpga"), "fpga"),
         (("ns4d-sdigits", "--name", "A B"), "name must be"),
+        (("ns4d-sdigits", "--target", "onnx", "--name", "../a"), "name must be"),
         (("none",), "no network 'none'"),
         (("ns4d-sdigits", "--tokens", "none.npy"), "--tokens"),
     ],
