@@ -33,6 +33,7 @@ from lava_ssm.network import (
     Linear,
     MinGRU,
     Network,
+    Positive,
     Readout,
     ReLU,
     Residual,
@@ -422,7 +423,7 @@ class _Chain:
         gain = 8 + int(np.log2(width) / 2)
         f, e_v = self.rng.choice(list(Activation)), 12
         if f is not Activation.SIGMOID:
-            e_v = self.near(12, -1000, 31 if f in (Activation.TANH, Activation.SOFTPLUS) else 1000)
+            e_v = self.near(12, -1000, _most(f))
             e_y = int(np.clip(np.clip(e_y, e_s + e_v - 62, e_s + e_v + 16), -1000, 1000))
             e_v = int(np.clip(e_v, e_y - e_s - 16, e_y - e_s + 62))  # of exponents that are far
         return FixedGLU(
@@ -445,7 +446,13 @@ class _Chain:
         exponents = [of_value, *(self.each(gain + 3, d_output) for _ in range(n - 1))]
         biases = [self.biases((d_output,)) for _ in range(n)]
         if n == 2:
-            return FixedMinGRU(*maps, *exponents, *biases, e_c, e_c - k)
+            f = rng.choice(list(Activation)) if rng.random() < 0.5 else Activation.NONE
+            if f is Activation.NONE:
+                return FixedMinGRU(*maps, *exponents, *biases, e_c, e_c - k)
+            e_v = min(e_c, _most(f))
+            e_h = e_v + int(np.clip(self.near(2, 0, 16), 0, 16))
+            exponents[0] = self.each(gain - 1 - e + e_v, d_output)
+            return FixedMinGRU(*maps, *exponents, *biases, e_h, e_h - k, f, e_v)
         e_y = self.near(e_c, -1000, min(1000, e_c + 31))
         return FixedMLGRU(*maps, *exponents, *biases, e_c, k, e_y)
 
@@ -540,9 +547,15 @@ class _Chain:
         if spans and not self.bare and self.rng.random() < 0.5:
             self.layers.append(Residual(int(self.rng.choice(spans))))
         if self.rng.random() < 0.5:
-            kinds = [ReLU, ReLU, ReLU, GELU, SiLU, *[Sigmoid, Tanh, Softplus][: 3 * (e_y <= 31)]]
+            by_entry = [Sigmoid, Tanh, Softplus, Positive] if e_y <= 31 else []
+            kinds = [ReLU, ReLU, ReLU, GELU, SiLU, *by_entry]
             chosen = kinds[int(self.rng.integers(len(kinds)))]
             self.layers.append(ReLU() if self.bare else chosen())
+
+
+def _most(f: Activation) -> int:
+    """The largest exponent that messages may have which f is taken of."""
+    return 1000 if f.table is None or f.table.multiplies else 31
 
 
 def random_float_chain(rng: Generator, kinds: Sequence[str] = KINDS) -> Network:
@@ -557,7 +570,7 @@ def random_float_chain(rng: Generator, kinds: Sequence[str] = KINDS) -> Network:
         if spans and rng.random() < 0.4:
             layers.append(Residual(int(rng.choice(spans))))
         if rng.random() < 0.6:
-            activations = [ReLU, ReLU, ReLU, GELU, SiLU, Sigmoid, Tanh, Softplus]
+            activations = [ReLU, ReLU, ReLU, GELU, SiLU, Sigmoid, Tanh, Softplus, Positive]
             layers.append(activations[int(rng.integers(len(activations)))]())
     return Network(tuple(layers), rng.choice(list(Readout)))
 
@@ -587,7 +600,9 @@ def _float_layer(rng: Generator, kind: str, d: int) -> FloatLayer:
         case "gru":
             maps = rng.normal(size=(3, d_output, d)) / np.sqrt(d)
             bias = [some(d_output) for _ in maps]
-            return MinGRU(*maps[:2], *bias[:2]) if rng.random() < 0.5 else MLGRU(*maps, *bias)
+            if rng.random() < 0.5:
+                return MLGRU(*maps, *bias)
+            return MinGRU(*maps[:2], *bias[:2], rng.choice(list(Activation)))
         case "selective":
             gated = d % 2 == 0 and bool(rng.random() < 0.5)
             m, rank = d >> gated, int(rng.integers(1, 4))

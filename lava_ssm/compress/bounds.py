@@ -279,7 +279,8 @@ class _Walk:
             lowest = np.floor((table.least - table.error) * one) if self.rules else table.least
             return Interval(np.maximum(np.minimum(y.low, 0), lowest), np.maximum(y.high, 0))
         if table.rectifies:  # what the table has more falls, and in steps
-            y = y.mapped(lambda v: np.logaddexp(0, v / one) * one)
+            function = np.vectorize(table.function, [float])
+            y = y.mapped(lambda v: np.maximum(v, 0) + function(np.clip(v / one, -700, 700)) * one)
             if self.rules is None:
                 return y
             wide = y.widened(np.asarray(table.error * one + 1))

@@ -3,6 +3,7 @@
 from lava_ssm.network.activation import (
     GELU,
     Activation,
+    Positive,
     ReLU,
     Sigmoid,
     SiLU,
@@ -101,6 +102,7 @@ __all__ = [
     "Ones",
     "Part",
     "Population",
+    "Positive",
     "Product",
     "RMSNorm",
     "ReLU",

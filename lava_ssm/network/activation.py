@@ -19,6 +19,7 @@ class Activation(Enum):
     SIGMOID = "sigmoid"
     TANH = "tanh"
     SOFTPLUS = "softplus"
+    POSITIVE = "positive"
 
     @property
     def table(self) -> Table | None:
@@ -32,6 +33,7 @@ _TABLES = {
     Activation.SIGMOID: numerics.SIGMOID,
     Activation.TANH: numerics.TANH,
     Activation.SOFTPLUS: numerics.SOFTPLUS,
+    Activation.POSITIVE: numerics.POSITIVE,
 }
 
 
@@ -91,3 +93,14 @@ class Softplus(Elementwise):
     """y = log(1 + exp(u))."""
 
     activation: ClassVar = Activation.SOFTPLUS
+
+
+@dataclass(frozen=True, eq=False)
+class Positive(Elementwise):
+    """y = u + 1/2 from zero on, sigmoid(u) below.
+
+    (Feng, Tung, Ahmed, Bengio, Hajimirsadegh, "Were RNNs All We Needed?", arXiv 2410.01201: what
+    makes the candidates of a minGRU positive, so that logarithms of them can be taken.)
+    """
+
+    activation: ClassVar = Activation.POSITIVE

@@ -1,15 +1,23 @@
 """Gated linear recurrences: states whose gates depend on the token alone."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import numpy as np
 
 from lava_ssm.network.activation import Activation
-from lava_ssm.network.description import WEIGHT_BITS, Exponent, bits, exponents
+from lava_ssm.network.description import ADDED, WEIGHT_BITS, Exponent, bits, exponents
 from lava_ssm.network.maps import FixedMaps, FloatMaps, Maps
 from lava_ssm.network.neurons import Affine, GatedRecurrence, Product
 from lava_ssm.network.population import Connection, Ones, Population
-from lava_ssm.numerics import SIGMOID_INPUT_EXPONENT, TABLE_EXPONENT, IntArray, RealArray
+from lava_ssm.numerics import (
+    SIGMOID_INPUT_EXPONENT,
+    TABLE_EXPONENT,
+    IntArray,
+    RealArray,
+    integer,
+    member,
+)
 
 LEAST_OF_GATE = 1 - (1 << (WEIGHT_BITS - 1))
 """Of the mantissas of an update gate: a synapse has their negatives."""
@@ -22,32 +30,50 @@ class UpdateGate(Maps):
 
     gate: np.ndarray
     gate_bias: np.ndarray
+    activation: Activation
+    value_exponent = 0
     state_exponent = 0
     output_exponent = 0
 
     def lowered(self, input_exponent: int = 0) -> tuple[Population, ...]:
-        to_state, to_gate = self._synapses(input_exponent)
-        inputs = (
-            Connection(None, replace(to_gate, weights=-self.gate), "gate"),
-            Connection(None, to_state, "candidate"),
-        )
+        to_value, to_gate = self._synapses(input_exponent)
+        gate = Connection(None, replace(to_gate, weights=-self.gate), "gate")
+        value = Connection(None, to_value, "candidate")
+        n, ones = self.d_output, Ones(self.d_output, self.d_output)
+        candidates: tuple[Population, ...] = ()
+        bias: np.ndarray | None = self.bias
+        left = 0
+        if self.activation is not Activation.NONE:  # neurons of their own add the bias
+            candidates = (
+                Population(
+                    Affine(n, bias=bias),
+                    (value,),
+                    "candidates",
+                    activation=self.activation,
+                    exponent=self.value_exponent,
+                ),
+            )
+            value, bias = Connection(0, ones), None
+            left = self.state_exponent - self.value_exponent
         finer = self.state_exponent - self.output_exponent
-        states = GatedRecurrence(-self.gate_bias, self.bias, state_shift=finer)
-        n = self.d_output
+        states = GatedRecurrence(-self.gate_bias, bias, left, finer)
         return (
-            Population(states, inputs, "states"),
-            Population(Affine(n), (Connection(0, Ones(n, n)),)),
+            *candidates,
+            Population(states, (gate, value), "states"),
+            Population(Affine(n), (Connection(len(candidates), ones),)),
         )
+
+    def _check_shape(self) -> None:
+        super()._check_shape()
+        self._set("activation", member(Activation, self.activation, "activation"))
 
 
 @dataclass(frozen=True, eq=False)
 class MinGRU(UpdateGate, FloatMaps):
-    """h' = (1 - z) h + z c,  z = sigmoid(V u + b_z),  c = W u + b;  y = h'.
+    """h' = (1 - z) h + z f(c),  z = sigmoid(V u + b_z),  c = W u + b;  y = h'.
 
     (Feng, Tung, Ahmed, Bengio, Hajimirsadegh, "Were RNNs All We Needed?", arXiv 2410.01201:
-    the minGRU whose candidate has no activation. To train in logarithms
-    the paper makes candidates positive, by x + 1/2 from zero on and the sigmoid below; here states
-    have both signs.)
+    without f, or, as it is trained in logarithms, which want positive candidates, with "positive".)
 
     Parameters
     ----------
@@ -55,12 +81,15 @@ class MinGRU(UpdateGate, FloatMaps):
         W and V, real, (d_output, d_input).
     bias, gate_bias
         b and b_z, real, (d_output,); None: zero.
+    activation
+        f, or its value.
     """
 
     weights: RealArray
     gate: RealArray
     bias: RealArray = None  # type: ignore[assignment]  # made zeros
     gate_bias: RealArray = None  # type: ignore[assignment]  # made zeros
+    activation: Activation = field(default=Activation.NONE, metadata=ADDED)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +103,11 @@ class FixedMinGRU(UpdateGate, FixedMaps):
 
     with the mantissas m, n of W, V, the input's exponent e_u and the output's e_y; 1 - z is the
     sigmoid of the negative sum. Shifts and the table as of `FixedGate`; c is brought to the word of
-    the state, h' lies between h and c.
+    the state, h' lies between h and c. With an activation f neurons of their own give candidates,
+    as of a layer's activation, messages of `value_exponent`:
+
+        c  = f(((sum_j 2 m_ij u_j) >> (e_u + exponent_i + 1 - value_exponent)) + b_i)
+             << (state_exponent - value_exponent)
 
     Parameters
     ----------
@@ -83,12 +116,16 @@ class FixedMinGRU(UpdateGate, FixedMaps):
     exponent, gate_exponent
         Of these: one integer, or one an output channel.
     bias, gate_bias
-        Mantissas of 24 bits, (d_output,): b with `state_exponent`, b_z with 12 fraction bits; None:
-        zero.
+        Mantissas of 24 bits, (d_output,): b with `candidate_exponent`, b_z with 12 fraction bits;
+        None: zero.
     state_exponent
         Of h and c.
     output_exponent
         Of the outgoing messages, at most 16 less than `state_exponent`, and not more than it.
+    activation
+        f, see `MinGRU`.
+    value_exponent
+        Of the candidate's messages, likewise; 0 without an activation.
     """
 
     weights: IntArray
@@ -99,6 +136,8 @@ class FixedMinGRU(UpdateGate, FixedMaps):
     gate_bias: IntArray = None  # type: ignore[assignment]  # made zeros
     state_exponent: int = 0
     output_exponent: int = 0
+    activation: Activation = field(default=Activation.NONE, metadata=ADDED)
+    value_exponent: int = field(default=0, metadata=ADDED)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -107,19 +146,32 @@ class FixedMinGRU(UpdateGate, FixedMaps):
                 f"gate: mantissas must lie in [{LEAST_OF_GATE}, {-LEAST_OF_GATE}], "
                 f"got {self.gate.min()}"
             )
-        self._put(exponents(), "state_exponent", "output_exponent")
-        if not 0 <= self.state_exponent - self.output_exponent <= MOST_SHIFT:
-            raise ValueError(
-                f"output_exponent must lie in [state_exponent - {MOST_SHIFT}, state_exponent], "
-                f"got {self.output_exponent} and state_exponent {self.state_exponent}"
-            )
+        self._put(exponents(), "state_exponent", "output_exponent", "value_exponent")
+        of_messages = ["output_exponent", "value_exponent"]
+        if self.activation is Activation.NONE:
+            integer(self.value_exponent, "value_exponent without an activation", 0, 0)
+            of_messages.pop()
+        for name in of_messages:
+            e = getattr(self, name)
+            if not 0 <= self.state_exponent - e <= MOST_SHIFT:
+                raise ValueError(
+                    f"{name} must lie in [state_exponent - {MOST_SHIFT}, state_exponent], "
+                    f"got {e} and state_exponent {self.state_exponent}"
+                )
+
+    @property
+    def candidate_exponent(self) -> int:
+        """Of W u + b."""
+        plain = self.activation is Activation.NONE
+        return self.state_exponent if plain else self.value_exponent
 
     @property
     def _sum_exponents(self) -> tuple[int, int]:
-        return self.state_exponent, SIGMOID_INPUT_EXPONENT
+        return self.candidate_exponent, SIGMOID_INPUT_EXPONENT
 
     def dequantize(self, input_exponent: int | None = None) -> MinGRU:
-        return MinGRU(*self._values())
+        weights, gate, bias, gate_bias = self._values()
+        return MinGRU(weights, gate, bias, gate_bias, self.activation)
 
 
 MATRICES = ("weights", "forget", "gate")
@@ -131,6 +183,7 @@ class Forgetting(Maps):
 
     matrices = MATRICES
     biases = BIASES
+    activation: ClassVar = Activation.SILU
     forget_bias: np.ndarray
     gate_bias: np.ndarray
     value_exponent = 0
@@ -147,7 +200,7 @@ class Forgetting(Maps):
             Affine(n, bias=self.bias),
             (Connection(None, to_value, "candidate"),),
             "candidates",
-            activation=Activation.SILU,
+            activation=self.activation,
             exponent=self.value_exponent,
         )
         states = Population(

@@ -8,6 +8,7 @@ from lava_ssm.extras import needed
 with needed("torch"):
     import torch  # noqa: F401
 
+from lava_ssm.nn.activation import Positive
 from lava_ssm.nn.chain import Chain, Residual, stretch
 from lava_ssm.nn.conv1d import Conv1d
 from lava_ssm.nn.differences import differences
@@ -45,6 +46,7 @@ __all__ = [
     "Mamba",
     "MatMulFreeLM",
     "MinGRU",
+    "Positive",
     "RMSNorm",
     "Residual",
     "S5Block",

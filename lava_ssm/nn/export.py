@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from lava_ssm import network
 from lava_ssm.network.activation import Elementwise
+from lava_ssm.nn.activation import Positive
 from lava_ssm.nn.chain import Chain, Residual, parts_of
 from lava_ssm.nn.few_bits import FewBits
 from lava_ssm.nn.layer import MODULES, LayerModule, check_module
@@ -21,6 +22,7 @@ _ACTIVATIONS: dict[type[Elementwise], type[nn.Module]] = {
     network.Sigmoid: nn.Sigmoid,
     network.Tanh: nn.Tanh,
     network.Softplus: nn.Softplus,
+    network.Positive: Positive,
 }
 Inverse: TypeAlias = Callable[[Tensor], Tensor]
 Layer = network.FloatLayer | network.Residual | Elementwise

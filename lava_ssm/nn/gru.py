@@ -6,13 +6,15 @@ import torch
 from torch import Tensor, nn
 
 from lava_ssm import network
+from lava_ssm.network import Activation
+from lava_ssm.nn.activation import FUNCTIONS
 from lava_ssm.nn.layer import Arrays
-from lava_ssm.nn.linear import Maps
+from lava_ssm.nn.linear import ActivatedMaps, Maps
 from lava_ssm.nn.scan import gated_scan
 
 
-class MinGRU(Maps):
-    """h' = (1 - z) h + z c,  z = sigmoid(V u + b_z),  c = W u + b;  y = h'.
+class MinGRU(ActivatedMaps):
+    """h' = (1 - z) h + z f(c),  z = sigmoid(V u + b_z),  c = W u + b;  y = h'.
 
     Gates depend on the token alone, so training takes all tokens at once. (Feng et al., "Were RNNs
     All We Needed?", arXiv 2410.01201.)
@@ -21,6 +23,8 @@ class MinGRU(Maps):
     ----------
     d_input, d_output
         Channels; there is a state an output channel.
+    activation
+        f, an `Activation` or its value, such as "positive", see `network.MinGRU`; None: none.
 
     Attributes
     ----------
@@ -29,11 +33,12 @@ class MinGRU(Maps):
     """
 
     kind = network.MinGRU
+    default = Activation.NONE
     channels_first = False
 
     def response(self, u: Tensor, arrays: Arrays, channels_first: bool) -> Tensor:
         c, z = self._mapped(u, arrays, channels_first)
-        return gated_scan(torch.sigmoid(-z), torch.sigmoid(z) * c)
+        return gated_scan(torch.sigmoid(-z), torch.sigmoid(z) * FUNCTIONS[self.activation](c))
 
 
 class MLGRU(Maps):

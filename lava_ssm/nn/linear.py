@@ -1,6 +1,5 @@
 """Linear maps of channels, alone and as gates."""
 
-from collections.abc import Callable
 from types import new_class
 from typing import ClassVar
 
@@ -10,6 +9,7 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from lava_ssm import network
 from lava_ssm.network import Activation
+from lava_ssm.nn.activation import FUNCTIONS
 from lava_ssm.nn.cpu import linear
 from lava_ssm.nn.inputs import size
 from lava_ssm.nn.layer import Arrays, LayerModule
@@ -113,7 +113,35 @@ def _bias_of(field: str) -> str:
     return "bias" if field == "weights" else f"{field}_bias"
 
 
-class GLU(Maps):
+class ActivatedMaps(Maps):
+    """Two maps, one of them with an activation.
+
+    Parameters
+    ----------
+    d_input, d_output
+        Channels.
+    activation
+        An `Activation` or its value.
+    """
+
+    default: ClassVar[Activation]
+
+    def __init__(
+        self, d_input: int, d_output: int, activation: Activation | str | None = None
+    ) -> None:
+        super().__init__(d_input, d_output)
+        activation = self.default if activation is None else activation
+        self.activation = member(Activation, activation, "activation")
+
+    @classmethod
+    def like(cls, layer: network.GLU | network.MinGRU) -> "ActivatedMaps":  # type: ignore[override]
+        return cls(layer.d_input, layer.d_output, layer.activation)
+
+    def constants(self) -> dict[str, Activation]:
+        return {"activation": self.activation}
+
+
+class GLU(ActivatedMaps):
     """y = (W u + b) * f(V u + c), element by element.
 
     (Dauphin, Fan, Auli, Grangier, "Language Modeling with Gated Convolutional Networks", ICML
@@ -124,7 +152,7 @@ class GLU(Maps):
     d_input, d_output
         Channels.
     activation
-        f, an `Activation` or its value.
+        f, an `Activation` or its value; None: the sigmoid.
 
     Attributes
     ----------
@@ -133,34 +161,11 @@ class GLU(Maps):
     """
 
     kind = network.GLU
-
-    def __init__(
-        self, d_input: int, d_output: int, activation: Activation | str = Activation.SIGMOID
-    ) -> None:
-        super().__init__(d_input, d_output)
-        self.activation = member(Activation, activation, "activation")
-
-    @classmethod
-    def like(cls, layer: network.GLU) -> "GLU":  # type: ignore[override]
-        return cls(layer.d_input, layer.d_output, layer.activation)
-
-    def constants(self) -> dict[str, Activation]:
-        return {"activation": self.activation}
+    default = Activation.SIGMOID
 
     def response(self, u: Tensor, arrays: Arrays, channels_first: bool) -> Tensor:
         value, gate = self._mapped(u, arrays, channels_first)
-        return value * _FUNCTIONS[self.activation](gate)
-
-
-_FUNCTIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
-    Activation.NONE: nn.Identity(),
-    Activation.RELU: torch.relu,
-    Activation.GELU: nn.functional.gelu,
-    Activation.SILU: nn.functional.silu,
-    Activation.SIGMOID: torch.sigmoid,
-    Activation.TANH: torch.tanh,
-    Activation.SOFTPLUS: nn.functional.softplus,
-}
+        return value * FUNCTIONS[self.activation](gate)
 
 
 def mapped(u: Tensor, weights: Tensor, bias: Tensor | None, channels_first: bool) -> Tensor:

@@ -104,6 +104,11 @@ def _beyond_rectified(v: float) -> float:
     return log1p(exp(-abs(v)))
 
 
+def _below_half(v: float) -> float:
+    """What is added to max(v, 0): sigmoid(v) below zero, 1/2 from there on."""
+    return _sigmoid(min(v, 0.0))
+
+
 def _decayed(v: float) -> float:
     """(1 - exp(-v)) / v of |v|."""
     return -expm1(-abs(v)) / abs(v)
@@ -129,6 +134,17 @@ SOFTPLUS = Table(
 )
 """log(1 + exp(y)) = max(y, 0) + log(1 + exp(-|y|)), the latter by a table from -16 to 16: half a
 step where the slope is largest, 1/2, and half a unit. Of y < 0 within 0.4 % and half a unit."""
+POSITIVE = Table(
+    _below_half,
+    8,
+    multiplies=False,
+    error=5.0e-4,
+    least=0,
+    rectifies=True,
+    entry_exponent=16,
+)
+"""y + 1/2 from zero on, sigmoid(y) below: max(y, 0) and a table from -8 on, exact from zero on.
+Half a step where the slope is largest, 1/4, and half a unit."""
 DECAY = Table(_decayed, 8, multiplies=True, error=7.1e-4, least=0)
 """1 - exp(-w), 0 <= w < 8: w times a table of (1 - exp(-w)) / w, so that slow decays are as precise
 as fast ones."""

@@ -20,6 +20,7 @@ from lava_ssm.network import (
     Linear,
     MinGRU,
     Network,
+    Positive,
     Residual,
     RMSNorm,
     Scale,
@@ -61,6 +62,7 @@ CHAINS: dict[str, tuple[float, Callable[[Generator], Network]]] = {
     "silu": (58, lambda rng: Network((Linear(np.eye(D)), SiLU()))),
     "sigmoid": (58, lambda rng: Network((Linear(np.eye(D)), Sigmoid()))),
     "softplus": (48, lambda rng: Network((Linear(np.eye(D)), Softplus()))),
+    "positive": (58, lambda rng: Network((Linear(np.eye(D)), Positive()))),
     "tanh": (55, lambda rng: Network((Linear(np.eye(D)), Tanh()))),
     "layer norm": (55, lambda rng: Network((LayerNorm(normal(rng, D), normal(rng, D)),))),
     "scale": (70, lambda rng: Network((Scale(normal(rng, D), normal(rng, D)),))),
@@ -81,6 +83,14 @@ CHAINS: dict[str, tuple[float, Callable[[Generator], Network]]] = {
             (MinGRU(normal(rng, D, D) / 4, normal(rng, D, D) / 4, normal(rng, D), normal(rng, D)),)
         ),
     ),
+    **{
+        f"minGRU of {f.value}": (
+            34,
+            lambda rng, f=f: Network((MinGRU(*normal(rng, 2, D, D) / 4, *normal(rng, 2, D), f),)),
+        )
+        for f in Activation
+        if f is not Activation.NONE
+    },
     "MLGRU": (
         36,
         lambda rng: Network((MLGRU(*(normal(rng, D, D) / 4 for _ in "wfg"), normal(rng, D)),)),

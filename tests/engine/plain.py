@@ -26,6 +26,7 @@ from lava_ssm.network import (
     FixedS5,
     FixedScale,
     FixedSelectiveSSM,
+    Positive,
     Readout,
     ReLU,
     Residual,
@@ -195,6 +196,9 @@ def activated(y: int, kind: type, exponent: int, rules: Arithmetic, tally: Tally
     if kind is Softplus:
         more = entry(y, exponent, 7, lambda v: 2 * math.log(1 + math.exp(-abs(v))))
         return message(max(0, y) + shift(more, 16 - exponent, rules.rounding))
+    if kind is Positive:
+        more = entry(y, exponent, 8, lambda v: 2 * logistic(v) if v < 0 else 1)
+        return message(max(0, y) + shift(more, 16 - exponent, rules.rounding))
     return message(y)
 
 
@@ -312,7 +316,7 @@ class PlainGate:
 
 
 FUNCTIONS = {"none": object, "relu": ReLU, "gelu": GELU, "silu": SiLU, "tanh": Tanh}
-FUNCTIONS["softplus"] = Softplus
+FUNCTIONS |= {"softplus": Softplus, "positive": Positive, "sigmoid": Sigmoid}
 
 
 class PlainGLU:
@@ -320,7 +324,8 @@ class PlainGLU:
 
     def __init__(self, layer: FixedGLU, rules: Arithmetic, e_in: int) -> None:
         size, e_s, self.e_v = layer.d_output, layer.value_exponent, layer.gate_sum_exponent
-        self.rules, self.kind = rules, FUNCTIONS.get(layer.activation.value)  # None: sigmoid
+        is_sigmoid = layer.activation.value == "sigmoid"
+        self.rules, self.kind = rules, None if is_sigmoid else FUNCTIONS[layer.activation.value]
         self.weights, self.gate = layer.weights.tolist(), layer.gate.tolist()
         self.bias, self.gate_bias = layer.bias.tolist(), layer.gate_bias.tolist()
         self.shifts = [e_in + e + 1 - e_s for e in each(layer.exponent, size)]
@@ -358,7 +363,10 @@ class PlainMinGRU:
         size, e_h = layer.d_output, layer.state_exponent
         self.weights, self.gate = layer.weights.tolist(), (-layer.gate).tolist()
         self.bias, self.gate_bias = layer.bias.tolist(), layer.gate_bias.tolist()
-        self.shifts = [e_in + e + 1 - e_h for e in each(layer.exponent, size)]
+        self.kind = FUNCTIONS[layer.activation.value]
+        self.e_c = e_h if self.kind is object else layer.value_exponent
+        self.finer = e_h - self.e_c
+        self.shifts = [e_in + e + 1 - self.e_c for e in each(layer.exponent, size)]
         self.gate_shifts = [e_in + e + 1 - 12 for e in each(layer.gate_exponent, size)]
         self.amount, self.rules = e_h - layer.output_exponent, rules
         self.x = [0] * size
@@ -368,7 +376,10 @@ class PlainMinGRU:
         values = synapse(self.weights, self.shifts, u, tally)
         gates = synapse(self.gate, self.gate_shifts, u, tally)
         for i, (value, gate) in enumerate(zip(values, gates, strict=True)):
-            c = word(value + self.bias[i], rules.state_bits, rules.overflow, "input", tally)
+            c = value + self.bias[i]
+            if self.kind is not object:
+                c = activated(c, self.kind, self.e_c, rules, tally) << self.finer
+            c = word(c, rules.state_bits, rules.overflow, "input", tally)
             self.x[i] = mixed(self.x[i], c, gate - self.gate_bias[i], rules)
             sent = shift(self.x[i], self.amount, rules.rounding)
             y.append(word(sent, rules.message_bits, rules.overflow, "message", tally))
@@ -523,7 +534,7 @@ class Plain:
         self.e = [net.input_exponent]  # of the messages that enter each stage, and of the outputs
         for layer in net.layers:
             match layer:
-                case ReLU() | GELU() | SiLU() | Sigmoid() | Tanh() | Softplus():
+                case ReLU() | GELU() | SiLU() | Sigmoid() | Tanh() | Softplus() | Positive():
                     self.activations[-1] = type(layer)
                 case Residual():
                     self.begins[-1] = len(self.layers) - layer.span

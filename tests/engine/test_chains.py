@@ -68,7 +68,7 @@ def test_random_chains_hold_all_layers_and_emit_something() -> None:
         "Scale",
         "SelectiveSSM",
     ]
-    elementwise = {"Residual", "ReLU", "GELU", "SiLU", "Sigmoid", "Tanh", "Softplus"}
+    elementwise = {"Residual", "ReLU", "GELU", "SiLU", "Sigmoid", "Tanh", "Softplus", "Positive"}
     names = {f"Fixed{kind}" for kind in kinds} | elementwise
     assert names | {"raises", "is clean", "overflows", "varies"} == set(seen)
     assert seen["varies"] > 25

@@ -26,6 +26,7 @@ from lava_ssm.network import (
     Linear,
     MinGRU,
     Network,
+    Positive,
     Readout,
     ReLU,
     Residual,
@@ -106,7 +107,9 @@ def with_gates(seed: int = 0) -> Network:
             Linear(rng.normal(size=(6, 3))),
             s4d(rng),
             MinGRU(w[0], w[1], b[0], b[1]),
+            MinGRU(w[0], w[1], b[0], b[1], "positive"),
             Residual(1),
+            Positive(),
             MLGRU(w[2][:4], w[3][:4], w[4][:4], b[2][:4], b[3][:4], b[4][:4]),
             SiLU(),
         )

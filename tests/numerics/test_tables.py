@@ -10,7 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit, ndtr
 
-from lava_ssm.numerics import DECAY, GELU, SIGMOID, SILU, SOFTPLUS, TANH, Rounding, Table, decay
+from lava_ssm.numerics import (
+    DECAY,
+    GELU,
+    POSITIVE,
+    SIGMOID,
+    SILU,
+    SOFTPLUS,
+    TANH,
+    Rounding,
+    Table,
+    decay,
+)
 from lava_ssm.numerics import sigmoid as of_a_gate
 
 
@@ -22,8 +33,9 @@ from lava_ssm.numerics import sigmoid as of_a_gate
         (SILU, lambda y: y * expit(y)),
         (GELU, lambda y: y * ndtr(y)),
         (SOFTPLUS, lambda y: np.logaddexp(0, y)),
+        (POSITIVE, lambda y: np.where(y >= 0, y + 0.5, expit(y))),
     ],
-    ids=["sigmoid", "tanh", "silu", "gelu", "softplus"],
+    ids=["sigmoid", "tanh", "silu", "gelu", "softplus", "positive"],
 )
 def test_no_activation_is_further_from_its_function_than_is_stated(
     table: Table, function: Callable[[np.ndarray], np.ndarray]

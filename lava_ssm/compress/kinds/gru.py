@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from lava_ssm.compress.headroom import bias_headroom, headroom, synapse_headroom
+from lava_ssm.compress.headroom import ANY, bias_headroom, headroom, synapse_headroom
 from lava_ssm.compress.kinds.kind import Kind, Rules, Scales, Tensor
 from lava_ssm.compress.parameters import fixed_bias, gate_bias
 from lava_ssm.compress.ranges import Moments, Ranges
 from lava_ssm.compress.weights import matrix_mantissas
-from lava_ssm.network import MLGRU, FixedMinGRU, FixedMLGRU, MinGRU
+from lava_ssm.network import MLGRU, Activation, FixedMinGRU, FixedMLGRU, MinGRU
 from lava_ssm.network.description import WEIGHT_BITS, Exponent
 from lava_ssm.network.fixed_network import MOST_LEFT
 from lava_ssm.network.gru import BIASES, LEAST_OF_GATE, MATRICES, MOST_SHIFT
@@ -17,7 +17,7 @@ from lava_ssm.numerics import SIGMOID_INPUT_EXPONENT, TABLE_EXPONENT, IntArray, 
 
 
 class MinGRUKind(Kind[MinGRU, FixedMinGRU], of=MinGRU):
-    """h' = (1 - z) h + z c, z = sigmoid(V u + b_z), c = W u + b."""
+    """h' = (1 - z) h + z f(c), z = sigmoid(V u + b_z), c = W u + b."""
 
     tensors = (
         Tensor("weights", WEIGHT_BITS, "exponent", ("bias",)),
@@ -25,6 +25,10 @@ class MinGRUKind(Kind[MinGRU, FixedMinGRU], of=MinGRU):
     )
 
     scales = Scales.ANY
+
+    def passes(self, layer: MinGRU) -> Scales:
+        """None through an activation."""
+        return super().passes(layer) if layer.activation is Activation.NONE else Scales.NONE
 
     def rescaled(self, layer: MinGRU, before: RealArray, behind: RealArray) -> MinGRU:
         weights, bias = layer.weights * behind[:, np.newaxis] / before, layer.bias * behind
@@ -38,7 +42,13 @@ class MinGRUKind(Kind[MinGRU, FixedMinGRU], of=MinGRU):
     ) -> tuple[FixedMinGRU, MinGRU]:
         weights, exponent = matrix_mantissas(layer.weights, rules.formats, moments)
         gate, gate_exponent = matrix_mantissas(layer.gate, rules.formats, moments)
-        fixed = FixedMinGRU(weights, np.maximum(gate, LEAST_OF_GATE), exponent, gate_exponent)
+        fixed = FixedMinGRU(
+            weights,
+            np.maximum(gate, LEAST_OF_GATE),
+            exponent,
+            gate_exponent,
+            activation=layer.activation,
+        )
         values = fixed.dequantize()
         bias = layer.bias + (layer.weights - values.weights) @ moments.mean
         gate_mean = layer.gate_bias + (layer.gate - values.gate) @ moments.mean
@@ -47,7 +57,7 @@ class MinGRUKind(Kind[MinGRU, FixedMinGRU], of=MinGRU):
     def input_headroom(self, fixed: FixedMinGRU, ranges: Ranges, rules: Rules) -> int:
         return min(
             synapse_headroom(ranges.drive, fixed.gate_exponent, rules.spare),
-            synapse_headroom(ranges.peaks["states", "second"], fixed.exponent, rules.spare),
+            synapse_headroom(_sums(fixed, ranges), fixed.exponent, rules.spare),
         )
 
     def output_headroom(self, layer: MinGRU, ranges: Ranges, rules: Rules) -> int:
@@ -57,6 +67,14 @@ class MinGRUKind(Kind[MinGRU, FixedMinGRU], of=MinGRU):
             headroom(sent, rules.arithmetic.message_bits, rules.spare),
             _of_states(layer, ranges, rules),
         )
+
+    def output_limit(
+        self, fixed: FixedMinGRU, layer: MinGRU, input_exponent: int, ranges: Ranges, rules: Rules
+    ) -> int:
+        """A state is at most so much finer than candidates that neurons of their own send."""
+        if layer.activation is Activation.NONE:
+            return ANY
+        return _of_candidates(layer, ranges, rules) + MOST_SHIFT
 
     def finish(
         self,
@@ -69,11 +87,15 @@ class MinGRUKind(Kind[MinGRU, FixedMinGRU], of=MinGRU):
         """States are as fine as what enters them fits their words."""
         finest = _of_states(layer, ranges, rules)
         e = ends[1] + min(max(finest - ends[1], 0), MOST_SHIFT)
+        of_value = 0
+        if layer.activation is not Activation.NONE:
+            of_value = _of_candidates(layer, ranges, rules)
+            e = min(e, of_value + MOST_SHIFT)
+            of_value = min(e, of_value)
+        fixed = replace(fixed, state_exponent=e, output_exponent=ends[1], value_exponent=of_value)
         return replace(
             fixed,
-            state_exponent=e,
-            output_exponent=ends[1],
-            bias=fixed_bias(layer.bias, e),
+            bias=fixed_bias(layer.bias, fixed.candidate_exponent),
             gate_bias=gate_bias(layer.gate_bias),
         )
 
@@ -81,7 +103,7 @@ class MinGRUKind(Kind[MinGRU, FixedMinGRU], of=MinGRU):
         return fixed.state_exponent
 
     def bias_exponents(self, fixed: FixedMinGRU, input_exponent: int) -> dict[str, int]:
-        return {"bias": fixed.state_exponent, "gate_bias": SIGMOID_INPUT_EXPONENT}
+        return {"bias": fixed.candidate_exponent, "gate_bias": SIGMOID_INPUT_EXPONENT}
 
     def mantissas(self, name: str, values: np.ndarray, bits: int, exponent: Exponent) -> IntArray:
         found = super().mantissas(name, values, bits, exponent)
@@ -90,9 +112,17 @@ class MinGRUKind(Kind[MinGRU, FixedMinGRU], of=MinGRU):
 
 def _of_states(layer: MinGRU, ranges: Ranges, rules: Rules) -> int:
     """Largest exponent at which candidates fit the state's word, and their biases theirs."""
-    peak = float((ranges.peaks["states", "second"] + np.abs(layer.bias)).max())
+    plain = layer.activation is Activation.NONE
+    bias = layer.bias if plain else np.zeros_like(layer.bias)
+    peak = float((ranges.peaks["states", "second"] + np.abs(bias)).max())
     fits = headroom(peak, rules.arithmetic.state_bits, rules.spare)
-    return min(fits, bias_headroom(layer.bias, rules.spare))
+    return min(fits, bias_headroom(bias, rules.spare))
+
+
+def _sums(layer: FixedMinGRU, ranges: Ranges) -> RealArray:
+    """Of W u."""
+    plain = layer.activation is Activation.NONE
+    return ranges.peaks["states", "second"] if plain else ranges.peaks["candidates", "sum"]
 
 
 class MLGRUKind(Kind[MLGRU, FixedMLGRU], of=MLGRU):
@@ -161,9 +191,13 @@ class MLGRUKind(Kind[MLGRU, FixedMLGRU], of=MLGRU):
         }
 
 
-def _of_candidates(layer: MLGRU, ranges: Ranges, rules: Rules) -> int:
+def _of_candidates(layer: MLGRU | MinGRU, ranges: Ranges, rules: Rules) -> int:
     """Largest exponent at which candidates fit messages and states, before their table too."""
-    peak = float((ranges.peaks["candidates", "sum"] + np.abs(layer.bias)).max())
+    before = ranges.peaks["candidates", "sum"] + np.abs(layer.bias)
+    peak = float(np.maximum(before, ranges.peaks["states", "second"]).max())
     bits = min(rules.arithmetic.message_bits, rules.arithmetic.state_bits)
     e = min(headroom(peak, bits, rules.spare), bias_headroom(layer.bias, rules.spare))
+    table = layer.activation.table
+    if table is not None and not table.multiplies:  # entries end in zeros beyond
+        e = min(e, table.entry_exponent)
     return e if peak > 0 else 0

@@ -131,6 +131,8 @@ def message(
             return np.asarray(y * special.expit(y))
         case Activation.SIGMOID:
             return np.asarray(special.expit(y))
+        case Activation.POSITIVE:
+            return np.asarray(np.maximum(y, 0.0) + special.expit(np.minimum(y, 0.0)))
 
 
 def running_sum(total: RealArray, y: RealArray, rules: None, tally: None) -> RealArray:

@@ -23,10 +23,11 @@ from lava_ssm.engine.compiled.words import MESSAGE, SYNAPSE, WRAP, shifted, word
 from lava_ssm.network import Activation
 from lava_ssm.numerics import SYNAPSE_BITS, TABLE_EXPONENT, TABLE_STEPS
 
-NONE, RELU, GELU, SILU, SIGMOID, TANH, SOFTPLUS = range(7)
-ACTIVATIONS = dict(zip(Activation, range(7), strict=True))
-"""Those from GELU on are taken by a table, those up to SILU of what it is looked up with, too."""
-SOFTPLUS_EXPONENT = numerics.SOFTPLUS.entry_exponent
+NONE, RELU, GELU, SILU, SIGMOID, TANH, SOFTPLUS, POSITIVE = range(8)
+ACTIVATIONS = dict(zip(Activation, range(8), strict=True))
+"""Those from GELU on are taken by a table, those up to SILU of what it is looked up with, too;
+those from SOFTPLUS on add it to max(y, 0)."""
+RECTIFIED_EXPONENT = numerics.SOFTPLUS.entry_exponent
 
 
 @compiled
@@ -148,8 +149,8 @@ def activated(row, data, values, y):
 
     Entries are read one by one; what is before and after that LLVM makes vectors of.
     """
-    size, multiplies, rectifies = row.size, row.activation <= SILU, row.activation == SOFTPLUS
-    entry_exponent = SOFTPLUS_EXPONENT if rectifies else TABLE_EXPONENT
+    size, multiplies, rectifies = row.size, row.activation <= SILU, row.activation >= SOFTPLUS
+    entry_exponent = RECTIFIED_EXPONENT if rectifies else TABLE_EXPONENT
     amount = entry_exponent - row.exponent
     if amount < -MOST_LEFT:
         return False
@@ -211,8 +212,8 @@ def by_table(row, data, value):
     entry = np.int64(data.integers[row.entries + step + TABLE_STEPS])
     if row.activation <= SILU:
         return shifted(value * entry, TABLE_EXPONENT, rules.rounding)
-    if row.activation == SOFTPLUS:
-        entry = shifted(entry, min(SOFTPLUS_EXPONENT - row.exponent, 63), rules.rounding)
+    if row.activation >= SOFTPLUS:
+        entry = shifted(entry, min(RECTIFIED_EXPONENT - row.exponent, 63), rules.rounding)
         return max(initial, np.int64(0)) + entry
     return shifted(entry, min(TABLE_EXPONENT - row.exponent, 63), rules.rounding)
 
@@ -244,6 +245,9 @@ def sent_float(row, data, t):
     elif row.activation == SOFTPLUS:
         for j in range(size):
             y[j] = max(y[j], 0.0) + log1p(exp(-abs(y[j])))
+    elif row.activation == POSITIVE:
+        for j in range(size):
+            y[j] = max(y[j], 0.0) + 1.0 / (1.0 + exp(-min(y[j], 0.0)))
 
 
 @compiled
