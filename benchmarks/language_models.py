@@ -47,13 +47,13 @@ def chain(vocabulary: int, width: int, blocks: list[nn.Module]) -> Chain:
     )
 
 
-def min_gru(vocabulary: int) -> nn.Module:
+def min_gru(vocabulary: int, activation: str = "none") -> nn.Module:
     """The blocks of the public `minLM`: a gated recurrence, then a network of each token."""
     blocks: list[nn.Module] = []
     for _ in range(2):
         inner = WIDTH * 3 // 2
         down = nn.Linear(inner, WIDTH, bias=False)
-        blocks += [RMSNorm(WIDTH), MinGRU(WIDTH, inner), down, Residual(3)]
+        blocks += [RMSNorm(WIDTH), MinGRU(WIDTH, inner, activation), down, Residual(3)]
         blocks += [RMSNorm(WIDTH), nn.Linear(WIDTH, 4 * WIDTH), nn.GELU()]
         blocks += [nn.Linear(4 * WIDTH, WIDTH), Residual(3)]
     return chain(vocabulary, WIDTH, blocks)
@@ -167,6 +167,7 @@ def public_mamba(vocabulary: int) -> nn.Module:
 
 MODELS = {
     "mingru": Entry(min_gru, 4e-3),
+    "mingru-positive": Entry(lambda vocabulary: min_gru(vocabulary, "positive"), 4e-3),
     "mingru-public": Entry(public_min_gru, 4e-3, ours=False),
     "mlgru-ternary": Entry(lambda vocabulary: MatMulFreeLM(vocabulary, WIDTH, 2), 6e-3),
     "s5": Entry(s5, 4e-3),

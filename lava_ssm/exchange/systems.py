@@ -1,4 +1,4 @@
-"""State space layers as other programs name their parameters."""
+"""Layers with states as other programs name their parameters."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -105,6 +105,18 @@ def systems(arrays: Arrays) -> Iterator[System]:
         if set(kind.names) <= set(arrays):
             for method in METHODS if kind.make is not lru else METHODS[:1]:
                 yield kind.make(arrays, method)
+
+
+def min_grus(maps: Arrays, out: Arrays) -> Iterator[tuple[network.FloatLayer, ...]]:
+    """Give the layers that a minGRU of mingru-pytorch may be: W and V in one matrix, a map behind.
+
+    Candidates are positive there; in copies of it they may have no activation.
+    """
+    weights, gate = np.split(maps["weight"], 2)
+    bias, gate_bias = np.split(maps.get("bias", np.zeros(2 * len(weights))), 2)
+    behind = (network.Linear(out["weight"], out.get("bias")),) if out else ()
+    for activation in (network.Activation.POSITIVE, network.Activation.NONE):
+        yield network.MinGRU(weights, gate, bias, gate_bias, activation), *behind
 
 
 def _complex(values: np.ndarray, ndim: int) -> ComplexArray:

@@ -15,7 +15,7 @@ from torch.overrides import TorchFunctionMode
 
 from lava_ssm import network
 from lava_ssm.exchange.graph import ExchangeError, Input, Node, applied, place
-from lava_ssm.exchange.systems import Arrays, systems
+from lava_ssm.exchange.systems import Arrays, min_grus, systems
 from lava_ssm.network.readout import Readout
 from lava_ssm.nn import LayerModule, export
 
@@ -147,7 +147,7 @@ class Tracer(TorchFunctionMode):
             layer
             for module, path in self._paths.items()
             if not _is_whole(module)
-            for layer in _alternatives(module, path or type(module).__name__)
+            for (layer, *_) in _alternatives(module, path or type(module).__name__)
         ]
 
     def input(self, x: Tensor, axes: tuple[Axis, ...]) -> None:
@@ -246,7 +246,7 @@ class Tracer(TorchFunctionMode):
         self._modules.pop()
 
     def _whole(self, module: nn.Module, args: tuple[object, ...], output: object) -> None:
-        """Take what a module did as a layer, seen to give the same."""
+        """Take what a module did as layers, seen to give the same."""
         given = next(v for v in _tensors(args) if self.signal(v))
         result = next(_tensors(output))
         signal = self.signal(given)
@@ -259,21 +259,24 @@ class Tracer(TorchFunctionMode):
             raise LayoutError(f"{self.origin}: takes (batch, time, channels)")
         tokens, wanted = given.numpy(), result.numpy()
         alternatives = list(_alternatives(module, self.origin))
-        off = [np.abs(network.Network((a,)).run(tokens) - wanted).max() for a in alternatives]
+        off = [np.abs(network.Network(a).run(tokens) - wanted).max() for a in alternatives]
         if min(off) <= 1e-4 * np.abs(wanted).max():
-            layer = alternatives[int(np.argmin(off))]
-            self.track(result, replace(signal, node=applied(signal.node, layer, self.origin)))
+            node = signal.node
+            for layer in alternatives[int(np.argmin(off))]:
+                node = applied(node, layer, self.origin)
+            self.track(result, replace(signal, node=node))
             return
         raise ExchangeError(
-            f"{self.origin}: its parameters are those of {type(alternatives[0]).__name__}, but it "
-            "computes something else with them (both directions, a gate, another discretisation?); "
+            f"{self.origin}: its parameters are those of {type(alternatives[0][0]).__name__}, but "
+            "it computes something else with them (both directions, a gate, another "
+            "discretisation?); "
             "what it is not can be exported by hand, with `network.S5` and `network.S4D`"
         )
 
 
 HAS = (
-    "linear maps and causal convolutions, S4D, S5, LRU, ReLU, GELU, SiLU, sigmoid, tanh, softplus, "
-    "GLU and its like (GEGLU, SwiGLU), batch, layer and RMS norms, "
+    "linear maps and causal convolutions, S4D, S5, LRU, minGRU, ReLU, GELU, SiLU, sigmoid, tanh, "
+    "softplus, GLU and its like (GEGLU, SwiGLU), batch, layer and RMS norms, "
     "scales and shifts of channels, residual paths, and the mean over time or the last token at "
     "the end; and the layers of lava_ssm.nn, such as MinGRU in the place of a GRU or LSTM. Leave "
     "what is not among them out of the model, or train with one of them in its place"
@@ -282,7 +285,7 @@ HAS = (
 
 def _is_whole(module: nn.Module) -> bool:
     """Whether a module is a recurrence of which its parameters say all: not one's kernel."""
-    if isinstance(module, LayerModule) or _is_rms_norm(module):
+    if isinstance(module, LayerModule) or _is_rms_norm(module) or _is_min_gru(module):
         return True
     names = set(_own(module))
     return bool({"Lambda", "Lambda_re", "nu_log"} & names) or (
@@ -290,8 +293,8 @@ def _is_whole(module: nn.Module) -> bool:
     )
 
 
-def _alternatives(module: nn.Module, path: str) -> Iterator[network.FloatLayer]:
-    """Give the layers that a module may be, by its own parameters' names."""
+def _alternatives(module: nn.Module, path: str) -> Iterator[tuple[network.FloatLayer, ...]]:
+    """Give the layers, behind each other, that a module may be, by its parameters' names."""
     inner = getattr(module, "seq", module)
     for name in ("bidir", "liquid"):
         if getattr(inner, name, False):
@@ -301,19 +304,28 @@ def _alternatives(module: nn.Module, path: str) -> Iterator[network.FloatLayer]:
             )
     with place(path):
         if isinstance(module, LayerModule):
-            yield export(module).stages[0].layer
+            yield (export(module).stages[0].layer,)
         elif _is_rms_norm(module):
             (weights,) = _own(module).values()
             given = (getattr(module, name, None) for name in ("eps", "variance_epsilon"))
             for eps in [e for e in given if e] or [1e-5, 1e-6, 1e-8, 1e-12]:
-                yield network.RMSNorm(weights.reshape(-1), np.zeros(weights.size), eps)
+                yield (network.RMSNorm(weights.reshape(-1), np.zeros(weights.size), eps),)
+        elif _is_min_gru(module):
+            yield from min_grus(_own(module.to_hidden_and_gate), _own(module.to_out))
         else:
-            yield from systems(_own(inner))
+            for system in systems(_own(inner)):
+                yield (system,)
 
 
 def _is_rms_norm(module: nn.Module) -> bool:
     """Whether it is one that somebody wrote, which is known by its name and its one array."""
     return type(module).__name__.endswith("RMSNorm") and len(_own(module)) == 1
+
+
+def _is_min_gru(module: nn.Module) -> bool:
+    """Whether it is a minGRU of mingru-pytorch."""
+    linear = (getattr(module, "to_hidden_and_gate", None), getattr(module, "to_out", None))
+    return isinstance(linear[0], nn.Linear) and isinstance(linear[1], nn.Linear | nn.Identity)
 
 
 def _own(module: object) -> Arrays:

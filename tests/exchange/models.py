@@ -119,3 +119,22 @@ class LRU(nn.Module):
             direct = token @ self.D.T if self.D.ndim == 2 else token * self.D
             outputs.append((state @ self.C.T).real + direct)
         return torch.stack(outputs, -2)
+
+
+class MinGRU(nn.Module):
+    """h' = (1 - z) h + z g(c), with g(c) = c + 1/2 from zero on and sigmoid(c) below."""
+
+    def __init__(self, dim: int, inner: int, positive: bool = True) -> None:
+        super().__init__()
+        self.positive = positive
+        self.to_hidden_and_gate = nn.Linear(dim, 2 * inner, bias=inner != dim)
+        self.to_out = nn.Identity() if inner == dim else nn.Linear(inner, dim, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        c, z = self.to_hidden_and_gate(x).chunk(2, dim=-1)
+        c = torch.where(c >= 0, c + 0.5, c.sigmoid()) if self.positive else c
+        z, h, states = z.sigmoid(), torch.zeros_like(c[:, 0]), []
+        for t in range(x.shape[1]):
+            h = torch.lerp(h, c[:, t], z[:, t])
+            states.append(h)
+        return self.to_out(torch.stack(states, 1))

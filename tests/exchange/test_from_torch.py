@@ -10,8 +10,18 @@ from torch import Tensor, nn
 
 from lava_ssm import exchange
 from lava_ssm import nn as own
-from lava_ssm.network import GLU, S5, Activation, LayerNorm, Linear, Network, Readout, Residual
-from tests.exchange.models import LRU, S4D, S4Model
+from lava_ssm.network import (
+    GLU,
+    S5,
+    Activation,
+    LayerNorm,
+    Linear,
+    Network,
+    Readout,
+    Residual,
+)
+from lava_ssm.network import MinGRU as MinGRULayer
+from tests.exchange.models import LRU, S4D, MinGRU, S4Model
 
 
 def relative(network: Network, x: Tensor, wanted: Tensor) -> float:
@@ -139,6 +149,20 @@ class RMSNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.weight * x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6)
+
+
+@pytest.mark.parametrize(("inner", "positive"), [(5, True), (8, True), (8, False)])
+def test_a_min_gru(inner: int, positive: bool) -> None:
+    torch.manual_seed(0)
+    layer, x = MinGRU(5, inner, positive), 3 * torch.randn(2, 30, 5)
+    model = nn.Sequential(nn.Linear(5, 5), Block(nn.Sequential(RMSNorm(5), layer)))
+    network = exchange.from_torch(model, x)
+    (found,) = (part for part in network.layers if isinstance(part, MinGRULayer))
+    assert found.activation is (Activation.POSITIVE if positive else Activation.NONE)
+    assert relative(network, x, model(x)) <= 1e-5
+    layer.to_out = nn.Sequential(layer.to_out, nn.Tanh())
+    with pytest.raises(exchange.ExchangeError, match="MinGRU"):
+        exchange.from_torch(model, x)
 
 
 class Unit(nn.Module):
