@@ -37,6 +37,12 @@ CONTEXTS = 1, 1000
 SAMPLES = 16, 128
 """Pieces of the text by which exponents are chosen, and characters of each."""
 PREFILL = 500
+STEPS: dict[str, Callable[[Any], Callable[[int], object]]] = {
+    "mingru-public": public_min_gru_step,
+    "mamba-public": public_mamba_step,
+    "transformer": TransformerStep,
+}
+"""What others' models do with a token."""
 
 Row = dict[str, Any]
 
@@ -186,9 +192,9 @@ def main() -> None:
             "loss, float": record["models"][name]["test_loss"],
             "bytes, float": 4 * sum(p.numel() for p in model.parameters()),
         }
-        if entry.ours:
+        if entry.described is not None:
             made_by = {VOCABULARY: text.vocabulary}
-            network = replace(nn.export(model), made_by=made_by)
+            network = replace(entry.described(model), made_by=made_by)
             kept = given.trained / f"{name}-fixed.safetensors"
             fixed = quantized(network, characters, text.train, kept)
             row["loss, fixed"] = language.loss(fixed, test, context)
@@ -200,25 +206,16 @@ def main() -> None:
             row["chip, modelled"] = chip(fixed, x)
             timed(f"{name}: engine, fixed", lambda n, f=fixed: streamed(f, n, numbers))
             timed(f"{name}: engine, float32", lambda n, f=network: streamed(f, n, numbers))
-            timed(
-                f"{name}: PyTorch eager",
-                lambda n, f=network: stepped(lambda: chain_step(f), n, numbers),
-            )
-        elif isinstance(model, Transformer):
+        if isinstance(model, Transformer):
             row |= {
                 f"state bytes behind {n}": 4 * n * 2 * model.norm.normalized_shape[0] * 4
                 for n in CONTEXTS
             }
-            timed(
-                f"{name}: PyTorch eager",
-                lambda n, m=model: stepped(lambda: TransformerStep(m), n, numbers),
-            )
-        else:
-            make = public_mamba_step if name.startswith("mamba") else public_min_gru_step
-            timed(
-                f"{name}: PyTorch eager",
-                lambda n, m=model, make=make: stepped(lambda: make(m.eval()), n, numbers),
-            )
+        make = STEPS.get(name, lambda model: chain_step(nn.export(model)))
+        timed(
+            f"{name}: PyTorch eager",
+            lambda n, m=model, make=make: stepped(lambda: make(m.eval()), n, numbers),
+        )
         say(name, row)
     tokens = times(things, numbers, 3 if given.quick else 100)
     for name, row in tokens.items():

@@ -3,6 +3,7 @@
 Each takes one-hot characters (batch, time, vocabulary) and gives logits of that shape.
 """
 
+import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +11,20 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from lava_ssm.nn import S5, Chain, Gate, Mamba, MatMulFreeLM, MinGRU, Residual, RMSNorm
+from lava_ssm import exchange
+from lava_ssm.network import Network
+from lava_ssm.nn import (
+    S5,
+    Chain,
+    Gate,
+    Mamba,
+    MatMulFreeLM,
+    MinGRU,
+    Residual,
+    RMSNorm,
+    export,
+    module,
+)
 
 WIDTH, MAMBA_WIDTH, TRANSFORMER_WIDTH = 128, 120, 96
 
@@ -25,14 +39,14 @@ class Entry:
         Gives it with random weights, of the number of different characters.
     lr, ssm_lr
         See `train.Recipe`.
-    ours
-        Whether it is made of `lava_ssm.nn`, and so has a description.
+    described
+        Gives its network; None: there is none.
     """
 
     make: Callable[[int], nn.Module]
     lr: float
     ssm_lr: float = 2e-3
-    ours: bool = True
+    described: Callable[[nn.Module], Network] | None = export
 
 
 def chain(vocabulary: int, width: int, blocks: list[nn.Module]) -> Chain:
@@ -47,13 +61,13 @@ def chain(vocabulary: int, width: int, blocks: list[nn.Module]) -> Chain:
     )
 
 
-def min_gru(vocabulary: int, activation: str = "none") -> nn.Module:
+def min_gru(vocabulary: int) -> nn.Module:
     """The blocks of the public `minLM`: a gated recurrence, then a network of each token."""
     blocks: list[nn.Module] = []
     for _ in range(2):
         inner = WIDTH * 3 // 2
         down = nn.Linear(inner, WIDTH, bias=False)
-        blocks += [RMSNorm(WIDTH), MinGRU(WIDTH, inner, activation), down, Residual(3)]
+        blocks += [RMSNorm(WIDTH), MinGRU(WIDTH, inner), down, Residual(3)]
         blocks += [RMSNorm(WIDTH), nn.Linear(WIDTH, 4 * WIDTH), nn.GELU()]
         blocks += [nn.Linear(4 * WIDTH, WIDTH), Residual(3)]
     return chain(vocabulary, WIDTH, blocks)
@@ -146,6 +160,21 @@ def public_min_gru(vocabulary: int) -> nn.Module:
     return OfNumbers(minLM(num_tokens=vocabulary, dim=WIDTH, depth=2), vocabulary)
 
 
+def public_min_gru_network(model: nn.Module) -> Network:
+    """The network of such a `minLM`, which takes one-hot tokens."""
+    public = copy.deepcopy(model.model)
+    numbers, width = public.token_emb.weight.shape
+    embedding = nn.Linear(numbers, width, bias=False)
+    embedding.weight = nn.Parameter(public.token_emb.weight.detach().T.contiguous())
+    public.token_emb = embedding
+    return exchange.from_torch(public, torch.eye(numbers)[None, :32])
+
+
+def same_as_public_min_gru(vocabulary: int) -> nn.Module:
+    """That network as a model of ours, which begins with the public one's weights."""
+    return module(public_min_gru_network(public_min_gru(vocabulary)))
+
+
 def public_mamba(vocabulary: int) -> nn.Module:
     """`Mamba` of the package mambapy, with the settings that it comes with.
 
@@ -167,12 +196,12 @@ def public_mamba(vocabulary: int) -> nn.Module:
 
 MODELS = {
     "mingru": Entry(min_gru, 4e-3),
-    "mingru-positive": Entry(lambda vocabulary: min_gru(vocabulary, "positive"), 4e-3),
-    "mingru-public": Entry(public_min_gru, 4e-3, ours=False),
+    "mingru-same": Entry(same_as_public_min_gru, 4e-3),
+    "mingru-public": Entry(public_min_gru, 4e-3, described=public_min_gru_network),
     "mlgru-ternary": Entry(lambda vocabulary: MatMulFreeLM(vocabulary, WIDTH, 2), 6e-3),
     "s5": Entry(s5, 4e-3),
-    "transformer": Entry(Transformer, 2e-3, ours=False),
+    "transformer": Entry(Transformer, 2e-3, described=None),
     "mamba": Entry(mamba, 5e-3),
-    "mamba-public": Entry(public_mamba, 5e-3, ours=False),
+    "mamba-public": Entry(public_mamba, 5e-3, described=None),
 }
 """In the order in which they are trained: those that take long last."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from lava_ssm.network import Network
 from lava_ssm.nn import MLGRU, S5, Conv1d, MinGRU, Residual, SelectiveSSM, module
+from lava_ssm.nn.activation import FUNCTIONS
 from lava_ssm.nn.chain import parts_of
 
 Step = Callable[[int], Tensor]
@@ -63,7 +64,8 @@ def _gated(part: nn.Module, arrays: dict[str, Tensor]) -> Part:
 
     def min_gru(u: Tensor) -> Tensor:
         z = torch.sigmoid(linear(u, arrays["gate"], arrays["gate_bias"]))
-        h.lerp_(linear(u, arrays["weights"], arrays["bias"]), z)
+        c = linear(u, arrays["weights"], arrays["bias"])
+        h.lerp_(FUNCTIONS[part.activation](c), z)
         return h.clone()
 
     def mlgru(u: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from lava_ssm import nn
 from tests.benchmarks import load
+from tests.exchange.models import MinGRU
 
 MODELS = "language_models"
 
@@ -27,9 +28,39 @@ def test_models_have_as_many_parameters(monkeypatch: pytest.MonkeyPatch) -> None
     sizes = {
         name: sum(p.numel() for p in entry.make(84).parameters())
         for name, entry in models.MODELS.items()
-        if not name.endswith("-public")
+        if not name.endswith(("-public", "-same"))  # of other packages
     }
     assert max(sizes.values()) < 1.05 * min(sizes.values()), sizes
+
+
+class PublicLM(torch.nn.Module):
+    """A minLM in small: numbers of tokens to logits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.token_emb = torch.nn.Embedding(7, 5)
+        self.gru, self.to_logits = MinGRU(5, 8), torch.nn.Linear(5, 7)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.token_emb(x)
+        logits: torch.Tensor = self.to_logits(x + self.gru(x))
+        return logits
+
+
+def test_the_network_of_a_public_min_gru_takes_one_hot_tokens(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    models, x = load(MODELS, monkeypatch), torch.eye(7)[torch.randint(7, (2, 20))]
+    monkeypatch.setattr(models, "public_min_gru", lambda n: models.OfNumbers(PublicLM(), n))
+    model = models.public_min_gru(7)
+    network = models.public_min_gru_network(model)
+    np.testing.assert_allclose(network.run(x.numpy()), model(x).detach().numpy(), atol=1e-5)
+    torch.manual_seed(0)
+    same = models.same_as_public_min_gru(7)
+    torch.manual_seed(0)
+    np.testing.assert_allclose(
+        same(x).detach().numpy(), models.public_min_gru(7)(x).detach().numpy(), atol=1e-5
+    )
 
 
 def test_a_transformer_hears_no_later_token(monkeypatch: pytest.MonkeyPatch) -> None:
