@@ -512,7 +512,7 @@ class _Chain:
         e_w = max(e_w, e_y - 16 - e_v)
         weights, bias = self.integers(16, (width,)), self.biases((width,))
         epsilon = int(2.0 ** rng.uniform(0, 23.9))
-        rest = (k, epsilon, e_r, p, e_y)
+        rest = (k, epsilon, e_r, p, e_y, None if rng.random() < 0.5 else int(rng.integers(12, 33)))
         if rng.random() < 0.4:
             return FixedRMSNorm(weights, bias, e_w, *rest)
         return FixedLayerNorm(weights, bias, e_w, int(rng.integers(0, 10)), *rest)

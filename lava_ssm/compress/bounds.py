@@ -254,7 +254,7 @@ class _Walk:
             case Bilinear():
                 y = self._bilinear(p, p.neurons, *received)
             case InverseSqrt():
-                y = self._inverse_sqrt(p.neurons, received[0])
+                y = self._inverse_sqrt(p, p.neurons, received[0])
             case Taps(length=length):  # and nothing before the first token
                 u = received[0]
                 return Interval(np.minimum(u.low, 0), np.maximum(u.high, 0)).repeated(length)
@@ -275,7 +275,7 @@ class _Walk:
         if table.multiplies:
             self.peaks[p.stage][p.name, "activated"] = y.magnitude
             if self.rules is not None:
-                self.check(y, self.rules.message_bits, p.stage, "message")
+                self.check(y, p.rules(self.rules).message_bits, p.stage, "message")
             lowest = np.floor((table.least - table.error) * one) if self.rules else table.least
             return Interval(np.maximum(np.minimum(y.low, 0), lowest), np.maximum(y.high, 0))
         if table.rectifies:  # what the table has more falls, and in steps
@@ -306,11 +306,11 @@ class _Walk:
             y = self.shifted(y, neurons.weight_shift)
         return y if neurons.bias is None else y + neurons.bias
 
-    def _inverse_sqrt(self, neurons: InverseSqrt, s: Interval) -> Interval:
+    def _inverse_sqrt(self, p: Population, neurons: InverseSqrt, s: Interval) -> Interval:
         if self.rules is None:
             ends = (1 / np.sqrt(np.maximum(v, 0) + neurons.epsilon) for v in (s.high, s.low))
             return Interval(*ends)
-        _, most = word_range(self.rules.message_bits)
+        _, most = word_range(p.rules(self.rules).message_bits)
         ends = (
             2.0**neurons.exponent / np.sqrt(np.maximum(v + neurons.epsilon, 1))
             for v in (s.high, s.low)
@@ -324,7 +324,7 @@ class _Walk:
 
     def _message(self, y: Interval, p: Population) -> Interval:
         if self.rules is not None:
-            self.check(y, self.rules.message_bits, p.stage, "message")
+            self.check(y, p.rules(self.rules).message_bits, p.stage, "message")
         self.peaks[p.stage][p.name, "sent"] = y.magnitude
         return y
 

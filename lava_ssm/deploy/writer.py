@@ -170,7 +170,7 @@ class Writer:
 
     def message(self, population: Population, low: int, high: int) -> Buffer:
         """Take a buffer for what a population sends, within bounds that its word makes narrower."""
-        least, most = word_range(self.rules.message_bits)
+        least, most = word_range(population.rules(self.rules).message_bits)
         if not (least <= low and high <= most):
             low, high = least, most
         out = self.buffer(storage(low, high), population.neurons.n_neurons)

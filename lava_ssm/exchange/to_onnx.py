@@ -375,7 +375,7 @@ def _message(graph: _Graph, population: Population, y: str) -> str:
     if population.residual is not None:
         earlier = graph.floor(graph.sent[population.residual.source], population.residual_shift)
         y = graph.op("Add", y, earlier)
-    bits, table = graph.rules.message_bits, population.activation.table
+    bits, table = population.rules(graph.rules).message_bits, population.activation.table
     if population.activation is Activation.RELU:
         y = graph.clipped(y, 0)
     if table is not None and table.multiplies:
@@ -406,7 +406,8 @@ def _bilinear(graph: _Graph, population: Population, neurons: Bilinear) -> str:
 
 def _inverse_sqrt(graph: _Graph, population: Population, neurons: InverseSqrt) -> str:
     """`numerics.scaled_inverse_sqrt`: what is shifted by depends on the highest bit alone."""
-    rules, epsilon = graph.rules, graph.constant(int(neurons.epsilon))
+    rules = population.rules(graph.rules)
+    epsilon = graph.constant(int(neurons.epsilon))
     v = graph.clipped(graph.op("Add", graph.received(population.inputs[0]), epsilon), 1)
     bit = graph.highest_bit(v)
     j = (np.arange(_BITS) - SCALED_BIT) >> 1

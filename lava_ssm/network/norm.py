@@ -1,15 +1,15 @@
 """Normalisations of each token over its channels."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import ceil, log2, sqrt
 
 import numpy as np
 
-from lava_ssm.network.description import bits, exponents
+from lava_ssm.network.description import ADDED, bits, exponents
 from lava_ssm.network.neurons import Affine, Bilinear, InverseSqrt
 from lava_ssm.network.population import Connection, Matrix, Ones, Population, Populations
 from lava_ssm.network.scale import FixedWeighted, FloatWeighted, Weighted
-from lava_ssm.numerics import IntArray, RealArray, dequantize, real_number
+from lava_ssm.numerics import SYNAPSE_BITS, IntArray, RealArray, dequantize, real_number
 
 EPSILON_BITS = 24
 
@@ -18,6 +18,7 @@ class Normalization(Weighted):
     """What all normalisations have in common: squares, their sum, its inverse root, a product."""
 
     centred = False
+    inner_bits: int | None = None
 
     def lowered(self, input_exponent: int = 0) -> tuple[Population, ...]:
         n = self.d_input
@@ -35,8 +36,10 @@ class Normalization(Weighted):
                 Connection(mean, to_all, "to_centred"),
             )
         square, inverse, product = self._operations()
-        squares = made.add(square, "squares", *(Connection(u, each, name) for name in ("a", "b")))
-        scale = made.add(inverse, "scale", Connection(squares, to_one, "to_scale"))
+        twice, wide = (Connection(u, each, name) for name in ("a", "b")), self.inner_bits
+        squares = made.add(square, "squares", *twice, message_bits=wide)
+        onto = Connection(squares, to_one, "to_scale")
+        scale = made.add(inverse, "scale", onto, message_bits=wide)
         inputs = Connection(scale, to_all, "to_neurons"), Connection(u, each, "product")
         made.add(product, "neurons", *inputs)
         return tuple(made)
@@ -140,6 +143,8 @@ class FixedNormalization(Normalization, FixedWeighted):
         if self.square_shift % 2:
             raise ValueError(f"square_shift must be even, got {self.square_shift}")
         self._put(bits(1, (1 << EPSILON_BITS) - 1), "epsilon")
+        if self.inner_bits is not None:
+            self._put(bits(2, SYNAPSE_BITS), "inner_bits")
 
     @property
     def value_exponent(self) -> int:
@@ -200,6 +205,8 @@ class FixedLayerNorm(FixedNormalization):
         Bits that c r is shifted, 0 to 62.
     output_exponent
         Of the outgoing messages.
+    inner_bits
+        Width of q and r, 2 to 32; None: that of the network's messages.
     """
 
     weights: IntArray
@@ -211,6 +218,7 @@ class FixedLayerNorm(FixedNormalization):
     scale_exponent: int = 0
     product_shift: int = 0
     output_exponent: int = 0
+    inner_bits: int | None = field(default=None, metadata=ADDED)
     centred = True
 
     def __post_init__(self) -> None:
@@ -233,7 +241,7 @@ class FixedRMSNorm(FixedNormalization):
     Parameters
     ----------
     weights, bias, weight_exponent, square_shift, epsilon, scale_exponent, product_shift, \
-output_exponent
+output_exponent, inner_bits
         See `FixedLayerNorm`.
 
     Raises
@@ -250,6 +258,7 @@ output_exponent
     scale_exponent: int = 0
     product_shift: int = 0
     output_exponent: int = 0
+    inner_bits: int | None = field(default=None, metadata=ADDED)
 
     def dequantize(self, input_exponent: int | None = None) -> RMSNorm:
         return RMSNorm(*self._values(input_exponent))

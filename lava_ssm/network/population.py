@@ -1,6 +1,6 @@
 """What a chip has of a network: populations of neurons, and the synapses between them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy as np
 from lava_ssm.network.activation import Activation
 from lava_ssm.network.description import Exponent
 from lava_ssm.network.neurons import Neurons
-from lava_ssm.numerics import IntArray
+from lava_ssm.numerics import Arithmetic, IntArray
 from lava_ssm.tables import Shaped
 
 if TYPE_CHECKING:
@@ -161,6 +161,8 @@ class Population:
         Of the messages that they send, where a layer ends.
     step
         Time steps from a token's entry to these neurons.
+    message_bits
+        Width of their messages, of neurons without a state; None: the network's.
     """
 
     neurons: Neurons
@@ -172,11 +174,18 @@ class Population:
     activation: Activation = Activation.NONE
     exponent: int = 0
     step: int = 0
+    message_bits: int | None = None
 
     @property
     def connections(self) -> tuple[Connection, ...]:
         """All onto them, that of a residual path last."""
         return self.inputs if self.residual is None else (*self.inputs, self.residual)
+
+    def rules(self, arithmetic: Arithmetic) -> Arithmetic:
+        """Give the rules that they follow in a network of such ones."""
+        if self.message_bits is None:
+            return arithmetic
+        return replace(arithmetic, message_bits=self.message_bits)
 
 
 class Populations(list[Population]):
@@ -189,7 +198,17 @@ class Populations(list[Population]):
         *inputs: Connection,
         activation: Activation = Activation.NONE,
         exponent: int = 0,
+        message_bits: int | None = None,
     ) -> int:
         """Add one, and give its number."""
-        self.append(Population(neurons, inputs, name, activation=activation, exponent=exponent))
+        self.append(
+            Population(
+                neurons,
+                inputs,
+                name,
+                activation=activation,
+                exponent=exponent,
+                message_bits=message_bits,
+            )
+        )
         return len(self) - 1

@@ -118,3 +118,14 @@ def test_slow_poles_that_16_bits_do_not_hold_are_made_up_for() -> None:
         outputs = fixed.to_float(engine.run(fixed, other).outputs)
         reached[compensate] = signal_to_error(net.run(other), outputs)
     assert reached[True] > reached[False] + 3
+
+
+@pytest.mark.parametrize("kind", [LayerNorm, RMSNorm])
+def test_quiet_tokens_pass_a_norm_in_messages_of_16_bits(kind: type[LayerNorm | RMSNorm]) -> None:
+    """Their squares, next to those of tokens 2^6 times louder, would not fit 16 bits."""
+    rng = np.random.default_rng(8)
+    net = Network((Linear(rng.normal(size=(16, 16)) / 4), kind(np.ones(16), eps=1e-9)))
+    x = rng.normal(size=(8, 50, 16)) * 2.0 ** rng.uniform(-6, 0, size=(8, 50, 1))
+    fixed = quantize(net, x, arithmetic=W8A16)
+    found = fixed.to_float(engine.run(fixed, x).outputs)
+    assert signal_to_error(net.run(x), found) > 40

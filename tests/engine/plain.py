@@ -244,6 +244,7 @@ class PlainNorm:
         def wrapped(v: int) -> int:
             return word(v, 32, Overflow.WRAP, "synapse", tally)
 
+        inner = rules.message_bits if layer.inner_bits is None else layer.inner_bits
         c = u
         if isinstance(layer, FixedLayerNorm):
             n, k = len(u), layer.mean_shift
@@ -256,12 +257,12 @@ class PlainNorm:
             square = word(
                 shift(v * v, layer.square_shift, mode), 32, rules.overflow, "message", tally
             )
-            squares.append(message(square))
+            squares.append(word(square, inner, rules.overflow, "message", tally))
         total = max(1, (wrapped(2 * sum(squares)) >> 1) + layer.epsilon)
         j = (total.bit_length() - 12) // 2
         root = inverse_sqrt(total >> 2 * j if j >= 0 else total << -2 * j)
         r = shift(root, 18 + j - layer.scale_exponent, mode)
-        r = min(r, (1 << (rules.message_bits - 1)) - 1)
+        r = min(r, (1 << (inner - 1)) - 1)
         e_v = layer.scale_exponent + layer.square_shift // 2 - layer.product_shift
         amount = e_v + layer.weight_exponent - layer.output_exponent
         y = []

@@ -1,11 +1,13 @@
 """Normalisations of a token: what they compute, what they refuse."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from lava_ssm import engine
+from lava_ssm.compress import W8A16
 from lava_ssm.network import (
     FixedLayerNorm,
     FixedNetwork,
@@ -66,6 +68,19 @@ def test_a_quiet_token_is_limited_not_wrapped() -> None:
     assert engine.run(net, np.array([[1]])).overflows.total == 0
 
 
+def test_squares_and_root_may_be_wider_than_messages() -> None:
+    """(300^2 + 400^2) = 500^2, of which 16 bits hold neither square, nor the root's inverse."""
+    given = {"epsilon": 1, "scale_exponent": 29, "product_shift": 20, "output_exponent": 9}
+    norm = FixedRMSNorm([1 << 14, 1 << 14], None, 14, **given)
+    narrow = FixedNetwork((norm,), arithmetic=W8A16)
+    wide = FixedNetwork((replace(norm, inner_bits=24),), arithmetic=W8A16)
+    tokens = np.array([[300, 400]])
+    found = wide.to_float(wide.run(tokens, backend="reference"))
+    np.testing.assert_allclose(found, [[0.6, 0.8]], atol=2 / 512)
+    assert engine.run(wide, tokens, backend="reference").overflows.total == 0
+    assert engine.run(narrow, tokens, backend="reference").overflows.total == 2
+
+
 def test_what_a_fixed_norm_stands_for() -> None:
     norm = FixedRMSNorm([1 << 14, 0, 0, 0], [3] * 4, 13, 4, 1 << 10, 15, 3, output_exponent=2)
     values = norm.dequantize(input_exponent=6)
@@ -103,6 +118,7 @@ def test_what_a_float_norm_refuses(kind: Any, given: dict[str, Any], message: st
         ({"product_shift": -1}, "product_shift"),
         ({"output_exponent": 1001}, "output_exponent"),
         ({"mean_shift": 25}, "mean_shift"),
+        ({"inner_bits": 33}, "inner_bits"),
     ],
 )
 def test_what_a_fixed_norm_refuses(given: dict[str, Any], message: str) -> None:

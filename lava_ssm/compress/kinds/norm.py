@@ -14,7 +14,7 @@ from lava_ssm.network import FixedLayerNorm, FixedRMSNorm, LayerNorm, RMSNorm
 from lava_ssm.network.description import DIAGONAL_BITS, WEIGHT_BITS, Exponent
 from lava_ssm.network.fixed_network import MOST_LEFT
 from lava_ssm.network.norm import EPSILON_BITS, FixedNormalization, FloatNormalization
-from lava_ssm.numerics import SYNAPSE_BITS, IntArray, RealArray, fitting_exponent, quantize
+from lava_ssm.numerics import CHIP, SYNAPSE_BITS, IntArray, RealArray, fitting_exponent, quantize
 
 F = TypeVar("F", bound=FloatNormalization)
 X = TypeVar("X", bound=FixedNormalization)
@@ -49,7 +49,7 @@ class NormKind(Kind[F, X]):
     def finish(self, fixed: X, layer: F, ends: tuple[int, int], ranges: Ranges, rules: Rules) -> X:
         """Squares are as fine as leaves them and their sum a spare bit, for twice the peak."""
         e_u, e_y = ends
-        n, bits = layer.d_output, rules.arithmetic.message_bits
+        n, bits = layer.d_output, _inner_bits(rules)
         squares, total = (float(ranges.peaks[key].max()) for key in _SQUARES)
         # by what a square, twice their sum and epsilon exceed their words, without a shift
         excess = (
@@ -72,6 +72,7 @@ class NormKind(Kind[F, X]):
             scale_exponent=f + e_u - k // 2,
             product_shift=_product_shift(e_u + f),
             output_exponent=e_y,
+            inner_bits=None if bits == rules.arithmetic.message_bits else bits,
         )
 
     def bias_exponents(self, fixed: X, input_exponent: int) -> dict[str, int]:
@@ -87,6 +88,13 @@ class NormKind(Kind[F, X]):
 _SQUARES = (("squares", "sent"), ("scale", "sum"))
 
 
+def _inner_bits(rules: Rules) -> int:
+    """Width of squares and inverse root: no less than the chip has, since squares span twice as
+    many powers of two as what enters.
+    """
+    return max(rules.arithmetic.message_bits, CHIP.message_bits)
+
+
 def _root_exponent(layer: FloatNormalization, ranges: Ranges, rules: Rules) -> int:
     """Exponent at which the inverse root of the quietest token has a spare bit in its message."""
     total = float(ranges.peaks["scale", "sum"].max())
@@ -94,7 +102,7 @@ def _root_exponent(layer: FloatNormalization, ranges: Ranges, rules: Rules) -> i
         1 / sqrt(total + layer.eps * layer.d_output),
         float(ranges.peaks["scale", "sent"].max()),
     )
-    fits, top = (headroom(v, rules.arithmetic.message_bits, rules.spare) for v in (most, least))
+    fits, top = (headroom(v, _inner_bits(rules), rules.spare) for v in (most, least))
     return min(max(fits, ceil(_LEAST_BITS - log2(least))), top)  # the loudest must fit
 
 

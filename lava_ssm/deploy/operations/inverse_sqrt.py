@@ -9,7 +9,7 @@ from lava_ssm.numerics.inverse_sqrt import FRACTION_BITS, SCALED_BIT
 
 def value(loop: Loop, neurons: InverseSqrt) -> Value:
     """See `loop.write`."""
-    _, most = word_range(loop.writer.rules.message_bits)
+    _, most = word_range(loop.message_bits)
     epsilon = int(neurons.epsilon)
     v = loop.body.let("v", loop.sum() + Value(literal(epsilon), epsilon, epsilon))
     table = loop.writer.constant(INVERSE_SQRT_TABLE, "roots", "int32_t")

@@ -45,6 +45,8 @@ class Loop:
         Where in these neuron i finds its own.
     kept
         Place of the states, if the operation has any.
+    message_bits
+        Width of what the population sends.
     """
 
     writer: Writer
@@ -52,6 +54,7 @@ class Loop:
     inputs: Sequence[Buffer]
     at: Sequence[str]
     kept: str | None
+    message_bits: int
     parameters: list[str] = field(default_factory=list)
     arguments: list[str] = field(default_factory=list)
 
@@ -122,7 +125,7 @@ class Loop:
             entry = self.looked_up(table, y, exponent, "curve")
             shifted = entry.shifted(table.entry_exponent - exponent, rules.rounding)
             return y.rectified() + shifted if table.rectifies else shifted
-        y = self.body.let("word", self.body.word(y, rules.message_bits, "message"))
+        y = self.body.let("word", self.body.word(y, self.message_bits, "message"))
         entry = self.looked_up(table, y, exponent, "curve")
         return (y * entry).shifted(TABLE_EXPONENT, rules.rounding)
 
@@ -149,7 +152,8 @@ def write(
         kept = writer.carried(f"x{n}", "int32_t", neurons.n_neurons)
     taken = [received(writer, c, population.stage) for c in population.inputs]
     at = [place_of(c) for c in population.inputs]
-    loop = Loop(writer, writer.body(), taken, at, kept)
+    bits = population.rules(writer.rules).message_bits
+    loop = Loop(writer, writer.body(), taken, at, kept, bits)
     y = loop.body.let("y", operation(loop, neurons))
     if population.residual is not None:
         earlier = loop.buffer("earlier", writer.sent[population.residual.source])
@@ -159,7 +163,7 @@ def write(
     table = population.activation.table
     if table is not None:
         y = loop.body.let("activated", loop.activated(table, y, population.exponent))
-    sent = loop.body.word(y, writer.rules.message_bits, "message")
+    sent = loop.body.word(y, loop.message_bits, "message")
     out = writer.message(population, sent.low, sent.high)
     value = cast(sent.text, "int32_t", out.kind)
     loop.body.lines.append(f"sent[i] = {bare(value)};")

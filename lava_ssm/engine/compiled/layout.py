@@ -33,6 +33,7 @@ COMMON = (
     "source",  # number of the buffer of its input's messages
     "matrix",  # number of the matrix that these go through, or -1
     "adds",  # so many of these are added up for each neuron, or 0
+    "source_bits",  # which have so many bits, where they are added up
     "first",  # of what is copied, see `Copies`
     "count",  # 0: nothing
     "each",
@@ -48,6 +49,7 @@ COMMON = (
     "exponent",  # of its messages, where a table is looked up with them
     "entries",  # where the table begins
     "step_exponent",
+    "message_bits",  # of its messages
 )
 POPULATION = np.dtype(
     [
@@ -150,14 +152,17 @@ def layout(network: FixedNetwork | Network, dtype: np.dtype | None = None) -> La
     table = np.zeros(len(populations), POPULATION)
     matrices: list[Row] = []
 
+    def bits_of(source: int | None) -> int:
+        if not isinstance(network, FixedNetwork):
+            return 0
+        if source is None:
+            return network.input_format.bits
+        return populations[source].rules(network.arithmetic).message_bits
+
     def matrix(c: Connection) -> int:
         if not isinstance(c.synapse, Matrix):
             return -1
-        bits = 0
-        if isinstance(network, FixedNetwork):
-            from_input = c.source is None
-            bits = network.input_format.bits if from_input else network.arithmetic.message_bits
-        matrices.append(lay_out(writer, c.synapse, bits))
+        matrices.append(lay_out(writer, c.synapse, bits_of(c.source)))
         return len(matrices) - 1
 
     for n, (row, p) in enumerate(zip(table, populations, strict=True)):
@@ -166,6 +171,7 @@ def layout(network: FixedNetwork | Network, dtype: np.dtype | None = None) -> La
         row["source"], row["matrix"] = buffers[first.source], matrix(first)
         if first.synapse.sums and row["source"] != row["out"]:
             row["adds"] = first.synapse.n_in // first.synapse.n_out
+            row["source_bits"] = bits_of(first.source)
         for c, prefix in zip(p.inputs, ("", "second_"), strict=False):
             if isinstance(c.synapse, Copies):
                 for name in ("first", "count", "each"):
@@ -198,6 +204,8 @@ def lay_out_neurons(
     """Lay out what a population makes of its sums; where its messages lie is in `row`."""
     row["size"], row["residual_shift"] = width_of(p), min(p.residual_shift, 63)
     row["activation"] = ACTIVATIONS[p.activation]
+    if writer.rules is not None:
+        row["message_bits"] = p.rules(writer.rules).message_bits
     if (activating := p.activation.table) is not None and writer.rules is not None:
         row["exponent"], row["step_exponent"] = p.exponent, activating.step_exponent
         row["entries"] = writer.put("integers", activating.entries)

@@ -438,7 +438,7 @@ def relay(amount, activation, rules, counts, y):
     else:
         for i in range(y.size):
             y[i] >>= amount[i]
-    messages(y, y.size, rules[0], activation, counts)
+    messages(y, y.size, rules[0].message_bits, rules[0], activation, counts)
     return any_of(counts)
 
 

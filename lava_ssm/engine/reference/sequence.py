@@ -111,12 +111,13 @@ def advance(
         return x, arithmetic.received(adding[n], out, tally)
 
     def output(n: int, p: Population, s: Array, u: Array | None) -> Array:
-        y = arithmetic.output(p.neurons, rules, s, u, tallies[p.stage])
+        own = None if rules is None else p.rules(rules)
+        y = arithmetic.output(p.neurons, own, s, u, tallies[p.stage])
         if p.residual is not None:
             y = arithmetic.residual(y, sent[p.residual.source], p.residual_shift)
         if p.activation.table is not None and p.activation.table.multiplies:
             probe(n, "activated", y)
-        sums: Array = arithmetic.message(y, p.activation, rules, tallies[p.stage], p.exponent)
+        sums: Array = arithmetic.message(y, p.activation, own, tallies[p.stage], p.exponent)
         return sums
 
     after: list[Array | None] = []

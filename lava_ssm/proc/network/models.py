@@ -99,10 +99,10 @@ class _Graph:
         """Add a population and the synapses onto it."""
         made = [self._synapse(p, c) for c in p.connections]
         inputs = made[: len(p.inputs)]
-        name = f"stage{p.stage}_{p.name}"
+        name, rules = f"stage{p.stage}_{p.name}", p.rules(self.rules)
         common: _Common = {
             "tag": self.proc.tag,
-            "arithmetic": self.rules,
+            "arithmetic": rules,
             "schedule": self.proc.entry.later(p.step),
             "name": f"{self.proc.name}.{name}",
         }
@@ -113,7 +113,7 @@ class _Graph:
         match p:
             case Population(Filters() | Recurrence() as operation):
                 if self.is_fixed:
-                    StateNeurons(operation, self.rules)
+                    StateNeurons(operation, rules)
                 neurons = States(operation, shift=shift, **common)
             case Population(
                 Affine(n, direct=None, bias=None),
@@ -128,7 +128,7 @@ class _Graph:
             case Population(Affine() | Product() | Bilinear() | InverseSqrt() as operation):
                 if self.is_fixed:
                     given = p.residual_shift, p.activation, p.exponent
-                    OutputNeurons(operation, self.rules, 0, 0, *given)
+                    OutputNeurons(operation, rules, 0, 0, *given)
                 neurons = Output(
                     operation,
                     shift=shift,

@@ -44,7 +44,7 @@ def step(row, data, k, n):
     for t in range(n):
         y, u = received(row, data, t)
         if row.plain:
-            messages(y, size, rules, row.activation, data.counts[row.stage])
+            messages(y, size, row.message_bits, rules, row.activation, data.counts[row.stage])
             continue
         for j in range(size):
             values[j] = np.float64(y[j])

@@ -37,10 +37,10 @@ def lay_out(writer: Writer, row: np.void, neurons: Bilinear) -> None:
 
 
 @compiled
-def _multiplied(y, u, size, scale, data):
+def _multiplied(y, u, size, scale, bits, data):
     """Messages that are products and nothing else, to y; whether all fit."""
     out, too_large = data.sums[0], np.int64(0)
-    half = np.float64(np.int64(1) << (data.rules[0].message_bits - 1))
+    half = np.float64(np.int64(1) << (bits - 1))
     for j in range(size):
         product = np.float64(y[j]) * np.float64(u[j])
         value = rounded(product * scale)
@@ -64,7 +64,7 @@ def step(row, data, k, n):
     mode, shift, weight_shift, limit = rules.rounding, row.shift, row.weight_shift, row.limit
     for t in range(n):
         y, u = received(row, data, t)
-        if row.plain and _multiplied(y, u, size, scale, data):
+        if row.plain and _multiplied(y, u, size, scale, row.message_bits, data):
             continue
         too_large = np.int64(0)
         for j in range(size):

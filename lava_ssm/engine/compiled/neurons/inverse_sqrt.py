@@ -57,7 +57,7 @@ def step(row, data, k, n):
     """See `Operation`."""
     rules, table = data.rules[0], data.integers[row.table : row.table + INVERSE_SQRT_TABLE.size]
     epsilon = np.int64(data.numbers[row.epsilon])
-    most = (np.int64(1) << (rules.message_bits - 1)) - 1
+    most = (np.int64(1) << (row.message_bits - 1)) - 1
     for t in range(n):
         y, _ = received(row, data, t)
         for i in range(row.size):

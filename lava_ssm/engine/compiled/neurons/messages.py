@@ -38,7 +38,7 @@ def received(row, data, t):
     if row.matrix >= 0:
         synapse(data.matrices[row.matrix], data, data.buffers[row.source, t], y, counts)
     elif row.adds > 0:
-        added(data.buffers[row.source, t], row.adds, data.rules[0], y, row.size, counts)
+        added(data.buffers[row.source, t], row.adds, row.source_bits, y, row.size, counts)
     elif row.count > 0:
         copied(data.buffers[row.source, t], row.first, row.count, row.each, y, row.size)
     elif row.source != row.out:
@@ -55,9 +55,9 @@ def received(row, data, t):
 
 
 @compiled
-def added(source, each, rules, y, size, counts):
-    """What neurons receive of `Ones` that add up `each` messages."""
-    if each % PIECE == 0 and each << (rules.message_bits - 1) <= 1 << (SYNAPSE_BITS - 1):
+def added(source, each, bits, y, size, counts):
+    """What neurons receive of `Ones` that add up `each` messages of so many bits."""
+    if each % PIECE == 0 and each << (bits - 1) <= 1 << (SYNAPSE_BITS - 1):
         for j in range(size):
             total = np.int32(0)
             for i in range(j * each, (j + 1) * each, PIECE):
@@ -132,7 +132,7 @@ def sent(row, data, t, values):
             values[j] += np.floor(np.float64(r[j]) * factor)
     if row.activation > RELU:
         return activated(row, data, values, y)
-    half = np.float64(np.int64(1) << (data.rules[0].message_bits - 1))
+    half = np.float64(np.int64(1) << (row.message_bits - 1))
     least = 0.0 if row.activation == RELU else -np.inf
     all_fit = True
     for j in range(size):
@@ -155,7 +155,7 @@ def activated(row, data, values, y):
     if amount < -MOST_LEFT:
         return False
     n = max(row.exponent - row.step_exponent, np.int64(-12))  # farther left all are at the ends
-    half = np.float64(np.int64(1) << (data.rules[0].message_bits - 1))
+    half = np.float64(np.int64(1) << (row.message_bits - 1))
     steps, factor, of_entry, one = data.sums[0], down(n), down(amount), down(TABLE_EXPONENT)
     least, most = np.float64(-TABLE_STEPS), np.float64(TABLE_STEPS - 1)
     entries = data.integers[row.entries : row.entries + 2 * TABLE_STEPS]
@@ -190,12 +190,12 @@ def sent_exactly(row, data, t, j, value):
     if row.residual >= 0:
         n = row.residual_shift
         value += (np.int64(data.buffers[row.residual, t, j]) << max(-n, 0)) >> max(n, 0)
-    rules, counts = data.rules[0], data.counts[row.stage]
+    rules, bits, counts = data.rules[0], row.message_bits, data.counts[row.stage]
     if row.activation > RELU:
         value = by_table(row, data, value)
-        data.buffers[row.out, t, j] = message(value, rules, NONE, counts)
+        data.buffers[row.out, t, j] = message(value, bits, rules, NONE, counts)
     else:
-        data.buffers[row.out, t, j] = message(value, rules, row.activation, counts)
+        data.buffers[row.out, t, j] = message(value, bits, rules, row.activation, counts)
 
 
 @compiled
@@ -204,7 +204,7 @@ def by_table(row, data, value):
     rules, counts = data.rules[0], data.counts[row.stage]
     initial = value
     if row.activation <= SILU:
-        value = message(value, rules, NONE, counts)
+        value = message(value, row.message_bits, rules, NONE, counts)
     n = row.exponent - row.step_exponent
     ends = np.int64(2 * TABLE_STEPS)
     step = value >> min(n, 63) if n >= 0 else min(max(value, -ends), ends) << min(-n, 12)
@@ -251,9 +251,9 @@ def sent_float(row, data, t):
 
 
 @compiled
-def messages(y, size, rules, activation, counts):
-    """What neurons send on of int32 sums y[:size], in place."""
-    half = 1 << (rules.message_bits - 1)
+def messages(y, size, bits, rules, activation, counts):
+    """What neurons send on of int32 sums y[:size], in so many bits, in place."""
+    half = 1 << (bits - 1)
     low, high = np.int32(0), np.int32(0)
     if activation == RELU:
         for i in range(size):
@@ -262,14 +262,14 @@ def messages(y, size, rules, activation, counts):
         low, high = min(low, y[i]), max(high, y[i])
     if low < -half or high >= half:
         for i in range(size):
-            y[i] = message(np.int64(y[i]), rules, activation, counts)
+            y[i] = message(np.int64(y[i]), bits, rules, activation, counts)
 
 
 @compiled
-def message(y, rules, activation, counts):
+def message(y, bits, rules, activation, counts):
     """The same of one sum, an int64."""
     v = max(y, 0) if activation == RELU else y
-    return word(v, rules.message_bits, rules.overflow, counts, MESSAGE)
+    return word(v, bits, rules.overflow, counts, MESSAGE)
 
 
 MOST_LEFT = 16
