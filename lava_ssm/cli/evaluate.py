@@ -106,10 +106,12 @@ def _foretell(
     )
 
 
-def fitting(network: "Network | FixedNetwork", name: str, sets: "TokenData") -> "TokenData":
-    """Give data with the labels of a network's classes.
+def fitting(
+    network: "Network | FixedNetwork", name: str, sets: "TokenData", labelled: bool = True
+) -> "TokenData":
+    """Give data with the labels of a network's classes, or as they are, if labels do not matter.
 
-    It warns of a network that was made for other data with other names of classes.
+    It warns of a network that was made for other data.
 
     Raises
     ------
@@ -123,7 +125,7 @@ def fitting(network: "Network | FixedNetwork", name: str, sets: "TokenData") -> 
             f"{name} takes tokens of {network.d_input} channels, {sets.name} has {sets.d_input}"
         )
     classes = classes_of(network.made_by)
-    if classes and sets.classes:
+    if labelled and classes and sets.classes:
         return sets.labelled_as(classes)
     made_for = network.made_by.get("data", sets.name)
     if made_for != sets.name:

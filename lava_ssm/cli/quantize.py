@@ -93,7 +93,7 @@ def quantize_network(
         text = data_sets.load_text(task, data)
         seen, ends = characters_of(network).samples(text.train, calibration, _CHARACTERS), 1.0
     else:
-        sets = fitting(network, net, data_sets.load(task, data))
+        sets = fitting(network, net, data_sets.load(task, data), labelled=limit is not None)
         seen = sets.train.first(calibration).joined(join_of(network)).x
     rules = compress.published_arithmetic(network)
     form = compress.PAPER if formats == "paper" else compress.Formats()

@@ -62,6 +62,8 @@ def test_labels_of_other_data_are_those_of_the_network_by_name(place: Path) -> N
     (place / "other.csv").write_text("\n".join([header, *some]).replace("slow", "slower"))
     refused = CliRunner().invoke(app, ["evaluate", net, str(place / "other.csv")])
     assert "other has the class 'slower', it must be one of fast, middle, slow" in refused.stderr
+    start, out = str(place / "run" / "network.safetensors"), str(place / "again.safetensors")
+    command("quantize", start, str(place / "other.csv"), "--out", out)  # by tokens alone
 
 
 def test_a_network_is_measured_on_own_data(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -131,7 +131,7 @@ def random_sample(network: "FixedNetwork", n_tokens: int) -> "np.ndarray":
 def _first_of(task: str, folder: Path | None, network: "FixedNetwork", name: Path) -> "np.ndarray":
     from lava_ssm.data import load
 
-    sets = fitting(network, str(name), load(task, folder))
+    sets = fitting(network, str(name), load(task, folder), labelled=False)
     return sets.test.first(1).joined(join_of(network)).x[0]
 
 
