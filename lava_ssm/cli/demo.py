@@ -1,7 +1,6 @@
 """`lava-ssm demo`: from images to a bit-exact Lava graph, once, in a few minutes."""
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,20 +14,7 @@ from lava_ssm.extras import needed
 if TYPE_CHECKING:
     import numpy as np
 
-    from lava_ssm.data import TokenData
     from lava_ssm.network import FixedNetwork, Network
-
-
-@dataclass(frozen=True)
-class Row:
-    """One way of running the network."""
-
-    executor: str
-    arithmetic: str
-    images: int
-    accuracy: float
-    nbytes: int
-    seconds_a_token: float
 
 
 def demo(
@@ -63,43 +49,48 @@ def demo(
     torch.manual_seed(seed)
     model = nn.NS4D(1, 32, 16, 4, 10, readout="mean", dt_min=0.01, dt_max=0.5)
     train.fit(model, data.train.x, data.train.y, epochs, label_smoothing=0.1, seed=seed)
-    x = data.test.x
+    x, y = data.test.x, data.test.y
+    table = _table()
+
+    def add(executor: str, arithmetic: str, accuracy: float, n: int, nbytes: int) -> None:
+        microseconds = 1e6 * (time.perf_counter() - start) / (n * x.shape[1])
+        images = f"all {n}" if n == len(x) else f"first {n}"
+        figures = images, f"{accuracy:.2%}", f"{nbytes:,}", f"{microseconds:,.1f} us"
+        table.add_row(executor, arithmetic, *figures)
+
     start = time.perf_counter()
-    accuracy = train.accuracy(model, x, data.test.y)
-    rows = [_row("PyTorch, whole images", "float32", accuracy, data, len(x), start, model)]
+    accuracy = train.accuracy(model, x, y)
+    nbytes = sum(p.numel() * p.element_size() for p in model.parameters())
+    add("PyTorch, whole images", "float32", accuracy, len(x), nbytes)
 
     network = nn.export(model)
     fixed = compress.quantize(network, data.train.x[:200])
     network.save(out / "digits-float.safetensors")
     fixed.save(out / "digits-fixed.safetensors")
-    show(compress.report(network, fixed, data.test.x[:100]))
+    show(compress.report(network, fixed, x[:100]))
 
     start = time.perf_counter()
-    compiled = engine.run(fixed, data.test.x)
-    accuracy = _accuracy(compiled.outputs, data.test.y)
-    rows.append(_row("engine, compiled", "fixed", accuracy, data, len(x), start, fixed))
+    compiled = engine.run(fixed, x)
+    add("engine, compiled", "fixed", _accuracy(compiled.outputs, y), len(x), fixed.nbytes)
 
-    some = slice(0, min(lava_images, len(x)))
-    images, labels = data.test.x[some], data.test.y[some]
+    n = min(lava_images, len(x))
     start = time.perf_counter()
-    reference = engine.run(fixed, images, backend="reference").outputs
-    accuracy = _accuracy(reference, labels)
-    rows.append(_row("engine, reference", "fixed", accuracy, data, len(images), start, fixed))
+    reference = engine.run(fixed, x[:n], backend="reference").outputs
+    add("engine, reference", "fixed", _accuracy(reference, y[:n]), n, fixed.nbytes)
 
-    graphs: tuple[tuple[str, Network | FixedNetwork], ...] = (
-        ("float", network),
-        ("fixed", fixed),
+    graphs: tuple[tuple[str, Network | FixedNetwork, int], ...] = (
+        ("float", network, 8 * network.n_parameters),
+        ("fixed", fixed, fixed.nbytes),
     )
     outputs = reference
-    for arithmetic, net in graphs:
-        console.print(f"Lava, {arithmetic}: {len(images)} images back to back")
+    for arithmetic, net, nbytes in graphs:
+        console.print(f"Lava, {arithmetic}: {n} images back to back")
         start = time.perf_counter()
-        outputs = proc.run(net, images, progress=True)
-        accuracy = _accuracy(outputs, labels)
-        rows.append(_row("Lava, CPU", arithmetic, accuracy, data, len(images), start, net))
-    equal = ((outputs == reference) & (compiled.outputs[some] == reference)).all(axis=-1)
+        outputs = proc.run(net, x[:n], progress=True)
+        add("Lava, CPU", arithmetic, _accuracy(outputs, y[:n]), n, nbytes)
+    equal = ((outputs == reference) & (compiled.outputs[:n] == reference)).all(axis=-1)
 
-    show(_table(rows, len(x)))
+    show(table)
     console.print(
         "Lava's and the compiled engine's fixed logits equal the reference's on "
         f"{equal.sum()} of {equal.size} tokens; overflows: {compiled.overflows}."
@@ -118,41 +109,10 @@ def _accuracy(outputs: "np.ndarray", y: "np.ndarray") -> float:
     return float((outputs[:, -1].argmax(-1) == y).mean())
 
 
-def _row(  # type: ignore[no-untyped-def]
-    executor: str,
-    arithmetic: str,
-    accuracy: float,
-    data: "TokenData",
-    images: int,
-    start: float,
-    net,
-) -> Row:
-    from lava_ssm.network import FixedNetwork, Network
-
-    seconds = (time.perf_counter() - start) / (images * data.test.x.shape[1])
-    if isinstance(net, FixedNetwork):
-        nbytes = net.nbytes
-    elif isinstance(net, Network):
-        nbytes = 8 * net.n_parameters
-    else:
-        nbytes = sum(p.numel() * p.element_size() for p in net.parameters())
-    return Row(executor, arithmetic, images, accuracy, nbytes, seconds)
-
-
-def _table(rows: list[Row], n_test: int) -> Table:
+def _table() -> Table:
     table = Table(title="sDigits", caption="Lava: time includes building and reading the graph")
     table.add_column("executor")
     table.add_column("arithmetic")
     for heading in ("test images", "accuracy", "bytes", "time a token"):
         table.add_column(heading, justify="right")
-    for row in rows:
-        images = f"all {row.images}" if row.images == n_test else f"first {row.images}"
-        table.add_row(
-            row.executor,
-            row.arithmetic,
-            images,
-            f"{row.accuracy:.2%}",
-            f"{row.nbytes:,}",
-            f"{1e6 * row.seconds_a_token:,.1f} us",
-        )
     return table

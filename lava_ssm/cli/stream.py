@@ -25,7 +25,7 @@ def stream(
     token, its outputs.
     """
     import lava_ssm
-    from lava_ssm.data.own import row_of
+    from lava_ssm.data.own import is_header, row_of
     from lava_ssm.network import Readout
 
     network = lava_ssm.load(net)
@@ -33,14 +33,12 @@ def stream(
     values = values or network.readout is Readout.EVERY_TOKEN
     running = network.stream(reset_every=reset_every)
     for number, line in enumerate(sys.stdin, 1):
-        if not line.strip():
+        if not line.strip() or (number == 1 and is_header(line)):
             continue
         try:
             token = row_of(line, f"line {number}")
             output = running.step(token)
         except ValueError as error:
-            if number == 1 and not any(c.isdigit() for c in line):
-                continue  # a header
             text = str(error)
             where = f"line {number}"
             raise ValueError(text if text.startswith(where) else f"{where}: {text}") from None

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def train_lm(
-    text: Annotated[str, typer.Argument(help="shakespeare; or your own: a text file in UTF-8.")],
+    text: Annotated[str, typer.Argument(help="shakespeare, brown, or your own: a file in UTF-8.")],
     out: Annotated[Path | None, typer.Option(help="Run folder; without it runs/lm-TEXT.")] = None,
     resume: Resume = False,
     data: DataFolder = None,

@@ -20,6 +20,7 @@ Sample: TypeAlias = tuple[str, NDArray[np.float32], str]
 """Where it is from, its tokens (time, d_input), its class."""
 _TEST = 0.2
 """Share of the samples that are the test set, where there is none."""
+_OF_NUMBERS = set("0123456789+-.")
 _SOUNDS = {".wav", ".flac", ".ogg"}
 
 
@@ -129,20 +130,18 @@ def _numbers(cells: Iterable[str], where: str) -> NDArray[np.float32]:
     return values
 
 
-def _is_header(cells: list[str]) -> bool:
-    try:
-        _ = [float(cell) for cell in cells]
-    except ValueError:
-        return True
-    return False
+def is_header(text: str) -> bool:
+    """Whether all cells of a line are names: no numbers, and nothing that begins as one."""
+    cells = _cells(text)
+    return not any(cell[:1] in _OF_NUMBERS or cell.lower() in ("nan", "inf") for cell in cells)
 
 
-def _lines(path: Path) -> Iterator[tuple[str, list[str]]]:
-    """Cells of each line that is not empty, and where they are."""
+def _lines(path: Path) -> Iterator[tuple[str, str]]:
+    """Each line that is not empty, and where it is."""
     try:
         for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1):
             if line.strip():
-                yield f"{str(path)!r}, line {number}", _cells(line)
+                yield f"{str(path)!r}, line {number}", line
     except UnicodeDecodeError as error:
         raise ValueError(f"{str(path)!r} is no text: {error}") from None
 
@@ -150,7 +149,7 @@ def _lines(path: Path) -> Iterator[tuple[str, list[str]]]:
 def _table(path: Path) -> tuple[list[Sample], list[Sample]]:
     """Samples to train and to test with, of a file with a header."""
     lines = list(_lines(path))
-    names = lines[0][1] if lines else []
+    names = _cells(lines[0][1]) if lines else []
     if "label" not in names:
         raise ValueError(f"{str(path)!r} must begin with a header that has a column 'label'")
     special = {"label", "sample", "split"}
@@ -159,7 +158,8 @@ def _table(path: Path) -> tuple[list[Sample], list[Sample]]:
         raise ValueError(f"{str(path)!r} must have one column {twice[0]!r}, its header has more")
     parts: dict[str, list[Sample]] = {"train": [], "test": []}
     tokens: dict[tuple[str, str], tuple[str, list[NDArray[np.float32]]]] = {}
-    for where, cells in lines[1:]:
+    for where, line in lines[1:]:
+        cells = _cells(line)
         if len(cells) != len(names):
             raise ValueError(f"{where}: {len(cells)} cells, the header has {len(names)}")
         row = dict(zip(names, cells, strict=True))
@@ -199,8 +199,8 @@ def _files(path: Path) -> Iterator[Sample]:
             continue
         if file.suffix in (".csv", ".tsv"):
             lines = list(_lines(file))
-            rows = lines[1:] if lines and _is_header(lines[0][1]) else lines
-            tokens = [_numbers(cells, where) for where, cells in rows]
+            rows = lines[1:] if lines and is_header(lines[0][1]) else lines
+            tokens = [row_of(line, where) for where, line in rows]
             if len({len(token) for token in tokens}) != 1:
                 raise ValueError(f"{str(file)!r} must have lines of one length")
             yield str(file), np.stack(tokens), file.parent.name

@@ -103,7 +103,7 @@ def test_a_stream_says_a_class_a_token(place: Path) -> None:
     net = lava_ssm.load(place / "net.safetensors")
     test = lava_ssm.data.own(place / "moves.csv").test
     tokens = test.x[:2].reshape(-1, 1)
-    lines = "sensor\n" + "\n".join(f"{v:.3f}" for v in tokens[:, 0])
+    lines = "channel1\n" + "\n".join(f"{v:.3f}" for v in tokens[:, 0])
     path = str(place / "net.safetensors")
     done = command("stream", path, "--reset-every", "24", stdin=lines)
     wanted = net.run(test.x[:2]).argmax(-1).ravel()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from lava_ssm import audio, data
+from lava_ssm.data.own import is_header
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(20, 6)).astype(np.float32)
@@ -198,3 +199,11 @@ def test_values_far_from_one_are_warned_of(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         data.own(npz(tmp_path, x=X, y=Y))
+
+
+@pytest.mark.parametrize(
+    ("line", "names"),
+    [("left,right", 1), ("ch1;ch2", 1), (",t0", 1), ("1,2", 0), ("-.5", 0), ("1,x", 0), ("nan", 0)],
+)
+def test_a_header_has_names_alone(line: str, names: int) -> None:
+    assert is_header(line) is bool(names)

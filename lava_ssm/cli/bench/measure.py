@@ -4,7 +4,7 @@ import contextlib
 import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -43,31 +43,20 @@ def measurements(network: FixedNetwork, sample: np.ndarray) -> list[Measurement]
     tokens = engine.as_tokens(network, sample)
     expected = engine.run(network, tokens).outputs
     meter = EnergyMeter()
-    found: list[Measurement] = [
-        ("engine, token by token", partial(_engine_tokens, network, tokens, meter))
-    ]
 
-    def lava(schedule: Schedule) -> None:
+    def lava(schedule: Schedule) -> Iterator[Measurement]:
         n = min(len(tokens), FALLING) if schedule == "fall_through" else len(tokens)
         for fused, stock in ((True, False), (False, False), (False, True)):
             case = LavaCase(schedule, fused, stock)
-            found.append(
-                (
-                    f"{schedule.replace('_', '-')}, {case}",
-                    partial(_lava, network, tokens[:n], expected[:n], case, meter),
-                )
-            )
+            measure = partial(_lava, network, tokens[:n], expected[:n], case, meter)
+            yield f"{schedule.replace('_', '-')}, {case}", measure
 
-    lava("fall_through")
-    for batch in (1, BATCH):
-        found.append(
-            (
-                f"engine, batch {batch}",
-                partial(_engine_sample, network, tokens, expected, batch, meter),
-            )
-        )
-    lava("pipelined")
-    return found
+    def batch_of(n: int) -> Measurement:
+        measure = partial(_engine_sample, network, tokens, expected, n, meter)
+        return f"engine, batch {n}", measure
+
+    alone = "engine, token by token", partial(_engine_tokens, network, tokens, meter)
+    return [alone, *lava("fall_through"), batch_of(1), batch_of(BATCH), *lava("pipelined")]
 
 
 def _engine_tokens(network: FixedNetwork, tokens: np.ndarray, meter: EnergyMeter) -> Row:
