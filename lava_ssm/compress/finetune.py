@@ -19,7 +19,7 @@ from lava_ssm.nn.chain import flow, layers_of, parts_of, read_out
 from lava_ssm.nn.export import pairs
 from lava_ssm.nn.straight_through import instead, straight, tensor_like
 from lava_ssm.nn.zeros import Zeros
-from lava_ssm.numerics import RealArray, instance
+from lava_ssm.numerics import RealArray, instance, one_of
 
 Moves: TypeAlias = dict[str, tuple[RealArray, np.ndarray]]
 """By field: what quantisation multiplied it with and added, which is none of the model's parameters
@@ -76,8 +76,7 @@ class FixedModel(nn.Module):
         super().__init__()
         instance(model, Chain, "model", "a Chain, such as an NS4D")
         check_fixed(fixed, "fixed")
-        if scales not in ("frozen", "fitted"):
-            raise ValueError(f"scales must be 'frozen' or 'fitted', got {scales!r}")
+        one_of(scales, ("frozen", "fitted"), "scales")
         network, values = export(model), fixed.dequantize()
         if layout_of(network) != layout_of(values):
             raise ValueError("fixed: its layers or its readout are not those of the model")

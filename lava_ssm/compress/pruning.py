@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from lava_ssm.nn.inputs import size
 from lava_ssm.nn.layer import check_module, matrices_of
-from lava_ssm.numerics import real_number
+from lava_ssm.numerics import one_of, real_number
 
 Allocation = Literal["global", "tensor", "erk"]
 
@@ -75,10 +75,7 @@ class Pruner:
         sparsity = real_number(sparsity, "sparsity", "(0, 1)")
         end = real_number(end, "end", "[0, 1]")
         every = size(every, "every")
-        if allocation not in get_args(Allocation):
-            raise ValueError(
-                f"allocation must be one of {get_args(Allocation)}, got {allocation!r}"
-            )
+        one_of(allocation, get_args(Allocation), "allocation")
         found = _matrices(model)
         self._weights = {name: weight for name, weight, _ in found}
         self._paired = {name for name, _, paired in found if paired}

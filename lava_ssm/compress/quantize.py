@@ -26,7 +26,7 @@ from lava_ssm.network import (
     Readout,
     check_float,
 )
-from lava_ssm.numerics import CHIP, Arithmetic, Overflow, RealArray, instance, real_number
+from lava_ssm.numerics import CHIP, Arithmetic, Overflow, RealArray, instance, one_of, real_number
 
 L = TypeVar("L", FixedLayer, FloatLayer)
 
@@ -100,8 +100,7 @@ def quantize(
         Calibration data overflow, and a `state_exponent` is given.
     """
     check_float(network)
-    if not isinstance(bound, str) or bound not in ("calibrated", "certified"):
-        raise ValueError(f"bound must be 'calibrated' or 'certified', got {bound!r}")
+    one_of(bound, ("calibrated", "certified"), "bound")
     x = engine.as_sequences(network, calibration, "calibration")
     peak = np.abs(x).max()
     if not 1e-200 < peak < 1e200:

@@ -40,7 +40,7 @@ def ucr(name: str, path: str | os.PathLike[str] | None = None) -> TokenData:
     """
     known = sorted({file.rpartition("_")[0] for file in PACKAGE.names(path)})
     if name not in known:
-        raise ValueError(f"name must be one of {', '.join(known)}; got {name!r}")
+        raise ValueError(f"name must be one of {', '.join(known)}, got {name!r}")
     names = [f"{name}_{part}.tsv" for part in ("TRAIN", "TEST")]
     tables = [_table(*file) for file in zip(PACKAGE.files(names, path), names, strict=True)]
     labels = np.unique(np.concatenate([table[:, 0] for table in tables]))

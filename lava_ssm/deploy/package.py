@@ -12,7 +12,7 @@ from lava_ssm.deploy.page import page
 from lava_ssm.deploy.targets import TARGETS, check_fits, compiled, harness, sizes
 from lava_ssm.deploy.vectors import Vectors, text_of, vectors
 from lava_ssm.network import FixedNetwork, check_fixed
-from lava_ssm.numerics import flag, instance, integer, shown
+from lava_ssm.numerics import flag, instance, integer, one_of
 
 _README = """\
 # {name}
@@ -115,9 +115,7 @@ def write(
     """
     check_fixed(network)
     instance(options, Options, "options", "Options")
-    if not isinstance(target, str) or target not in ("c", "html", *TARGETS):
-        known = ", ".join(("c", "html", *TARGETS))
-        raise ValueError(f"target must be one of {known}; got {shown(target)}")
+    one_of(target, ("c", "html", *TARGETS), "target")
     place, name = Path(files.name_of(folder)), options.name
     files.check_folder(place)
     machine = TARGETS["wasm"] if target == "html" else TARGETS.get(target)

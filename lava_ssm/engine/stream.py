@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Lock, get_ident
 from types import FrameType
-from typing import TYPE_CHECKING, Literal, NoReturn, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Literal, NoReturn, TypeAlias, TypeVar, get_args
 from weakref import WeakSet
 
 import numpy as np
@@ -21,7 +21,16 @@ from lava_ssm.engine.overflows import Overflows
 from lava_ssm.engine.states import checked_state
 from lava_ssm.engine.tokens import tokens_of
 from lava_ssm.network import FixedNetwork, Network, Readout, check_network
-from lava_ssm.numerics import IntArray, as_array, check_memory, instance, integer, is_integer, shown
+from lava_ssm.numerics import (
+    IntArray,
+    as_array,
+    check_memory,
+    instance,
+    integer,
+    is_integer,
+    one_of,
+    shown,
+)
 from lava_ssm.tables import Shaped, Tabular
 
 if TYPE_CHECKING:
@@ -426,8 +435,8 @@ def _executor(
     dtype: DTypeLike | None,
 ) -> Executor:
     kind = _float_kind(network, dtype)
-    if backend not in (None, "compiled", "reference"):
-        raise ValueError(f"backend must be 'compiled' or 'reference', got {backend!r}")
+    if backend is not None:
+        one_of(backend, get_args(Backend), "backend")
     if backend == "reference" or (backend is None and probe is not None):
         _refuse_in_reference(kind)
         return reference.Reference(network, batch, probe or reference.see_nothing)

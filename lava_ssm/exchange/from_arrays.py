@@ -23,7 +23,7 @@ from lava_ssm.exchange.graph import (
 from lava_ssm.exchange.systems import KINDS, s4d, sparse_rnns
 from lava_ssm.network.discretization import Discretization
 from lava_ssm.network.readout import Readout
-from lava_ssm.numerics import as_array, flag, integer, member, shown
+from lava_ssm.numerics import as_array, flag, integer, member, one_of
 
 Kind = Literal["s4d", "s5", "lru", "sparse-rnns", "lava-s4d"]
 
@@ -68,8 +68,7 @@ def from_state_dict(
     ExchangeError
         Arrays that are missing or left over: says which; or that make no network.
     """
-    if kind not in (known := get_args(Kind)):
-        raise ValueError(f"kind must be one of {', '.join(known)}, got {shown(kind)}")
+    one_of(kind, get_args(Kind), "kind")
     arrays = _Arrays(_flat(state))
     method = discretization
     taken: Readout | None = None

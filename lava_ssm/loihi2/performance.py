@@ -12,7 +12,7 @@ from lava_ssm.loihi2.description import Description
 from lava_ssm.loihi2.mapping import Mapping, map
 from lava_ssm.loihi2.part import load
 from lava_ssm.network import FixedNetwork, Network
-from lava_ssm.numerics import instance, integer, real_number
+from lava_ssm.numerics import instance, integer, one_of, real_number
 from lava_ssm.tables import Tabular, empty_table
 
 Schedule = Literal["pipelined", "fall_through"]
@@ -271,8 +271,7 @@ def estimate(
     ValueError
         A mapping of another network, or an unknown schedule.
     """
-    if not isinstance(schedule, str) or schedule not in SCHEDULES:
-        raise ValueError(f"schedule must be one of {', '.join(SCHEDULES)}, got {schedule!r}")
+    one_of(schedule, SCHEDULES, "schedule")
     described = describe(network)
     placed = map(described) if mapping is None else mapping
     instance(placed, Mapping, "mapping", "what `map` gives")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from lava_ssm.numerics import integer
+from lava_ssm.numerics import integer, one_of
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,5 @@ def find_system(system: "str | System") -> System:
     """Give the system of that name; a ValueError if there is none."""
     if isinstance(system, System):
         return system
-    if not isinstance(system, str) or system not in SYSTEMS:
-        raise ValueError(f"system must be one of {', '.join(SYSTEMS)}, got {system!r}")
+    one_of(system, SYSTEMS, "system")
     return SYSTEMS[system]

@@ -5,7 +5,7 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lava_ssm.numerics import complexes, reals
+from lava_ssm.numerics import complexes, one_of, reals
 
 Discretization: TypeAlias = Literal["zoh", "bilinear"]
 """Zero-order hold (the input stands still during a step), or the bilinear (Tustin) method."""
@@ -40,9 +40,7 @@ def discretized(
         Values that are not finite, Re(A) >= 0, a step that is not above 0 or of another shape, or
         an unknown discretisation.
     """
-    known = get_args(Discretization)
-    if not isinstance(discretization, str) or discretization not in known:
-        raise ValueError(f"discretization must be one of {known}, got {discretization!r}")
+    one_of(discretization, get_args(Discretization), "discretization")
     big_a = complexes(a, "a")
     if big_a.ndim == 0:
         raise ValueError("a must have an axis of states or channels, got one number")

@@ -1,23 +1,25 @@
 """What layers of states have in common: steps, and the way back to a system in continuous time."""
 
 import math
+from typing import get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from lava_ssm.numerics import RealArray
+from lava_ssm.network.discretization import Discretization
+from lava_ssm.numerics import RealArray, one_of, real_number
 
 Complex = NDArray[np.complex128]
 
 
 def check_steps(dt_min: float, dt_max: float, discretization: str) -> None:
     """Refuse what is no range of steps, and no discretisation."""
-    if not 0 < dt_min <= dt_max < math.inf:
+    least = real_number(dt_min, "dt_min", "(0, inf)")
+    if real_number(dt_max, "dt_max", "(0, inf)") < least:
         raise ValueError(f"dt_min, dt_max: need 0 < dt_min <= dt_max, got {dt_min}, {dt_max}")
-    if discretization not in ("zoh", "bilinear"):
-        raise ValueError(f"discretization must be 'zoh' or 'bilinear', got {discretization!r}")
+    one_of(discretization, get_args(Discretization), "discretization")
 
 
 def log_steps(n: int, dt_min: float, dt_max: float) -> nn.Parameter:

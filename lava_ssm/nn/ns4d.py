@@ -8,6 +8,7 @@ from lava_ssm.network import Readout
 from lava_ssm.nn.chain import Chain
 from lava_ssm.nn.inputs import size
 from lava_ssm.nn.s4d import S4D
+from lava_ssm.numerics import one_of
 
 SIZES: dict[str, dict[str, Any]] = {
     "ns4d-tiny": {"d_model": 32, "d_state": 16, "n_layers": 4},
@@ -58,8 +59,7 @@ class NS4D(Chain):
     ) -> None:
         d_input, d_model = size(d_input, "d_input"), size(d_model, "d_model")
         n_layers, d_output = size(n_layers, "n_layers"), size(d_output, "d_output")
-        if relu not in ("both", "s4d", "linear"):
-            raise ValueError(f"relu must be 'both', 's4d' or 'linear', got {relu!r}")
+        one_of(relu, ("both", "s4d", "linear"), "relu")
         parts: list[nn.Module] = [nn.Linear(d_input, d_model, bias=False)]
         for _ in range(n_layers):
             parts.append(S4D(d_model, d_state, init, discretization, dt_min, dt_max))

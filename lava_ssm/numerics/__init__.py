@@ -38,6 +38,7 @@ from lava_ssm.numerics.scalars import (
     integer,
     is_integer,
     member,
+    one_of,
     real_number,
     shown,
 )
@@ -99,6 +100,7 @@ __all__ = [
     "is_integer",
     "member",
     "multiply_shift",
+    "one_of",
     "overflowing",
     "quantize",
     "real_number",

@@ -2,6 +2,7 @@
 
 import math
 import numbers
+from collections.abc import Iterable
 from enum import Enum
 from types import UnionType
 from typing import TypeGuard, TypeVar
@@ -105,6 +106,19 @@ def instance(value: object, kinds: type | UnionType, name: str, wanted: str) -> 
         plain = type(value).__module__ == "builtins"
         got = shown(value) if plain else type(value).__name__
         raise TypeError(f"{name} must be {wanted}, got {got}")
+
+
+def one_of(value: object, choices: Iterable[str], name: str) -> None:
+    """Refuse what is none of some texts.
+
+    Raises
+    ------
+    ValueError
+        It is none.
+    """
+    known = tuple(choices)
+    if not isinstance(value, str) or value not in known:
+        raise ValueError(f"{name} must be one of {', '.join(known)}, got {shown(value)}")
 
 
 def member(kind: type[E], value: object, name: str) -> E:

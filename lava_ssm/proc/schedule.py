@@ -1,9 +1,9 @@
 """When a neuron has its turn: tokens are not time steps."""
 
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
-from lava_ssm.numerics import integer, shown
+from lava_ssm.numerics import integer, one_of, shown
 
 ScheduleName: TypeAlias = Literal["pipelined", "fall_through"]
 
@@ -20,8 +20,7 @@ def period_of(schedule: ScheduleName | None, period: int | None, latency: int) -
     if period is not None:
         both = f"{shown(schedule)} and {shown(period)}"
         raise ValueError(f"schedule, period: give one of them, got {both}")
-    if not isinstance(schedule, str) or schedule not in ("pipelined", "fall_through"):
-        raise ValueError(f"schedule must be 'pipelined' or 'fall_through', got {shown(schedule)}")
+    one_of(schedule, get_args(ScheduleName), "schedule")
     return 1 if schedule == "pipelined" else latency + 1
 
 

@@ -91,7 +91,7 @@ def test_series_are_standardised_and_their_classes_numbered(
 def test_any_set_of_the_archive_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small_ucr(tmp_path, monkeypatch, "Coffee")
     assert data.load("ucr:Coffee", tmp_path).train.x.shape == (4, 6, 1)
-    with pytest.raises(ValueError, match="name must be one of Coffee, Gaps; got 'Tea'"):
+    with pytest.raises(ValueError, match="name must be one of Coffee, Gaps, got 'Tea'"):
         data.load("ucr:Tea", tmp_path)
     with pytest.raises(ValueError, match=r"Gaps_TRAIN.tsv: its series differ in length"):
         data.load("ucr:Gaps", tmp_path)

@@ -220,5 +220,5 @@ def test_the_size_of_a_part_is_refused_where_there_is_none(target: str, tmp_path
 
 
 def test_an_unknown_target_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"target must be one of c, .*; got 'fpga'"):
+    with pytest.raises(ValueError, match=r"target must be one of c, .*, got 'fpga'"):
         write(small(), tmp_path / "build", "fpga")

@@ -432,7 +432,7 @@ def test_threads_are_counted_in_positive_integers(n_threads: object) -> None:
 
 def test_an_unknown_backend_and_a_probed_compiled_one_are_refused() -> None:
     net = random_fixed_network(np.random.default_rng(10))
-    with pytest.raises(ValueError, match="backend must be 'compiled' or 'reference', got 'gpu'"):
+    with pytest.raises(ValueError, match="backend must be one of compiled, reference, got 'gpu'"):
         net.run([[1, 1]], backend="gpu")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="probe"):
         run(net, [[1, 1]], backend="compiled", probe=print)

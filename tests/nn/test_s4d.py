@@ -153,7 +153,7 @@ def test_gradients_reach_every_parameter_and_are_right() -> None:
         ({"d_state": 1.5}, "d_state"),
         ({"dt_min": 0.0}, "dt_min"),
         ({"dt_min": 0.2, "dt_max": 0.1}, "dt_min <= dt_max"),
-        ({"discretization": "euler"}, "'zoh' or 'bilinear'"),
+        ({"discretization": "euler"}, "one of zoh, bilinear"),
         ({"init": "random"}, "random"),
     ],
 )

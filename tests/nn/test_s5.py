@@ -115,8 +115,8 @@ def test_a_state_that_training_made_unstable_stays_stable() -> None:
     ("given", "text"),
     [
         ({"blocks": 3}, "blocks must divide d_state, got 3 and 4"),
-        ({"dt_min": 0}, "0 < dt_min"),
-        ({"discretization": "euler"}, "'zoh' or 'bilinear', got 'euler'"),
+        ({"dt_min": 0}, r"dt_min must lie in \(0, inf\)"),
+        ({"discretization": "euler"}, "one of zoh, bilinear, got 'euler'"),
     ],
 )
 def test_impossible_parameters_are_named(given: dict, text: str) -> None:

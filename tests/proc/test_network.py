@@ -310,7 +310,7 @@ def test_schedules_are_periods_by_name(kind: type[ssm.proc.SSMNetwork]) -> None:
         np.testing.assert_array_equal(
             ssm.proc.run(fixed, x, schedule=schedule, fused=fused), fixed.run(x)
         )
-    with pytest.raises(ValueError, match="schedule must be 'pipelined' or 'fall_through', got 'x'"):
+    with pytest.raises(ValueError, match=r"schedule must be one of pipelined, fall_.*'x'"):
         kind(fixed, schedule="x")
     with pytest.raises(ValueError, match="give one of them, got 'pipelined' and 2"):
         kind(fixed, schedule="pipelined", period=2)
