@@ -27,8 +27,7 @@ class Card(ABC):
     commands
         That made it, in their order.
     seeds
-        Of the trainings, one after another. None was repeated with another seed: what the card says
-        is a result, not a claim.
+        Of the trainings, one after another. What the card says is a result of these, not a claim.
     core_hours
         Time of a processor core that each training took, by name.
     test_samples
@@ -59,7 +58,7 @@ class Card(ABC):
         lines = [f"# {self.name}", "", *self._table()]
         lines += [
             "",
-            f"Core hours: {hours}. Seeds, in this order: {seeds}; not repeated.",
+            f"Core hours: {hours}. Seeds, in this order: {seeds}.",
             "",
             "```",
             *self.commands,
