@@ -94,6 +94,10 @@ def load(path: str | PathLike[str]) -> Network | FixedNetwork:
         arrays, about = archive.read(path)
     except (FileNotFoundError, NotADirectoryError):
         raise FileNotFoundError(f"no network file {name!r}") from None
+    except IsADirectoryError as error:
+        inside = os.path.join(name, "network.safetensors")
+        hint = f"; a run folder's network is {inside!r}" if os.path.isfile(inside) else ""
+        raise IsADirectoryError(f"{error}{hint}") from None
     except archive.ArchiveError as error:
         if _is_hdf5(path):
             raise NetworkFileError(

@@ -431,3 +431,11 @@ def test_a_loaded_network_computes_the_same(tmp_path: Path) -> None:
     assert isinstance(back, FixedNetwork)
     x = rng.integers(-3000, 3000, (9, 2))
     np.testing.assert_array_equal(back.run(x), net.run(x))
+
+
+def test_the_network_of_a_run_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(IsADirectoryError, match=r"is a folder$"):
+        lava_ssm.load(tmp_path)
+    Network((Linear([[1.0]]),)).save(tmp_path / "network.safetensors")
+    with pytest.raises(IsADirectoryError, match=r"folder's network is '.*/network.safetensors'"):
+        lava_ssm.load(tmp_path)
