@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import cached_property
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import ArrayLike
 from lava_ssm import engine
 from lava_ssm.compress.bounds import Overflowing
 from lava_ssm.compress.certify import Certificate
+from lava_ssm.compress.drift import Drift, Signals
 from lava_ssm.compress.equalise import equalised, with_layers
 from lava_ssm.compress.formats import FormatError, Formats, noted
 from lava_ssm.compress.kinds import Rules, kind_of
@@ -125,7 +127,7 @@ def quantize(
     instance(arithmetic, Arithmetic, "arithmetic", "an Arithmetic")
 
     tasks = _ways(network, x, Rules(formats, arithmetic))
-    worth = tasks if len(tasks) == 1 else _best(tasks, input_range)
+    worth = _best(tasks, input_range) if formats.search else tasks
     task = worth[-1]
     if bound == "calibrated":
         ends = [(one, one.calibrated(input_range)) for one in worth]
@@ -243,21 +245,33 @@ def _ways(network: Network, x: RealArray, rules: Rules) -> list["_Task"]:
 def _best(tasks: Sequence["_Task"], input_range: float | None) -> Sequence["_Task"]:
     """Give the first, and the one with the least error at the output if that is clearly another's.
 
-    What is best at first sight need not be so in the end.
+    What is best at first sight need not be so in the end. Of the best, layers are quantised once
+    more, with regard to those before them.
     """
     every = not tasks[0].searches  # what a search looks at is the answers
     errors: list[float] = []
     possible: list[_Task] = []
-    for task in tasks:
+
+    def look(task: _Task) -> None:
         try:
             errors.append(task.error(task.calibrated(input_range, quick=True), every))
             possible.append(task)
         except ExponentError:  # the state exponent that is asked for suits another one
-            continue
-    best = 0
-    for i, error in enumerate(errors):
-        best = i if error < CLEARLY * errors[best] else best
-    return [possible[i] for i in sorted({0, best})] if possible else tasks[:1]
+            pass
+
+    def best() -> int:
+        least = 0
+        for i, error in enumerate(errors):
+            least = i if error < CLEARLY * errors[least] else least
+        return least
+
+    for task in tasks:
+        look(task)
+    if not possible:
+        return tasks[:1]
+    if possible[0].rules.formats.compensate and len(possible[0].network.stages) > 1:
+        look(possible[best()].following())
+    return [possible[i] for i in sorted({0, best()})]
 
 
 def _certified(tasks: Sequence["_Task"]) -> list[FixedNetwork]:
@@ -288,10 +302,22 @@ class _Task:
         wanted: RealArray,
         moments: Sequence[Moments],
         rules: Rules,
+        follows: bool = False,
     ) -> None:
         self.network, self.x, self.rules = network, x, rules
-        self.fixed, self.values = _parameters(network, moments, rules)
-        self.some, self.wanted = _some(x), wanted
+        self.some, self.wanted, self._moments = _some(x), wanted, moments
+        self.fixed, self.values = _parameters(
+            network, moments, rules, self.some if follows else None
+        )
+
+    def following(self) -> "_Task":
+        """Give the same, each layer quantised with regard to those before it."""
+        return _Task(self.network, self.x, self.wanted, self._moments, self.rules, follows=True)
+
+    @cached_property
+    def _observed(self) -> Observed:
+        """What the calibration data cause."""
+        return observe(self.values, self.x, moments=False)
 
     @property
     def enough(self) -> float:
@@ -318,7 +344,8 @@ class _Task:
         `clipped` messages need not be larger than such a share of theirs.
         """
         x, tried = (self.some, _FEW) if quick else (self.x, _SEARCHED)
-        observed = observe(self.values, x).ending(input_range)
+        seen = observe(self.values, x, moments=False) if quick else self._observed
+        observed = seen.ending(input_range)
         clips = clipped is not None
         observed = observed if clipped is None else observed.clipped(clipped)
         rules = replace(self.rules, spare=spare)
@@ -449,22 +476,36 @@ class _Task:
 
 
 def _parameters(
-    network: Network, moments: Sequence[Moments], rules: Rules
+    network: Network, moments: Sequence[Moments], rules: Rules, x: RealArray | None = None
 ) -> tuple[list[FixedLayer], Network]:
-    """Quantise the weights of each layer: the fixed layers, and the network of their values."""
+    """Quantise the weights of each layer: the fixed layers, and the network of their values.
+
+    Parameters
+    ----------
+    x
+        Sequences on which each layer is to make up for what those before it lost.
+    """
     fixed: list[FixedLayer] = []
     values: list[FloatLayer] = []
+    real, rounded = (None if x is None else Signals(network.stages, x) for _ in range(2))
     places = [i for i, layer in enumerate(network.layers) if isinstance(layer, FloatLayer)]
     for n, (i, stage, entering) in enumerate(zip(places, network.stages, moments, strict=True)):
         of_layer = replace(rules, formats=rules.formats.of_layer(n))
         kind, name = kind_of(stage.layer), f"layers[{i}] ({type(stage.layer).__name__})"
         _check_sizes(stage.layer, name)
+        layer = stage.layer
+        if n > 0 and real and rounded and not kind.is_on_grid(layer):
+            drift = Drift.of(real.last, rounded.last, entering)
+            layer, entering = kind.following(layer, drift), drift.moments
         try:
-            integers, of_these = kind.parameters(stage.layer, entering, of_layer)
+            integers, of_these = kind.parameters(layer, entering, of_layer)
         except FormatError as error:
             raise FormatError(f"{name}: {error}") from error
         fixed.append(integers)
         values.append(of_these)
+        if real and rounded:
+            real.send(stage.layer)
+            rounded.send(of_these)
     return fixed, Network(with_layers(network, values), network.readout)
 
 

@@ -125,7 +125,7 @@ class Observed:
     stages
         Of each stage.
     moments
-        The same.
+        The same; none, if they were not wanted.
     total
         Largest magnitude of the outputs (of their running sum, of a mean readout).
     """
@@ -155,8 +155,13 @@ class Observed:
         return replace(self, stages=tuple(stages), total=total)
 
 
-def observe(network: Network, x: RealArray) -> Observed:
+def observe(network: Network, x: RealArray, moments: bool = True) -> Observed:
     """Run calibration data (..., time, d_input) and note what they cause.
+
+    Parameters
+    ----------
+    moments
+        Whether they are wanted, which takes long, and not the ranges alone.
 
     Raises
     ------
@@ -164,7 +169,8 @@ def observe(network: Network, x: RealArray) -> Observed:
         Values leave the range of doubles.
     """
     populations = network.lowered
-    moments, inputs = [Moments.of(x)], [_peaks(x)]
+    inputs = [_peaks(x)]
+    entering = [Moments.of(x)] if moments else []
     peaks: list[dict[tuple[str, str], RealArray]] = [{} for _ in network.stages]
     of_states: dict[int, Moments] = {}
     of_taps: dict[int, Moments] = {}
@@ -184,15 +190,16 @@ def observe(network: Network, x: RealArray) -> Observed:
                 "scale the data or the weights before it"
             )
         if what == "sent" and p.name == "neurons":
-            moments.append(Moments.of(values))
+            if moments:
+                entering.append(Moments.of(values))
             inputs.append(peak)
             if population == len(populations) - 1:
                 mean = network.readout is Readout.MEAN_OVER_TIME
                 sums = np.cumsum(values, axis=-2) if mean else values
                 total = float(np.abs(sums).max())
-        elif what == "sent" and isinstance(p.neurons, Recurrence):
+        elif moments and what == "sent" and isinstance(p.neurons, Recurrence):
             of_states[p.stage] = Moments.of(values)
-        elif what == "sent" and isinstance(p.neurons, Taps):
+        elif moments and what == "sent" and isinstance(p.neurons, Taps):
             of_taps[p.stage] = Moments.of(values)
         of_stage, key = peaks[p.stage], (p.name, what)
         of_stage[key] = np.maximum(of_stage.get(key, peak), peak)
@@ -206,10 +213,10 @@ def observe(network: Network, x: RealArray) -> Observed:
         ):
             peaks[p.stage][p.name, "rectified"] = _RECTIFIED * peaks[p.stage][p.name, "sum"]
     stages = tuple(map(Ranges, inputs, peaks))
-    entering = (
-        replace(m, sent=of_states.get(i), taps=of_taps.get(i)) for i, m in enumerate(moments[:-1])
+    of_stages = (
+        replace(m, sent=of_states.get(i), taps=of_taps.get(i)) for i, m in enumerate(entering[:-1])
     )
-    return Observed(stages, tuple(entering), total)
+    return Observed(stages, tuple(of_stages), total)
 
 
 _RECTIFIED = 0.25

@@ -76,7 +76,10 @@ def layout_of(network: Network) -> tuple[object, ...]:
 def error_shares(network: Network, fixed: FixedNetwork, x: ArrayLike) -> dict[str, float]:
     """Signal-to-error ratio of the outputs, in dB, with one tensor quantised at a time.
 
-    Where c of an S4D makes up for a, each of the two costs more alone than both.
+    One is changed, all others are real: where tensors make up for each other, as c of an S4D for a,
+    or weights for what those before them lost, each costs more alone than all of them together.
+    Where functions jump (a ReLU of complex states, a norm of two channels), what one adds depends
+    on what else has moved, and shares do not add up.
 
     Parameters
     ----------

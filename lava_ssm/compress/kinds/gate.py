@@ -19,6 +19,7 @@ class GateKind(Kind[Gate, FixedGate], of=Gate):
     """y = u sigmoid(W u + b)."""
 
     tensors = (Tensor("weights", WEIGHT_BITS, "exponent", ("bias",)),)
+    maps = (("weights", "bias"),)
 
     scales = Scales.SAME
 

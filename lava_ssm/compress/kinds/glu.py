@@ -22,6 +22,7 @@ class GLUKind(Kind[GLU, FixedGLU], of=GLU):
         Tensor("weights", WEIGHT_BITS, "exponent", ("bias",)),
         Tensor("gate", WEIGHT_BITS, "gate_exponent", ("gate_bias",)),
     )
+    maps = (("weights", "bias"), ("gate", "gate_bias"))
 
     scales = Scales.ANY
 

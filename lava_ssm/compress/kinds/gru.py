@@ -23,6 +23,7 @@ class MinGRUKind(Kind[MinGRU, FixedMinGRU], of=MinGRU):
         Tensor("weights", WEIGHT_BITS, "exponent", ("bias",)),
         Tensor("gate", WEIGHT_BITS, "gate_exponent", ("gate_bias",)),
     )
+    maps = (("weights", "bias"), ("gate", "gate_bias"))
 
     scales = Scales.ANY
 
@@ -133,6 +134,7 @@ class MLGRUKind(Kind[MLGRU, FixedMLGRU], of=MLGRU):
         Tensor("forget", WEIGHT_BITS, "forget_exponent", ("forget_bias",)),
         Tensor("gate", WEIGHT_BITS, "gate_exponent", ("gate_bias",)),
     )
+    maps = tuple(zip(MATRICES, BIASES, strict=True))
 
     def parameters(self, layer: MLGRU, moments: Moments, rules: Rules) -> tuple[FixedMLGRU, MLGRU]:
         (w, e_w), (f, e_f), (v, e_v) = (

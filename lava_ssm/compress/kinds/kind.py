@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 import numpy as np
 
 from lava_ssm.compress.balance import found_scale
+from lava_ssm.compress.drift import Drift
 from lava_ssm.compress.formats import Formats
 from lava_ssm.compress.headroom import ANY
 from lava_ssm.compress.parameters import fitted_exponents, on_grid, saturated
@@ -97,6 +98,8 @@ class Kind(Generic[F, X]):
     """
 
     tensors: ClassVar[tuple[Tensor, ...]]
+    maps: ClassVar[tuple[tuple[str, str], ...]] = ()
+    """Matrices that its inputs enter by, and what is added to what they make, see `following`."""
     hands_on: ClassVar[bool] = False
     """Whether its messages have the exponent of what enters."""
     message_bits: ClassVar[int] = CHIP.message_bits
@@ -120,10 +123,14 @@ class Kind(Generic[F, X]):
         """
         return layer
 
+    def is_on_grid(self, layer: F) -> bool:
+        """Whether weights of it are on a grid of few bits."""
+        matrices = (np.abs(getattr(layer, t.name)) for t in self.tensors if t.bits == WEIGHT_BITS)
+        return any(map(on_grid, matrices))
+
     def passes(self, layer: F) -> Scales:
         """Which powers of two a layer passes on: none, if its weights are on a grid of few bits."""
-        matrices = (np.abs(getattr(layer, t.name)) for t in self.tensors if t.bits == WEIGHT_BITS)
-        return Scales.NONE if any(map(on_grid, matrices)) else self.scales
+        return Scales.NONE if self.is_on_grid(layer) else self.scales
 
     def scaled(self, layer: F, k: RealArray) -> F:
         """Give the layer with states `k` times as large, one factor a state.
@@ -162,6 +169,16 @@ class Kind(Generic[F, X]):
     def prepared(self, layer: F, moments: Moments, formats: Formats) -> F:
         """Give the layer with some parameters on their grid, and others that make up for that."""
         return layer
+
+    def following(self, layer: F, drift: Drift) -> F:
+        """Give the layer that makes of what quantised layers send what it made of real ones'.
+
+        As nearly as its weights can; where they are on a grid of few bits it is not asked.
+        """
+        moved: dict[str, RealArray | None] = {}
+        for name, bias in self.maps:
+            moved[name], moved[bias] = drift.followed(getattr(layer, name), getattr(layer, bias))
+        return replace(layer, **moved) if moved else layer
 
     def parameters(self, layer: F, moments: Moments, rules: Rules) -> tuple[X, F]:
         """Quantise the weights; biases and exponents of messages come later.

@@ -19,6 +19,7 @@ class LinearKind(Kind[Linear, FixedLinear], of=Linear):
     """y = W u + b."""
 
     tensors = (Tensor("weights", WEIGHT_BITS, "exponent", ("bias",)),)
+    maps = (("weights", "bias"),)
 
     scales = Scales.ANY
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from lava_ssm.compress.balance import between
+from lava_ssm.compress.drift import Drift
 from lava_ssm.compress.formats import Formats
 from lava_ssm.compress.headroom import bias_headroom, headroom, synapse_headroom
 from lava_ssm.compress.kinds.kind import Kind, Rules, Scales, Tensor
@@ -53,6 +54,11 @@ class S5Kind(Kind[S5, FixedS5], of=S5):
 
     def matrices(self, layer: S5) -> tuple[np.ndarray, ...]:
         return (layer.b,)
+
+    def following(self, layer: S5, drift: Drift) -> S5:
+        re, drive_re = drift.followed(layer.b.real, layer.drive_bias.real)
+        im, drive_im = drift.followed(layer.b.imag, layer.drive_bias.imag)
+        return replace(layer, b=re + 1j * im, drive_bias=drive_re + 1j * drive_im)
 
     def parameters(self, layer: S5, moments: Moments, rules: Rules) -> tuple[FixedS5, S5]:
         """The biases make up for what rounding took from B times the mean input, and from C times
