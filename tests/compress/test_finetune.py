@@ -135,7 +135,7 @@ def test_what_does_not_belong_together_is_refused() -> None:
         FixedModel(NS4D(1, 8, 4, 1, 2, readout="mean"), fixed)
     with pytest.raises(ValueError, match="not those of the model"):
         FixedModel(NS4D(1, 8, 4, 2, 2, readout="last"), fixed)
-    with pytest.raises(TypeError, match="a Chain, such as an NS4D, and a FixedNetwork"):
+    with pytest.raises(TypeError, match="fixed must be a FixedNetwork"):
         FixedModel(model, export(model))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="one of frozen, fitted"):
         FixedModel(model, fixed, "learned")  # type: ignore[arg-type]
