@@ -100,8 +100,10 @@ def advancing(real: np.dtype, is_fixed: bool, is_shared: bool = False) -> Callab
         before, turns = rounding_mode(), data.turns
         set_rounding_mode(np.int32(data.rules[0].rounding))
         wake(turns)
-        while is_begun(turns):
+        was_asleep = True  # the first thread waits for it, in a sleep of its own
+        while is_begun(turns, was_asleep):
             step_block(data, 0, tokens_begun(turns))
+            was_asleep = False
         set_rounding_mode(before)
 
     if is_shared:

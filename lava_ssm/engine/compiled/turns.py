@@ -200,13 +200,13 @@ def wake(words):
 
 
 @compiled
-def is_begun(words):
-    """Wait for the next block; False if none comes for a while."""
-    count, n = _get(words, _SECOND), 0
+def is_begun(words, was_asleep):
+    """Wait for the next block; False if none comes for a while, for longer after sleep."""
+    count, n, most = _get(words, _SECOND), 0, 16 * _SPINS if was_asleep else _SPINS
     while _get(words, 0) <= count:
         _pause()
         n += 1
-        if n > _SPINS:
+        if n > most:
             _exchanged(words, AWAKE, ASLEEP)
             return _get(words, 0) > count and _exchanged(words, ASLEEP, AWAKE)
     return True
