@@ -26,6 +26,7 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from lava_ssm.engine.compiled.compiling import compiled
+from lava_ssm.engine.compiled.writer import aligned
 
 _LINE = 16
 """Integers between words that different threads write: two lines, as CPUs fetch pairs of them."""
@@ -44,7 +45,7 @@ _LEAST, _MOST = 1 << 10, 1 << 14
 
 def turns() -> NDArray[np.int64]:
     """Give the words of two threads of which the second one sleeps."""
-    words = np.zeros(N_TURNS, np.int64)
+    words = aligned(np.zeros(N_TURNS, np.int64))  # nothing else in a line that is looked at
     name, time = ("Sleep", 1) if os.name == "nt" else ("usleep", 50)
     library = ctypes.CDLL("kernel32" if os.name == "nt" else None)
     words[_NAP] = ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0
