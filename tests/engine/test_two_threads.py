@@ -188,7 +188,7 @@ def test_a_stream_that_is_dropped_ends_its_thread() -> None:
     stream = wide_stream()
     second_of(stream)._can = True
     stream.run(np.zeros((200, 2), int))
-    assert until(lambda: set(threading.enumerate()) > before)
+    assert until(lambda: not set(threading.enumerate()) <= before)
     del stream
     gc.collect()
     assert until(lambda: set(threading.enumerate()) <= before)
