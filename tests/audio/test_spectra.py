@@ -50,7 +50,9 @@ def test_a_token_needs_no_later_sample() -> None:
 
 
 @pytest.mark.parametrize(
-    "take", [analyse, Analysis().step, lambda x: audio.write("none/a.wav", x)], ids=str
+    "take",
+    [analyse, Analysis().step, lambda x: audio.write("none/a.wav", x)],
+    ids=["analyse", "step", "write"],
 )
 def test_integers_of_16_bit_sound_are_no_samples(take: Callable[[np.ndarray], object]) -> None:
     with pytest.raises(TypeError, match=r"must be floats, .* got int16; divide .* by 32768"):
