@@ -259,8 +259,14 @@ class Kind(Generic[F, X]):
         exponents: dict[str, Exponent] = {}
         for tensor in self.tensors:
             assert tensor.exponent is not None
-            one = isinstance(getattr(fixed, tensor.exponent), int)
-            fits = fitted_exponents(np.abs(getattr(layer, tensor.name)), width, not one)
+            own, values = getattr(fixed, tensor.exponent), getattr(layer, tensor.name)
+            one, sizes = isinstance(own, int), np.abs(values)
+            fits = fitted_exponents(sizes, width, not one)
+            if not np.iscomplexobj(values) and not on_grid(sizes):
+                # rows that have the lowest integer, whose opposite does not fit, keep it
+                sizes = np.where(values < 0, sizes * (1 - 2.0 ** (1 - width)), sizes)
+                lowest = fitted_exponents(sizes, width, not one)
+                fits = np.where(lowest == own, own, fits)
             exponents[tensor.exponent] = int(fits) if one else fits
         return exponents
 
