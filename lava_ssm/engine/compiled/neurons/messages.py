@@ -33,16 +33,16 @@ RECTIFIED_EXPONENT = numerics.SOFTPLUS.entry_exponent
 @compiled
 def received(row, data, t):
     """The sums of the first input, in the buffer of what neurons send, and the second input."""
-    y, source = data.buffers[row.out, t, row.out_at :], data.buffers[row.source, t, row.source_at :]
-    u = data.buffers[max(row.second, 0), t, row.second_at :]
+    y, u = data.buffers[row.out, t], data.buffers[max(row.second, 0), t]
     counts, sums = data.counts[row.stage], data.sums[1]
     if row.matrix >= 0:
-        synapse(data.matrices[row.matrix], data, source, y, counts)
+        synapse(data.matrices[row.matrix], data, data.buffers[row.source, t], y, counts)
     elif row.adds > 0:
-        added(source, row.adds, row.source_bits, y, row.size, counts)
+        added(data.buffers[row.source, t], row.adds, row.source_bits, y, row.size, counts)
     elif row.count > 0:
-        copied(source, row.first, row.count, row.each, y, row.size)
+        copied(data.buffers[row.source, t], row.first, row.count, row.each, y, row.size)
     elif row.source != row.out:
+        source = data.buffers[row.source, t]
         for j in range(row.size):
             y[j] = source[j]
     if row.second_matrix >= 0:
@@ -93,20 +93,21 @@ def copied(source, first, count, each, y, size):
 @compiled
 def received_float(row, data, t):
     """The same of a float network."""
-    y, source = data.buffers[row.out, t, row.out_at :], data.buffers[row.source, t, row.source_at :]
-    u = data.buffers[max(row.second, 0), t, row.second_at :]
+    y, u = data.buffers[row.out, t], data.buffers[max(row.second, 0), t]
     sums = data.sums[1]
     if row.matrix >= 0:
-        add_real(data.matrices[row.matrix], data, source, y)
+        add_real(data.matrices[row.matrix], data, data.buffers[row.source, t], y)
     elif row.adds > 0:
+        source = data.buffers[row.source, t]
         for j in range(row.size):
             total = y.dtype.type(0)
             for i in range(j * row.adds, (j + 1) * row.adds):
                 total += source[i]
             y[j] = total
     elif row.count > 0:
-        copied(source, row.first, row.count, row.each, y, row.size)
+        copied(data.buffers[row.source, t], row.first, row.count, row.each, y, row.size)
     elif row.source != row.out:
+        source = data.buffers[row.source, t]
         for j in range(row.size):
             y[j] = source[j]
     if row.second_matrix >= 0:
@@ -124,10 +125,9 @@ def sent(row, data, t, values):
 
     Adds the residual path, and applies the activation.
     """
-    y, size = data.buffers[row.out, t, row.out_at :], row.size
+    y, size = data.buffers[row.out, t], row.size
     if row.residual >= 0:
-        r = data.buffers[row.residual, t, row.residual_at :]
-        factor = down(row.residual_shift)
+        r, factor = data.buffers[row.residual, t], down(row.residual_shift)
         for j in range(size):
             values[j] += np.floor(np.float64(r[j]) * factor)
     if row.activation > RELU:
@@ -189,15 +189,13 @@ def sent_exactly(row, data, t, j, value):
     """The same of one neuron, an int64: brought to its word, and counted."""
     if row.residual >= 0:
         n = row.residual_shift
-        r = np.int64(data.buffers[row.residual, t, row.residual_at + j])
-        value += (r << max(-n, 0)) >> max(n, 0)
+        value += (np.int64(data.buffers[row.residual, t, j]) << max(-n, 0)) >> max(n, 0)
     rules, bits, counts = data.rules[0], row.message_bits, data.counts[row.stage]
     if row.activation > RELU:
         value = by_table(row, data, value)
-        sent = message(value, bits, rules, NONE, counts)
+        data.buffers[row.out, t, j] = message(value, bits, rules, NONE, counts)
     else:
-        sent = message(value, bits, rules, row.activation, counts)
-    data.buffers[row.out, t, row.out_at + j] = sent
+        data.buffers[row.out, t, j] = message(value, bits, rules, row.activation, counts)
 
 
 @compiled
@@ -223,9 +221,9 @@ def by_table(row, data, value):
 @compiled_float
 def sent_float(row, data, t):
     """Add the residual path to what neurons have made, in its place, and apply the activation."""
-    y, size = data.buffers[row.out, t, row.out_at :], row.size
+    y, size = data.buffers[row.out, t], row.size
     if row.residual >= 0:
-        r = data.buffers[row.residual, t, row.residual_at :]
+        r = data.buffers[row.residual, t]
         for j in range(size):
             y[j] += r[j]
     if row.activation == RELU:
