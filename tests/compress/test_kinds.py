@@ -8,6 +8,7 @@ from numpy.random import Generator
 
 from lava_ssm import engine
 from lava_ssm.compress import W8A16, Formats, quantize, signal_to_error
+from lava_ssm.compress.kinds import kind_of
 from lava_ssm.compress.ranges import Moments
 from lava_ssm.network import (
     GELU,
@@ -15,6 +16,7 @@ from lava_ssm.network import (
     MLGRU,
     Activation,
     Conv1d,
+    FixedLinear,
     Gate,
     LayerNorm,
     Linear,
@@ -163,3 +165,12 @@ def test_inputs_that_stand_still_are_no_noise_to_round_by(bound: str) -> None:
     np.testing.assert_allclose(np.diag(moments.centred)[1:], 500 * moments.std[1:] ** 2)
     fixed = quantize(net, u, bound=bound)
     assert signal_to_error(net.run(u), fixed.to_float(fixed.run(u))) > 30
+
+
+def test_a_row_keeps_the_lowest_integer_when_exponents_are_fitted_anew() -> None:
+    """-128 has no opposite of 8 bits: by its magnitude it would take the exponent of -64."""
+    fixed = FixedLinear([[-128, 3], [127, 5]], [7, 7], 0)
+    kind = kind_of(fixed.dequantize())
+    again = kind.rounded(fixed, fixed.dequantize(), 0, fitted=True)
+    np.testing.assert_array_equal(again.exponent, [7, 7])
+    np.testing.assert_array_equal(again.weights, [[-128, 3], [127, 5]])
