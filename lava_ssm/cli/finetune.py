@@ -43,9 +43,7 @@ def finetune(
     weight_decay: Decay = 1e-2,
     precision: Precision = "float32",
     seed: Annotated[int, typer.Option(help="Of order and augmentation.")] = 1,
-    device: Annotated[
-        Device, typer.Option(help="Of the backward pass; the exact one is always the CPU's.")
-    ] = "cpu",
+    device: Annotated[Device, typer.Option(help="What to compute on; auto: a GPU if any.")] = "cpu",
     limit: Most = None,
     checkpoint_every: Every = 60.0,
 ) -> None:

@@ -14,7 +14,7 @@ from lava_ssm.compress.formats import weight_bits_of
 from lava_ssm.compress.kinds import kind_of
 from lava_ssm.compress.shares import layout_of
 from lava_ssm.network import FixedLayer, FixedNetwork, FloatLayer, Network, Readout, check_fixed
-from lava_ssm.nn import Chain, export
+from lava_ssm.nn import Chain, export, integers
 from lava_ssm.nn.chain import flow, layers_of, parts_of, read_out
 from lava_ssm.nn.export import pairs
 from lava_ssm.nn.straight_through import instead, straight, tensor_like
@@ -29,7 +29,8 @@ and stays. (Of a layer behind a norm biases are the norm's.)"""
 class FixedModel(nn.Module):
     """A model whose forward pass is a `FixedNetwork`, to the last integer.
 
-    Forward: the model's parameters are rounded to mantissas, and the engine runs those. Backward:
+    Forward: the model's parameters are rounded to mantissas, and those run: in the engine, or, of a
+    model on another device than the CPU, there, with the same integers. Backward:
     straight through, as if rounding were not there, by the convolutions and scans of the float
     system with the values of the mantissas (Bengio, Léonard, Courville, "Estimating or Propagating
     Gradients Through Stochastic Neurons for Conditional Computation", arXiv 1308.3432: the
@@ -50,7 +51,7 @@ class FixedModel(nn.Module):
         and gates, and of S4D's a, b, c follow their ranges as training moves them, so that none
         saturates.
     n_threads
-        Threads of the engine; None: one for each core.
+        Threads of the engine, on a CPU; None: one for each core.
 
     Attributes
     ----------
@@ -162,11 +163,19 @@ class FixedModel(nn.Module):
         form = fixed.input_format
         # in doubles: those of float16 need not hold the ends of the format
         tokens = x.detach().double().clamp(form.min, form.max)
-        done = engine.run(fixed, tokens.cpu().numpy(), n_threads=self.n_threads)
-        self.overflows += done.overflows.total
-        values = fixed.to_float(done.outputs)  # (batch, time, d_output)
-        logits = values if fixed.readout is Readout.EVERY_TOKEN else values[..., -1, :]
-        exact = torch.from_numpy(np.ascontiguousarray(logits)).to(x.device, x.dtype)
+        if integers.takes(x):
+            mantissas = (tokens * 2.0**form.exponent).round().long()  # to even, as NEAREST is
+            outputs, overflows = integers.run(fixed, mantissas)
+        else:
+            done = engine.run(fixed, tokens.numpy(), n_threads=self.n_threads)
+            outputs, overflows = torch.from_numpy(done.outputs), done.overflows
+        self.overflows += overflows.total
+        if fixed.readout is not Readout.EVERY_TOKEN:
+            outputs = outputs[:, -1]
+        values = fixed.to_float(
+            outputs.cpu(), x.shape[1]
+        )  # (batch, time, d_output) or without time
+        exact = torch.from_numpy(values).to(x.device, x.dtype)
         if not torch.is_grad_enabled():
             return exact
         y = self._float(fixed.dequantize(), x.clamp(form.min, form.max))

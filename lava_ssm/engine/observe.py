@@ -2,8 +2,11 @@
 
 from collections import Counter
 
+import numpy as np
+
 from lava_ssm.engine import reference
-from lava_ssm.network import Network
+from lava_ssm.engine.overflows import Tally
+from lava_ssm.network import Filters, Network, Neurons
 from lava_ssm.numerics import RealArray
 
 
@@ -15,7 +18,15 @@ def observe(network: Network, x: RealArray, probe: reference.Probe) -> None:
     """
     from lava_ssm.engine import compiled  # loads Numba
 
-    filtered = compiled.filtered if compiled.IS_COMPILED else None
+    def filtered(
+        neurons: Neurons, x: RealArray, u: RealArray, adds: bool, tally: Tally
+    ) -> tuple[RealArray, RealArray] | None:
+        if not isinstance(neurons, Filters) or not adds:
+            return None
+        sums, peaks = compiled.filtered(neurons, u)
+        return peaks[..., np.newaxis], sums
+
     state = reference.zero_state(network, x.shape[:-2])
     tallies = [Counter[str]() for _ in network.stages]
-    reference.advance(network, state, x, tallies, probe, filtered)
+    at_once = filtered if compiled.IS_COMPILED else None
+    reference.advance(network, state, x, tallies, probe, at_once)

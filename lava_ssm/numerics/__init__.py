@@ -7,6 +7,7 @@ integer. No other room has arithmetic of its own.
 from lava_ssm.numerics.arithmetic import CHIP, SYNAPSE_BITS, Arithmetic
 from lava_ssm.numerics.arrays import (
     ComplexArray,
+    DeviceArray,
     IntArray,
     RealArray,
     as_array,
@@ -79,6 +80,7 @@ __all__ = [
     "TANH",
     "Arithmetic",
     "ComplexArray",
+    "DeviceArray",
     "FixedPointOverflow",
     "Format",
     "IntArray",

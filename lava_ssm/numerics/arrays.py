@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import psutil
@@ -24,6 +24,23 @@ _SMALL = 2**26
 """Numbers, or bytes, for which it is not worth asking how much memory there is."""
 _EACH = 9
 """Bytes that an element takes: converted to 64 bits, and whether it is finite."""
+
+
+class DeviceArray:
+    """What is an array of NumPy's to whoever computes with it, in the memory of another device.
+
+    NumPy's functions and operators work on it (NEP 13 and 18, `__array_ufunc__` and
+    `__array_function__`), so that what is defined on arrays is defined on it: `nn.device_array`.
+    """
+
+    def entries_of(self, table: np.ndarray) -> np.ndarray:
+        """Give `table[self]`, which NumPy asks no index for."""
+        raise NotImplementedError
+
+
+def entries(table: IntArray, index: IntArray) -> IntArray:
+    """Give `table[index]`, wherever the index is."""
+    return index.entries_of(table) if isinstance(index, DeviceArray) else table[index]
 
 
 def as_array(values: ArrayLike, name: str = "values") -> np.ndarray:
@@ -48,6 +65,8 @@ def as_array(values: ArrayLike, name: str = "values") -> np.ndarray:
         More of them than there is memory for, as a view may have.
     """
     if type(values) is not np.ndarray:
+        if isinstance(values, DeviceArray):
+            return cast(np.ndarray, values)
         values = _converted(values, name)
     array: np.ndarray = values
     if array.size > _SMALL:  # a view may be larger than all memory: what is made of it is not

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lava_ssm.numerics.arrays import IntArray
+from lava_ssm.numerics.arrays import IntArray, entries
 from lava_ssm.numerics.rounding import Rounding, shift
 
 INVERSE_SQRT_BITS = 24
@@ -37,7 +37,7 @@ def inverse_sqrt(v: IntArray) -> IntArray:
         Integers in [1, 2**24), any shape; 0 gives 0.
     """
     _, bits = np.frexp(v.astype(np.float64))
-    factor = INVERSE_SQRT_TABLE[np.maximum(bits - 1, 0)]
+    factor = entries(INVERSE_SQRT_TABLE, np.maximum(bits - 1, 0))
     b, y = v, factor // 2
     for _ in range(NEWTON_STEPS):
         b = (((b * factor) >> (FRACTION_BITS + 1)) * factor) >> (FRACTION_BITS + 1)

@@ -66,7 +66,7 @@ def to_bits(values: ArrayLike, bits: int, overflow: Overflow, name: str = "value
         case Overflow.RAISE:
             outside = overflowing(v, bits)
             if outside.any():
-                worst = int(v.flat[np.argmax(np.maximum(v.astype(float), -v.astype(float)))])
+                worst = max(int(v.min()), int(v.max()), key=abs)
                 raise FixedPointOverflow(
                     f"{name}: {int(outside.sum())} of {v.size} integers lie outside "
                     f"[{low}, {high}] ({bits} bits), the largest is {worst}"

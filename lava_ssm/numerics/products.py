@@ -28,7 +28,8 @@ def multiply_shift(a: ArrayLike, b: ArrayLike, amount: ArrayLike, rounding: Roun
     """
     a, b = integers(a, "a"), integers(b, "b")
     if _magnitude(a) * _magnitude(b) >= 1 << 63:  # they may not meet: look at each product
-        exact = np.asarray(a.astype(object) * b.astype(object))
-        if any(not -(1 << 63) <= int(p) < 1 << 63 for p in exact.flat):
+        with np.errstate(over="ignore"):  # what leaves 64 bits is wrong by 2**64, doubles by less
+            error = a.astype(np.float64) * b.astype(np.float64) - a * b
+        if (np.abs(error) > 2.0**62).any():
             raise OverflowError("a product leaves 64 bits")
     return shift(a * b, amount, rounding)

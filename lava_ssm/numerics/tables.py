@@ -6,7 +6,7 @@ from math import erf, exp, expm1, log1p, sqrt, tanh
 
 import numpy as np
 
-from lava_ssm.numerics.arrays import IntArray
+from lava_ssm.numerics.arrays import IntArray, entries
 from lava_ssm.numerics.products import multiply_shift
 from lava_ssm.numerics.rounding import Rounding, round_real, shift
 
@@ -74,7 +74,7 @@ class Table:
         ends = np.clip(y, -2 * TABLE_STEPS, 2 * TABLE_STEPS)  # what is shifted to the left
         amount = exponent - self.step_exponent
         step = shift(y, amount, Rounding.FLOOR) if amount >= 0 else ends << min(-amount, 12)
-        return self.entries[np.clip(step, -TABLE_STEPS, TABLE_STEPS - 1) + TABLE_STEPS]
+        return entries(self.entries, np.clip(step, -TABLE_STEPS, TABLE_STEPS - 1) + TABLE_STEPS)
 
     def activate(self, y: IntArray, exponent: int, rounding: Rounding) -> IntArray:
         """Mantissas of the activation of y, of the same exponent.

@@ -198,3 +198,28 @@ def test_weights_of_few_bits_stay_so() -> None:
         for name in ("weights", "gate", "b", "c"):
             if hasattr(layer, name) and not hasattr(layer, "param_bits"):
                 assert -8 <= getattr(layer, name).min() <= getattr(layer, name).max() < 8
+
+
+@pytest.mark.parametrize("name", FIXED)
+def test_a_model_on_another_device_has_the_engines_integers(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here the CPU stands for it, whose tensors go the same way."""
+    tuned, _, x = prepared(networks()[name], rules=W8A16)
+    x[0, 3] = 1e3  # beyond the format
+    direction = torch.randn_like(tuned(x))
+    wanted, n = tuned(x), tuned.overflows
+    (wanted * direction).sum().backward()
+    gradients = [p.grad for p in tuned.parameters()]
+    monkeypatch.setattr("lava_ssm.compress.finetune.integers.takes", lambda x: True)
+    monkeypatch.delattr("lava_ssm.compress.finetune.engine.run")
+    tuned.zero_grad()
+    tuned.overflows = 0
+    found = tuned(x)
+    (found * direction).sum().backward()
+    assert found.equal(wanted)
+    assert 2 * tuned.overflows == n
+    for p, grad in zip(tuned.parameters(), gradients, strict=True):
+        assert grad is not None
+        assert p.grad is not None
+        assert p.grad.equal(grad)

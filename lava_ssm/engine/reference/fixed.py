@@ -123,9 +123,8 @@ def recurrence(
     """See `step`; the state is (..., d_state, 2), messages are real parts, then imaginary ones."""
     p = np.asarray(neurons.param_exponent)
     state = diagonal_step(neurons.a, p, rules, state, paired(u) + neurons.bias, tally)
-    sent = complex_relu(state) if neurons.relu else state
-    sent = shift(flat(sent), neurons.state_shift, rules.rounding)
-    return state, word(sent, rules.message_bits, rules.overflow, "message", tally)
+    real = flat(complex_relu(state) if neurons.relu else state)
+    return state, sent(real, neurons.state_shift, rules, tally)
 
 
 def by_channel(values: np.ndarray, n: int) -> np.ndarray:
@@ -160,27 +159,46 @@ def gated_recurrence(
     neurons: GatedRecurrence, rules: Arithmetic, state: IntArray, u: IntArray, tally: Tally
 ) -> tuple[IntArray, IntArray]:
     """See `step`; the state is (..., n_neurons). It lies between words, and so needs none."""
+    f, c = gate_and_candidate(neurons, rules, u, tally)
+    state = c + multiply_shift(f, state - c, TABLE_EXPONENT, rules.rounding)
+    return state, sent(state, neurons.state_shift, rules, tally)
+
+
+def gate_and_candidate(
+    neurons: GatedRecurrence, rules: Arithmetic, u: IntArray, tally: Tally
+) -> tuple[IntArray, IntArray]:
+    """Give f and c of a `GatedRecurrence`, (..., n_neurons) each, which no state is asked for."""
     s, c = np.split(u, 2, axis=-1)
     c = shift(c, -neurons.shift, Rounding.FLOOR)
     c = c if neurons.bias_u is None else c + neurons.bias_u
     c = word(c, rules.state_bits, rules.overflow, "input", tally)
-    kept = multiply_shift(sigmoid(s + neurons.bias), state - c, TABLE_EXPONENT, rules.rounding)
-    state = c + kept
-    sent = shift(state, neurons.state_shift, rules.rounding)
-    return state, word(sent, rules.message_bits, rules.overflow, "message", tally)
+    return sigmoid(s + neurons.bias), c
 
 
 def selective_recurrence(
     neurons: SelectiveRecurrence, rules: Arithmetic, state: IntArray, u: IntArray, tally: Tally
 ) -> tuple[IntArray, IntArray]:
     """See `step`; the state is (..., n_neurons)."""
+    left, v = decay_and_drive(neurons, rules, u)
+    state = multiply_shift(left, state, DECAY_EXPONENT, rules.rounding) + v
+    state = word(state, rules.state_bits, rules.overflow, "state", tally)
+    return state, sent(state, neurons.state_shift, rules, tally)
+
+
+def decay_and_drive(
+    neurons: SelectiveRecurrence, rules: Arithmetic, u: IntArray
+) -> tuple[IntArray, IntArray]:
+    """Give what a state of a `SelectiveRecurrence` is multiplied with, and what is added to it."""
     s, v = np.split(u, 2, axis=-1)
     w = multiply_shift(neurons.rates, s, neurons.rate_shift, rules.rounding)
-    left = multiply_shift(decay(w, rules.rounding), state, DECAY_EXPONENT, rules.rounding)
-    state = left + shift(v, -neurons.shift, Rounding.FLOOR)
-    state = word(state, rules.state_bits, rules.overflow, "state", tally)
-    sent = shift(state, neurons.state_shift, rules.rounding)
-    return state, word(sent, rules.message_bits, rules.overflow, "message", tally)
+    return decay(w, rules.rounding), shift(v, -neurons.shift, Rounding.FLOOR)
+
+
+def sent(state: IntArray, amount: int, rules: Arithmetic, tally: Tally) -> IntArray:
+    """Give the messages of states: shifted, in their word."""
+    return word(
+        shift(state, amount, rules.rounding), rules.message_bits, rules.overflow, "message", tally
+    )
 
 
 def output(neurons: Stateless, rules: Arithmetic, s: IntArray, u: Any, tally: Tally) -> IntArray:
@@ -296,17 +314,17 @@ def message(
         Of y, for a table.
     """
 
-    def sent(y: IntArray) -> IntArray:
+    def in_word(y: IntArray) -> IntArray:
         return word(y, rules.message_bits, rules.overflow, "message", tally)
 
     if activation is Activation.RELU:
-        return sent(np.maximum(y, 0))
+        return in_word(np.maximum(y, 0))
     table = activation.table
     if table is None:
-        return sent(y)
+        return in_word(y)
     if table.multiplies:  # which makes nothing larger
-        return table.activate(sent(y), exponent, rules.rounding)
-    return sent(table.activate(y, exponent, rules.rounding))
+        return table.activate(in_word(y), exponent, rules.rounding)
+    return in_word(table.activate(y, exponent, rules.rounding))
 
 
 def running_sum(total: IntArray, y: IntArray, rules: Arithmetic, tally: Tally) -> IntArray:

@@ -9,7 +9,8 @@ import numpy as np
 
 from lava_ssm.engine.overflows import Tally
 from lava_ssm.engine.reference import fixed, floating
-from lava_ssm.network import Connection, Filters, FixedNetwork, Network, Population, Readout
+from lava_ssm.network import Connection, FixedNetwork, Network, Neurons, Population, Readout
+from lava_ssm.numerics import SYNAPSE_BITS, DeviceArray, overflowing
 
 Array: TypeAlias = np.ndarray
 Probe: TypeAlias = Callable[[int, str, Array], None]
@@ -21,9 +22,11 @@ with, of an activation that does so), `sent` (its messages), each (*batch, time,
 ones adds up is `sent` so too, (*batch, n_neurons)."""
 
 
-Filtered: TypeAlias = Callable[[Filters, Array], tuple[Array, Array]]
-"""Runs inputs (*batch, time, d_model) through filters from the zero state: gives what the states of
-each channel add up to, as the inputs, and each state's largest magnitude, (*state_shape[:-1])."""
+AtOnce: TypeAlias = Callable[[Neurons, Array, Array, bool, Tally], tuple[Array, Array] | None]
+"""Takes a population through all tokens: from its neurons, state and inputs (*batch, time, n), of
+two inputs one behind the other along n, and whether its messages are added up at once, gives the
+state after and the messages, or what they add up to. None: it does not, the walk goes on token by
+token."""
 
 
 def see_nothing(population: int, what: str, values: Array) -> None:
@@ -66,16 +69,15 @@ def advance(
     tokens: Array,
     tallies: Sequence[Tally],
     probe: Probe = see_nothing,
-    filtered: Filtered | None = None,
+    at_once: AtOnce | None = None,
 ) -> tuple[Array, State]:
     """Run tokens (*batch, time, d_input) on from `state`.
 
     Parameters
     ----------
-    filtered
-        Takes filters of a float network through all tokens at once, from the zero state; the probe
-        is then shown their states' largest magnitudes alone, and none are in the state that is
-        given. None: token by token.
+    at_once
+        Takes states through all tokens, of which the probe is then shown what it gives alone. None:
+        all are taken token by token.
 
     Returns
     -------
@@ -130,13 +132,15 @@ def advance(
             probe(n, "second", u)
         if x is None:
             sent[n] = output(n, p, s, u)
-        elif filtered is not None and isinstance(p.neurons, Filters) and n in adding:
-            sent[n], peaks = filtered(p.neurons, s)
-            probe(n, "state", peaks[..., np.newaxis])
         else:
             width = adding[n].n_out if n in adding else p.neurons.n_neurons
             both = s if u is None else np.concatenate([s, u], axis=-1)
-            x, sent[n] = _over_time(partial(step, n), x, both, width)
+            done = at_once and at_once(p.neurons, x, both, n in adding, tallies[p.stage])
+            if done is None:
+                x, sent[n] = _over_time(partial(step, n), x, both, width)
+            else:
+                x, sent[n] = done
+                probe(n, "state", x)
         if n not in adding:
             probe(n, "sent", sent[n])
         after.append(x)
@@ -151,6 +155,9 @@ def advance(
         total = arithmetic.running_sum(total, y, rules, tallies[-1])
         return total, total
 
+    sums = np.cumsum(np.concatenate([state.total[..., np.newaxis, :], outputs], -2), -2)
+    if rules is None or not overflowing(sums, SYNAPSE_BITS).any():
+        return sums[..., 1:, :], State(tuple(after), sums[..., -1, :])
     total, outputs = _over_time(add, state.total, outputs, network.d_output)
     return outputs, State(tuple(after), total)
 
@@ -168,10 +175,10 @@ def _over_time(
 ) -> tuple[Array, Array]:
     """Apply `step` to the tokens of u (*batch, time, d) in turn; carry, and stack the outputs.
 
-    Of a batch so many sequences at a time as stay in the cache.
+    Of a batch so many sequences at a time as stay in a processor's cache.
     """
-    y = np.empty((*u.shape[:-1], width), u.dtype)
-    if u.ndim < 3 or carried.size <= _CACHED:
+    y = np.empty_like(u, shape=(*u.shape[:-1], width))
+    if u.ndim < 3 or carried.size <= _CACHED or isinstance(u, DeviceArray):
         return _in_turn(step, carried, u, y), y
     after = np.empty_like(carried)
     some = max(1, _CACHED * len(u) // carried.size)
