@@ -77,6 +77,10 @@ class TensorArray(DeviceArray, NDArrayOperatorsMixin):
         """As of an array."""
         return TensorArray(self.tensor.to(_TYPES[np.dtype(dtype)]))
 
+    def copy(self) -> "TensorArray":
+        """As of an array."""
+        return TensorArray(self.tensor.clone())
+
     def reshape(self, *shape: int) -> "TensorArray":
         """As of an array."""
         return TensorArray(self.tensor.reshape(shape))

@@ -157,7 +157,8 @@ def advance(
 
     sums = np.cumsum(np.concatenate([state.total[..., np.newaxis, :], outputs], -2), -2)
     if rules is None or not overflowing(sums, SYNAPSE_BITS).any():
-        return sums[..., 1:, :], State(tuple(after), sums[..., -1, :])
+        # a copy, as who receives outputs may divide them in place
+        return sums[..., 1:, :], State(tuple(after), sums[..., -1, :].copy())
     total, outputs = _over_time(add, state.total, outputs, network.d_output)
     return outputs, State(tuple(after), total)
 
