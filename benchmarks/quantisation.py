@@ -3,7 +3,7 @@
     python benchmarks/quantisation.py            # minutes, row by row; --quick: every eighth
     python benchmarks/quantisation.py --resume   # goes on with the networks that have no row yet
     python benchmarks/quantisation.py --only dt  # families whose names begin so
-    python benchmarks/quantisation.py --only held    # twelve that no rule was chosen by
+    python benchmarks/quantisation.py --only held    # fourteen that no rule was chosen by
     python benchmarks/quantisation.py --against other.json
 
 Random and trained-like networks; each is quantised with one exponent a channel and one a tensor,
@@ -199,38 +199,98 @@ def networks() -> Iterator[Case]:
 
 def earlier(rng_of: Callable[..., Generator]) -> Iterator[Case]:
     """Give networks that were held out until somebody looked at them."""
-    s4d = ("s4d", "linear")
-    for i, (dt, d, n, bias) in enumerate(
-        (
-            (3e-6, 24, 12, False),
-            (2e-4, 10, 40, True),
-            (5e-2, 96, 2, True),
-            (0.4, 6, 20, False),
-        )
-    ):
-        rng = rng_of(6, i)
-        layers = (
-            dense(rng, d, 5, bias),
-            states(rng, d, n, dt),
-            ReLU(),
-            dense(rng, 7, d, bias),
-        )
-        yield f"earlier dt {dt:g} d{d} n{n}", Network(layers), *data(rng, 5, 200)
-    for i, (kinds, depth, d) in enumerate(
-        ((s4d, 7, 40), (("s4d", "glu"), 4, 28), (("s4d", "norm", "linear"), 4, 40),
-         (("conv", "glu", "linear"), 3, 20))
-    ):  # fmt: skip
-        rng = rng_of(7, i)
-        yield (
-            f"earlier deep {'+'.join(kinds)} d{d}",
-            chain(rng, kinds, depth, d),
-            *data(rng, 3),
-        )
+    steps_of = (
+        (3e-6, 24, 12, False),
+        (2e-4, 10, 40, True),
+        (5e-2, 96, 2, True),
+        (0.4, 6, 20, False),
+    )
+    yield from single("earlier", rng_of, 6, (5, 7, 200), steps_of)
+    blocks = (
+        (("s4d", "linear"), 7, 40),
+        (("s4d", "glu"), 4, 28),
+        (("s4d", "norm", "linear"), 4, 40),
+        (("conv", "glu", "linear"), 3, 20),
+    )
+    yield from deep("earlier", rng_of, 7, blocks)
     for i, loud in enumerate((3, 30)):
-        yield f"earlier loud {loud}", *noisy_network(rng_of(8, i), loud)
+        yield f"earlier loud {loud}", *noisy_network(rng_of(8, i), loud, 32)
+    steps_of = (
+        (8e-6, 20, 16, True),
+        (6e-4, 48, 6, False),
+        (2e-2, 14, 28, True),
+        (0.7, 9, 5, False),
+    )
+    yield from single("earlier", rng_of, 9, (4, 6, 300), steps_of)
+    blocks = (
+        (("s4d", "linear"), 5, 56),
+        (("s4d", "glu", "linear"), 5, 36),
+        (("s4d", "gate"), 3, 44),
+        (("s4d", "norm", "conv"), 3, 52),
+        (("s5", "linear"), 2, 30),
+    )
+    yield from deep("earlier", rng_of, 10, blocks)
+    for i, loud in enumerate((5, 12)):
+        yield f"earlier loud {loud}", *noisy_network(rng_of(11, i), loud, 40)
+    rng, d = rng_of(12), 24  # other data are twice as loud as those of the calibration
+    net = Network((dense(rng, d, 3), states(rng, d, 8, steps(rng, d)), ReLU(), dense(rng, 5, d)))
+    x, y = data(rng, 3)
+    yield "earlier louder 2", net, x, 2 * y
 
 
-def noisy_network(rng: Generator, loud: float, d: int = 32) -> tuple[Network, Any, Any]:
+def held_out(rng_of: Callable[..., Generator]) -> Iterator[Case]:
+    """Give networks of other shapes and seeds, at which nobody looked while rules were made."""
+    steps_of = ((2e-6, 40, 10, False), (4e-3, 18, 24, True), (0.15, 28, 7, True))
+    yield from single("held out", rng_of, 13, (6, 5, 160), steps_of)
+    blocks = (
+        (("s4d", "linear"), 6, 32),
+        (("s4d", "glu", "gate"), 4, 20),
+        (("s4d", "norm", "linear"), 3, 24),
+        (("conv", "linear"), 4, 26),
+        (("conv", "norm", "s4d"), 4, 18),
+        (("s5", "linear"), 3, 22),
+        (("s5", "gate"), 2, 38),
+        (("s5", "s4d", "glu"), 3, 34),
+    )
+    yield from deep("held out", rng_of, 14, blocks)
+    for i, loud in enumerate((4, 20)):
+        yield f"held out loud {loud}", *noisy_network(rng_of(15, i), loud, 36)
+    rng, d = rng_of(16), 30  # an S5 of states that are whole or zero, and one of others
+    layers = [dense(rng, d, 6), ReLU(), recurrence(rng, d, 24), ReLU(), dense(rng, d, d), ReLU()]
+    net = Network((*layers, recurrence(rng, d, 12, 0.5), ReLU(), dense(rng, 5, d)))
+    x, y = data(rng, 6)
+    yield "held out s5 louder 1.5", net, x, 1.5 * y
+
+
+def single(
+    name: str,
+    rng_of: Callable[..., Generator],
+    key: int,
+    sizes: tuple[int, int, int],
+    steps_of: tuple[tuple[float, int, int, bool], ...],
+) -> Iterator[Case]:
+    """Give networks of one S4D; `sizes`: inputs, outputs and tokens."""
+    d_input, d_output, tokens = sizes
+    for i, (dt, d, n, bias) in enumerate(steps_of):
+        rng = rng_of(key, i)
+        first, layer = dense(rng, d, d_input, bias), states(rng, d, n, dt)
+        net = Network((first, layer, ReLU(), dense(rng, d_output, d, bias)))
+        yield f"{name} dt {dt:g} d{d} n{n}", net, *data(rng, d_input, tokens)
+
+
+def deep(
+    name: str,
+    rng_of: Callable[..., Generator],
+    key: int,
+    blocks: tuple[tuple[tuple[str, ...], int, int], ...],
+) -> Iterator[Case]:
+    """Give networks of blocks: of which kinds, how many, and their width."""
+    for i, (kinds, depth, d) in enumerate(blocks):
+        rng = rng_of(key, i)
+        yield f"{name} deep {'+'.join(kinds)} d{d}", chain(rng, kinds, depth, d), *data(rng, 3)
+
+
+def noisy_network(rng: Generator, loud: float, d: int) -> tuple[Network, Any, Any]:
     """Give a network with some weights, and calibration data with a token, that are far larger."""
     w, (x, y) = rng.normal(size=(d, 6)), data(rng, 6)
     w[rng.random(w.shape) < 0.05] *= loud
@@ -238,42 +298,6 @@ def noisy_network(rng: Generator, loud: float, d: int = 32) -> tuple[Network, An
     layers = dense(rng, d, 6), ReLU(), Linear(w @ rng.normal(size=(6, d)) / 8), ReLU()
     net = Network((*layers, states(rng, d, 6, steps(rng, d)), ReLU(), dense(rng, 3, d)))
     return net, x, y
-
-
-def held_out(rng_of: Callable[..., Generator]) -> Iterator[Case]:
-    """Give networks of other shapes and seeds, at which nobody looked while rules were made."""
-    for i, (dt, d, n, bias) in enumerate(
-        (
-            (8e-6, 20, 16, True),
-            (6e-4, 48, 6, False),
-            (2e-2, 14, 28, True),
-            (0.7, 9, 5, False),
-        )
-    ):
-        rng = rng_of(9, i)
-        layers = (
-            dense(rng, d, 4, bias),
-            states(rng, d, n, dt),
-            ReLU(),
-            dense(rng, 6, d, bias),
-        )
-        yield f"held out dt {dt:g} d{d} n{n}", Network(layers), *data(rng, 4, 300)
-    for i, (kinds, depth, d) in enumerate(
-        ((("s4d", "linear"), 5, 56), (("s4d", "glu", "linear"), 5, 36), (("s4d", "gate"), 3, 44),
-         (("s4d", "norm", "conv"), 3, 52), (("s5", "linear"), 2, 30))
-    ):  # fmt: skip
-        rng = rng_of(10, i)
-        yield (
-            f"held out deep {'+'.join(kinds)} d{d}",
-            chain(rng, kinds, depth, d),
-            *data(rng, 3),
-        )
-    for i, loud in enumerate((5, 12)):
-        yield f"held out loud {loud}", *noisy_network(rng_of(11, i), loud, 40)
-    rng, d = rng_of(12), 24  # other data are twice as loud as those of the calibration
-    net = Network((dense(rng, d, 3), states(rng, d, 8, steps(rng, d)), ReLU(), dense(rng, 5, d)))
-    x, y = data(rng, 3)
-    yield "held out louder 2", net, x, 2 * y
 
 
 def rescaled(layer: S5, k: np.ndarray) -> S5:
