@@ -4,6 +4,7 @@
     python benchmarks/quantisation.py --resume   # goes on with the networks that have no row yet
     python benchmarks/quantisation.py --only dt  # families whose names begin so
     python benchmarks/quantisation.py --only held    # fourteen that no rule was chosen by
+    python benchmarks/quantisation.py --causes  # what limits those below 40 dB (24-bit messages)
     python benchmarks/quantisation.py --against other.json
 
 Random and trained-like networks; each is quantised with one exponent a channel and one a tensor,
@@ -15,6 +16,7 @@ import argparse
 import json
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -308,27 +310,71 @@ def rescaled(layer: S5, k: np.ndarray) -> S5:
     )  # fmt: skip
 
 
+def quantized(net: Network, x: np.ndarray, fresh: np.ndarray, bits: int, per_channel: bool) -> Any:
+    """Quantise a network; inputs may be somewhat larger than those of the calibration."""
+    ends = float(max(np.abs(x).max(), np.abs(fresh).max())) * 1.01
+    formats = compress.Formats(per_channel=per_channel)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ssm.quantize(net, x, formats, arithmetic=RULES[bits], input_range=ends)
+
+
 def measure(case: Case) -> dict[str, float]:
     """Quantise a network in each way; dB of signal to error on fresh data."""
     name, net, x, fresh = case
     wanted, reached = net.run(fresh), {}
     for per_channel in (True, False):
-        for bits, rules in RULES.items():
-            formats = compress.Formats(per_channel=per_channel)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                # inputs may be somewhat larger than those of the calibration
-                ends = float(max(np.abs(x).max(), np.abs(fresh).max()))
-                way = f"{'channel' if per_channel else 'tensor'} {bits}"
-                try:
-                    fixed = ssm.quantize(net, x, formats, arithmetic=rules, input_range=ends * 1.01)
-                except ValueError as error:  # of another version
-                    print(f"{name}, {way}: {error}", flush=True)
-                    reached[way] = -1.0
-                    continue
+        for bits in RULES:
+            way = f"{'channel' if per_channel else 'tensor'} {bits}"
+            try:
+                fixed = quantized(net, x, fresh, bits, per_channel)
+            except ValueError as error:  # of another version
+                print(f"{name}, {way}: {error}", flush=True)
+                reached[way] = -1.0
+                continue
             found = fixed.to_float(engine.run(fixed, fresh).outputs)
             reached[way] = round(min(compress.signal_to_error(wanted, found), 200.0), 2)
     return reached
+
+
+def causes(case: Case) -> dict[str, float]:
+    """Signal to error on fresh data with one cause of errors alone, in dB, see `error_causes`.
+
+    `own data`: quantised by the very data that it is measured on. `nearest`: weights alone, each
+    rounded to the nearest of 8 bits; `bits`: how many they need that way for 40 dB.
+    """
+    _, net, x, fresh = case
+    wanted = net.run(fresh)
+    reached = compress.error_causes(net, quantized(net, x, fresh, 24, True), fresh)
+    own = quantized(net, fresh, fresh, 24, True)
+    reached["own data"] = compress.signal_to_error(
+        wanted, own.to_float(engine.run(own, fresh).outputs)
+    )
+
+    def nearest(bits: int) -> float:
+        return compress.signal_to_error(wanted, rounded(net, bits).run(fresh))
+
+    reached["nearest"] = nearest(8)
+    reached["bits"] = next(bits for bits in range(8, 33) if nearest(bits) >= ASKED[True])
+    return {cause: round(dB, 1) for cause, dB in reached.items()}
+
+
+def rounded(net: Network, bits: int) -> Network:
+    """Give a network with the matrices of its layers rounded to so many bits, an exponent a row."""
+    layers: list[Any] = []
+    for layer in net.layers:
+        changed = {}
+        for name in {"weights", "gate", "b", "c"} & vars(layer).keys():
+            value = getattr(layer, name)
+            if isinstance(layer, S4D) or np.ndim(value) < 2:  # those have 16 bits
+                continue
+            parts = np.maximum(np.abs(value.real), np.abs(value.imag)).reshape(len(value), -1)
+            largest = np.maximum(parts.max(axis=1), 1e-100)  # rows may be zero
+            fits = np.exp2(np.floor(np.log2((2 ** (bits - 1) - 1) / largest)))
+            rows = fits.reshape(-1, *[1] * (value.ndim - 1))
+            changed[name] = np.round(value * rows) / rows
+        layers.append(replace(layer, **changed) if changed else layer)
+    return Network(tuple(layers), net.readout)
 
 
 def main() -> None:
@@ -339,11 +385,18 @@ def main() -> None:
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--against", type=Path)
+    parser.add_argument("--causes", action="store_true")
     options = parser.parse_args()
     rows: dict[str, dict[str, float]] = {}
     if options.resume:
         rows = json.loads(options.out.read_text())["networks"]
     cases = [c for c in networks() if c[0].startswith(options.only)]
+    if options.causes:
+        measured = json.loads(options.out.read_text())["networks"]
+        for case in cases:
+            if measured[case[0]]["channel 24"] < ASKED[True]:
+                say(case[0], causes(case))
+        return
     for case in cases[:: 8 if options.quick else 1]:
         if case[0] not in rows:
             rows[case[0]] = measure(case)

@@ -12,7 +12,7 @@ from lava_ssm.compress.formats import PAPER, FormatError, Formats
 from lava_ssm.compress.quantize import W8A16, AccuracyWarning, published_arithmetic, quantize
 from lava_ssm.compress.report import Report, report
 from lava_ssm.compress.search import ExponentError
-from lava_ssm.compress.shares import error_shares, signal_to_error
+from lava_ssm.compress.shares import error_causes, error_shares, signal_to_error
 from lava_ssm.extras import needed
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ __all__ = [
     "Formats",
     "Pruner",
     "Report",
+    "error_causes",
     "error_shares",
     "packed_nbytes",
     "published_arithmetic",

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
@@ -24,30 +25,33 @@ class Drift:
 
     Parameters
     ----------
+    u, v
+        Each (..., time, d_input).
     moments
         Of v.
-    mean
-        Of u, (d_input,).
-    product
-        Sum of v u^T, (d_input, d_input).
     """
 
+    u: RealArray
+    v: RealArray
     moments: Moments
-    mean: RealArray
-    product: RealArray
 
     @classmethod
     def of(cls, u: RealArray, v: RealArray, moments: Moments) -> "Drift":
-        """Of values (..., time, d_input).
+        """See `Drift`; `moments` are those of u: what states send is taken to be the same."""
+        return cls(u, v, replace(Moments.of(v), sent=moments.sent))
 
-        Parameters
-        ----------
-        moments
-            Of u, with what states and taps send, which is taken to be the same.
-        """
-        new = replace(Moments.of(v), sent=moments.sent, taps=moments.taps)
-        u, v = (values.reshape(-1, values.shape[-1]) for values in (u, v))
-        return cls(new, u.mean(axis=0), v.T @ u)
+    @cached_property
+    def mean(self) -> RealArray:
+        """Of u, (d_input,)."""
+        mean: RealArray = self.u.reshape(-1, self.u.shape[-1]).mean(axis=0)
+        return mean
+
+    @cached_property
+    def product(self) -> RealArray:
+        """Sum of v u^T, (d_input, d_input)."""
+        u, v = (values.reshape(-1, values.shape[-1]) for values in (self.u, self.v))
+        product: RealArray = v.T @ u
+        return product
 
     def followed(self, weights: RealArray, bias: Bias) -> tuple[RealArray, Bias]:
         """Give weights, and a bias, with which v is mapped to what these map u to.

@@ -103,13 +103,16 @@ def weight_exponents(largest: RealArray, bits: int = WEIGHT_BITS) -> IntArray:
 def fitted_exponents(weights: RealArray, bits: int, per_row: bool) -> IntArray:
     """Exponents at which the mantissas of a matrix have so many bits: one, or one a row.
 
+    The least integer of a word is one larger than the greatest: negative weights may be larger too.
     Of weights that were trained on a grid of few bits (`on_grid`) its own: a row of 1, 0 and -1
     would have mantissas that are multiples of 64, and sums that take six bits more of their word.
     """
     rows = weights.reshape(len(weights) if per_row else 1, -1)
-    largest = np.abs(rows).max(axis=1)
-    fits = weight_exponents(largest, bits)
+    # 128.5 is the end of the last integer below, 127.5 of that above
+    below = (2**bits - 1) / (2**bits + 1)
+    fits = weight_exponents(np.maximum(rows, -below * rows).max(axis=1), bits)
     if on_grid(rows, bits):
+        largest = np.abs(rows).max(axis=1)
         own = weight_exponents(largest, WEIGHT_BITS)
         mantissas = np.ldexp(rows, own[:, np.newaxis].astype(np.int32)).astype(np.int64)
         common = np.bitwise_or.reduce(mantissas, axis=1)

@@ -19,7 +19,12 @@ from lava_ssm.compress.formats import FormatError, Formats, noted
 from lava_ssm.compress.kinds import Rules, kind_of
 from lava_ssm.compress.ranges import Moments, Observed, Ranges, observe
 from lava_ssm.compress.search import CLEARLY, Choice, ExponentError, largest, least_error
-from lava_ssm.compress.shares import error_shares, signal_to_error, without_overflow
+from lava_ssm.compress.shares import (
+    error_causes,
+    error_shares,
+    signal_to_error,
+    without_overflow,
+)
 from lava_ssm.network import (
     FixedLayer,
     FixedNetwork,
@@ -28,6 +33,7 @@ from lava_ssm.network import (
     Readout,
     check_float,
 )
+from lava_ssm.network.description import WEIGHT_BITS
 from lava_ssm.numerics import CHIP, Arithmetic, Overflow, RealArray, instance, one_of, real_number
 
 L = TypeVar("L", FixedLayer, FloatLayer)
@@ -144,7 +150,7 @@ def quantize(
             engine.warn_of_overflows(overflows)
     else:
         fixed = min(_certified(worth), key=task.error)
-    accuracy = _accuracy(network, fixed, task.some, formats.per_channel, bound == "certified")
+    accuracy = _accuracy(network, fixed, task.some, formats, bound == "certified")
     made_by = {
         **fixed.made_by,
         "quantize": f"{formats}, bound={bound!r}, input_range={input_range}",
@@ -163,7 +169,7 @@ _POOR = 20.0
 
 
 def _accuracy(
-    network: Network, fixed: FixedNetwork, x: RealArray, per_channel: bool, certified: bool
+    network: Network, fixed: FixedNetwork, x: RealArray, formats: Formats, certified: bool
 ) -> str:
     """Say what signal to error the outputs have; warn if it is poor, and say where it is lost."""
     wanted, done = network.run(x), engine.run(_counting(fixed), x)
@@ -181,11 +187,16 @@ def _accuracy(
                 )
         elif where.endswith(" a"):
             remedy = "give parameters more bits (Formats(param_bits=24)), or " + remedy
-        elif not per_channel:
+        elif not formats.per_channel:
             remedy = "give each row its exponent (Formats(per_channel=True)), or " + remedy
+        elif noted(formats, len(network.stages)):
+            remedy = f"give weights more bits (Formats(weight_bits={WEIGHT_BITS})), or " + remedy
+        causes = error_causes(network, _counting(fixed), x)
+        alone = ", ".join(f"{cause} {ratio:.1f} dB" for cause, ratio in causes.items())
         warnings.warn(
             f"calibration: the fixed network's outputs have {reached:.1f} dB of signal to error; "
-            f"most is lost by {where} ({shares.get(where, shares['arithmetic']):.1f} dB): {remedy}",
+            f"most is lost by {where} ({shares.get(where, shares['arithmetic']):.1f} dB): {remedy}"
+            f". With one cause of errors alone: {alone}",
             AccuracyWarning,
             stacklevel=3,
         )
@@ -203,8 +214,9 @@ _COLUMNS = (0.5, 1.0)
 """How much channels are scaled for the sake of the weights behind them, see `equalised`."""
 _SPARE = (16, 8, 4)
 """Times that what calibration data cause may fit with `Formats.headroom`."""
-_ENOUGH = 42.0
-"""Signal to error of the answers, in dB, down to which the least of these is worth its bits."""
+_ENOUGH = 44.0
+"""Signal to error of the answers, in dB, down to which the least of these is worth its bits: on
+other data than those of the calibration it is less by some dB."""
 _CLIPPED = (0.5, 0.25, 0.125, 0.0625)
 """Shares of the largest messages that need have a spare bit, where arithmetic saturates."""
 _WIDER = 8
@@ -496,7 +508,7 @@ def _parameters(
         layer = stage.layer
         if n > 0 and real and rounded and not kind.is_on_grid(layer):
             drift = Drift.of(real.last, rounded.last, entering)
-            layer, entering = kind.following(layer, drift), drift.moments
+            layer, entering = kind.following(layer, drift)
         try:
             integers, of_these = kind.parameters(layer, entering, of_layer)
         except FormatError as error:

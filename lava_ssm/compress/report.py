@@ -1,6 +1,6 @@
 """What quantisation did to each tensor."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from lava_ssm import engine
 from lava_ssm.compress.equalise import aligned
 from lava_ssm.compress.formats import weight_bits_of
 from lava_ssm.compress.kinds import kind_of
-from lava_ssm.compress.shares import signal_to_error, values_of, without_overflow
+from lava_ssm.compress.shares import error_causes, signal_to_error, values_of, without_overflow
 from lava_ssm.extras import needed
 from lava_ssm.network import FixedLayer, FixedNetwork, FloatLayer, Network, Readout
 from lava_ssm.numerics import SYNAPSE_BITS, dequantize, word_range
@@ -59,12 +59,16 @@ class Report(Tabular):
     ----------
     tensors
         A row each.
+    causes
+        Signal-to-error ratio of the outputs, in dB, with one cause of errors alone, see
+        `error_causes`.
     overflow_cost
         What integers that left their words, wrapped or saturated, cost at the output, in dB: words
         of 32 bits would have so much more signal to error. None: none did.
     """
 
     tensors: tuple[TensorReport, ...]
+    causes: Mapping[str, float]
     overflow_cost: float | None = None
 
     def __rich__(self) -> Table:
@@ -82,6 +86,8 @@ class Report(Tabular):
         table.caption = f"messages and states fit their words {larger} times"
         if self.overflow_cost is not None:
             table.caption += f"; integers that left them cost {self.overflow_cost:.1f} dB"
+        alone = ", ".join(f"{cause} {ratio:.1f} dB" for cause, ratio in self.causes.items())
+        table.caption += f"\nat the output, with one cause of errors alone: {alone}"
         return table
 
     @property
@@ -139,7 +145,7 @@ def report(network: Network, fixed: FixedNetwork, x: ArrayLike) -> Report:
     ValueError
         The two are not networks of the same layers and readout, or `x` is empty or misshapen.
     """
-    values = values_of(network, fixed).stages
+    values, causes = values_of(network, fixed).stages, error_causes(network, fixed, x)
     network = aligned(network, fixed)
     x = engine.as_sequences(network, x)
     real, integer = _Signals(network), _Signals(fixed)
@@ -174,7 +180,7 @@ def report(network: Network, fixed: FixedNetwork, x: ArrayLike) -> Report:
         wanted = network.run(x)
         reached = signal_to_error(wanted, fixed.to_float(result.outputs))
         cost = without_overflow(wanted, fixed, x) - reached
-    return Report(tuple(rows), cost)
+    return Report(tuple(rows), causes, cost)
 
 
 class _Signals:

@@ -1,16 +1,17 @@
 """Which tensor's quantisation costs how much at a network's output."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import fields, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from lava_ssm import engine
-from lava_ssm.compress.equalise import aligned
-from lava_ssm.compress.kinds import kind_of
+from lava_ssm.compress.equalise import aligned, with_layers
+from lava_ssm.compress.kinds import Tensor, kind_of
 from lava_ssm.network import FixedNetwork, FloatLayer, Network, check_fixed, check_float
+from lava_ssm.network.description import WEIGHT_BITS
 from lava_ssm.numerics import SYNAPSE_BITS, Arithmetic, Overflow, RealArray, reals
 
 
@@ -107,19 +108,13 @@ def error_shares(network: Network, fixed: FixedNetwork, x: ArrayLike) -> dict[st
     """
     values = values_of(network, fixed)
     x = engine.as_sequences(network, x)
-    wanted = network.run(x)
-    network = aligned(network, fixed)
+    wanted, network = network.run(x), aligned(network, fixed)
     shares = {}
-    stage = -1
-    for i, (real, quantized) in enumerate(zip(network.layers, values.layers, strict=True)):
-        if not (isinstance(real, FloatLayer) and isinstance(quantized, FloatLayer)):
-            continue
-        stage += 1
-        for name, layer in _one_at_a_time(real, quantized):
-            layers = list(network.layers)
-            layers[i] = layer
-            found = Network(tuple(layers), network.readout).run(x)
-            shares[f"{stage} {type(real).__name__}{name}"] = signal_to_error(wanted, found)
+    for i, stage in enumerate(network.stages):
+        for tensor in _present(stage.layer, values.stages[i].layer):
+            found = _mixed(network, values, {(i, tensor.name)}).run(x)
+            name = f"{i} {type(stage.layer).__name__} {tensor.name}"
+            shares[name] = signal_to_error(wanted, found)
     integers = fixed.to_float(engine.run(fixed, x).outputs)
     exact = values.run(x)
     shares["all"] = signal_to_error(wanted, exact)
@@ -128,11 +123,48 @@ def error_shares(network: Network, fixed: FixedNetwork, x: ArrayLike) -> dict[st
     return shares
 
 
-def _one_at_a_time(real: FloatLayer, quantized: FloatLayer) -> Iterator[tuple[str, FloatLayer]]:
-    """Give the layer with each of its tensors quantised, the others as they were."""
+def error_causes(network: Network, fixed: FixedNetwork, x: ArrayLike) -> dict[str, float]:
+    """Signal-to-error ratio of the outputs, in dB, with one cause of errors at a time.
+
+    `weights`: all matrices are quantised, and all else is real; `parameters`: the others, such as a
+    and c; `words`: all integers, against the network of the quantised parameters, so that messages,
+    states and tables alone are to blame. What limits a network is the least of them.
+
+    Parameters, Raises
+        See `error_shares`.
+    """
+    values = values_of(network, fixed)
+    x = engine.as_sequences(network, x)
+    wanted, network = network.run(x), aligned(network, fixed)
+    few: set[tuple[int, str]] = set()
+    others: set[tuple[int, str]] = set()
+    for i, stage in enumerate(network.stages):
+        for tensor in _present(stage.layer, values.stages[i].layer):
+            (few if tensor.bits == WEIGHT_BITS else others).add((i, tensor.name))
+    causes = {
+        cause: signal_to_error(wanted, _mixed(network, values, which).run(x))
+        for cause, which in (("weights", few), ("parameters", others))
+    }
+    integers = fixed.to_float(engine.run(fixed, x).outputs)
+    return {**causes, "words": signal_to_error(values.run(x), integers)}
+
+
+def _present(real: FloatLayer, quantized: FloatLayer) -> Iterator[Tensor]:
+    """Give the tensors of a layer; also one that was rounded to nothing."""
     for tensor in kind_of(real).tensors:
-        # also one that was rounded to nothing
         if any(np.any(getattr(layer, tensor.name)) for layer in (real, quantized)):
-            names = (tensor.name, *tensor.along)
-            changed = {name: getattr(quantized, name) for name in names}
-            yield f" {tensor.name}", replace(real, **changed)
+            yield tensor
+
+
+def _mixed(network: Network, values: Network, which: Set[tuple[int, str]]) -> Network:
+    """Give a network with some tensors of another's values, by stage and name, and their biases."""
+    layers = [stage.layer for stage in network.stages]
+    for i, (real, quantized) in enumerate(zip(layers, values.stages, strict=True)):
+        names = [
+            name
+            for tensor in kind_of(real).tensors
+            if (i, tensor.name) in which
+            for name in (tensor.name, *tensor.along)
+        ]
+        layers[i] = replace(real, **{name: getattr(quantized.layer, name) for name in names})
+    return Network(with_layers(network, layers), network.readout)

@@ -11,6 +11,7 @@ from lava_ssm.compress import (
     W8A16,
     AccuracyWarning,
     Formats,
+    error_causes,
     quantize,
     report,
     signal_to_error,
@@ -19,6 +20,7 @@ from lava_ssm.network import (
     S4D,
     FixedLinear,
     FixedNetwork,
+    FixedS4D,
     LayerNorm,
     Linear,
     Network,
@@ -44,6 +46,37 @@ def test_the_tensor_by_which_most_is_lost_is_named() -> None:
     formats = Formats(per_channel=False, search=False, balance=False, compensate=False)
     with pytest.warns(AccuracyWarning, match=r"lost by 0 Linear weights .*per_channel=True"):
         quantize(net, x, formats)
+
+
+def test_of_weights_of_few_bits_more_are_the_remedy() -> None:
+    rng = np.random.default_rng(0)
+    net, x = Network((Linear(rng.normal(size=(4, 6))),)), rng.normal(size=(4, 50, 6))
+    with pytest.warns(
+        AccuracyWarning, match=r"Formats\(weight_bits=8\).*alone: weights \d"
+    ) as seen:
+        fixed = quantize(net, x, Formats(weight_bits=2))
+    alone = error_causes(net, fixed, x)["weights"]
+    assert f"alone: weights {alone:.1f} dB" in str(seen[0].message)
+    assert signal_to_error(net.run(x), fixed.dequantize().run(x)) == pytest.approx(alone)
+
+
+def test_causes_are_told_apart() -> None:
+    """Weights on their grid, a that 16 bits do not hold, words far too small for the inputs."""
+    half = Linear(np.array([[0.5]]))
+    poles = np.array([[1 - 1e-6]])
+    net = Network((half, S4D(poles, poles, np.array([[2.0**-9]]))))
+    x = np.ones((1, 200, 1))
+    layers = (FixedLinear([[64]], 7, 4), FixedS4D([[[32767, 0]]], [[[32767, 0]]], [[[64, 0]]], 15))
+    causes = error_causes(net, FixedNetwork(layers, input_exponent=4), x)
+    assert causes["weights"] == np.inf
+    # n terms of a^n: a = 1 - 2^-15, and 1 - 2^-15 for b
+    n, grid = np.arange(200), 1 - 2.0**-15
+    real = poles[0, 0] * np.cumsum(poles[0, 0] ** n)
+    parameters = signal_to_error(real, grid * np.cumsum(grid**n))
+    assert causes["parameters"] == pytest.approx(parameters)
+    assert causes["words"] < parameters - 20
+    text = str(report(net, FixedNetwork(layers, input_exponent=4), x))
+    assert f"parameters {parameters:.1f} dB" in text.replace("\n", " ")
 
 
 def test_words_that_are_too_small_are_named() -> None:
@@ -110,14 +143,18 @@ def test_messages_of_16_bits_have_headroom_while_accuracy_is_enough() -> None:
 
 
 def test_slow_poles_that_16_bits_do_not_hold_are_made_up_for() -> None:
-    net, x = uneven(dt=1e-5)
-    other = np.random.default_rng(2).normal(size=x.shape)
-    reached = {}
-    for compensate in (False, True):
-        fixed = quantize(net, x, Formats(compensate=compensate), input_range=8.0)
-        outputs = fixed.to_float(engine.run(fixed, other).outputs)
-        reached[compensate] = signal_to_error(net.run(other), outputs)
-    assert reached[True] > reached[False] + 3
+    """Of several draws of data: single ones differ by two dB."""
+    gains = []
+    for seed in range(3):
+        net, x = uneven(dt=1e-5)
+        x, other = np.random.default_rng(seed).normal(size=(2, *x.shape))
+        reached = {}
+        for compensate in (False, True):
+            fixed = quantize(net, x, Formats(compensate=compensate), input_range=8.0)
+            outputs = fixed.to_float(engine.run(fixed, other).outputs)
+            reached[compensate] = signal_to_error(net.run(other), outputs)
+        gains.append(reached[True] - reached[False])
+    assert np.mean(gains) > 2
 
 
 @pytest.mark.parametrize("kind", [LayerNorm, RMSNorm])

@@ -15,6 +15,7 @@ from lava_ssm.network import (
     GLU,
     MLGRU,
     S5,
+    Conv1d,
     FloatLayer,
     Gate,
     Linear,
@@ -22,6 +23,7 @@ from lava_ssm.network import (
     Network,
     ReLU,
     Residual,
+    SelectiveSSM,
 )
 from lava_ssm.numerics import RealArray
 
@@ -69,17 +71,25 @@ def layers_of(rng: np.random.Generator) -> Iterator[FloatLayer]:
     a = 0.9 * np.exp(1j * rng.uniform(-1, 1, size=6))
     yield S5(a, w[0] + 1j * w[1], w[2] + 0j, np.zeros(6), b[0] + 1j * b[1], b[2])
 
+    yield Conv1d(rng.normal(size=(6, 6, 3)) / 4, b[0])
+    yield Conv1d(rng.normal(size=(4, 3, 2)) / 4, groups=2)
+    # two channels of six inputs: the other four are a gate's and nothing's
+    up, c = np.zeros((3, 1)), rng.normal(size=(2, 3))
+    yield SelectiveSSM(
+        -np.ones((3, 2)), c[:1], up, c, c[:, ::-1], np.zeros(3), b[0, :3], gated=True
+    )
 
-@pytest.mark.parametrize("number", range(7))
+
+@pytest.mark.parametrize("number", range(10))
 def test_every_kind_with_matrices_follows(number: int) -> None:
-    """Nearly all of an error that is a linear map of the inputs is made up for, but a gate's u."""
+    """Nearly all of an error that is linear in the inputs is made up for, but of factors."""
     rng = np.random.default_rng(number)
     u, v = inputs(rng)
     layer = list(layers_of(rng))[number]
-    follows = kind_of(layer).following(layer, Drift.of(u, v, Moments.of(u)))
+    follows, _ = kind_of(layer).following(layer, Drift.of(u, v, Moments.of(u)))
     wanted = Network((layer,)).run(u)
     lost, left = (signal_to_error(wanted, Network((one,)).run(v)) for one in (layer, follows))
-    assert left > lost + (0.5 if isinstance(layer, Gate) else 6)
+    assert left > lost + (0.5 if isinstance(layer, Gate | SelectiveSSM) else 6)
 
 
 def test_what_stages_send_is_what_the_network_makes() -> None:
@@ -126,3 +136,16 @@ def test_few_bits_are_left_as_they_were_trained() -> None:
     values = fixed.dequantize().layers[2]
     assert isinstance(values, Linear)
     np.testing.assert_array_equal(values.weights, ternary)
+
+
+def test_what_a_convolution_hears_is_what_its_taps_send() -> None:
+    """Behind layers without a loss its matrix stays, and moments are those of earlier tokens."""
+    rng = np.random.default_rng(5)
+    u = rng.normal(size=(2, 30, 4))
+    layer = Conv1d(rng.normal(size=(6, 2, 3)), rng.normal(size=6), groups=2)
+    found, moments = kind_of(layer).following(layer, Drift.of(u, u, Moments.of(u)))
+    np.testing.assert_allclose(found.weights, layer.weights)
+    late = np.pad(u, ((0, 0), (2, 0), (0, 0)))
+    gram = np.einsum("btik,btjl->ikjl", *[np.stack([late[:, k : k + 30] for k in range(3)], 3)] * 2)
+    assert moments.taps is not None
+    np.testing.assert_allclose(moments.taps.gram, gram.reshape(12, 12))

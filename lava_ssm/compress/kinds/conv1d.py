@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from lava_ssm.compress.drift import Drift
 from lava_ssm.compress.headroom import ANY, neuron_headroom, synapse_headroom
 from lava_ssm.compress.kinds.kind import Kind, Rules, Scales, Tensor
 from lava_ssm.compress.parameters import fixed_bias, weight_mantissas
@@ -32,6 +33,15 @@ class Conv1dKind(Kind[Conv1d, FixedConv1d], of=Conv1d):
         """See `Kind`: the largest weights of all taps."""
         taps = layer.matrix.reshape(layer.d_output, layer.d_input, layer.length)
         return (np.abs(taps).max(axis=2),)
+
+    def following(self, layer: Conv1d, drift: Drift) -> tuple[Conv1d, Moments]:
+        u, v = (_taps(values, layer.length) for values in (drift.u, drift.v))
+        taps = Drift.of(u, v, drift.moments)
+        matrix, bias = taps.followed(layer.matrix, layer.bias)
+        n = layer.groups
+        own = matrix.reshape(n, -1, n, matrix.shape[1] // n)[range(n), :, range(n)]
+        weights = own.reshape(layer.weights.shape)
+        return replace(layer, weights=weights, bias=bias), replace(drift.moments, taps=taps.moments)
 
     def parameters(
         self, layer: Conv1d, moments: Moments, rules: Rules
@@ -83,6 +93,16 @@ class Conv1dKind(Kind[Conv1d, FixedConv1d], of=Conv1d):
     def bias_exponents(self, fixed: FixedConv1d, input_exponent: int) -> dict[str, int]:
         e = input_exponent if fixed.output_exponent is None else fixed.output_exponent
         return {} if fixed.bias is None else {"bias": e}
+
+
+def _taps(u: RealArray, length: int) -> RealArray:
+    """Each token's last `length` values, channel by channel, the oldest first.
+
+    Of u (..., time, d), (..., time, d * length); zeros before the first token.
+    """
+    before = [(0, 0)] * (u.ndim - 2) + [(length - 1, 0), (0, 0)]
+    taps = np.lib.stride_tricks.sliding_window_view(np.pad(u, before), length, axis=-2)
+    return taps.reshape(*u.shape[:-1], -1)
 
 
 def _together(layer: Conv1d, rules: Rules, exponent: Exponent, taps: Moments) -> IntArray:

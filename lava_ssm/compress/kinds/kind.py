@@ -170,15 +170,16 @@ class Kind(Generic[F, X]):
         """Give the layer with some parameters on their grid, and others that make up for that."""
         return layer
 
-    def following(self, layer: F, drift: Drift) -> F:
+    def following(self, layer: F, drift: Drift) -> tuple[F, Moments]:
         """Give the layer that makes of what quantised layers send what it made of real ones'.
 
-        As nearly as its weights can; where they are on a grid of few bits it is not asked.
+        As nearly as its weights can; where they are on a grid of few bits it is not asked. Beside
+        it the moments of what enters behind quantised layers.
         """
         moved: dict[str, RealArray | None] = {}
         for name, bias in self.maps:
             moved[name], moved[bias] = drift.followed(getattr(layer, name), getattr(layer, bias))
-        return replace(layer, **moved) if moved else layer
+        return replace(layer, **moved) if moved else layer, drift.moments
 
     def parameters(self, layer: F, moments: Moments, rules: Rules) -> tuple[X, F]:
         """Quantise the weights; biases and exponents of messages come later.
@@ -259,14 +260,8 @@ class Kind(Generic[F, X]):
         exponents: dict[str, Exponent] = {}
         for tensor in self.tensors:
             assert tensor.exponent is not None
-            own, values = getattr(fixed, tensor.exponent), getattr(layer, tensor.name)
-            one, sizes = isinstance(own, int), np.abs(values)
-            fits = fitted_exponents(sizes, width, not one)
-            if not np.iscomplexobj(values) and not on_grid(sizes):
-                # rows that have the lowest integer, whose opposite does not fit, keep it
-                sizes = np.where(values < 0, sizes * (1 - 2.0 ** (1 - width)), sizes)
-                lowest = fitted_exponents(sizes, width, not one)
-                fits = np.where(lowest == own, own, fits)
+            one = isinstance(getattr(fixed, tensor.exponent), int)
+            fits = fitted_exponents(getattr(layer, tensor.name), width, not one)
             exponents[tensor.exponent] = int(fits) if one else fits
         return exponents
 

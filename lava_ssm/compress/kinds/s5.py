@@ -55,10 +55,11 @@ class S5Kind(Kind[S5, FixedS5], of=S5):
     def matrices(self, layer: S5) -> tuple[np.ndarray, ...]:
         return (layer.b,)
 
-    def following(self, layer: S5, drift: Drift) -> S5:
+    def following(self, layer: S5, drift: Drift) -> tuple[S5, Moments]:
         re, drive_re = drift.followed(layer.b.real, layer.drive_bias.real)
         im, drive_im = drift.followed(layer.b.imag, layer.drive_bias.imag)
-        return replace(layer, b=re + 1j * im, drive_bias=drive_re + 1j * drive_im)
+        layer = replace(layer, b=re + 1j * im, drive_bias=drive_re + 1j * drive_im)
+        return layer, drift.moments
 
     def parameters(self, layer: S5, moments: Moments, rules: Rules) -> tuple[FixedS5, S5]:
         """The biases make up for what rounding took from B times the mean input, and from C times

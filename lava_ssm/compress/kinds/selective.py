@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from lava_ssm.compress.drift import Drift
 from lava_ssm.compress.headroom import ANY, NONE, bias_headroom, headroom, synapse_headroom
 from lava_ssm.compress.kinds.kind import Kind, Rules, Tensor
 from lava_ssm.compress.parameters import (
@@ -38,6 +39,13 @@ class SelectiveSSMKind(Kind[SelectiveSSM, FixedSelectiveSSM], of=SelectiveSSM):
         Tensor("c", WEIGHT_BITS, "c_exponent"),
         Tensor("d", DIAGONAL_BITS, "d_exponent"),
     )
+
+    def following(self, layer: SelectiveSSM, drift: Drift) -> tuple[SelectiveSSM, Moments]:
+        """The maps of x follow."""
+        n = layer.d_model
+        x = Drift.of(drift.u[..., :n], drift.v[..., :n], drift.moments)
+        down, b, c = (x.followed(getattr(layer, name), None)[0] for name in ("down", "b", "c"))
+        return replace(layer, down=down, b=b, c=c), drift.moments
 
     def parameters(
         self, layer: SelectiveSSM, moments: Moments, rules: Rules
