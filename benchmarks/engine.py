@@ -297,6 +297,33 @@ print(next(line.split()[1] for line in status.splitlines() if line.startswith("V
 """
 
 
+def measure_two_threads(rounds: int) -> dict[str, dict[str, float]]:
+    """Microseconds a token that two threads share, beside one; both have been running."""
+    results = {}
+    for size, shape in SIZES.items():
+        network = fixed_network(*shape)
+        tokens = mantissas(network, LENGTH)
+        streams = {n: network.stream(reset_every=LENGTH, n_threads=n) for n in (1, 2)}
+        seconds: dict[int, list[float]] = {n: [] for n in streams}
+        for _ in range(rounds):
+            for n, stream in streams.items():
+                step = stepping(stream, tokens)
+                for _ in range(LENGTH - 300):
+                    step()
+                for _ in range(30):  # ten at a time: where one core is interrupted both wait
+                    begin = time.perf_counter()
+                    for _ in range(10):
+                        step()
+                    seconds[n].append((time.perf_counter() - begin) / 10)
+        one, two = (1e6 * statistics.median(seconds[n]) for n in streams)
+        times = ratio(seconds[2], seconds[1])
+        results[size] = {"one, us": one, "two, us": two, "of one": times}
+        console.print(
+            f"two threads a token, {size}: {two:.1f} us, one {one:.1f}; {times:.2f} of one"
+        )
+    return results
+
+
 def measure_memory(folder: Path) -> dict[str, float]:
     """Peak memory of streams of two lengths, MB, each in a Python of its own (Linux)."""
     if not Path("/proc/self/status").exists():
@@ -399,6 +426,7 @@ def main() -> None:
         "machine": machine("numpy", "numba", "torch", "onnxruntime"),
         "tokens": measure_tokens(rounds),
         "rooflines": measure_rooflines(rounds),
+        "two threads a token": measure_two_threads(rounds),
         "sequences": [measure_sequences(n_sequences, n) for n in threads],
         "scaling": measure_scaling(rounds),
         "memory_mb": measure_memory(options.output),

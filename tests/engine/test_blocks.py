@@ -231,7 +231,7 @@ def test_outputs_finer_than_products_are_shifted_to_the_left(
     weights, bias = rng.integers(-9, 9, (6, 6)), rng.integers(-99, 99, 6)
     gate = FixedGate(weights, 7, bias, exponents[1])
     net = FixedNetwork((s5, gate, Residual(2)), input_exponent=8, arithmetic=rules)
-    rows = layout.layout(net).populations
+    rows = layout.layout(net).tables[0]
     assert (rows["shift"] < 0).any()
     assert rows["residual_shift"][-1] == -16
     x = rng.integers(-(2**22), 2**22, (2, 20, 6))
@@ -252,7 +252,7 @@ def test_without_a_direct_path_nothing_is_shifted_to_the_left() -> None:
     rng = np.random.default_rng(13)
     s5 = replace(random_fixed_s5(rng, 6, 4, 2, 12), d=None, d_exponent=0)
     net = FixedNetwork((s5,), input_exponent=2)
-    assert not (layout.layout(net).populations["shift"] < 0).any()
+    assert not (layout.layout(net).tables[0]["shift"] < 0).any()
     x = rng.integers(-99, 99, (20, 6))
     assert_same(engine.run(net, x, backend="compiled"), engine.run(net, x, backend="reference"))
 
@@ -339,8 +339,8 @@ def test_a_network_is_laid_out_once_and_its_layout_goes_with_it(
 ) -> None:
     laid_out = []
 
-    def lay_out(network: FixedNetwork, dtype: np.dtype | None) -> layout.Layout:
-        made = layout.layout(network, dtype)
+    def lay_out(network: FixedNetwork, dtype: np.dtype | None, n_threads: int) -> layout.Layout:
+        made = layout.layout(network, dtype, n_threads)
         laid_out.append(weakref.ref(made))
         return made
 

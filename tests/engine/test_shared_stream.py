@@ -147,7 +147,9 @@ def snapshot(stream: Stream) -> bytes:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("options", [{}, {"batch": (4,), "n_threads": 2}, {"reset_every": 7}])
+@pytest.mark.parametrize(
+    "options", [{}, {"batch": (4,), "n_threads": 2}, {"n_threads": 2}, {"reset_every": 7}]
+)
 @pytest.mark.parametrize("call", ["run", "step", "state"])
 def test_ctrl_c_leaves_a_stream_before_or_after_or_said_to_be_lost(
     kind: Any, options: dict[str, Any], call: str

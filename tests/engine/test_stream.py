@@ -233,8 +233,8 @@ def test_float_states_that_hardly_an_input_reaches_keep_what_they_are_set_to(
 @pytest.mark.parametrize("make", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
 @pytest.mark.parametrize(
     "options",
-    [{}, {"backend": "reference"}, {"batch": (3,), "n_threads": 2}],
-    ids=["one", "reference", "threads"],
+    [{}, {"backend": "reference"}, {"batch": (3,), "n_threads": 2}, {"n_threads": 2}],
+    ids=["one", "reference", "threads", "two threads a sequence"],
 )
 @pytest.mark.parametrize("kind", [random_fixed_network, random_network])
 def test_a_copy_of_a_stream_goes_its_own_way(make: Any, options: dict[str, Any], kind: Any) -> None:

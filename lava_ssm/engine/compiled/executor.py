@@ -9,13 +9,22 @@ from weakref import finalize
 import numpy as np
 from numpy.typing import NDArray
 
-from lava_ssm.engine.compiled.arguments import Arguments
+from lava_ssm.engine.compiled.arguments import COLUMNS, Arguments
 from lava_ssm.engine.compiled.compiling import ready
 from lava_ssm.engine.compiled.kernel import advancing
-from lava_ssm.engine.compiled.layout import CARRIED, Layout, kinds, layout
+from lava_ssm.engine.compiled.layout import (
+    CARRIED,
+    NO_NEURONS,
+    Layout,
+    kinds,
+    layout,
+    of_thread,
+)
 from lava_ssm.engine.compiled.neurons import OPERATIONS, Memory, Operation, Part
+from lava_ssm.engine.compiled.second import Second
 from lava_ssm.engine.compiled.threads import Threads
 from lava_ssm.engine.compiled.tokens import INTEGER, REAL, Tokens, array_type
+from lava_ssm.engine.compiled.turns import turns
 from lava_ssm.engine.compiled.vectors import lanes_of
 from lava_ssm.engine.compiled.words import OVERFLOWED, SYNAPSE
 from lava_ssm.engine.compiled.writer import aligned
@@ -30,15 +39,15 @@ BLOCK = 64
 """Tokens that pass a population before the next one has its turn: their messages stay in cache."""
 _NONE = np.zeros(0)
 """No values to be rounded: tokens are mantissas."""
-_layouts: dict[tuple[int, np.dtype | None], Layout] = {}
+_layouts: dict[tuple[int, np.dtype | None, int], Layout] = {}
 """Of networks in use, by identity: to lay one out takes as long as hundreds of tokens."""
 
 
-def _laid_out(network: FixedNetwork | Network, dtype: np.dtype | None) -> Layout:
+def _laid_out(network: FixedNetwork | Network, dtype: np.dtype | None, n_threads: int) -> Layout:
     """Give the layout of a network, which never changes."""
-    key = id(network), dtype
+    key = id(network), dtype, n_threads
     if key not in _layouts:
-        _layouts[key] = layout(network, dtype)
+        _layouts[key] = layout(network, dtype, n_threads)
         finalize(network, _layouts.pop, key, None)
     return _layouts[key]
 
@@ -51,7 +60,8 @@ class Compiled:
     batch
         Shape of the batch of sequences.
     n_threads
-        Sequences are shared out among so many; the results do not depend on it.
+        Sequences are shared out among so many; the neurons of a single one among two, if it is
+        more than one. The results do not depend on it.
     dtype
         Kind of the floats of a float network; None: float64.
     """
@@ -66,11 +76,12 @@ class Compiled:
         dtype: np.dtype | None = None,
     ) -> None:
         self._network, self._batch, self._dtype = network, batch, dtype
-        self._layout = _laid_out(network, dtype)
-        is_fixed, p = isinstance(network, FixedNetwork), self._layout
-        rows, self._kind = math.prod(batch), INTEGER if is_fixed else REAL
+        is_fixed, rows = isinstance(network, FixedNetwork), math.prod(batch)
+        self._kind = INTEGER if is_fixed else REAL
+        is_shared = rows == 1 and n_threads > 1
+        self._layout = p = _laid_out(network, dtype, 2 if is_shared else 1)
         self._threads = Threads(rows, n_threads)
-        n = max(1, len(self._threads.ranges))
+        n = 2 if is_shared else max(1, len(self._threads.ranges))
         form = network.input_format if isinstance(network, FixedNetwork) else None
         self._tokens = Tokens(form, (*batch, network.d_input))
         self._token = np.zeros((rows, 1, network.d_input), self._kind)
@@ -83,7 +94,7 @@ class Compiled:
         }
         self._counts = np.zeros((n, len(network.stages), len(OVERFLOWED)), np.int64)
         lanes = lanes_of(p.real)
-        widest = lanes * int(p.populations["d_state"].max())
+        widest = lanes * max(int(table["d_state"].max()) for table in p.tables)
         shapes: dict[str, tuple[int, ...]] = {
             "buffers": (p.n_buffers, BLOCK, p.width),
             "sums": (2, p.width),
@@ -94,25 +105,42 @@ class Compiled:
             "widened": (6 * widest,),
             "kept": (2 * widest,),
         }
+        of_rows = self._threads.ranges or [slice(0, 0)]
+        if is_shared:  # the same rows, and what both threads read of each other
+            of_rows = of_rows * n
+            shared = {"turns": turns(), "threads": np.zeros((n, len(given), COLUMNS), np.int64)}
+            buffers = shapes.pop("buffers")
+            shared["buffers"] = aligned(np.zeros(buffers, given["buffers"][0]))
+        else:
+            shared = {"turns": np.zeros(0, np.int64), "threads": np.zeros((0, 0, 0), np.int64)}
         self._arguments = [
             Arguments(
                 given,
                 {
                     **p.arrays,
+                    **shared,
                     **{name: x[part] for name, x in self._memory.items()},
                     **{name: aligned(np.zeros(s, given[name][0])) for name, s in shapes.items()},
+                    "populations": p.tables[i % len(p.tables)],
+                    "rules": of_thread(p.arrays["rules"], i % len(p.tables)),
                     "counts": self._counts[i],
                     "limits": self._tokens.limits,
                 },
             )
-            for i, part in enumerate(self._threads.ranges or [slice(0, 0)])
+            for i, part in enumerate(of_rows)
         ]
         tables = [part.table for part in self._arguments]
         self._tables = tables
-        self._table = tables[0] if n == 1 else None  # of `step`
-        self._kernel = advancing(p.real, is_fixed)
+        self._table = tables[0] if n == 1 or is_shared else None  # of `step`
+        kernel = advancing(p.real, is_fixed, is_shared)
         cube = array_type(self._kind, 3)
-        ready(self._kernel, (array_type(INTEGER, 2), array_type(REAL, 1), cube, cube))
+        ready(kernel, (array_type(INTEGER, 2), array_type(REAL, 1), cube, cube))
+        self._kernel, self._second = kernel, None
+        if is_shared:
+            shared["threads"][:] = tables
+            none = _NONE, self._token[:, :0], self._outputs[:, :0]
+            self._second = Second(kernel, self._arguments, shared["turns"], none)
+            self._kernel = self._second.first
 
     def reset(self) -> None:
         """See `Executor`."""
@@ -167,23 +195,30 @@ class Compiled:
         *batch, n_tokens, d_input = tokens.shape
         rows = tokens.reshape(len(self._outputs), n_tokens, d_input)
         outputs = np.empty((len(rows), n_tokens, self._outputs.shape[-1]), self._kind)
-        if len(tables) == 1:
-            kernel(tables[0], _NONE, rows, outputs)
+        if self._second is not None and n_tokens > BLOCK:
+            self._second.wake()
+        if self._table is not None:
+            kernel(self._table, _NONE, rows, outputs)
         else:
             self._threads.run(lambda i, part: kernel(tables[i], _NONE, rows[part], outputs[part]))
         return outputs.reshape(*batch, n_tokens, outputs.shape[-1])
 
     def _of_states(
         self,
-    ) -> Iterator[tuple[np.void, Operation, Sequence[Part], ComplexArray | None]]:
+    ) -> Iterator[tuple[Sequence[np.void], Operation, Sequence[Part], ComplexArray | None]]:
         """Go over populations with a state: where it is, and of what its numbers are multiples."""
         is_float = self._kind is REAL
-        for row, p in zip(self._layout.populations, self._network.lowered, strict=True):
-            operation = OPERATIONS[row["operation"]]
+        for *all_rows, p in zip(*self._layout.tables, self._network.lowered, strict=True):
+            rows = [row for row in all_rows if row["operation"] != NO_NEURONS]
+            operation = OPERATIONS[rows[0]["operation"]]
             if operation.parts is not None:
                 unit = operation.unit if is_float else None
                 units = None if unit is None else unit(p.neurons, self._layout.real)
-                yield row, operation, operation.parts(row), units
+                parts = [
+                    (same[0][0], np.concatenate([at for _, at in same]))
+                    for same in zip(*map(operation.parts, rows), strict=True)
+                ]
+                yield rows, operation, parts, units
 
     @property
     def states(self) -> Sequence[np.ndarray]:
@@ -200,14 +235,15 @@ class Compiled:
 
     def set_states(self, states: Sequence[np.ndarray]) -> None:
         """See `Executor`."""
-        for x, (row, operation, parts, units) in zip(states, self._of_states(), strict=True):
+        for x, (rows, operation, parts, units) in zip(states, self._of_states(), strict=True):
             values = x.reshape(-1, *parts[0][1].shape, len(parts))
             if units is not None:
                 values = _times(values, 1 / units)
             for i, (name, at) in enumerate(parts):
                 self._memory[name][:, at] = values[..., i]
             if operation.forget is not None:
-                operation.forget(row, self._memory)
+                for row in rows:
+                    operation.forget(row, self._memory)
 
 
 def _times(x: np.ndarray, factors: ComplexArray) -> RealArray:

@@ -16,6 +16,17 @@ from lava_ssm.engine.compiled.cpu import rounding_mode, set_rounding_mode
 from lava_ssm.engine.compiled.layout import kinds
 from lava_ssm.engine.compiled.neurons import OPERATIONS
 from lava_ssm.engine.compiled.tokens import finite, quantized
+from lava_ssm.engine.compiled.turns import (
+    awaited,
+    begun,
+    done,
+    end,
+    is_asleep,
+    is_begun,
+    tell,
+    tokens_begun,
+    wake,
+)
 from lava_ssm.engine.compiled.words import SUM, word
 from lava_ssm.numerics import SYNAPSE_BITS
 
@@ -36,15 +47,72 @@ def _added_float(total, y, data):
 
 
 @cache
-def advancing(real: np.dtype, is_fixed: bool) -> Callable[..., bool]:
-    """Give the kernel of networks, see `advance` in it; filters' floats are `real`."""
+def advancing(real: np.dtype, is_fixed: bool, is_shared: bool = False) -> Callable[..., int]:
+    """Give the kernel of networks, see `advance` in it; filters' floats are `real`.
+
+    `is_shared`: two threads compute the neurons of one sequence.
+    """
     data_of = taking(kinds(real, is_fixed))
     step, entered, added = (
         (_step, quantized, _added) if is_fixed else (_step_float, finite, _added_float)
     )
+    name = f"{'fixed' if is_fixed else 'float'}_{real}{'_shared' * is_shared}"
+
+    def step_all(data, k, n):
+        """Compute all populations."""
+        populations = data.populations
+        for i in range(populations.size):
+            step(populations[i].operation, populations[i], data, k, n)
+
+    def step_other(data, i, n):
+        """Compute the other thread's part of a population."""
+        theirs = data_of(data.threads[1])
+        row = theirs.populations[i]
+        if row.operation >= 0:
+            step(row.operation, row, theirs, 0, n)
+
+    def step_part(data, k, n):
+        """Compute this thread's part of each population; the other's too, if that one sleeps."""
+        populations, turns, thread = data.populations, data.turns, data.rules[0].thread
+        base = done(turns, thread)
+        is_alone = thread == 0 and not begun(turns, n)
+        for i in range(populations.size):
+            row = populations[i]
+            if row.awaits > 0 and not is_alone and not awaited(turns, thread, base + row.awaits):
+                is_alone = True
+                for j in range(i):
+                    step_other(data, j, n)
+            if row.operation >= 0:
+                step(row.operation, row, data, k, n)
+            if is_alone:
+                step_other(data, i, n)
+            elif row.tells != 0:
+                tell(turns, thread, base + i + 2)
+        if thread == 0:
+            count = base + populations.size + 1
+            if not is_alone and not awaited(turns, thread, count):
+                for i in range(populations.size):
+                    step_other(data, i, n)
+            end(turns, count)
+
+    def follow(data):
+        """Compute the second thread's part of what the first one begins, until it rests."""
+        before, turns = rounding_mode(), data.turns
+        set_rounding_mode(np.int32(data.rules[0].rounding))
+        wake(turns)
+        was_asleep = True  # the first thread waits for it, in a sleep of its own
+        while is_begun(turns, was_asleep):
+            step_block(data, 0, tokens_begun(turns))
+            was_asleep = False
+        set_rounding_mode(before)
+
+    if is_shared:
+        step_other = compiled(renamed(step_other, name))
+        follow = compiled(renamed(follow, name))
+    step_block = compiled(renamed(step_part if is_shared else step_all, name))
 
     def advance(table, values, tokens, outputs):
-        """Run tokens on from a state.
+        """Run tokens on from a state; as a second thread, help the first one as long as it does.
 
         Parameters
         ----------
@@ -58,12 +126,16 @@ def advancing(real: np.dtype, is_fixed: bool) -> Callable[..., bool]:
 
         Returns
         -------
-        bool
-            Whether all values lie in the input's format; otherwise no state changes.
+        int
+            0: not all values lie in the input's format, no state has changed. 1: done. 2: done,
+            and there is a second thread, which sleeps.
         """
         data = data_of(table)
+        if is_shared and data.rules[0].thread > 0:
+            follow(data)
+            return 1
         if values.size > 0 and not entered(values, data.limits, tokens):
-            return False
+            return 0
         before, rules = rounding_mode(), data.rules[0]
         set_rounding_mode(np.int32(rules.rounding))
         populations, buffers, totals = data.populations, data.buffers, data.totals
@@ -75,8 +147,7 @@ def advancing(real: np.dtype, is_fixed: bool) -> Callable[..., bool]:
                 for t in range(n):
                     for j in range(tokens.shape[2]):
                         buffers[0, t, j] = tokens[k, start + t, j]
-                for i in range(populations.size):
-                    step(populations[i].operation, populations[i], data, k, n)
+                step_block(data, k, n)
                 for t in range(n):
                     for j in range(outputs.shape[2]):
                         value = buffers[last, t, j]
@@ -86,6 +157,6 @@ def advancing(real: np.dtype, is_fixed: bool) -> Callable[..., bool]:
                         else:
                             outputs[k, start + t, j] = value
         set_rounding_mode(before)
-        return True
+        return 2 if is_shared and is_asleep(data.turns) else 1
 
-    return kernel(renamed(advance, f"{'fixed' if is_fixed else 'float'}_{real}"))
+    return kernel(renamed(advance, name))

@@ -12,6 +12,7 @@ from lava_ssm.engine.compiled.matrix import MATRIX, Row, lay_out
 from lava_ssm.engine.compiled.neurons import OPERATIONS, Operation
 from lava_ssm.engine.compiled.neurons.filters import float_type
 from lava_ssm.engine.compiled.neurons.messages import ACTIVATIONS
+from lava_ssm.engine.compiled.parts import halves, whole, width_of
 from lava_ssm.engine.compiled.words import OVERFLOW
 from lava_ssm.engine.compiled.writer import LINE, Writer
 from lava_ssm.network import (
@@ -31,6 +32,7 @@ COMMON = (
     "stage",
     "size",  # numbers that it puts into its buffer
     "source",  # number of the buffer of its input's messages
+    "source_at",  # where they begin in it
     "matrix",  # number of the matrix that these go through, or -1
     "adds",  # so many of these are added up for each neuron, or 0
     "source_bits",  # which have so many bits, where they are added up
@@ -38,13 +40,18 @@ COMMON = (
     "count",  # 0: nothing
     "each",
     "second",  # the same of the second input, or -1
+    "second_at",
     "second_matrix",
     "second_first",
     "second_count",
     "second_each",
     "residual",
+    "residual_at",
     "residual_shift",
     "out",  # buffer of its messages; of filters the sums over states
+    "out_at",
+    "awaits",  # how far the other thread has to be before, see `Part`
+    "tells",  # whether that is told how far this one is
     "activation",
     "exponent",  # of its messages, where a table is looked up with them
     "entries",  # where the table begins
@@ -60,10 +67,15 @@ POPULATION = np.dtype(
 )
 """A population in the table of all: what all have, and the fields of each operation."""
 RULES = np.dtype(
-    [(name, np.int64) for name in ("rounding", "overflow", "state_bits", "message_bits", "sums")],
+    [
+        (name, np.int64)
+        for name in ("rounding", "overflow", "state_bits", "message_bits", "sums", "thread")
+    ],
     align=True,
 )
-"""Rules of arithmetic, and whether the readout is a running sum."""
+"""Rules of arithmetic, whether the readout is a running sum, and whose they are, see `turns`."""
+NO_NEURONS = -1
+"""In the place of the operation: a thread has nothing to do."""
 _FLOAT = Arithmetic(Rounding.NEAREST, Overflow.WRAP)
 """What a float network has in their place."""
 
@@ -97,6 +109,9 @@ def kinds(real: DTypeLike, is_fixed: bool) -> Kinds:
         "counts": (np.int64, 2),  # (stages, len(OVERFLOWED))
         "limits": (np.float64, 1),  # see `Tokens`
         "buffers": (message, 3),  # (buffers, tokens of a block, width): messages
+        # of two threads that share the neurons of a sequence, else empty
+        "turns": (np.int64, 1),  # see `turns`
+        "threads": (np.int64, 3),  # tables of both, see `Arguments`
         # to write on
         "sums": (message, 2),  # (2, width)
         "wide": (np.int64, 1),  # (width + 1,)
@@ -119,6 +134,8 @@ class Layout:
     ----------
     arrays
         Of the network, see `kinds`.
+    tables
+        Of POPULATION, one a thread.
     real
         Type of the floats of filters.
     n_states, n_carried
@@ -128,28 +145,30 @@ class Layout:
     """
 
     arrays: Mapping[str, np.ndarray]
+    tables: Sequence[NDArray[np.void]]
     real: np.dtype
     n_states: int
     n_carried: int
     n_buffers: int
     width: int
 
-    @property
-    def populations(self) -> NDArray[np.void]:
-        """Table of POPULATION."""
-        return self.arrays["populations"]
 
-
-def layout(network: FixedNetwork | Network, dtype: np.dtype | None = None) -> Layout:
-    """Lay a network out; a float one in floats of this kind, float64 if None."""
+def layout(
+    network: FixedNetwork | Network, dtype: np.dtype | None = None, n_threads: int = 1
+) -> Layout:
+    """Lay a network out for one thread or two; a float one in floats of a kind, float64 if None."""
     populations = network.lowered
     rules = network.arithmetic if isinstance(network, FixedNetwork) else None
     real = dtype or np.dtype(np.float64) if rules is None else _real(populations, rules)
     filters = [p.neurons for p in populations if isinstance(p.neurons, Filters)]
-    n_parameters = sum(6 * each.n_neurons for each in filters)
+    n_parameters = sum(6 * each.n_neurons for each in filters) // n_threads  # each has its cache
     writer = Writer(kinds(real, rules is not None), rules, n_parameters)
-    buffers = assigned_buffers(populations)
-    table = np.zeros(len(populations), POPULATION)
+    if n_threads == 1:
+        parts, completed = [whole(populations)], [n - 1 for n in range(len(populations))]
+    else:
+        parts, completed = halves(populations)
+    buffers = assigned_buffers(populations, completed)
+    tables = [np.zeros(len(populations), POPULATION) for _ in parts]
     matrices: list[Row] = []
 
     def bits_of(source: int | None) -> int:
@@ -165,31 +184,38 @@ def layout(network: FixedNetwork | Network, dtype: np.dtype | None = None) -> La
         matrices.append(lay_out(writer, c.synapse, bits_of(c.source)))
         return len(matrices) - 1
 
-    for n, (row, p) in enumerate(zip(table, populations, strict=True)):
-        row["stage"], row["out"] = p.stage, buffers[n]
-        first, *others = p.inputs
-        row["source"], row["matrix"] = buffers[first.source], matrix(first)
-        if first.synapse.sums and row["source"] != row["out"]:
-            row["adds"] = first.synapse.n_in // first.synapse.n_out
-            row["source_bits"] = bits_of(first.source)
-        for c, prefix in zip(p.inputs, ("", "second_"), strict=False):
-            if isinstance(c.synapse, Copies):
-                for name in ("first", "count", "each"):
-                    row[prefix + name] = getattr(c.synapse, name)
-        row["second"] = row["second_matrix"] = row["residual"] = -1
-        for second in others:
-            row["second"], row["second_matrix"] = buffers[second.source], matrix(second)
-        if p.residual is not None:
-            row["residual"] = buffers[p.residual.source]
-        lay_out_neurons(writer, row, p, OPERATIONS)
+    for table, of_thread in zip(tables, parts, strict=True):
+        for n, (row, part) in enumerate(zip(table, of_thread, strict=True)):
+            p, row["awaits"], row["tells"] = part.population, part.awaits, part.tells
+            if p is None:
+                row["operation"] = NO_NEURONS
+                continue
+            row["stage"], row["out"], row["out_at"] = p.stage, buffers[n], part.out
+            row["source_at"] = part.begins[0]
+            first, *others = p.inputs
+            row["source"], row["matrix"] = buffers[first.source], matrix(first)
+            if first.synapse.sums and row["source"] != row["out"]:
+                row["adds"] = first.synapse.n_in // first.synapse.n_out
+                row["source_bits"] = bits_of(first.source)
+            for c, prefix in zip(p.inputs, ("", "second_"), strict=False):
+                if isinstance(c.synapse, Copies):
+                    for name in ("first", "count", "each"):
+                        row[prefix + name] = getattr(c.synapse, name)
+            row["second"] = row["second_matrix"] = row["residual"] = -1
+            for second in others:
+                row["second"], row["second_matrix"] = buffers[second.source], matrix(second)
+                row["second_at"] = part.begins[1]
+            if p.residual is not None:
+                row["residual"], row["residual_at"] = buffers[p.residual.source], part.begins[-1]
+            lay_out_neurons(writer, row, p, OPERATIONS)
     sums = network.readout is Readout.MEAN_OVER_TIME
     return Layout(
         arrays={
             **writer.arrays,
-            "populations": table,
             "matrices": np.array([row.item() for row in matrices], MATRIX),
             "rules": rules_of(rules or _FLOAT, sums),
         },
+        tables=tables,
         real=real,
         n_states=writer.n_states,
         n_carried=writer.n_carried,
@@ -219,13 +245,23 @@ def lay_out_neurons(
 def rules_of(rules: Arithmetic, sums: bool = False) -> NDArray[np.void]:
     """Lay the rules of arithmetic out."""
     modes = ROUNDING_MODE[rules.rounding], OVERFLOW[rules.overflow]
-    return np.array([(*modes, rules.state_bits, rules.message_bits, sums)], RULES)
+    return np.array([(*modes, rules.state_bits, rules.message_bits, sums, 0)], RULES)
 
 
-def assigned_buffers(populations: tuple[Population, ...]) -> dict[int | None, int]:
+def of_thread(rules: NDArray[np.void], number: int) -> NDArray[np.void]:
+    """Give the rules of a thread."""
+    copy = rules.copy()
+    copy["thread"] = number
+    return copy
+
+
+def assigned_buffers(
+    populations: tuple[Population, ...], completed: Sequence[int]
+) -> dict[int | None, int]:
     """Give each population, and the input (None), a buffer for what it sends, used anew when read.
 
-    What filters' states add up to, their neurons work on in place.
+    What filters' states add up to, their neurons work on in place. `completed` has, of each
+    population, up to which one all are done when it begins.
     """
     last_read: dict[int | None, int] = {}
     for n, p in enumerate(populations):
@@ -237,14 +273,9 @@ def assigned_buffers(populations: tuple[Population, ...]) -> dict[int | None, in
         if p.inputs[0].synapse.sums and of_filters:
             taken[n] = taken[source]
             continue
-        in_use = {b for s, b in taken.items() if last_read.get(s, n) >= n}
+        in_use = {b for s, b in taken.items() if last_read.get(s, n) > completed[n]}
         taken[n] = next(b for b in range(len(populations) + 1) if b not in in_use)
     return taken
-
-
-def width_of(p: Population) -> int:
-    """Numbers that a population puts into its buffer."""
-    return p.neurons.d_model if isinstance(p.neurons, Filters) else p.neurons.n_neurons
 
 
 def _real(populations: tuple[Population, ...], rules: Arithmetic) -> np.dtype:

@@ -24,7 +24,7 @@ class Threads:
         n = min(n_rows, n_threads, _MOST_THREADS)
         cuts = [round(n_rows * i / n) for i in range(n + 1)] if n else [0]
         self.ranges = [slice(i, j) for i, j in itertools.pairwise(cuts)]
-        self._workers: _Workers | None = None
+        self._workers: Workers | None = None
 
     def run(self, work: Callable[[int, slice], object]) -> None:
         """Call `work` with the number of each thread and its rows; wait for all."""
@@ -33,7 +33,7 @@ class Threads:
                 work(i, rows)
             return
         if self._workers is None or self._workers.process != os.getpid():
-            self._workers = _Workers(len(self.ranges))
+            self._workers = Workers(len(self.ranges))
         workers, cut_off = self._workers, False
         ended: SimpleQueue[BaseException | None] = SimpleQueue()
 
@@ -60,7 +60,7 @@ class Threads:
             raise error
 
 
-class _Workers:
+class Workers:
     """Threads of this process, each of which does the jobs of its queue until this is gone."""
 
     def __init__(self, n: int) -> None:

@@ -173,7 +173,8 @@ def step(row, data, k, n):
 @compiled
 def _are_safe(row, data, k, h, m):
     """Whether the states of m channels are sure to stay within their limits over one token."""
-    us, first, n = data.buffers[row.source, 0, h : h + m], _place(row, U_LIMIT, h), row.channels
+    at, first, n = row.source_at + h, _place(row, U_LIMIT, h), row.channels
+    us = data.buffers[row.source, 0, at : at + m]
     numbers = data.numbers
     u_limit, x_limit = numbers[first : first + m], numbers[first + n : first + n + m]
     b_norm = numbers[first + 2 * n : first + 2 * n + m]
@@ -237,8 +238,8 @@ def _fast(row, data, parameters, k, h, span):
         before = reached[min(t - span[0], 1)]  # zeros, or this block's
         step_states(
             parameters[0], data.states[k], (parameters[1], begin), row.d_state,
-            (data.buffers[row.source, t], h, data.scales, row.scales + 3 * h),
-            (data.buffers[row.out, t], h), (before, reached[1]),
+            (data.buffers[row.source, t], row.source_at + h, data.scales, row.scales + 3 * h),
+            (data.buffers[row.out, t], row.out_at + h), (before, reached[1]),
         )  # fmt: skip
     for i in range(min(row.lanes, row.channels - h)):
         carried[row.peaks + h + i] = reached[1, i]
@@ -277,7 +278,7 @@ def _exact(row, data, parameters, k, h, t):
     p, s = data.numbers[_place(row, 0, h)], data.numbers[_place(row, 1, h)]
     exponents = np.int64(p), np.int64(s)
     lane, states = h % lanes, data.states[k]
-    u = np.int64(data.buffers[row.source, t, h])
+    u = np.int64(data.buffers[row.source, t, row.source_at + h])
     total, peak = np.int64(0), 0.0
     for i in range(row.d_state):
         at = _begin(row, h - lane) + 2 * lanes * i + lane
@@ -287,7 +288,8 @@ def _exact(row, data, parameters, k, h, t):
         states[at], states[at + lanes] = re, im
         total += out
         peak = max(peak, np.float64(max(abs(re), abs(im))))
-    data.buffers[row.out, t, h] = word(total, SYNAPSE_BITS, WRAP, counts, SYNAPSE)
+    sent = word(total, SYNAPSE_BITS, WRAP, counts, SYNAPSE)
+    data.buffers[row.out, t, row.out_at + h] = sent
     data.carried[k, row.peaks + h] = peak
 
 
@@ -339,7 +341,8 @@ def step_float(row, data, k, n):
         for t in range(n):
             filter_states(
                 data.parameters, data.states[k], at, row.d_state,
-                (data.buffers[row.source, t], h), (data.buffers[row.out, t], h),
+                (data.buffers[row.source, t], row.source_at + h),
+                (data.buffers[row.out, t], row.out_at + h),
             )  # fmt: skip
 
 

@@ -33,16 +33,16 @@ RECTIFIED_EXPONENT = numerics.SOFTPLUS.entry_exponent
 @compiled
 def received(row, data, t):
     """The sums of the first input, in the buffer of what neurons send, and the second input."""
-    y, u = data.buffers[row.out, t], data.buffers[max(row.second, 0), t]
+    y, source = data.buffers[row.out, t, row.out_at :], data.buffers[row.source, t, row.source_at :]
+    u = data.buffers[max(row.second, 0), t, row.second_at :]
     counts, sums = data.counts[row.stage], data.sums[1]
     if row.matrix >= 0:
-        synapse(data.matrices[row.matrix], data, data.buffers[row.source, t], y, counts)
+        synapse(data.matrices[row.matrix], data, source, y, counts)
     elif row.adds > 0:
-        added(data.buffers[row.source, t], row.adds, row.source_bits, y, row.size, counts)
+        added(source, row.adds, row.source_bits, y, row.size, counts)
     elif row.count > 0:
-        copied(data.buffers[row.source, t], row.first, row.count, row.each, y, row.size)
+        copied(source, row.first, row.count, row.each, y, row.size)
     elif row.source != row.out:
-        source = data.buffers[row.source, t]
         for j in range(row.size):
             y[j] = source[j]
     if row.second_matrix >= 0:
@@ -93,21 +93,20 @@ def copied(source, first, count, each, y, size):
 @compiled
 def received_float(row, data, t):
     """The same of a float network."""
-    y, u = data.buffers[row.out, t], data.buffers[max(row.second, 0), t]
+    y, source = data.buffers[row.out, t, row.out_at :], data.buffers[row.source, t, row.source_at :]
+    u = data.buffers[max(row.second, 0), t, row.second_at :]
     sums = data.sums[1]
     if row.matrix >= 0:
-        add_real(data.matrices[row.matrix], data, data.buffers[row.source, t], y)
+        add_real(data.matrices[row.matrix], data, source, y)
     elif row.adds > 0:
-        source = data.buffers[row.source, t]
         for j in range(row.size):
             total = y.dtype.type(0)
             for i in range(j * row.adds, (j + 1) * row.adds):
                 total += source[i]
             y[j] = total
     elif row.count > 0:
-        copied(data.buffers[row.source, t], row.first, row.count, row.each, y, row.size)
+        copied(source, row.first, row.count, row.each, y, row.size)
     elif row.source != row.out:
-        source = data.buffers[row.source, t]
         for j in range(row.size):
             y[j] = source[j]
     if row.second_matrix >= 0:
@@ -125,9 +124,10 @@ def sent(row, data, t, values):
 
     Adds the residual path, and applies the activation.
     """
-    y, size = data.buffers[row.out, t], row.size
+    y, size = data.buffers[row.out, t, row.out_at :], row.size
     if row.residual >= 0:
-        r, factor = data.buffers[row.residual, t], down(row.residual_shift)
+        r = data.buffers[row.residual, t, row.residual_at :]
+        factor = down(row.residual_shift)
         for j in range(size):
             values[j] += np.floor(np.float64(r[j]) * factor)
     if row.activation > RELU:
@@ -189,13 +189,15 @@ def sent_exactly(row, data, t, j, value):
     """The same of one neuron, an int64: brought to its word, and counted."""
     if row.residual >= 0:
         n = row.residual_shift
-        value += (np.int64(data.buffers[row.residual, t, j]) << max(-n, 0)) >> max(n, 0)
+        r = np.int64(data.buffers[row.residual, t, row.residual_at + j])
+        value += (r << max(-n, 0)) >> max(n, 0)
     rules, bits, counts = data.rules[0], row.message_bits, data.counts[row.stage]
     if row.activation > RELU:
         value = by_table(row, data, value)
-        data.buffers[row.out, t, j] = message(value, bits, rules, NONE, counts)
+        sent = message(value, bits, rules, NONE, counts)
     else:
-        data.buffers[row.out, t, j] = message(value, bits, rules, row.activation, counts)
+        sent = message(value, bits, rules, row.activation, counts)
+    data.buffers[row.out, t, row.out_at + j] = sent
 
 
 @compiled
@@ -221,9 +223,9 @@ def by_table(row, data, value):
 @compiled_float
 def sent_float(row, data, t):
     """Add the residual path to what neurons have made, in its place, and apply the activation."""
-    y, size = data.buffers[row.out, t], row.size
+    y, size = data.buffers[row.out, t, row.out_at :], row.size
     if row.residual >= 0:
-        r = data.buffers[row.residual, t]
+        r = data.buffers[row.residual, t, row.residual_at :]
         for j in range(size):
             y[j] += r[j]
     if row.activation == RELU:

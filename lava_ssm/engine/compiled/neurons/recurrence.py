@@ -48,7 +48,7 @@ def step(row, data, k, n):
     half = np.float64(np.int64(1) << (rules.state_bits - 1))
     counts = data.counts[row.stage]
     for t in range(n):
-        u = data.buffers[row.source, t]
+        u = data.buffers[row.source, t, row.source_at :]
         if row.matrix >= 0:
             synapse(data.matrices[row.matrix], data, u, data.sums[0], counts)
         else:
@@ -75,7 +75,7 @@ def step(row, data, k, n):
 def _send(row, data, t, re, im):
     """What states send: their parts, rectified together, as messages."""
     rules, scale, rectifies = data.rules[0], down(row.shift), row.rectifies != 0
-    sent_re, sent_im = _halves(data.buffers[row.out, t], 0, re.size)
+    sent_re, sent_im = _halves(data.buffers[row.out, t], row.out_at, re.size)
     half = np.float64(np.int64(1) << (rules.message_bits - 1))
     all_fit = True
     for i in range(re.size):
@@ -101,8 +101,8 @@ def step_float(row, data, k, n):
     x_re, x_im = _halves(data.carried[k], row.states, size)
     drive, matrix = data.sums[0], data.matrices[row.matrix]
     for t in range(n):
-        add_real(matrix, data, data.buffers[row.source, t], drive)
-        y = data.buffers[row.out, t]
+        add_real(matrix, data, data.buffers[row.source, t, row.source_at :], drive)
+        y = data.buffers[row.out, t, row.out_at :]
         for i in range(size):
             new_re = a_re[i] * x_re[i] - a_im[i] * x_im[i] + (drive[i] + b_re[i])
             new_im = a_re[i] * x_im[i] + a_im[i] * x_re[i] + (drive[i + size] + b_im[i])

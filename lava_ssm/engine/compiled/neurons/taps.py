@@ -27,7 +27,8 @@ def step(row, data, k, n):
     d_model, length, earlier = row.channels_of_taps, row.length, row.length - 1
     x = data.carried[k, row.states : row.states + d_model * earlier]
     for t in range(n):
-        u, y = data.buffers[row.source, t], data.buffers[row.out, t]
+        u = data.buffers[row.source, t, row.source_at :]
+        y = data.buffers[row.out, t, row.out_at :]
         if length == _USUAL:  # a loop of a length that is known is unrolled
             _moved(x, u, y, d_model, _USUAL)
         else:

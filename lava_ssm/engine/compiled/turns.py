@@ -1,0 +1,219 @@
+"""How two threads that share the neurons of a sequence wait for each other.
+
+The first one *begins* a block of tokens: it says of how many, and counts up. Then each counts up
+with every population whose part it has computed, and waits where it is about to read what the other
+one writes. When a block has ended for the first thread, it has for both.
+
+The second thread waits for a block for a short time, awake, and then sleeps: it returns to Python.
+While it sleeps the first one computes both parts. If it fell asleep as a block began, one of both
+*takes* that block: the word that says whether it is awake changes by compare and exchange.
+
+A thread whose core is busy with another process may be away for milliseconds. Whoever waits that
+long naps, so that its own core is free for the other; and the first thread computes both parts
+of so many blocks, twice as many after each time.
+"""
+
+# mypy: disable-error-code="no-untyped-def"
+
+import ctypes
+import os
+import platform
+
+import numpy as np
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+from lava_ssm.engine.compiled.compiling import compiled
+from lava_ssm.engine.compiled.writer import aligned
+
+_LINE = 16
+"""Integers between words that different threads write: two lines, as CPUs fetch pairs of them."""
+_TOKENS = 1
+_SECOND, _STATE, _RESTING, _NAP = (_LINE * i for i in range(1, 5))
+"""Places: how far the second thread is (the first: 0); whether that is awake; tokens of the block,
+beside what tells of it; blocks that the first computes alone, and of how many these were; how to
+nap, for how long."""
+N_TURNS = _LINE * 5
+ASLEEP, AWAKE, TAKEN = range(3)
+_SPINS = 1 << 12
+"""Looks before a nap, or before the second thread sleeps: 0.15 ms."""
+_LEAST, _MOST = 1 << 10, 1 << 14
+"""Blocks without the second thread after it was away."""
+
+
+def turns() -> NDArray[np.int64]:
+    """Give the words of two threads of which the second one sleeps."""
+    words = aligned(np.zeros(N_TURNS, np.int64))  # nothing else in a line that is looked at
+    name, time = ("Sleep", 1) if os.name == "nt" else ("usleep", 50)
+    library = ctypes.CDLL("kernel32" if os.name == "nt" else None)
+    words[_NAP] = ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0
+    words[_NAP + 1] = time
+    return words
+
+
+def put_to_sleep(words: NDArray[np.int64]) -> None:
+    """Of a second thread that is no more."""
+    words[_STATE], words[_SECOND] = ASLEEP, words[0]
+
+
+def is_awake(words: NDArray[np.int64]) -> bool:
+    """Whether the second thread is there."""
+    return bool(words[_STATE] == AWAKE)
+
+
+@intrinsic
+def _get(typingctx, words, place):
+    """Read a word that another thread writes."""
+
+    def generate(context, builder, signature, args):
+        data = context.make_array(words)(context, builder, args[0]).data
+        return builder.load_atomic(builder.gep(data, [args[1]]), "seq_cst", 8)
+
+    return types.int64(words, types.intp), generate
+
+
+@intrinsic
+def _put(typingctx, words, place, value):
+    """Write it, after all that this thread has written before."""
+
+    def generate(context, builder, signature, args):
+        data = context.make_array(words)(context, builder, args[0]).data
+        builder.store_atomic(args[2], builder.gep(data, [args[1]]), "release", 8)
+        return context.get_dummy_value()
+
+    return types.void(words, types.intp, types.int64), generate
+
+
+@intrinsic
+def _exchanged(typingctx, words, before, after):
+    """Change whether the second thread is awake; whether it was as it was said to be before."""
+
+    def generate(context, builder, signature, args):
+        data = context.make_array(words)(context, builder, args[0]).data
+        place = builder.gep(data, [ir.Constant(ir.IntType(64), _STATE)])
+        both = builder.cmpxchg(place, args[1], args[2], "seq_cst", "seq_cst")
+        return builder.extract_value(both, 1)
+
+    return types.boolean(words, types.int64, types.int64), generate
+
+
+@intrinsic
+def _pause(typingctx):
+    """Tell the CPU that this thread waits."""
+    is_x86 = platform.machine().lower() in {"x86_64", "amd64"}
+    name, given = ("llvm.x86.sse2.pause", []) if is_x86 else ("llvm.aarch64.hint", [1])
+
+    def generate(context, builder, signature, args):
+        values = [ir.Constant(ir.IntType(32), n) for n in given]
+        kind = ir.FunctionType(ir.VoidType(), [v.type for v in values])
+        builder.call(cgutils.get_or_insert_function(builder.module, kind, name), values)
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
+@intrinsic
+def _nap(typingctx, words):
+    """Give the core away for a moment."""
+
+    def generate(context, builder, signature, args):
+        data = context.make_array(words)(context, builder, args[0]).data
+        address, time = (
+            builder.load(builder.gep(data, [ir.Constant(ir.IntType(64), _NAP + i)]))
+            for i in range(2)
+        )
+        kind = ir.FunctionType(ir.IntType(32), [ir.IntType(32)])
+        function = builder.inttoptr(address, kind.as_pointer())
+        builder.call(function, [builder.trunc(time, ir.IntType(32))])
+        return context.get_dummy_value()
+
+    return types.void(words), generate
+
+
+@compiled
+def done(words, thread):
+    """How far a thread is."""
+    return _get(words, _SECOND * thread)
+
+
+@compiled
+def tell(words, thread, count):
+    """Say that it is so far."""
+    _put(words, _SECOND * thread, count)
+
+
+@compiled
+def is_asleep(words):
+    """Whether the second thread sleeps that should not."""
+    return words[_RESTING] == 0 and _get(words, _STATE) != AWAKE
+
+
+@compiled
+def begun(words, n):
+    """Begin a block, if the second thread is there for it."""
+    if words[_RESTING] > 0:
+        words[_RESTING] -= 1
+        return False
+    if _get(words, _STATE) != AWAKE:
+        return False
+    words[_RESTING + 1] = max(words[_RESTING + 1] - 1, 0)
+    words[_TOKENS] = n
+    _put(words, 0, words[0] + 1)
+    return True
+
+
+@compiled
+def awaited(words, thread, count):
+    """Wait until the other thread is so far; False if the first one has taken the block."""
+    other, n = _SECOND * (1 - thread), 0
+    while _get(words, other) < count:
+        _pause()
+        if thread == 0 and _get(words, _STATE) == ASLEEP and _exchanged(words, ASLEEP, TAKEN):
+            return False
+        n += 1
+        if n > _SPINS:
+            _nap(words)
+            if thread == 0 and words[_RESTING] == 0:
+                words[_RESTING] = min(max(2 * words[_RESTING + 1], _LEAST), _MOST)
+                words[_RESTING + 1] = words[_RESTING]
+    return True
+
+
+@compiled
+def end(words, count):
+    """End a block that the first thread has taken, for both."""
+    if _get(words, _STATE) == TAKEN:
+        words[0] = words[_SECOND] = count
+        _put(words, _STATE, ASLEEP)
+
+
+@compiled
+def wake(words):
+    """Of the second thread: be there for what begins from now on."""
+    n = 0
+    while not _exchanged(words, ASLEEP, AWAKE):
+        _pause()
+        n += 1
+        if n > _SPINS:
+            _nap(words)
+
+
+@compiled
+def is_begun(words, was_asleep):
+    """Wait for the next block; False if none comes for a while, for longer after sleep."""
+    count, n, most = _get(words, _SECOND), 0, 16 * _SPINS if was_asleep else _SPINS
+    while _get(words, 0) <= count:
+        _pause()
+        n += 1
+        if n > most:
+            _exchanged(words, AWAKE, ASLEEP)
+            return _get(words, 0) > count and _exchanged(words, ASLEEP, AWAKE)
+    return True
+
+
+@compiled
+def tokens_begun(words):
+    """How many tokens it has."""
+    return words[_TOKENS]

@@ -1,0 +1,216 @@
+"""The neurons of a sequence on two threads: the integers of one, whatever the second one does."""
+
+import copy
+import gc
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import numpy as np
+import pytest
+
+from lava_ssm.engine import Stream
+from lava_ssm.engine.compiled.executor import Compiled
+from lava_ssm.engine.compiled.layout import NO_NEURONS
+from lava_ssm.engine.compiled.neurons import OPERATIONS
+from lava_ssm.engine.compiled.second import Second
+from lava_ssm.engine.compiled.turns import is_awake
+from lava_ssm.network import Network
+from lava_ssm.numerics import FixedPointOverflow
+from tests.networks import (
+    random_chain,
+    random_fixed_network,
+    random_mantissas,
+    random_network,
+)
+
+SEEDS = range(50)
+
+
+def compiled_of(stream: Stream) -> Compiled:
+    assert isinstance(stream._executor, Compiled)
+    return stream._executor
+
+
+def second_of(stream: Stream) -> Second:
+    second = compiled_of(stream)._second
+    assert second is not None
+    return second
+
+
+def n_shared(stream: Stream) -> int:
+    """Blocks that both threads have computed."""
+    return int(second_of(stream)._words[0])
+
+
+@contextmanager
+def helped(stream: Stream) -> Iterator[None]:
+    """Have the second thread there, however long the machine lets it wait."""
+    second, ended = second_of(stream), threading.Event()
+
+    def help_on() -> None:
+        while not ended.is_set():
+            second._help()
+
+    thread = threading.Thread(target=help_on)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("is_helped", [True, False])
+def test_outputs_states_and_counts_are_those_of_one_thread(
+    is_helped: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.networks.WIDTHS", (1, 17, 33, 48, 64, 100, 129))
+    found: Counter[str] = Counter()
+    for seed in SEEDS:
+        rng = np.random.default_rng(seed)
+        net = random_chain(rng, longest=5)
+        one, two = net.stream(), net.stream(n_threads=2)
+        if is_helped:
+            with helped(two):
+                found += compared(rng, one, two)
+            found["shared"] += n_shared(two)
+        else:
+            found += compared(rng, one, two)
+        for row in compiled_of(two)._layout.tables[1]:
+            if row["operation"] != NO_NEURONS:
+                found[OPERATIONS[row["operation"]].neurons.__name__] += 1
+    names = {each.neurons.__name__ for each in OPERATIONS} - {"InverseSqrt"}  # one neuron
+    assert min(found[name] for name in names | {"tokens", "raised"}) >= 3, found
+    assert not is_helped or found["shared"] > 0
+
+
+def compared(rng: np.random.Generator, one: Stream, two: Stream) -> Counter[str]:
+    """Do the same with both."""
+    found: Counter[str] = Counter()
+    net = one.network
+    for _ in range(8):
+        what = rng.choice(["step", "run", "reset", "state", "copy"], p=[0.4, 0.3, 0.1, 0.1, 0.1])
+        if what == "reset":
+            one.reset()
+            two.reset()
+        elif what == "state":
+            state = tuple(rng.permutation(part.ravel()).reshape(part.shape) for part in one.state)
+            one.state = two.state = state
+        elif what == "copy":
+            state = two.state
+            with suppress(FixedPointOverflow):
+                copy.deepcopy(two).run(np.zeros((3, net.d_input)))
+            for then, now in zip(state, two.state, strict=True):
+                np.testing.assert_array_equal(now, then)
+        else:
+            x = random_mantissas(rng, net, (1 if what == "step" else int(rng.integers(2, 150)),))  # type: ignore[arg-type]
+            try:
+                outputs = one.step(x[0]) if what == "step" else one.run(x)
+            except FixedPointOverflow as raised:
+                with pytest.raises(FixedPointOverflow, match=str(raised)[:12]):
+                    two.step(x[0]) if what == "step" else two.run(x)
+                found["raised"] += 1
+            else:
+                again = two.step(x[0]) if what == "step" else two.run(x)
+                np.testing.assert_array_equal(again, outputs)
+                found["tokens"] += len(x)
+        for ours, theirs in zip(two.state, one.state, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+        assert two.overflows == one.overflows
+    return found
+
+
+@pytest.mark.parametrize("dtype", [None, np.float32])
+def test_floats_are_those_of_one_thread(dtype: type | None) -> None:
+    rng = np.random.default_rng(1)
+    net: Network = random_network(rng, d_model=100, d_state=5)
+    x = rng.normal(size=(150, net.d_input))
+    one, two = net.stream(dtype=dtype), net.stream(n_threads=2, dtype=dtype)
+    with helped(two):
+        within = 1e-12 if dtype is None else 1e-4
+        np.testing.assert_allclose(two.run(x), one.run(x), within, within)
+        np.testing.assert_allclose(two.step(x[0]), one.step(x[0]), within, within)
+        for ours, theirs in zip(two.state, one.state, strict=True):
+            np.testing.assert_allclose(ours, theirs, within, within)
+        state = tuple(rng.normal(size=part.shape) for part in one.state)
+        two.state = state
+        for ours, theirs in zip(two.state, state, strict=True):
+            np.testing.assert_allclose(ours, theirs, within, within)
+
+
+def wide_stream() -> Stream:
+    net = random_fixed_network(np.random.default_rng(2), d_model=128, d_state=8)
+    return net.stream(n_threads=2)
+
+
+def until(done: object) -> bool:
+    """Wait, as long as a busy machine may need, for what becomes true."""
+    end = time.monotonic() + 60
+    while not done():  # type: ignore[operator]
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.001)
+    return True
+
+
+def test_the_second_thread_comes_by_itself_and_sleeps_when_there_is_nothing_to_do() -> None:
+    stream = wide_stream()
+    second_of(stream)._can = True  # on a machine with a single core, too
+    x = np.zeros((1000, 2), int)
+
+    def shares() -> bool:
+        stream.run(x)
+        return n_shared(stream) > 0
+
+    assert until(shares)
+    assert until(lambda: not is_awake(second_of(stream)._words))
+
+
+def test_tokens_in_quick_succession_wake_it() -> None:
+    stream = wide_stream()
+    second_of(stream)._can = True
+
+    def wakes() -> bool:
+        for _ in range(100):
+            stream.step([1, -1])
+        return second_of(stream)._workers is not None
+
+    assert until(wakes)
+
+
+def test_a_stream_that_is_dropped_ends_its_thread() -> None:
+    before = set(threading.enumerate())
+    stream = wide_stream()
+    second_of(stream)._can = True
+    stream.run(np.zeros((200, 2), int))
+    assert until(lambda: not set(threading.enumerate()) <= before)
+    del stream
+    gc.collect()
+    assert until(lambda: set(threading.enumerate()) <= before)
+
+
+def test_a_single_core_is_not_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lava_ssm.engine.compiled.second._n_cores", lambda: 1)
+    stream = wide_stream()
+    stream.run(np.zeros((200, 2), int))
+    assert second_of(stream)._workers is None
+
+
+def test_a_process_that_was_forked_goes_on_without_it() -> None:
+    stream = wide_stream()
+    x = np.random.default_rng(3).integers(-3000, 3000, (100, 2))
+    expected = wide_stream().run(np.concatenate([x, x]))[100:]
+    with helped(stream):
+        stream.run(x)
+        assert until(lambda: is_awake(second_of(stream)._words))
+        child = os.fork()
+        if child == 0:  # no test framework from here on
+            signal.alarm(60)  # one that hangs ends
+            os._exit(0 if np.array_equal(stream.run(x), expected) else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        np.testing.assert_array_equal(stream.run(x), expected)
