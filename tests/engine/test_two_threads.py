@@ -8,17 +8,19 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 
+import numba
 import numpy as np
 import pytest
 
 from lava_ssm.engine import Stream
+from lava_ssm.engine.compiled import turns
 from lava_ssm.engine.compiled.executor import Compiled
 from lava_ssm.engine.compiled.layout import NO_NEURONS
 from lava_ssm.engine.compiled.neurons import OPERATIONS
 from lava_ssm.engine.compiled.second import Second
-from lava_ssm.engine.compiled.turns import is_awake
 from lava_ssm.network import Network
 from lava_ssm.numerics import FixedPointOverflow
 from tests.networks import (
@@ -44,13 +46,14 @@ def second_of(stream: Stream) -> Second:
 
 def n_shared(stream: Stream) -> int:
     """Blocks that both threads have computed."""
-    return int(second_of(stream)._words[0])
+    return turns.n_shared(second_of(stream)._words)
 
 
 @contextmanager
 def helped(stream: Stream) -> Iterator[None]:
-    """Have the second thread there, however long the machine lets it wait."""
+    """Have the second thread there, and waited for, however long the machine lets it wait."""
     second, ended = second_of(stream), threading.Event()
+    second._words[turns.PATIENCE] = np.iinfo(np.int64).max
 
     def help_on() -> None:
         while not ended.is_set():
@@ -161,6 +164,7 @@ def until(done: object) -> bool:
 def test_the_second_thread_comes_by_itself_and_sleeps_when_there_is_nothing_to_do() -> None:
     stream = wide_stream()
     second_of(stream)._can = True  # on a machine with a single core, too
+    second_of(stream)._words[turns.PATIENCE] = np.iinfo(np.int64).max
     x = np.zeros((1000, 2), int)
 
     def shares() -> bool:
@@ -168,7 +172,7 @@ def test_the_second_thread_comes_by_itself_and_sleeps_when_there_is_nothing_to_d
         return n_shared(stream) > 0
 
     assert until(shares)
-    assert until(lambda: not is_awake(second_of(stream)._words))
+    assert until(lambda: not turns.is_awake(second_of(stream)._words))
 
 
 def test_tokens_in_quick_succession_wake_it() -> None:
@@ -207,10 +211,38 @@ def test_a_process_that_was_forked_goes_on_without_it() -> None:
     expected = wide_stream().run(np.concatenate([x, x]))[100:]
     with helped(stream):
         stream.run(x)
-        assert until(lambda: is_awake(second_of(stream)._words))
+        assert until(lambda: turns.is_awake(second_of(stream)._words))
         child = os.fork()
         if child == 0:  # no test framework from here on
             signal.alarm(60)  # one that hangs ends
             os._exit(0 if np.array_equal(stream.run(x), expected) else 1)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         np.testing.assert_array_equal(stream.run(x), expected)
+
+
+def test_a_block_is_claimed_once() -> None:
+    claimed, begun, wake, word = turns.claimed, turns.begun, turns.wake, turns._get
+    was_begun, was_claimed, n_blocks = turns._BLOCK, turns._CLAIMED, 200_000
+
+    @numba.njit(nogil=True)
+    def claims(words: np.ndarray, begins: bool) -> int:
+        n = 0
+        wake(words)
+        while word(words, was_claimed) < n_blocks:
+            if begins and word(words, was_claimed) == word(words, was_begun):
+                begun(words, 1)
+            n += claimed(words)
+        return n
+
+    together, words = threading.Barrier(3), turns.turns()
+    words[was_claimed] = n_blocks
+    claims(words, True)  # compiled before they race
+    words[was_claimed] = 0
+
+    def racing(begins: bool) -> int:
+        together.wait()
+        return claims(words, begins)
+
+    with ThreadPoolExecutor(3) as threads:
+        counts = list(threads.map(racing, [True, False, False]))
+    assert sum(counts) == n_blocks

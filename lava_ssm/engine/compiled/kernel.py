@@ -19,10 +19,10 @@ from lava_ssm.engine.compiled.tokens import finite, quantized
 from lava_ssm.engine.compiled.turns import (
     awaited,
     begun,
-    done,
+    begun_at,
     end,
     is_asleep,
-    is_begun,
+    is_claimed,
     tell,
     tokens_begun,
     wake,
@@ -74,8 +74,9 @@ def advancing(real: np.dtype, is_fixed: bool, is_shared: bool = False) -> Callab
     def step_part(data, k, n):
         """Compute this thread's part of each population; the other's too, if that one sleeps."""
         populations, turns, thread = data.populations, data.turns, data.rules[0].thread
-        base = done(turns, thread)
-        is_alone = thread == 0 and not begun(turns, n)
+        base = begun_at(turns, thread)
+        is_shared = thread > 0 or begun(turns, n)
+        is_alone = not is_shared
         for i in range(populations.size):
             row = populations[i]
             if row.awaits > 0 and not is_alone and not awaited(turns, thread, base + row.awaits):
@@ -87,13 +88,15 @@ def advancing(real: np.dtype, is_fixed: bool, is_shared: bool = False) -> Callab
             if is_alone:
                 step_other(data, i, n)
             elif row.tells != 0:
-                tell(turns, thread, base + i + 2)
-        if thread == 0:
-            count = base + populations.size + 1
+                tell(turns, thread, base + i + 1)
+        if thread == 0 and is_shared:
+            count = base + populations.size
             if not is_alone and not awaited(turns, thread, count):
+                is_alone = True
                 for i in range(populations.size):
                     step_other(data, i, n)
-            end(turns, count)
+            if is_alone:
+                end(turns, count)
 
     def follow(data):
         """Compute the second thread's part of what the first one begins, until it rests."""
@@ -101,7 +104,7 @@ def advancing(real: np.dtype, is_fixed: bool, is_shared: bool = False) -> Callab
         set_rounding_mode(np.int32(data.rules[0].rounding))
         wake(turns)
         was_asleep = True  # the first thread waits for it, in a sleep of its own
-        while is_begun(turns, was_asleep):
+        while is_claimed(turns, was_asleep):
             step_block(data, 0, tokens_begun(turns))
             was_asleep = False
         set_rounding_mode(before)

@@ -31,8 +31,8 @@ class Part:
     begins
         The same of what it reads of each input's source, and of a residual path's.
     awaits
-        How far the other thread has to be before: the number of a population, from 2 on, or 1: the
-        input. 0: it knows that already.
+        How far the other thread has to be before: the number of a population, from 1 on; 0: it
+        knows that already.
     tells
         Whether the other thread awaits this one.
     """
@@ -66,7 +66,7 @@ def halves(populations: Sequence[Population]) -> tuple[list[list[Part]], list[in
     """
     ranges = _ranges(populations)
     parts: list[list[Part]] = [[], []]
-    known, completed = [-2, -2], []
+    known, completed = [-1, -1], []  # the input is there when a block begins
     for n, p in enumerate(populations):
         for thread, of_thread in enumerate(parts):
             units = ranges[n][thread]
@@ -74,14 +74,14 @@ def halves(populations: Sequence[Population]) -> tuple[list[list[Part]], list[in
                 of_thread.append(Part(None, 0, ()))
                 continue
             cut = [_cut(c, populations, ranges, n, units) for c in p.connections]
-            # of the input, which the first thread provides, it is -1
             awaited = max(
                 (
-                    -1 if c.source is None else c.source
+                    c.source
                     for c, (_, read) in zip(p.connections, cut, strict=True)
-                    if _is_of_other(c.source, read, populations, ranges, thread)
+                    if c.source is not None
+                    and _is_of_other(c.source, read, populations, ranges, thread)
                 ),
-                default=-2,
+                default=-1,
             )
             connections = [c for c, _ in cut]
             of_thread.append(
@@ -96,13 +96,13 @@ def halves(populations: Sequence[Population]) -> tuple[list[list[Part]], list[in
                         0 if isinstance(c.synapse, Matrix | Copies) else read.start
                         for c, read in cut
                     ],
-                    awaited + 2 if awaited > known[thread] else 0,
+                    awaited + 1 if awaited > known[thread] else 0,
                 )
             )
             known[thread] = max(known[thread], awaited)
         completed.append(min(known))
     for of_thread, others in (parts, parts[::-1]):
-        told = {part.awaits - 2 for part in others} | {len(populations) - 1}
+        told = {part.awaits - 1 for part in others} | {len(populations) - 1}
         of_thread[:] = [replace(part, tells=n in told) for n, part in enumerate(of_thread)]
     return parts, completed
 
@@ -218,15 +218,13 @@ def _cut(
 
 
 def _is_of_other(
-    source: int | None,
+    source: int,
     read: range,
     populations: Sequence[Population],
     ranges: Sequence[tuple[range, range]],
     thread: int,
 ) -> bool:
     """Whether the other thread writes some of these messages."""
-    if source is None:
-        return thread == 1
     begin = len(_messages(populations[source], ranges[source][0]))
     end = width_of(populations[source])
     theirs = range(begin) if thread == 1 else range(begin, end)

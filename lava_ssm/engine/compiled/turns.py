@@ -1,16 +1,17 @@
 """How two threads that share the neurons of a sequence wait for each other.
 
-The first one *begins* a block of tokens: it says of how many, and counts up. Then each counts up
-with every population whose part it has computed, and waits where it is about to read what the other
-one writes. When a block has ended for the first thread, it has for both.
+The first one *begins* a block of tokens: it says of how many, and counts blocks. The second one
+*claims* it, by compare and exchange, and computes its part. If it does not come, because it sleeps
+or its core is busy, the first one claims the block and computes both parts. So each part of each
+block is computed once, whoever is there.
 
-The second thread waits for a block for a short time, awake, and then sleeps: it returns to Python.
-While it sleeps the first one computes both parts. If it fell asleep as a block began, one of both
-*takes* that block: the word that says whether it is awake changes by compare and exchange.
+Each counts up with every population whose part it has computed, and waits where it is about to read
+what the other one writes. When a block has ended for the first thread, it has for both.
 
-A thread whose core is busy with another process may be away for milliseconds. Whoever waits that
-long naps, so that its own core is free for the other; and the first thread computes both parts
-of so many blocks, twice as many after each time.
+The second thread looks for blocks for a short time and then sleeps: it returns to Python. A thread
+whose core is busy with another process may be away for milliseconds. Whoever waits that long naps,
+so that its own core is free for the other; and the first thread computes both parts of so many
+blocks without asking, twice as many after each time.
 """
 
 # mypy: disable-error-code="no-untyped-def"
@@ -30,13 +31,14 @@ from lava_ssm.engine.compiled.writer import aligned
 
 _LINE = 16
 """Integers between words that different threads write: two lines, as CPUs fetch pairs of them."""
-_TOKENS = 1
-_SECOND, _STATE, _RESTING, _NAP = (_LINE * i for i in range(1, 5))
-"""Places: how far the second thread is (the first: 0); whether that is awake; tokens of the block,
-beside what tells of it; blocks that the first computes alone, and of how many these were; how to
-nap, for how long."""
-N_TURNS = _LINE * 5
-ASLEEP, AWAKE, TAKEN = range(3)
+_SECOND, _CLAIMED, _STATE, _BLOCK, _RESTING, _NAP = (_LINE * i for i in range(1, 7))
+"""Places: how far the second thread is (the first: 0), and of how many blocks it computed its part;
+which block was claimed last; whether the second is awake, a hint; which block has begun, its
+tokens, and how far both were; blocks that the first computes alone, and of how many these were; how
+to nap, for how long; how often to look whether the second claims a block."""
+_SHARED, _TOKENS, _BASE, PATIENCE = _SECOND + 1, _BLOCK + 1, _BLOCK + 2, _NAP + 2
+N_TURNS = _LINE * 7
+ASLEEP, AWAKE = range(2)
 _SPINS = 1 << 12
 """Looks before a nap, or before the second thread sleeps: 0.15 ms."""
 _LEAST, _MOST = 1 << 10, 1 << 14
@@ -49,18 +51,23 @@ def turns() -> NDArray[np.int64]:
     name, time = ("Sleep", 1) if os.name == "nt" else ("usleep", 50)
     library = ctypes.CDLL("kernel32" if os.name == "nt" else None)
     words[_NAP] = ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0
-    words[_NAP + 1] = time
+    words[_NAP + 1], words[PATIENCE] = time, _SPINS
     return words
 
 
 def put_to_sleep(words: NDArray[np.int64]) -> None:
     """Of a second thread that is no more."""
-    words[_STATE], words[_SECOND] = ASLEEP, words[0]
+    words[_STATE] = ASLEEP
 
 
 def is_awake(words: NDArray[np.int64]) -> bool:
     """Whether the second thread is there."""
     return bool(words[_STATE] == AWAKE)
+
+
+def n_shared(words: NDArray[np.int64]) -> int:
+    """Blocks of which the second thread has computed its part."""
+    return int(words[_SHARED])
 
 
 @intrinsic
@@ -87,16 +94,16 @@ def _put(typingctx, words, place, value):
 
 
 @intrinsic
-def _exchanged(typingctx, words, before, after):
-    """Change whether the second thread is awake; whether it was as it was said to be before."""
+def _exchanged(typingctx, words, place, before, after):
+    """Change a word, if it is as it was said to be before; whether it was."""
 
     def generate(context, builder, signature, args):
         data = context.make_array(words)(context, builder, args[0]).data
-        place = builder.gep(data, [ir.Constant(ir.IntType(64), _STATE)])
-        both = builder.cmpxchg(place, args[1], args[2], "seq_cst", "seq_cst")
+        address = builder.gep(data, [args[1]])
+        both = builder.cmpxchg(address, args[2], args[3], "seq_cst", "seq_cst")
         return builder.extract_value(both, 1)
 
-    return types.boolean(words, types.int64, types.int64), generate
+    return types.boolean(words, types.intp, types.int64, types.int64), generate
 
 
 @intrinsic
@@ -133,14 +140,15 @@ def _nap(typingctx, words):
 
 
 @compiled
-def done(words, thread):
-    """How far a thread is."""
-    return _get(words, _SECOND * thread)
+def claimed(words):
+    """Claim the block that has begun, if nobody has yet."""
+    block = _get(words, _BLOCK)
+    return _get(words, _CLAIMED) < block and _exchanged(words, _CLAIMED, block - 1, block)
 
 
 @compiled
 def tell(words, thread, count):
-    """Say that it is so far."""
+    """Say that a thread is so far."""
     _put(words, _SECOND * thread, count)
 
 
@@ -152,68 +160,71 @@ def is_asleep(words):
 
 @compiled
 def begun(words, n):
-    """Begin a block, if the second thread is there for it."""
+    """Begin a block of n tokens, if the second thread seems to be there for it."""
     if words[_RESTING] > 0:
         words[_RESTING] -= 1
         return False
     if _get(words, _STATE) != AWAKE:
         return False
     words[_RESTING + 1] = max(words[_RESTING + 1] - 1, 0)
-    words[_TOKENS] = n
-    _put(words, 0, words[0] + 1)
+    words[_TOKENS], words[_BASE] = n, words[0]
+    _put(words, _BLOCK, words[_BLOCK] + 1)
     return True
 
 
 @compiled
 def awaited(words, thread, count):
-    """Wait until the other thread is so far; False if the first one has taken the block."""
+    """Wait until the other thread is so far; False if the first one has claimed the block."""
     other, n = _SECOND * (1 - thread), 0
     while _get(words, other) < count:
         _pause()
-        if thread == 0 and _get(words, _STATE) == ASLEEP and _exchanged(words, ASLEEP, TAKEN):
-            return False
         n += 1
-        if n > _SPINS:
-            _nap(words)
-            if thread == 0 and words[_RESTING] == 0:
+        is_late = n > _SPINS
+        if thread == 0:
+            if is_late and words[_RESTING] == 0:
                 words[_RESTING] = min(max(2 * words[_RESTING + 1], _LEAST), _MOST)
                 words[_RESTING + 1] = words[_RESTING]
+            is_away = n > words[PATIENCE] or _get(words, _STATE) == ASLEEP
+            if is_away and claimed(words):
+                return False
+        if is_late:
+            _nap(words)
     return True
 
 
 @compiled
 def end(words, count):
-    """End a block that the first thread has taken, for both."""
-    if _get(words, _STATE) == TAKEN:
-        words[0] = words[_SECOND] = count
-        _put(words, _STATE, ASLEEP)
+    """End a block that the first thread has claimed, for both."""
+    words[0] = words[_SECOND] = count
 
 
 @compiled
 def wake(words):
-    """Of the second thread: be there for what begins from now on."""
-    n = 0
-    while not _exchanged(words, ASLEEP, AWAKE):
-        _pause()
-        n += 1
-        if n > _SPINS:
-            _nap(words)
+    """Say that the second thread is there for what begins from now on."""
+    _put(words, _STATE, AWAKE)
 
 
 @compiled
-def is_begun(words, was_asleep):
-    """Wait for the next block; False if none comes for a while, for longer after sleep."""
-    count, n, most = _get(words, _SECOND), 0, 16 * _SPINS if was_asleep else _SPINS
-    while _get(words, 0) <= count:
+def is_claimed(words, was_asleep):
+    """Claim the next block for the second thread; False if none comes, for longer after sleep."""
+    n, most = 0, 16 * _SPINS if was_asleep else _SPINS
+    while not claimed(words):
         _pause()
         n += 1
         if n > most:
-            _exchanged(words, AWAKE, ASLEEP)
-            return _get(words, 0) > count and _exchanged(words, ASLEEP, AWAKE)
+            _put(words, _STATE, ASLEEP)
+            return False
+    words[_SHARED] += 1
     return True
 
 
 @compiled
 def tokens_begun(words):
-    """How many tokens it has."""
+    """How many tokens the block has."""
     return words[_TOKENS]
+
+
+@compiled
+def begun_at(words, thread):
+    """How far a thread is when it begins a block, or was when the other one began it."""
+    return words[0] if thread == 0 else words[_BASE]
