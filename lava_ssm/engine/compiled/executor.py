@@ -140,7 +140,6 @@ class Compiled:
             shared["threads"][:] = tables
             none = _NONE, self._token[:, :0], self._outputs[:, :0]
             self._second = Second(kernel, self._arguments, shared["turns"], none)
-            self._kernel = self._second.first
 
     def reset(self) -> None:
         """See `Executor`."""
@@ -185,6 +184,8 @@ class Compiled:
             done = self._kernel(table, values, self._token, self._outputs)
         else:
             done = self._kernel(table, _NONE, values.reshape(self._token.shape), self._outputs)
+        if done > 1 and self._second is not None:
+            self._second.missed()
         return self._output.copy() if done else None
 
     def advance(self, tokens: np.ndarray) -> np.ndarray:

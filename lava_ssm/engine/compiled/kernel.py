@@ -75,8 +75,8 @@ def advancing(real: np.dtype, is_fixed: bool, is_shared: bool = False) -> Callab
         """Compute this thread's part of each population; the other's too, if that one sleeps."""
         populations, turns, thread = data.populations, data.turns, data.rules[0].thread
         base = begun_at(turns, thread)
-        is_shared = thread > 0 or begun(turns, n)
-        is_alone = not is_shared
+        is_begun = thread > 0 or begun(turns, n)
+        is_alone = not is_begun
         for i in range(populations.size):
             row = populations[i]
             if row.awaits > 0 and not is_alone and not awaited(turns, thread, base + row.awaits):
@@ -89,7 +89,7 @@ def advancing(real: np.dtype, is_fixed: bool, is_shared: bool = False) -> Callab
                 step_other(data, i, n)
             elif row.tells != 0:
                 tell(turns, thread, base + i + 1)
-        if thread == 0 and is_shared:
+        if thread == 0 and is_begun:
             count = base + populations.size
             if not is_alone and not awaited(turns, thread, count):
                 is_alone = True

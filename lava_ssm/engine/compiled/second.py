@@ -19,7 +19,7 @@ _SOON, _MANY = 2e-4, 8
 
 
 class Second:
-    """Calls the kernel for the first thread, and has the second one awake where that pays.
+    """Has the second thread awake where that pays.
 
     It is made when it is first needed, sleeps between tokens that come seldom, and ends with this.
     A process that was forked makes a new one.
@@ -41,7 +41,7 @@ class Second:
         words: NDArray[np.int64],
         none: Sequence[np.ndarray],
     ) -> None:
-        self._kernel, self._words = kernel, words
+        self._words = words
         # arrays live as long as the thread may write into them
         self._help = functools.partial(_help, kernel, arguments, none)
         self._workers: Workers | None = None
@@ -49,21 +49,20 @@ class Second:
         self._can = _n_cores() > 1
         _seconds.add(self)
 
-    def first(self, table: np.ndarray, *given: np.ndarray) -> int:
-        """Call the kernel."""
-        status = self._kernel(table, *given)
-        if status == 2 and self._can:
-            now = perf_counter()
-            self._n_soon = self._n_soon + 1 if now - self._last < _SOON else 0
-            self._last = now
-            if self._n_soon == _MANY:
-                self.wake()
-                for _ in range(3):  # else Python would give it its turn milliseconds later
-                    sleep(_SOON / 4)
-                    if is_awake(self._words):
-                        break
-                self._n_soon, self._last = 0, perf_counter()
-        return status
+    def missed(self) -> None:
+        """Know that a token had to do without the thread; wake it if they come quickly."""
+        if not self._can:
+            return
+        now = perf_counter()
+        self._n_soon = self._n_soon + 1 if now - self._last < _SOON else 0
+        self._last = now
+        if self._n_soon == _MANY:
+            self.wake()
+            for _ in range(3):  # else Python would give it its turn milliseconds later
+                sleep(_SOON / 4)
+                if is_awake(self._words):
+                    break
+            self._n_soon, self._last = 0, perf_counter()
 
     def wake(self) -> None:
         """Have the second thread awake soon."""
