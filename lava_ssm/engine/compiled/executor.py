@@ -199,7 +199,9 @@ class Compiled:
         if self._second is not None and n_tokens > BLOCK:
             self._second.wake()
         if self._table is not None:
-            kernel(self._table, _NONE, rows, outputs)
+            done = kernel(self._table, _NONE, rows, outputs)
+            if done > 1 and self._second is not None:
+                self._second.missed()
         else:
             self._threads.run(lambda i, part: kernel(tables[i], _NONE, rows[part], outputs[part]))
         return outputs.reshape(*batch, n_tokens, outputs.shape[-1])
