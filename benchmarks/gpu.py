@@ -5,7 +5,8 @@ python benchmarks/gpu.py --run runs/scifar      # --quick --device cpu: all of i
 1. A training step of the large n-S4D of sCIFAR beside the same network of the public plain S4D
    (the full Vandermonde matrix, see training.py), in float32 and bfloat16, by turns;
    --compile: compiled too, which takes minutes before the first step.
-2. Fine-tuning: the logits of a fixed model on the device are the engine's, to the last integer.
+2. Fine-tuning: the exact forward pass on the device beside the engine on the CPU's cores, with the
+   same integers and overflows.
 3. `lava-ssm train`, in the run folder, from its checkpoint if there is one, until the time is over;
    called again, it goes on. A run that is begun gets as many epochs as fit the time, by its steps'
    time; with --teacher it learns from what image_teacher.py has trained.
@@ -25,13 +26,16 @@ from pathlib import Path
 import numpy as np
 import torch
 from image_teacher import Teacher
-from machine import alternate, say, synchronize
+from machine import alternate, ratio, say, synchronize
 from torch import nn
 from training import PlainNetwork
 
 from lava_ssm import files
 from lava_ssm.compress import FixedModel, Formats, quantize
-from lava_ssm.nn import NS4D, SIZES, export, regularize
+from lava_ssm.engine import Overflows, as_tokens, run
+from lava_ssm.network import FixedNetwork, Readout
+from lava_ssm.nn import NS4D, S5_SIZES, SIZES, SparseS5, export, regularize
+from lava_ssm.nn import integers as exact
 from lava_ssm.train import Recipe, Training, Wobble
 
 RESULTS = Path(__file__).parent / "results" / "gpu.json"
@@ -97,25 +101,50 @@ def steps(device: torch.device, quick: bool, compiled: bool) -> dict[str, dict[s
     return rows
 
 
-def integers(device: torch.device, quick: bool) -> dict[str, bool]:
-    """Whether logits on the device are the engine's, and gradients arrive."""
-    torch.manual_seed(0)
-    tokens = 64 if quick else TOKENS
-    model = NS4D(3, 32, 8, 2, 10, readout="mean")
-    x = np.random.default_rng(0).random((8, tokens, 3)).astype(np.float32)
-    fixed = quantize(export(model), x, Formats(search=False, compensate=False))
-    tuned = FixedModel(model, fixed).to(device)
-    logits = tuned(torch.from_numpy(x).to(device))
-    logits.square().sum().backward()
-    expected = fixed.to_float(fixed.run(x))[:, -1].astype(np.float32)
-    found = {
-        "logits are the engine's": bool((logits.detach().cpu().numpy() == expected).all()),
-        "all gradients": all(
-            p.grad is not None and bool(p.grad.isfinite().all()) for p in tuned.parameters()
-        ),
-    }
-    say("fine-tuning", found)
-    return found
+def integers(device: torch.device, quick: bool) -> dict[str, dict[str, float | bool]]:
+    """Fine-tuning's exact pass on the device beside the engine on all cores of the CPU."""
+    size = "tiny" if quick else "large"
+    tokens, batch = (64, 4) if quick else (TOKENS, 50)
+    x = np.random.default_rng(0).random((batch, tokens, 3)).astype(np.float32)
+    rows: dict[str, dict[str, float | bool]] = {}
+    for name, make in (
+        ("n-S4D", lambda: NS4D(3, **SIZES[f"ns4d-{size}"], d_output=10, readout="mean")),
+        ("S5", lambda: SparseS5(3, **S5_SIZES[f"s5-{size}"], d_output=10)),
+    ):
+        torch.manual_seed(0)
+        model = make()
+        fixed = quantize(export(model), x[:8], Formats(search=False, compensate=False))
+        tuned = FixedModel(model, fixed).to(device)
+        logits = tuned(torch.from_numpy(x).to(device))
+        logits.square().sum().backward()
+        engine, (found, overflows) = run(fixed, x), _on_device(fixed, x, device)
+        values = fixed.to_float(engine.outputs).astype(np.float32)
+        wanted = values if fixed.readout is Readout.EVERY_TOKEN else values[:, -1]
+
+        def there(fixed: FixedNetwork = fixed) -> None:
+            _on_device(fixed, x, device)
+            synchronize(device)
+
+        times = alternate({"engine": partial(run, fixed, x), "device": there}, 2 if quick else 5)
+        rows[name] = {
+            "engine, ms": 1e3 * min(times["engine"]),
+            "device, ms": 1e3 * min(times["device"]),
+            "times as fast": ratio(times["engine"], times["device"]),
+            "integers are the engine's": bool((found.cpu().numpy() == engine.outputs).all()),
+            "overflows are": overflows == engine.overflows,
+            "logits are": bool((logits.detach().cpu().numpy() == wanted).all()),
+            "all gradients": all(
+                p.grad is not None and bool(p.grad.isfinite().all()) for p in tuned.parameters()
+            ),
+        }
+        say(f"exact pass, {name}", rows[name])
+    return rows
+
+
+def _on_device(
+    fixed: FixedNetwork, x: np.ndarray, device: torch.device
+) -> tuple[torch.Tensor, Overflows]:
+    return exact.run(fixed, torch.from_numpy(as_tokens(fixed, x)).to(device))
 
 
 def epochs_that_fit(

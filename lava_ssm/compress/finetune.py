@@ -17,6 +17,7 @@ from lava_ssm.network import FixedLayer, FixedNetwork, FloatLayer, Network, Read
 from lava_ssm.nn import Chain, export, integers
 from lava_ssm.nn.chain import flow, layers_of, parts_of, read_out
 from lava_ssm.nn.export import pairs
+from lava_ssm.nn.gpu import has_kernels
 from lava_ssm.nn.straight_through import instead, straight, tensor_like
 from lava_ssm.nn.zeros import Zeros
 from lava_ssm.numerics import RealArray, instance, one_of
@@ -29,14 +30,14 @@ and stays. (Of a layer behind a norm biases are the norm's.)"""
 class FixedModel(nn.Module):
     """A model whose forward pass is a `FixedNetwork`, to the last integer.
 
-    Forward: the model's parameters are rounded to mantissas, and those run: in the engine, or, of a
-    model on another device than the CPU, there, with the same integers. Backward:
-    straight through, as if rounding were not there, by the convolutions and scans of the float
-    system with the values of the mantissas (Bengio, Léonard, Courville, "Estimating or Propagating
-    Gradients Through Stochastic Neurons for Conditional Computation", arXiv 1308.3432: the
-    straight-through estimator). A parameter beyond its format saturates. Norms of an S5 model are
-    folded into its layers with the running statistics that they have: these stay, what they scale
-    with is trained.
+    Forward: the model's parameters are rounded to mantissas, and the engine runs those, on the CPU;
+    of a model on a GPU for which there is Triton 3 the reference does so there, with the same
+    integers. Backward: straight through, as if rounding were not there, by the convolutions and
+    scans of the float system with the values of the mantissas (Bengio, Léonard, Courville,
+    "Estimating or Propagating Gradients Through Stochastic Neurons for Conditional Computation",
+    arXiv 1308.3432: the straight-through estimator). A parameter beyond its format saturates. Norms
+    of an S5 model are folded into its layers with the running statistics that they have: these
+    stay, what they scale with is trained.
 
     Parameters
     ----------
@@ -51,7 +52,7 @@ class FixedModel(nn.Module):
         and gates, and of S4D's a, b, c follow their ranges as training moves them, so that none
         saturates.
     n_threads
-        Threads of the engine, on a CPU; None: one for each core.
+        Threads of the engine; None: one for each core.
 
     Attributes
     ----------
@@ -163,11 +164,11 @@ class FixedModel(nn.Module):
         form = fixed.input_format
         # in doubles: those of float16 need not hold the ends of the format
         tokens = x.detach().double().clamp(form.min, form.max)
-        if integers.takes(x):
+        if has_kernels(x):
             mantissas = (tokens * 2.0**form.exponent).round().long()  # to even, as NEAREST is
             outputs, overflows = integers.run(fixed, mantissas)
         else:
-            done = engine.run(fixed, tokens.numpy(), n_threads=self.n_threads)
+            done = engine.run(fixed, tokens.cpu().numpy(), n_threads=self.n_threads)
             outputs, overflows = torch.from_numpy(done.outputs), done.overflows
         self.overflows += overflows.total
         if fixed.readout is not Readout.EVERY_TOKEN:

@@ -129,10 +129,11 @@ class TensorArray(DeviceArray, NDArrayOperatorsMixin):
             return NotImplemented
         first, *rest = args
         if isinstance(first, list | tuple):
-            return _wrapped(ours([self._tensor(part) for part in first], *rest, **kwargs))
-        return _wrapped(ours(self._tensor(first), *map(self._there, rest), **kwargs))
+            return _wrapped(ours([self.tensor_of(part) for part in first], *rest, **kwargs))
+        return _wrapped(ours(self.tensor_of(first), *map(self._there, rest), **kwargs))
 
-    def _tensor(self, value: Any) -> Tensor:
+    def tensor_of(self, value: Any) -> Tensor:
+        """Give an array, or a tensor's, as a tensor of this one's device."""
         return torch.as_tensor(self._there(value), device=self.tensor.device)
 
 

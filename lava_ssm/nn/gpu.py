@@ -16,6 +16,11 @@ _CHUNK = 256
 """Most tokens of a chunk: a longer one multiplies more zeros, shorter ones are more products."""
 
 
+def has_kernels(x: Tensor) -> bool:
+    """Whether Triton's kernels run where a tensor is."""
+    return x.is_cuda and HAVE_TRITON
+
+
 def takes(u: Tensor) -> bool:
     """Whether `by_products` is the fastest way to convolve sequences of this type and device."""
     return u.is_cuda and u.dtype.itemsize == 2
@@ -24,7 +29,7 @@ def takes(u: Tensor) -> bool:
 def normed(y: Tensor, norm: nn.BatchNorm1d) -> Tensor:
     """Norm y (d_model, ...), in training, by the statistics of its channels, which `norm` keeps."""
     rows = y.reshape(len(y), -1)
-    if y.is_cuda and HAVE_TRITON:
+    if has_kernels(y):
         from lava_ssm.nn import batch_norm
 
         return batch_norm.normed(rows, norm).view(y.shape)
@@ -89,7 +94,7 @@ class _Products(torch.autograd.Function):
 
 def _toeplitz(k: Tensor, length: int, down: int) -> Tensor:
     """Matrices (channels, rows, length) with k[.. + down r - down i] at (r, i), see `kernels`."""
-    if k.is_cuda and HAVE_TRITON:
+    if has_kernels(k):
         from lava_ssm.nn.kernels import toeplitz
 
         return toeplitz(k, length, down, -down)
@@ -98,7 +103,7 @@ def _toeplitz(k: Tensor, length: int, down: int) -> Tensor:
 
 def _diagonals(matrix: Tensor) -> Tensor:
     """The adjoint of `_toeplitz` with down = -1, in float32 at least."""
-    if matrix.is_cuda and HAVE_TRITON:
+    if has_kernels(matrix):
         from lava_ssm.nn.kernels import diagonals
 
         return diagonals(matrix)

@@ -1,6 +1,7 @@
 """A fixed network on the device of a tensor, to the last integer: the reference, on tensors."""
 
 from collections import Counter
+from functools import partial
 from typing import Any
 
 import torch
@@ -9,11 +10,7 @@ from torch import Tensor
 from lava_ssm.engine import Overflows, reference
 from lava_ssm.network import FixedNetwork
 from lava_ssm.nn.device_array import TensorArray
-
-
-def takes(x: Tensor) -> bool:
-    """Whether fixed networks run where this tensor is, not on the CPU's cores."""
-    return x.device.type != "cpu"
+from lava_ssm.nn.gpu import has_kernels
 
 
 @torch.no_grad()
@@ -39,7 +36,12 @@ def run(network: FixedNetwork, mantissas: Tensor) -> tuple[Tensor, Overflows]:
     tokens: Any = TensorArray(mantissas)
     zero = reference.zero_state(network, tuple(mantissas.shape[:-2]))
     tallies = [Counter[str]() for _ in network.stages]
+    at_once: reference.AtOnce | None = None
+    if has_kernels(mantissas):
+        from lava_ssm.nn import recurrences
+
+        at_once = partial(recurrences.at_once, network.arithmetic)
     outputs: Any
-    outputs, _ = reference.advance(network, zero, tokens, tallies)
+    outputs, _ = reference.advance(network, zero, tokens, tallies, at_once=at_once)
     names = [type(stage.layer).__name__ for stage in network.stages]
     return outputs.tensor, Overflows(tuple(zip(names, tallies, strict=True)))

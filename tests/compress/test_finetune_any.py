@@ -201,7 +201,7 @@ def test_weights_of_few_bits_stay_so() -> None:
 
 
 @pytest.mark.parametrize("name", FIXED)
-def test_a_model_on_another_device_has_the_engines_integers(
+def test_a_model_on_a_gpu_has_the_engines_integers(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Here the CPU stands for it, whose tensors go the same way."""
@@ -211,7 +211,7 @@ def test_a_model_on_another_device_has_the_engines_integers(
     wanted, n = tuned(x), tuned.overflows
     (wanted * direction).sum().backward()
     gradients = [p.grad for p in tuned.parameters()]
-    monkeypatch.setattr("lava_ssm.compress.finetune.integers.takes", lambda x: True)
+    monkeypatch.setattr("lava_ssm.compress.finetune.has_kernels", lambda x: True)
     monkeypatch.delattr("lava_ssm.compress.finetune.engine.run")
     tuned.zero_grad()
     tuned.overflows = 0

@@ -4,13 +4,21 @@ import importlib
 import os
 import subprocess
 import sys
+from collections import Counter
+from itertools import product
 from types import ModuleType
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from lava_ssm import engine
+from lava_ssm.network import Neurons
+from lava_ssm.nn import integers
 from lava_ssm.nn.gpu import HAVE_TRITON, _diagonals, _toeplitz
+from lava_ssm.numerics import Arithmetic, FixedPointOverflow, Overflow, Rounding
+from tests.networks import random_chain, random_mantissas
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 INTERPRETED = "TRITON_INTERPRET"  # Triton looks for it when it is imported
@@ -27,7 +35,7 @@ def test_the_interpreter_agrees() -> None:
         command, env={**os.environ, INTERPRETED: "1"}, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout
-    assert "9 passed" in done.stdout, done.stdout
+    assert "10 passed" in done.stdout, done.stdout
 
 
 def module(name: str) -> ModuleType:
@@ -71,3 +79,44 @@ def test_matrices_of_a_convolution_are_those_that_pytorch_makes(rows: int, lengt
     torch.testing.assert_close(
         kernels.diagonals(matrix).cpu(), _diagonals(matrix.cpu()), rtol=1e-4, atol=1e-3
     )
+
+
+@here
+def test_states_of_integers_are_the_engines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any formats and rules, their ends among them; an overflow that raises does here too."""
+    monkeypatch.setattr(integers, "has_kernels", lambda x: True)
+    recurrences = module("recurrences")
+    seen, at_once = Counter[str](), recurrences.at_once
+
+    def noted(rules: Arithmetic, neurons: Neurons, *given: object) -> object:
+        done = at_once(rules, neurons, *given)
+        if done is not None:
+            seen.update([type(neurons).__name__, rules.rounding.value, rules.overflow.value])
+        return done
+
+    monkeypatch.setattr(recurrences, "at_once", noted)
+    every = product(
+        ("s4d", "s5", "gru", "selective", "conv1d"), Rounding, (*Overflow, Overflow.WRAP)
+    )
+    for seed, (kind, rounding, overflow) in enumerate(every):
+        rng = np.random.default_rng(seed)
+        bits = rng.choice([8, 12, 24, 32], 2).tolist()
+        net = random_chain(rng, 6, 2, Arithmetic(rounding, overflow, *bits), (kind, "linear"))
+        x = random_mantissas(rng, net, (2, 6))
+        there = torch.from_numpy(x).to(DEVICE)
+        try:
+            wanted = engine.run(net, x, backend="reference")
+        except FixedPointOverflow:
+            with pytest.raises(FixedPointOverflow):
+                integers.run(net, there)
+            continue
+        outputs, overflows = integers.run(net, there)
+        assert outputs.tolist() == wanted.outputs.tolist()
+        assert overflows == wanted.overflows
+        seen.update(dict(sum((tally for _, tally in overflows.stages), Counter[str]())))
+    assert set(seen) >= {
+        *("Filters", "Recurrence", "GatedRecurrence", "SelectiveRecurrence", "Taps"),
+        *(rounding.value for rounding in Rounding),
+        *(overflow.value for overflow in Overflow),
+        *("input", "state", "message"),
+    }, seen

@@ -2,9 +2,17 @@
 
 from lava_ssm.engine.reference import fixed, floating
 from lava_ssm.engine.reference.executor import Reference
-from lava_ssm.engine.reference.sequence import Probe, State, advance, see_nothing, zero_state
+from lava_ssm.engine.reference.sequence import (
+    AtOnce,
+    Probe,
+    State,
+    advance,
+    see_nothing,
+    zero_state,
+)
 
 __all__ = [
+    "AtOnce",
     "Probe",
     "Reference",
     "State",
