@@ -8,7 +8,11 @@ from lava_ssm.engine.compiled.matrix.form import MATRIX, Form, Row
 from lava_ssm.engine.compiled.matrix.narrow_windows import HAS_NARROW_WINDOWS, NARROW_WINDOWS
 from lava_ssm.engine.compiled.matrix.pairs import HAS_PAIRS, MOST_INPUTS, PAIRS
 from lava_ssm.engine.compiled.matrix.places import MOST_OUTPUTS, PLACES
-from lava_ssm.engine.compiled.matrix.wide_windows import HAS_WIDE_WINDOWS, WIDE_WINDOWS
+from lava_ssm.engine.compiled.matrix.wide_windows import (
+    HAS_WIDE_WINDOWS,
+    WIDE_WINDOWS_2,
+    WIDE_WINDOWS_4,
+)
 from lava_ssm.engine.compiled.writer import Writer
 from lava_ssm.network import Matrix
 from lava_ssm.numerics import SYNAPSE_BITS, IntArray
@@ -17,7 +21,7 @@ FORMS = (
     DENSE,
     *[PAIRS] * HAS_PAIRS,
     *[NARROW_WINDOWS] * HAS_NARROW_WINDOWS,
-    *[WIDE_WINDOWS] * HAS_WIDE_WINDOWS,
+    *[WIDE_WINDOWS_2, WIDE_WINDOWS_4] * HAS_WIDE_WINDOWS,
     *[DOTS] * HAS_DOTS,
     PLACES,
 )
@@ -38,7 +42,8 @@ def form_of(weights: IntArray) -> Form:
     """How this CPU takes a matrix fastest."""
     density, (d_output, d_input) = np.count_nonzero(weights) / weights.size, weights.shape
     if HAS_WIDE_WINDOWS and density <= IN_WIDE_WINDOWS:
-        return WIDE_WINDOWS
+        is_filled = -d_output % 64 <= d_output // 8  # a slice of four vectors
+        return WIDE_WINDOWS_4 if is_filled else WIDE_WINDOWS_2
     if HAS_NARROW_WINDOWS and density <= IN_NARROW_WINDOWS:
         return NARROW_WINDOWS
     if HAS_DOTS and d_input <= MOST_INPUTS:  # sums of bytes fit 32 bits

@@ -1,7 +1,7 @@
 """Sparse matrices in windows: many products an instruction, for CPUs that permute bytes.
 
 A *slice* is some outputs, the 32-bit lanes of vectors. A *window* is neighbouring inputs, whose
-bytes a vector holds. A *step* adds to each output of a slice a few products of inputs in one
+bytes vectors hold. A *step* adds to each output of a slice a few products of inputs in one
 window: bytes of places in the window, by which an instruction takes the inputs' bytes out of the
 vector, and of weights. Weights of zero fill up the steps of outputs that have fewer than others of
 their slice, or that two neighbours would saturate.
@@ -16,7 +16,8 @@ Of two forms (`wide_windows`, `narrow_windows`) a CPU takes the widest that it h
 
 # mypy: disable-error-code="no-untyped-def"
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple, TypeAlias
 
 import numba
@@ -32,6 +33,7 @@ from lava_ssm.engine.compiled.vectors import Arrays, Vector
 from lava_ssm.engine.compiled.writer import Writer
 from lava_ssm.numerics import IntArray
 
+_INT32 = ir.IntType(32)
 PART = 32
 """Inputs whose bytes are written at a time."""
 
@@ -46,8 +48,6 @@ class Shape(NamedTuple):
         of places, and as many of weights.
     window, grid
         Inputs of a window, and what the first is a multiple of.
-    stride
-        Bytes of the table of inputs from one input to the next.
     most
         What two weights one behind the other, from an even place on, may add up to at most, or at
         least, negative.
@@ -57,7 +57,6 @@ class Shape(NamedTuple):
     together: int
     window: int
     grid: int
-    stride: int
     most: int
 
 
@@ -67,7 +66,7 @@ _SIGNATURE = (
     types.Array(types.uint8, 3, "C"),
     types.Array(types.int32, 1, "C"),
     types.Array(types.int64, 1, "C"),
-    numba.typeof(Shape(*range(6))),
+    numba.typeof(Shape(*range(5))),
 )
 
 
@@ -86,7 +85,7 @@ def in_windows(
     steps
         uint8, (n_steps, 2, lanes together): places, and weights, output by output.
     tables
-        int32, (n_steps,): where each step's window begins in the table of inputs.
+        int32, (n_steps,): the input with which each step's window begins.
     pointers
         int64, (n_slices + 1,): where the steps of each slice begin, and the end.
     """
@@ -146,7 +145,7 @@ def _fill_steps(weights, ahead, steps, tables, pointers, shape):
                         break
                 ahead[i] = _next(row, ahead[i])
             if steps.size > 0:
-                tables[n] = begin * shape.stride
+                tables[n] = begin
             n += 1
         pointers[k + 1] = n
 
@@ -167,11 +166,11 @@ class Slice(NamedTuple):
     builder
         Of the instructions.
     steps, tables, table
-        Where these arrays begin, see `windows`.
+        Where these arrays begin, see `add_slice`.
     size
         Elements of `table`.
-    begin, end
-        Of the slice's steps.
+    first, begin, end
+        See `span` there.
     """
 
     builder: ir.IRBuilder
@@ -179,8 +178,43 @@ class Slice(NamedTuple):
     tables: ir.Value
     table: ir.Value
     size: ir.Value
+    first: ir.Value
     begin: ir.Value
     end: ir.Value
+
+    @property
+    def middle(self) -> ir.Value:
+        """Where the high bytes of the table of inputs begin."""
+        return self.builder.lshr(self.size, ir.Constant(self.size.type, 1))
+
+    @contextmanager
+    def steps_at(self, size: int) -> Iterator[tuple[ir.Value, ir.Value]]:
+        """Go over steps of so many bytes: where each begins, and where its window."""
+        one = ir.Constant(self.begin.type, 1)
+        steps = cgutils.for_range_slice(self.builder, self.begin, self.end, one, one.type)
+        with steps as (n, _):
+            window = self.builder.load(self.builder.gep(self.tables, [n]))
+            at = self.builder.mul(n, ir.Constant(n.type, size))
+            yield self.builder.add(self.first, at), self.builder.sext(window, n.type)
+
+    def load(self, pointer: ir.Value, kind: ir.Type) -> ir.Value:
+        """Load a vector from bytes anywhere."""
+        return self.builder.load(self.builder.bitcast(pointer, kind.as_pointer()), align=1)
+
+    def prefetch(self, pointer: ir.Value) -> None:
+        """Ask for a line of the cache that will be read."""
+        how = [ir.Constant(_INT32, n) for n in (0, 3, 1)]  # to read, to the first cache, as data
+        kind = ir.FunctionType(ir.VoidType(), [pointer.type, *[_INT32] * 3])
+        name = "llvm.prefetch"
+        function = self.builder.module.declare_intrinsic(name, [pointer.type], kind)
+        self.builder.call(function, [pointer, *how])
+
+    def call(self, name: str, result: ir.Type, *values: ir.Value) -> ir.Value:
+        """Call an instruction of the CPU."""
+        kind = ir.FunctionType(result, [v.type for v in values])
+        module = self.builder.module
+        function = cgutils.get_or_insert_function(module, kind, f"llvm.x86.{name}")
+        return self.builder.call(function, values)
 
 
 Sums: TypeAlias = Callable[[Slice], list[ir.Value]]
@@ -198,7 +232,8 @@ def _adding_slices(sums: Sums, available: bool) -> Callable[..., None]:
         arrays
             steps, tables, and the table of inputs.
         span
-            Numbers of the slice's first step, and of the next slice's.
+            Where the matrix's steps would begin if it had all of the table, and numbers of the
+            slice's first step, and of the next slice's.
         left
             int32.
         before
@@ -248,16 +283,36 @@ def _adding_slices(sums: Sums, available: bool) -> Callable[..., None]:
     return slices
 
 
-def windows(
-    name: str, shape: Shape, fill: Callable[..., None], sums: Sums, available: bool
-) -> Form:
+@intrinsic
+def fill(typingctx, u, at, offset, down, table):
+    """Write the two lowest bytes of `(u + offset) >> down` of 32 inputs to the table.
+
+    Low bytes from `at` on, high ones as far from the table's middle.
+    """
+
+    def generate(context, builder, signature, args):
+        u_, at_, offset_, down_, table_ = args
+        arrays = Arrays(context, builder, PART, _INT32)
+        source, target = arrays.data(u, u_), arrays.data(table, table_)
+        value = builder.add(arrays.load(source, at_).value, arrays.spread(offset_).value)
+        value = builder.lshr(value, arrays.spread(down_).value)
+        size = context.make_array(table)(context, builder, table_).nitems
+        high = builder.lshr(size, ir.Constant(size.type, 1))
+        bytes_ = ir.VectorType(ir.IntType(8), PART)
+        for place, amount in ((at_, 0), (builder.add(at_, high), 8)):
+            part = builder.lshr(value, ir.Constant(value.type, [amount] * PART))
+            pointer = builder.bitcast(builder.gep(target, [place]), bytes_.as_pointer())
+            builder.store(builder.trunc(part, bytes_), pointer, align=1)
+        return context.get_dummy_value()
+
+    return types.void(u, types.intp, types.int32, types.int32, table), generate
+
+
+def windows(name: str, shape: Shape, sums: Sums, available: bool) -> Form:
     """Make a form of windows.
 
     Parameters
     ----------
-    fill
-        `fill(u, at, offset, down, table, to)` writes the two lowest bytes of `(u + offset) >> down`
-        of 32 inputs to the table.
     sums
         Generates the sums of a slice's steps: vectors of 32 bits, output after output.
     available
@@ -265,15 +320,18 @@ def windows(
         so.
     """
     add_slice = _adding_slices(sums, available)
-    lanes, stride = shape.lanes, shape.stride
+    lanes, together = shape.lanes, shape.together
+    size = together * lanes
 
     def lay_out(writer: Writer, row: Row, weights: IntArray) -> None:
         steps, tables, pointers = in_windows(weights, shape)
-        writer.put("steps", steps)
-        row["pointers"] = writer.put("pointers", pointers + writer.put("tables", tables))
+        number = writer.put("tables", tables)
+        row["first"] = writer.put("steps", steps) - number * 2 * size
+        row["pointers"] = writer.put("pointers", pointers + number)
 
     def add(matrix, data, u, y, most):
         arrays, pointers = (data.steps, data.tables, data.window), data.pointers
+        of_steps = matrix.first
         shifts, offsets, of_outputs = data.shifts, data.offsets, matrix.outputs
         mask = np.int32(-1 if matrix.common_shift >= 0 else 0)  # negative ones are not taken here
         n_slices = np.uint64((matrix.rows + lanes - 1) // lanes)
@@ -285,7 +343,7 @@ def windows(
                 y[i] = 0
         for half in range(1 if narrow else 2):
             for at in range(0, matrix.columns, PART):
-                fill(u, at, offset, np.int32(16 * half), arrays[2], at * stride)
+                fill(u, at, offset, np.int32(16 * half), arrays[2])
             begin = pointers[first]
             for k in range(n_slices):
                 end = pointers[first + k + np.uint64(1)]
@@ -293,18 +351,15 @@ def windows(
                 here = of_outputs + to
                 if narrow:
                     add_slice(
-                        arrays, (begin, end), np.int32(1), (offsets, here), (shifts, here, mask),
-                        y, to,
+                        arrays, (of_steps, begin, end), np.int32(1), (offsets, here),
+                        (shifts, here, mask), y, to,
                     )  # fmt: skip
                 else:
                     add_slice(
-                        arrays, (begin, end), np.int32(16 * half + 1), (y, to),
+                        arrays, (of_steps, begin, end), np.int32(16 * half + 1), (y, to),
                         (shifts, here, np.int32(mask * half)), y, to,
                     )  # fmt: skip
                 begin = end
-
-    together = shape.together
-    size = together * lanes
 
     def add_wide(matrix, data, u, totals):
         """In 64 bits, weight by weight."""
@@ -312,12 +367,11 @@ def windows(
         for i in range(matrix.rows):
             at = first + i // lanes
             for step in range(pointers[at], pointers[at + 1]):
-                begin = 2 * size * step + together * (i % lanes)
+                begin = matrix.first + 2 * size * step + together * (i % lanes)
                 for k in range(begin, begin + together):
                     weight = np.int64(np.int8(steps[k + size]))
                     if weight != 0:
-                        j = tables[step] // stride + steps[k]
-                        totals[i] += 2 * weight * np.int64(u[j])
+                        totals[i] += 2 * weight * np.int64(u[tables[step] + steps[k]])
 
     add, add_wide = compiled(renamed(add, name)), compiled(renamed(add_wide, name))
     return Form(name, lay_out, add, add_wide, shifts=True)
