@@ -10,9 +10,8 @@ from llvmlite import ir
 from numba.core import cgutils
 
 from lava_ssm.engine.compiled.arguments import Arguments, taking
-from lava_ssm.engine.compiled.matrix import MATRIX, wide_windows
-from lava_ssm.engine.compiled.matrix.wide_windows import WIDE, fill, sums
-from lava_ssm.engine.compiled.matrix.windows import in_windows, windows
+from lava_ssm.engine.compiled.matrix import MATRIX, windows
+from lava_ssm.engine.compiled.matrix.wide_windows import adding_up, shape
 from lava_ssm.engine.compiled.writer import LINE
 
 BEFORE = 3
@@ -21,13 +20,15 @@ _INT8, _INT32 = ir.IntType(8), ir.IntType(32)
 _BYTES = ir.VectorType(_INT8, 64)
 
 
-def vpermb(builder: Any, x: Any, places: Any) -> Any:
-    """x[places mod 64] of 64 bytes."""
+def vpermi2b(builder: Any, one: Any, places: Any, other: Any) -> Any:
+    """[*one, *other][places mod 128], of 64 bytes each."""
+    both = [ir.Constant(ir.VectorType(_INT32, 128), [*range(128)])]
+    x = builder.shuffle_vector(one, other, *both)
     taken = ir.Constant(_BYTES, ir.Undefined)
     for i in range(64):
         lane = ir.Constant(_INT32, i)
         place = builder.zext(builder.extract_element(places, lane), _INT32)
-        place = builder.and_(place, ir.Constant(_INT32, 63))
+        place = builder.and_(place, ir.Constant(_INT32, 127))
         taken = builder.insert_element(taken, builder.extract_element(x, place), lane)
     return taken
 
@@ -47,7 +48,7 @@ def vpdpbusd(builder: Any, total: Any, unsigned: Any, signed: Any) -> Any:
 
 
 INSTRUCTIONS = {
-    "llvm.x86.avx512.permvar.qi.512": vpermb,
+    "llvm.x86.avx512.vpermi2var.qi.512": vpermi2b,
     "llvm.x86.avx512.vpdpbusd.512": vpdpbusd,
 }
 
@@ -74,29 +75,31 @@ KINDS = {
 _data = taking(KINDS)
 
 
-@pytest.fixture(scope="module")
-def add_windows() -> Any:
-    """`add` of wide windows with the instructions emulated."""
+@pytest.fixture(scope="module", params=[2, 4])
+def add_windows(request: Any) -> Any:
+    """How many vectors of outputs share a window; `add`, with the instructions emulated."""
     with pytest.MonkeyPatch.context() as patch:
-        names = ("alloca_once", "for_range_slice")
-        replaced = SimpleNamespace(**{name: getattr(cgutils, name) for name in names})
-        replaced.get_or_insert_function = emulated
-        patch.setattr(wide_windows, "cgutils", replaced)
-        add = windows("emulated_windows", WIDE, fill, sums, True).add
+        replaced = SimpleNamespace(**{**vars(cgutils), "get_or_insert_function": emulated})
+        patch.setattr(windows, "cgutils", replaced)
+        vectors = request.param
+        form = windows.windows("emulated_windows", shape(vectors), adding_up(vectors), True)
+        add = form.add
 
         @numba.njit
         def outer(table: Any, u: Any, y: Any, most: Any) -> None:
             data = _data(table)
             add(data.matrices[0], data, u, y, most)
 
-        arguments, x = laid_out(np.zeros((1, 1), int), np.zeros(1, int))
+        arguments, x = laid_out(vectors, np.zeros((1, 1), int), np.zeros(1, int))
         outer(arguments.table, x, x.copy(), np.int64(0))
-        return outer
+        return vectors, outer
 
 
-def laid_out(weights: np.ndarray, x: np.ndarray, common_shift: int = 0) -> tuple[Arguments, Any]:
+def laid_out(
+    vectors: int, weights: np.ndarray, x: np.ndarray, common_shift: int = 0
+) -> tuple[Arguments, Any]:
     """The arrays of a matrix, among those of others, and its input."""
-    steps, tables, pointers = in_windows(weights, WIDE)
+    steps, tables, pointers = windows.in_windows(weights, shape(vectors))
     d_output, d_input = weights.shape
     width = -(-max(weights.shape) // LINE) * LINE
     u = np.zeros(width, np.int32)
@@ -105,12 +108,13 @@ def laid_out(weights: np.ndarray, x: np.ndarray, common_shift: int = 0) -> tuple
     offsets[BEFORE : BEFORE + d_output] = -(weights.sum(1) << 16)
     shifts[BEFORE:] = np.arange(width) % 32
     matrix = np.zeros(1, MATRIX)
+    matrix["first"] = LINE  # behind another matrix's steps
     matrix["rows"], matrix["columns"] = weights.shape
     matrix["pointers"] = matrix["outputs"] = BEFORE
     matrix["common_shift"] = common_shift
     arrays = {
         "matrices": matrix,
-        "steps": steps.ravel(),
+        "steps": np.concatenate([np.full(LINE, 77, np.uint8), steps.ravel()]),
         "tables": tables,
         "pointers": np.concatenate([np.full(BEFORE, 1 << 40), pointers, [1 << 40]]),
         "offsets": offsets.copy(),
@@ -121,19 +125,20 @@ def laid_out(weights: np.ndarray, x: np.ndarray, common_shift: int = 0) -> tuple
 
 
 @pytest.mark.parametrize("density", [0.02, 0.1, 0.4, 1.0])
-@pytest.mark.parametrize("shape", [(1, 1), (5, 31), (16, 64), (17, 65), (40, 257), (70, 96)])
+@pytest.mark.parametrize("size", [(1, 1), (5, 31), (16, 64), (17, 65), (40, 257), (70, 96)])
 @pytest.mark.parametrize("most", [100, 32767, 32768, 2**23 - 1, 2**31 - 1])
 def test_sums_are_those_of_the_matrix(
-    add_windows: Any, density: float, shape: tuple[int, int], most: int
+    add_windows: Any, density: float, size: tuple[int, int], most: int
 ) -> None:
-    rng = np.random.default_rng([*shape, int(100 * density), most])
-    weights = rng.choice([-128, 127, *rng.integers(-128, 128, 6)], shape)
-    weights *= rng.random(shape) < density
-    x = rng.choice([-most - 1, most, 0, *rng.integers(-most, most + 1, 6)], shape[1])
+    vectors, add = add_windows
+    rng = np.random.default_rng([*size, int(100 * density), most])
+    weights = rng.choice([-128, 127, *rng.integers(-128, 128, 6)], size)
+    weights *= rng.random(size) < density
+    x = rng.choice([-most - 1, most, 0, *rng.integers(-most, most + 1, 6)], size[1])
     wanted = (2 * weights.astype(np.int64) @ x).astype(np.int32)  # modulo 2^32
     greatest = np.int64(max(x.max(), -1 - x.min(), 0))
-    for common_shift, shifted in ((0, wanted >> np.arange(shape[0]) % 32), (-1, wanted)):
-        arguments, u = laid_out(weights, x, common_shift)
+    for common_shift, shifted in ((0, wanted >> np.arange(size[0]) % 32), (-1, wanted)):
+        arguments, u = laid_out(vectors, weights, x, common_shift)
         y = np.zeros_like(u)
-        add_windows(arguments.table, u, y, greatest)
-        np.testing.assert_array_equal(y[: shape[0]], shifted)
+        add(arguments.table, u, y, greatest)
+        np.testing.assert_array_equal(y[: size[0]], shifted)

@@ -43,7 +43,7 @@ def sums(given: Slice) -> list[ir.Value]:
     totals = [cgutils.alloca_once(builder, _SUMS) for _ in range(2)]
     for total in totals:
         builder.store(ir.Constant(_SUMS, [0] * (LANES // 2)), total)
-    with given.steps_at(2 * PLACES) as (at, window):
+    with given.steps_at(2 * PLACES, unrolled=2) as (at, window):
         places, weights = (
             given.load(builder.gep(given.steps, [builder.add(at, ir.Constant(at.type, n))]), _BYTES)
             for n in (0, PLACES)

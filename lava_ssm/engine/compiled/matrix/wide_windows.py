@@ -44,7 +44,7 @@ def adding_up(vectors: int) -> Sums:
         totals = [[cgutils.alloca_once(builder, _SUMS) for _ in range(2)] for _ in range(vectors)]
         for total in chain(*totals):
             builder.store(ir.Constant(_SUMS, [0] * LANES), total)
-        with given.steps_at(2 * vectors * LINE) as (at, window):
+        with given.steps_at(2 * vectors * LINE, unrolled=1) as (at, window):
             halves = [
                 [given.load(line(given.table, begin, part), _BYTES) for part in range(2)]
                 for begin in (window, builder.add(window, given.middle))

@@ -188,14 +188,24 @@ class Slice(NamedTuple):
         return self.builder.lshr(self.size, ir.Constant(self.size.type, 1))
 
     @contextmanager
-    def steps_at(self, size: int) -> Iterator[tuple[ir.Value, ir.Value]]:
-        """Go over steps of so many bytes: where each begins, and where its window."""
+    def steps_at(self, size: int, unrolled: int) -> Iterator[tuple[ir.Value, ir.Value]]:
+        """Go over steps of so many bytes: where each begins, and where its window.
+
+        The loop is unrolled so many times: a rest of steps is a branch that no processor guesses.
+        """
         one = ir.Constant(self.begin.type, 1)
         steps = cgutils.for_range_slice(self.builder, self.begin, self.end, one, one.type)
         with steps as (n, _):
             window = self.builder.load(self.builder.gep(self.tables, [n]))
             at = self.builder.mul(n, ir.Constant(n.type, size))
             yield self.builder.add(self.first, at), self.builder.sext(window, n.type)
+            last = self.builder.block
+        module = self.builder.module
+        loop = module.add_metadata(
+            [module.add_metadata(["llvm.loop.unroll.count", ir.Constant(_INT32, unrolled)])]
+        )
+        loop.operands = loop, *loop.operands  # the first names the loop itself
+        last.terminator.set_metadata("llvm.loop", loop)
 
     def load(self, pointer: ir.Value, kind: ir.Type) -> ir.Value:
         """Load a vector from bytes anywhere."""
