@@ -42,7 +42,8 @@ def form_of(weights: IntArray) -> Form:
     """How this CPU takes a matrix fastest."""
     density, (d_output, d_input) = np.count_nonzero(weights) / weights.size, weights.shape
     if HAS_WIDE_WINDOWS and density <= IN_WIDE_WINDOWS:
-        is_filled = -d_output % 64 <= d_output // 8  # a slice of four vectors
+        # little of the last slice of four vectors is empty
+        is_filled = -d_output % 64 <= d_output // 8
         return WIDE_WINDOWS_4 if is_filled else WIDE_WINDOWS_2
     if HAS_NARROW_WINDOWS and density <= IN_NARROW_WINDOWS:
         return NARROW_WINDOWS
