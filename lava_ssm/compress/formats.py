@@ -44,7 +44,7 @@ class Formats:
     headroom
         Whether bits that are worth less than a fiftieth of the output's error on calibration data
         are left free, for larger data: messages, sums and states then fit up to 16 times, as
-        those of 24 bits mostly do, instead of 2. 4 times they fit wherever 44 dB of signal to
+        those of 24 bits mostly do, instead of 2. 4 times they fit wherever 42 dB of signal to
         error are left, as those of 16 bits mostly do. The input's format stays.
     search
         Whether to try exponents of messages around those that the ranges suggest, and keep those

@@ -214,9 +214,8 @@ _COLUMNS = (0.5, 1.0)
 """How much channels are scaled for the sake of the weights behind them, see `equalised`."""
 _SPARE = (16, 8, 4)
 """Times that what calibration data cause may fit with `Formats.headroom`."""
-_ENOUGH = 44.0
-"""Signal to error of the answers, in dB, down to which the least of these is worth its bits: on
-other data than those of the calibration it is less by some dB."""
+_ENOUGH = 42.0
+"""Signal to error of the answers, in dB, down to which the least of these is worth its bits."""
 _CLIPPED = (0.5, 0.25, 0.125, 0.0625)
 """Shares of the largest messages that need have a spare bit, where arithmetic saturates."""
 _WIDER = 8
