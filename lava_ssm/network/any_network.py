@@ -105,8 +105,8 @@ class AnyNetwork(Tabular, Description, Generic[A]):
         backend
             "compiled" (None) or "reference": the same integers of a fixed network.
         n_threads
-            Threads that the sequences are shared out among; None: one for each core. Two or more
-            share the neurons of a single sequence, see `engine.Stream`.
+            Threads that the sequences are shared out among; None: one for each core. With two or
+            more, two share the neurons of a single sequence, see `engine.Stream`.
         dtype
             Of a float network: float64 (None) or float32, in which it is computed.
 

@@ -19,9 +19,10 @@ from lava_ssm.engine import Stream
 from lava_ssm.engine.compiled import turns
 from lava_ssm.engine.compiled.executor import Compiled
 from lava_ssm.engine.compiled.layout import NO_NEURONS
+from lava_ssm.engine.compiled.matrix import GRAIN
 from lava_ssm.engine.compiled.neurons import OPERATIONS
 from lava_ssm.engine.compiled.second import Second
-from lava_ssm.network import Network
+from lava_ssm.network import FixedLinear, FixedNetwork, Network, ReLU
 from lava_ssm.numerics import FixedPointOverflow
 from tests.networks import (
     random_chain,
@@ -49,6 +50,18 @@ def n_shared(stream: Stream) -> int:
     return turns.n_shared(second_of(stream)._words)
 
 
+def never_coming(stream: Stream, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have it seem to be there at each call, and not come."""
+    executor, words = compiled_of(stream), second_of(stream)._words
+    kernel = executor._kernel
+
+    def call(*given: np.ndarray) -> int:
+        words[turns._STATE], words[turns._RESTING], words[turns.PATIENCE] = turns.AWAKE, 0, 0
+        return kernel(*given)
+
+    monkeypatch.setattr(executor, "_kernel", call)
+
+
 @contextmanager
 def helped(stream: Stream) -> Iterator[None]:
     """Have the second thread there, and waited for, however long the machine lets it wait."""
@@ -68,9 +81,9 @@ def helped(stream: Stream) -> Iterator[None]:
         thread.join()
 
 
-@pytest.mark.parametrize("is_helped", [True, False])
+@pytest.mark.parametrize("second", ["there", "asleep", "late"])
 def test_outputs_states_and_counts_are_those_of_one_thread(
-    is_helped: bool, monkeypatch: pytest.MonkeyPatch
+    second: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tests.networks.WIDTHS", (1, 17, 33, 48, 64, 100, 129))
     found: Counter[str] = Counter()
@@ -78,18 +91,25 @@ def test_outputs_states_and_counts_are_those_of_one_thread(
         rng = np.random.default_rng(seed)
         net = random_chain(rng, longest=5)
         one, two = net.stream(), net.stream(n_threads=2)
-        if is_helped:
+        if second == "there":
             with helped(two):
                 found += compared(rng, one, two)
-            found["shared"] += n_shared(two)
         else:
+            second_of(two)._can = False
+            if second == "late":
+                never_coming(two, monkeypatch)
             found += compared(rng, one, two)
+        words = second_of(two)._words
+        assert words[turns._CLAIMED] == words[turns._BLOCK]
+        found["begun"] += int(words[turns._BLOCK])
+        found["shared"] += n_shared(two)
         for row in compiled_of(two)._layout.tables[1]:
             if row["operation"] != NO_NEURONS:
                 found[OPERATIONS[row["operation"]].neurons.__name__] += 1
     names = {each.neurons.__name__ for each in OPERATIONS} - {"InverseSqrt"}  # one neuron
     assert min(found[name] for name in names | {"tokens", "raised"}) >= 3, found
-    assert not is_helped or found["shared"] > 0
+    assert (found["begun"] > 200) == (second != "asleep"), found
+    assert (2 * found["shared"] > found["begun"]) == (second == "there"), found
 
 
 def compared(rng: np.random.Generator, one: Stream, two: Stream) -> Counter[str]:
@@ -138,6 +158,7 @@ def test_floats_are_those_of_one_thread(dtype: type | None) -> None:
         within = 1e-12 if dtype is None else 1e-4
         np.testing.assert_allclose(two.run(x), one.run(x), within, within)
         np.testing.assert_allclose(two.step(x[0]), one.step(x[0]), within, within)
+        assert n_shared(two) > 0
         for ours, theirs in zip(two.state, one.state, strict=True):
             np.testing.assert_allclose(ours, theirs, within, within)
         state = tuple(rng.normal(size=part.shape) for part in one.state)
@@ -246,3 +267,51 @@ def test_a_block_is_claimed_once() -> None:
     with ThreadPoolExecutor(3) as threads:
         counts = list(threads.map(racing, [True, False, False]))
     assert sum(counts) == n_blocks
+
+
+@pytest.mark.parametrize("case", ["begun", "claimed"])
+def test_a_process_that_was_forked_in_the_middle_of_a_block_begins_anew(case: str) -> None:
+    stream, expected = wide_stream(), wide_stream()
+    x = np.random.default_rng(4).integers(-3000, 3000, (150, 2))
+    second, n = second_of(stream), len(stream.network.lowered)
+    words = second._words
+    words[turns._BLOCK], words[turns._TOKENS], words[turns._STATE] = 1, 64, turns.AWAKE
+    if case == "claimed":  # and the second thread is ahead
+        words[turns._CLAIMED], words[turns._SECOND], words[0] = 1, n, 2
+    second.forget()
+    with helped(stream):
+        for _ in range(20):
+            np.testing.assert_array_equal(stream.run(x), expected.run(x))
+
+
+def test_no_more_threads_are_no_reason_to_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(n: int) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("lava_ssm.engine.compiled.second.Workers", refuse)
+    stream = wide_stream()
+    second_of(stream)._can = True
+    x = np.random.default_rng(5).integers(-3000, 3000, (100, 2))
+    np.testing.assert_array_equal(stream.run(x), wide_stream().run(x))
+
+
+@pytest.mark.parametrize("width", [560, 576, 600, 704])
+def test_halves_of_sparse_matrices_do_not_write_into_each_other(width: int) -> None:
+    rng = np.random.default_rng(width)
+
+    def weights(*shape: int) -> np.ndarray:
+        return np.where(rng.random(shape) < 0.1, rng.integers(-100, 100, shape), 0)
+
+    first, second, third = (FixedLinear(weights(width, n), 7, 4) for n in (40, width, width))
+    net = FixedNetwork((first, ReLU(), second, ReLU(), third), input_exponent=4)
+    x = rng.integers(-3000, 3000, (64, 40))
+    expected = net.run(x, backend="reference")
+    stream = net.stream(n_threads=2)
+    second_of(stream)._can = False
+    np.testing.assert_array_equal(stream.run(x), expected)
+    stream.reset()
+    with helped(stream):
+        for row, token in zip(expected, x, strict=True):
+            np.testing.assert_array_equal(stream.step(token), row)
+    for table in compiled_of(stream)._layout.tables:
+        assert not (table["out_at"] % GRAIN).any()

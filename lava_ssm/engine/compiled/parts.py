@@ -10,12 +10,10 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
+from lava_ssm.engine.compiled.matrix import GRAIN
 from lava_ssm.network import Connection, Copies, Filters, Matrix, Population
 from lava_ssm.network.neurons import Neurons
 from lava_ssm.numerics import IntArray
-
-GRAIN = 32
-"""Units are cut at multiples: what kernels write of messages at a time, at most."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lava_ssm.engine.compiled.arguments import Arguments
 from lava_ssm.engine.compiled.threads import Workers
-from lava_ssm.engine.compiled.turns import is_awake, put_to_sleep
+from lava_ssm.engine.compiled.turns import begin_anew, is_awake
 
 _SOON, _MANY = 2e-4, 8
 """Seconds between tokens, and how many of them, that make it worth while to wake the thread."""
@@ -69,7 +69,11 @@ class Second:
         if not self._can:
             return
         if self._workers is None:
-            self._workers = Workers(1)
+            try:
+                self._workers = Workers(1)
+            except RuntimeError:  # no more threads in this process
+                self._can = False
+                return
         (jobs,) = self._workers.jobs
         if jobs.empty():
             jobs.put(self._help)
@@ -77,7 +81,7 @@ class Second:
     def forget(self) -> None:
         """Know that the thread is not in this process."""
         self._workers = None
-        put_to_sleep(self._words)
+        begin_anew(self._words)
 
 
 def _help(

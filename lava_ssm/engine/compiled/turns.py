@@ -35,7 +35,7 @@ _SECOND, _CLAIMED, _STATE, _BLOCK, _RESTING, _NAP = (_LINE * i for i in range(1,
 """Places: how far the second thread is (the first: 0), and of how many blocks it computed its part;
 which block was claimed last; whether the second is awake, a hint; which block has begun, its
 tokens, and how far both were; blocks that the first computes alone, and of how many these were; how
-to nap, for how long; how often to look whether the second claims a block."""
+to nap, for how long; how often to look whether the second comes."""
 _SHARED, _TOKENS, _BASE, PATIENCE = _SECOND + 1, _BLOCK + 1, _BLOCK + 2, _NAP + 2
 N_TURNS = _LINE * 7
 ASLEEP, AWAKE = range(2)
@@ -55,9 +55,10 @@ def turns() -> NDArray[np.int64]:
     return words
 
 
-def put_to_sleep(words: NDArray[np.int64]) -> None:
-    """Of a second thread that is no more."""
-    words[_STATE] = ASLEEP
+def begin_anew(words: NDArray[np.int64]) -> None:
+    """Know of no second thread and of no block: that one of them is no more."""
+    words[_STATE], words[_CLAIMED] = ASLEEP, words[_BLOCK]
+    words[0] = words[_SECOND] = 0
 
 
 def is_awake(words: NDArray[np.int64]) -> bool:
@@ -179,15 +180,14 @@ def awaited(words, thread, count):
     while _get(words, other) < count:
         _pause()
         n += 1
-        is_late = n > _SPINS
         if thread == 0:
+            is_late = n > words[PATIENCE]
             if is_late and words[_RESTING] == 0:
                 words[_RESTING] = min(max(2 * words[_RESTING + 1], _LEAST), _MOST)
                 words[_RESTING + 1] = words[_RESTING]
-            is_away = n > words[PATIENCE] or _get(words, _STATE) == ASLEEP
-            if is_away and claimed(words):
+            if (is_late or _get(words, _STATE) == ASLEEP) and claimed(words):
                 return False
-        if is_late:
+        if n > _SPINS:
             _nap(words)
     return True
 

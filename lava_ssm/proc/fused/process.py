@@ -70,7 +70,8 @@ class FusedSSMNetwork(AbstractNetwork):
         Streams that run side by side: the ports' first axis. None: one, without that axis.
     n_threads
         Threads that the streams are shared out among; the results do not depend on it. None: one
-        for each core.
+        for each core. With two or more, two share the neurons of a single stream, see
+        `engine.Stream`.
 
     Attributes
     ----------

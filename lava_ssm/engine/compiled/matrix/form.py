@@ -28,6 +28,8 @@ MATRIX = np.dtype(
     align=True,
 )
 """A matrix in the table of all."""
+GRAIN = 32
+"""`add` may write beyond its outputs, up to the next multiple: threads share neurons at these."""
 
 
 Row: TypeAlias = np.void | NDArray[np.void]

@@ -4,7 +4,7 @@ import numpy as np
 
 from lava_ssm.engine.compiled.matrix.dense import DENSE
 from lava_ssm.engine.compiled.matrix.dots import DOTS, HAS_DOTS
-from lava_ssm.engine.compiled.matrix.form import MATRIX, Form, Row
+from lava_ssm.engine.compiled.matrix.form import GRAIN, MATRIX, Form, Row
 from lava_ssm.engine.compiled.matrix.narrow_windows import HAS_NARROW_WINDOWS, NARROW_WINDOWS
 from lava_ssm.engine.compiled.matrix.pairs import HAS_PAIRS, MOST_INPUTS, PAIRS
 from lava_ssm.engine.compiled.matrix.places import MOST_OUTPUTS, PLACES
@@ -42,8 +42,8 @@ def form_of(weights: IntArray) -> Form:
     """How this CPU takes a matrix fastest."""
     density, (d_output, d_input) = np.count_nonzero(weights) / weights.size, weights.shape
     if HAS_WIDE_WINDOWS and density <= IN_WIDE_WINDOWS:
-        # little of the last slice of four vectors is empty
-        is_filled = -d_output % 64 <= d_output // 8
+        # little of the last slice of four vectors is empty, and it ends where one of two would
+        is_filled = -d_output % 64 < min(GRAIN, d_output // 8 + 1)
         return WIDE_WINDOWS_4 if is_filled else WIDE_WINDOWS_2
     if HAS_NARROW_WINDOWS and density <= IN_NARROW_WINDOWS:
         return NARROW_WINDOWS

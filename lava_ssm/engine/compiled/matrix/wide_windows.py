@@ -2,8 +2,8 @@
 
 Inputs are taken by vpermi2b, out of two vectors; vpdpbusd multiplies their bytes by weights and
 adds each four up. Two or four vectors of outputs share what is read of a window, and a step of four
-waits for no sum of the step before. Steps are asked of the second cache before they are needed:
-a token reads each once.
+waits for no sum of the step before. Steps are asked for before they are needed: a token reads
+each once, from the second cache.
 """
 
 from itertools import chain
