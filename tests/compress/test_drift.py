@@ -149,3 +149,15 @@ def test_what_a_convolution_hears_is_what_its_taps_send() -> None:
     gram = np.einsum("btik,btjl->ikjl", *[np.stack([late[:, k : k + 30] for k in range(3)], 3)] * 2)
     assert moments.taps is not None
     np.testing.assert_allclose(moments.taps.gram, gram.reshape(12, 12))
+
+
+def test_channels_that_only_pass_their_token_stay_exact() -> None:
+    rng = np.random.default_rng(7)
+    u, v = inputs(rng)
+    weights, bias = rng.normal(size=(6, 1, 3)), rng.normal(size=6)
+    weights[3:], bias[3:] = [0, 0, 1], 0
+    layer = Conv1d(weights, bias, groups=6)
+    after, _ = kind_of(layer).following(layer, Drift.of(u, v, Moments.of(u)))
+    np.testing.assert_array_equal(after.weights[3:], weights[3:])
+    np.testing.assert_array_equal(after.bias[3:], 0)
+    assert (after.weights[:3] != weights[:3]).any()
