@@ -75,6 +75,7 @@ def helped(stream: Stream) -> Iterator[None]:
     thread = threading.Thread(target=help_on)
     thread.start()
     try:
+        assert until(lambda: turns.is_awake(second._words))
         yield
     finally:
         ended.set()
@@ -108,7 +109,7 @@ def test_outputs_states_and_counts_are_those_of_one_thread(
                 found[OPERATIONS[row["operation"]].neurons.__name__] += 1
     names = {each.neurons.__name__ for each in OPERATIONS} - {"InverseSqrt"}  # one neuron
     assert min(found[name] for name in names | {"tokens", "raised"}) >= 3, found
-    assert (found["begun"] > 200) == (second != "asleep"), found
+    assert (found["begun"] > 20) == (second != "asleep"), found
     assert (2 * found["shared"] > found["begun"]) == (second == "there"), found
 
 
@@ -156,9 +157,13 @@ def test_floats_are_those_of_one_thread(dtype: type | None) -> None:
     one, two = net.stream(dtype=dtype), net.stream(n_threads=2, dtype=dtype)
     with helped(two):
         within = 1e-12 if dtype is None else 1e-4
-        np.testing.assert_allclose(two.run(x), one.run(x), within, within)
-        np.testing.assert_allclose(two.step(x[0]), one.step(x[0]), within, within)
-        assert n_shared(two) > 0
+
+        def shares() -> bool:
+            np.testing.assert_allclose(two.run(x), one.run(x), within, within)
+            np.testing.assert_allclose(two.step(x[0]), one.step(x[0]), within, within)
+            return n_shared(two) > 0
+
+        assert until(shares)
         for ours, theirs in zip(two.state, one.state, strict=True):
             np.testing.assert_allclose(ours, theirs, within, within)
         state = tuple(rng.normal(size=part.shape) for part in one.state)
