@@ -173,9 +173,8 @@ class FixedModel(nn.Module):
         self.overflows += overflows.total
         if fixed.readout is not Readout.EVERY_TOKEN:
             outputs = outputs[:, -1]
-        values = fixed.to_float(
-            outputs.cpu(), x.shape[1]
-        )  # (batch, time, d_output) or without time
+        # (batch, time, d_output), or the last token's, (batch, d_output)
+        values = fixed.to_float(outputs.cpu(), x.shape[1])
         exact = torch.from_numpy(values).to(x.device, x.dtype)
         if not torch.is_grad_enabled():
             return exact

@@ -31,7 +31,6 @@ MATRIX = np.dtype(
 GRAIN = 32
 """`add` may write beyond its outputs, up to the next multiple: threads share neurons at these."""
 
-
 Row: TypeAlias = np.void | NDArray[np.void]
 
 
