@@ -48,7 +48,7 @@ RECIPE = (
     f"--shift {SHIFT} --precision {PRECISION} --label-smoothing 0"
 )
 TAUGHT = (
-    f" --teacher benchmarks/image_teacher.py:teacher --distillation {DISTILLATION} --temperature 3"
+    f" --teacher benchmarks/image_teacher.py:scifar --distillation {DISTILLATION} --temperature 3"
 )
 """What sCIFAR is trained with, but for the epochs; the same in every sitting."""
 SAMPLES, TOKENS = 48_000, 1024
@@ -156,7 +156,9 @@ def epochs_that_fit(
         model = NS4D(3, **SIZES[MODEL], d_output=10, readout="mean")
         regularize(model, norm=True)
         x, y = torch.rand(BATCH, TOKENS, 3), torch.arange(BATCH) % 10
-        distillation, teacher = (DISTILLATION, Teacher(3, 10).to(device)) if taught else (0.0, None)
+        distillation, teacher = 0.0, None
+        if taught:
+            distillation, teacher = DISTILLATION, Teacher(32, 32, 3, 10).to(device)
         recipe = Recipe(10_000, BATCH, schedule="cosine", precision=PRECISION, ema=EMA,
                         join=join, distillation=distillation)  # fmt: skip
         move = Wobble((32, 32), shift=SHIFT, mirror=True)

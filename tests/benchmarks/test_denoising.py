@@ -114,6 +114,19 @@ def test_other_points_of_as_many_epochs_are_kept(denoising: ModuleType, tmp_path
     assert merged["points"] == {name: asdict(every[name]) for name in quality}
 
 
+def test_points_from_before_a_setting_was_added_are_kept(
+    denoising: ModuleType, tmp_path: Path
+) -> None:
+    path = tmp_path / "denoising.json"
+    stored(denoising, path, 10, "dense-0.5")
+    content = json.loads(path.read_text())
+    del content["points"]["dense-0.5"]["ema"]
+    path.write_text(json.dumps(content))
+    new = [{"name": "dense-0.25", "float_si_snr": 2.0}]
+    merged = denoising.merge(path, denoising.points(Path("runs"), 10), new)
+    assert [r["name"] for r in merged["results"]] == ["dense-0.25", "dense-0.5"]
+
+
 def test_points_of_other_epochs_are_dropped(denoising: ModuleType, tmp_path: Path) -> None:
     path = tmp_path / "denoising.json"
     stored(denoising, path, 10, "dense-1", "dense-0.5")
