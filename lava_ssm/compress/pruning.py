@@ -48,6 +48,11 @@ class Pruner:
     every
         Choose masks anew once in so many calls.
 
+    Attributes
+    ----------
+    done : bool
+        Whether the final sparsity is reached, and masks stay.
+
     Raises
     ------
     TypeError
@@ -84,7 +89,7 @@ class Pruner:
             name: torch.ones_like(w, dtype=torch.bool) for name, w in self._weights.items()
         }
         self._calls = 0
-        self._final = False
+        self.done = False
         # what would be left at the end must not be nothing
         if allocation == "global":
             try:
@@ -109,10 +114,10 @@ class Pruner:
         t = real_number(t, "t", "[0, 1]")
         self._calls += 1
         done = t >= self.end
-        if not self._final and (done or self._calls % self.every == 0):
+        if not self.done and (done or self._calls % self.every == 0):
             rest = 0.0 if done else 1 - t / self.end
             self._choose(self.sparsity * (1 - rest**3))
-            self._final = done
+            self.done = done
         self.apply()
 
     @torch.no_grad()
@@ -123,14 +128,14 @@ class Pruner:
 
     def state_dict(self) -> dict[str, object]:
         """Masks and progress, for a checkpoint."""
-        return {"masks": self.masks, "calls": self._calls, "final": self._final}
+        return {"masks": self.masks, "calls": self._calls, "final": self.done}
 
     def load_state_dict(self, state: dict[str, object]) -> None:
         """Go on from what `state_dict` gave."""
         masks, calls = state["masks"], state["calls"]
         assert isinstance(masks, dict)
         assert isinstance(calls, int)
-        self.masks, self._calls, self._final = masks, calls, bool(state["final"])
+        self.masks, self._calls, self.done = masks, calls, bool(state["final"])
 
     def _densities(self, sparsity: float) -> dict[str, float]:
         """Share of weights that each tensor keeps."""

@@ -69,11 +69,6 @@ class Chain(nn.Module):
         self._pruned = True
         Zeros(self)
 
-    @property
-    def holds_zeros(self) -> bool:
-        """Whether weights that are zero stay so."""
-        return self._pruned
-
     def __setstate__(self, state: dict[str, object]) -> None:
         super().__setstate__(state)
         if self._pruned:  # hooks of parameters are not copied

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from lava_ssm.compress import Pruner
 from lava_ssm.data import joined
 from lava_ssm.nn import stretch
 from lava_ssm.nn.evaluating import evaluating
@@ -19,7 +20,7 @@ from lava_ssm.nn.inputs import (
     size,
 )
 from lava_ssm.train.folder import Plain
-from lava_ssm.train.loop import AfterStep, Loop, Worker
+from lava_ssm.train.loop import Loop, Worker
 from lava_ssm.train.recipe import Recipe
 
 Augment = Callable[[Tensor, torch.Generator], Tensor]
@@ -43,7 +44,7 @@ class Training(Loop[Recipe]):
         [0, d_output): tensors or arrays of any real type. Sequences are rounded to the type of the
         model's parameters. Or x is a torch `Dataset` or `DataLoader` of pairs of them, which is
         gone through once, and labels is None.
-    recipe, worker, adamw, after_step
+    recipe, worker, adamw, pruner
         See `Loop`.
     augment
         What is done to each step's sequences first.
@@ -69,7 +70,7 @@ class Training(Loop[Recipe]):
         augment: Augment | None = None,
         worker: Worker | None = None,
         adamw: torch.optim.AdamW | None = None,
-        after_step: AfterStep | None = None,
+        pruner: Pruner | None = None,
         teacher: nn.Module | None = None,
         teacher_join: int = 1,
     ) -> None:
@@ -89,7 +90,7 @@ class Training(Loop[Recipe]):
         if teacher is not None and number_of_classes(teacher, self._taught) != n_classes:
             raise ValueError(f"teacher must have the model's {n_classes} classes")
         self.labels = classes(labels, len(self.x), n_classes).to(self.x.device)
-        super().__init__(model, len(self.x), recipe, worker, adamw, after_step)
+        super().__init__(model, len(self.x), recipe, worker, adamw, pruner)
 
     def _first(self) -> Tensor:
         """A sequence as the model gets it."""

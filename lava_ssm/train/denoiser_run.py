@@ -61,21 +61,19 @@ class DenoiserRun(Run):
             load_best(model, Path(asked.start))
         if asked.relu:
             model.relufy()
-        self.pruner: compress.Pruner | None = None
+        pruner = None
         if asked.sparsity != 0:
-            self.pruner = compress.Pruner(model, asked.sparsity, asked.allocation, asked.end)
+            pruner = compress.Pruner(model, asked.sparsity, asked.allocation, asked.end)
         noisy, clean = stacked(self.clips["training_set"])
-        return Denoising(
-            model, noisy, clean, recipe, None if self.pruner is None else self.pruner.at
-        )
+        return Denoising(model, noisy, clean, recipe, pruner)
 
     def parts(self) -> Plain:
         """The pruner."""
-        return {} if self.pruner is None else {"pruner": self.pruner}
+        return {} if self.loop.pruner is None else {"pruner": self.loop.pruner}
 
     def may_be_best(self) -> bool:
         """Whether the network is as sparse as it is to be."""
-        return self.pruner is None or self.loop.step / self.loop.steps >= self.denoiser.end
+        return self.loop.pruner is None or self.loop.pruner.done
 
     def about(self) -> str:
         """Clips."""

@@ -14,11 +14,12 @@ from scipy.fft import next_fast_len
 from torch import Tensor, nn
 
 from lava_ssm.audio.spectra import BINS, FRAME, HOP, SAMPLE_RATE
+from lava_ssm.compress import Pruner
 from lava_ssm.network import Readout
 from lava_ssm.nn.evaluating import evaluating
 from lava_ssm.nn.inputs import Given, check_finite, signals, size
 from lava_ssm.nn.sparse_s5 import SparseS5
-from lava_ssm.train.loop import AfterStep, Loop
+from lava_ssm.train.loop import Loop
 from lava_ssm.train.recipe import DenoisingRecipe
 
 _SHARE_OF_MAGNITUDES = 1e-3
@@ -262,7 +263,7 @@ class Denoising(Loop[DenoisingRecipe]):
         Gives masks (batch, tokens, 257) of magnitudes (batch, tokens, 257).
     noisy, clean
         Clips, (clips, time) each: tensors or arrays of any real type.
-    recipe, after_step
+    recipe, pruner
         See `Loop`.
 
     Raises
@@ -282,14 +283,14 @@ class Denoising(Loop[DenoisingRecipe]):
         noisy: Given,
         clean: Given,
         recipe: DenoisingRecipe | None = None,
-        after_step: AfterStep | None = None,
+        pruner: Pruner | None = None,
     ) -> None:
         check_finite(model)
         _check_masks(model)
         self._noisy, self._clean = signals(noisy, clean, model)
         self._watched = model
         recipe = recipe or DenoisingRecipe()
-        super().__init__(model, len(self._noisy), recipe, after_step=after_step)
+        super().__init__(model, len(self._noisy), recipe, pruner=pruner)
 
     @staticmethod
     def shown(score: float) -> str:

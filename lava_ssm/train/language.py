@@ -4,9 +4,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from lava_ssm.compress import Pruner
 from lava_ssm.nn.evaluating import evaluating
 from lava_ssm.nn.inputs import check_finite, size
-from lava_ssm.train.loop import AfterStep, Loop, Worker
+from lava_ssm.train.loop import Loop, Worker
 from lava_ssm.train.recipe import Recipe
 
 EPOCH = 2**20
@@ -27,7 +28,7 @@ class LanguageModelling(Loop[Recipe]):
         Numbers of the text's tokens, int64, (time,).
     context
         Tokens of a sample that are foretold, from the zero state; less than `tokens` has.
-    recipe, worker, adamw, after_step
+    recipe, worker, adamw, pruner
         See `Loop`; labels are not smoothed, tokens not joined, and nobody teaches.
     epoch
         Tokens of an epoch; None: 2^20.
@@ -46,7 +47,7 @@ class LanguageModelling(Loop[Recipe]):
         recipe: Recipe,
         worker: Worker | None = None,
         adamw: torch.optim.AdamW | None = None,
-        after_step: AfterStep | None = None,
+        pruner: Pruner | None = None,
         epoch: int | None = None,
     ) -> None:
         check_finite(model)
@@ -60,7 +61,7 @@ class LanguageModelling(Loop[Recipe]):
                 raise ValueError(f"recipe: {name} is not for language models")
         self.tokens, self.context = _on_device_of(model, tokens), context
         samples = max(1, (epoch or EPOCH) // context)
-        super().__init__(model, samples, recipe, worker, adamw, after_step)
+        super().__init__(model, samples, recipe, worker, adamw, pruner)
 
     @staticmethod
     def shown(score: float) -> str:

@@ -2,26 +2,23 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from functools import partial
 from typing import ClassVar, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import (  # type: ignore[attr-defined]  # stubs lag behind
-    AveragedModel,
-    get_ema_multi_avg_fn,
-)
+from torch.optim.swa_utils import AveragedModel
 
+from lava_ssm.compress import Pruner
 from lava_ssm.nn.chain import Chain
+from lava_ssm.numerics import instance
 from lava_ssm.train.adamw import optimizer, schedule
 from lava_ssm.train.captured import Captured
 from lava_ssm.train.folder import Plain
 from lava_ssm.train.recipe import Recipe
 
-AfterStep = Callable[[float], None]
-"""Called after each step with the share of the training that is done, in (0, 1]."""
 AnyRecipe = TypeVar("AnyRecipe", bound=Recipe)
 
 _STEPS_UNSEEN = 20
@@ -80,8 +77,8 @@ class Loop(ABC, Generic[AnyRecipe]):
         Of several processes, each with all samples: each computes its share of a step's samples.
     adamw
         From `optimizer`; None: with the recipe's rates and decay.
-    after_step
-        Called after each step: a pruner's `at`, for example.
+    pruner
+        Prunes the model after each step; parameters are averaged once its masks stay.
 
     Attributes
     ----------
@@ -101,10 +98,12 @@ class Loop(ABC, Generic[AnyRecipe]):
         recipe: AnyRecipe,
         worker: Worker | None = None,
         adamw: torch.optim.AdamW | None = None,
-        after_step: AfterStep | None = None,
+        pruner: Pruner | None = None,
     ) -> None:
         self.model, self.samples, self.recipe = model, samples, recipe
-        self.worker, self.after_step = worker or Worker(), after_step
+        self.worker, self.pruner = worker or Worker(), pruner
+        if pruner is not None:
+            instance(pruner, Pruner, "pruner", "a Pruner")
         self.steps_an_epoch = -(-samples // recipe.batch_size)
         if adamw is None:
             adamw = optimizer(model, recipe.lr, recipe.ssm_lr, recipe.weight_decay)
@@ -112,12 +111,9 @@ class Loop(ABC, Generic[AnyRecipe]):
         self.schedule = schedule(adamw, recipe, self.steps)
         self.average: AveragedModel | None = None
         if recipe.ema > 0:
-            self._by = get_ema_multi_avg_fn(recipe.ema)
-            if after_step is not None or (isinstance(self.bare, Chain) and self.bare.holds_zeros):
-                self._by = partial(_average, self._by)
+            by = partial(_average, recipe.ema)
             # statistics of norms too: a few small batches' are not the data's
-            average = AveragedModel(self.bare, multi_avg_fn=self._by, use_buffers=True)  # type: ignore[call-arg]
-            self.average = average
+            self.average = AveragedModel(self.bare, multi_avg_fn=by, use_buffers=True)  # type: ignore[call-arg]
         self.step = 0
         self.history: list[Epoch] = []
         self.device = next(model.parameters()).device
@@ -125,7 +121,9 @@ class Loop(ABC, Generic[AnyRecipe]):
         self._sums = torch.zeros(2, dtype=torch.float64, device=self.device)
         self._now = Epoch(1, 0.0, 0.0)
         self._captured: tuple[int, Captured] | None = None
-        self._rates: list[Tensor] = []  # where a recorded step finds them
+        # where a recorded step finds them
+        self._rates: list[Tensor] = []
+        self._averaged = torch.zeros((), dtype=torch.int64, device=self.device)
         self._order = (-1, torch.empty(0, dtype=torch.int64))
 
     @staticmethod
@@ -157,8 +155,10 @@ class Loop(ABC, Generic[AnyRecipe]):
 
     @property
     def measured(self) -> nn.Module:
-        """What is measured: the model with averaged parameters, if they are."""
-        return self.bare if self.average is None else self.average.module
+        """What is measured: the model with averaged parameters, as soon as there are any."""
+        if self.average is None or self.average.n_averaged == 0:
+            return self.bare
+        return self.average.module
 
     def outputs(self, x: Tensor, model: nn.Module | None = None) -> Tensor:
         """What the model, or another one, gives of x in the recipe's precision, as float32."""
@@ -205,11 +205,15 @@ class Loop(ABC, Generic[AnyRecipe]):
             self._now = Epoch(epoch + 1, *(self._sums / samples).tolist())
             self._check(self._now.loss)
         self.step += 1
-        if self.after_step is not None:
-            self.after_step(self.step / self.steps)
+        if self.pruner is not None:
+            self.pruner.at(self.step / self.steps)
         if self.average is not None:
-            if not recorded:
+            if recorded:
+                self.average.n_averaged += 1
+            elif self.pruner is None or self.pruner.done:
                 self.average.update_parameters(self.bare)
+            else:  # weights of before would stand where zeros are to be
+                self.average.n_averaged.zero_()
             if self.step == self.steps:
                 self.bare.load_state_dict(self.average.module.state_dict())
         if ends:
@@ -249,8 +253,8 @@ class Loop(ABC, Generic[AnyRecipe]):
         whole = self.worker.count == 1 and total == self.recipe.batch_size
         # the optimizer's moments change with the rates of one cycle, and begin with the first step
         constant = self.recipe.schedule == "cosine" and bool(self.adamw.state)
-        # of a model of others, or of a pruner, nobody knows what it does
-        known = self.capturable and isinstance(self.bare, Chain) and self.after_step is None
+        # of a model of others nobody knows what it does, and a pruner does not always do the same
+        known = self.capturable and isinstance(self.bare, Chain) and self.pruner is None
         return self.device.type == "cuda" and whole and constant and known
 
     def _recording(self, batch: Sequence[Tensor]) -> Captured:
@@ -268,10 +272,13 @@ class Loop(ABC, Generic[AnyRecipe]):
                 self._move()
                 if self.average is not None:
                     # as it does itself, but for its counter, which lies on the CPU
-                    self._by(_floats(self.average.module), _floats(self.bare), 0)
+                    averages, now = _tensors(self.average.module), _tensors(self.bare)
+                    _average(self.recipe.ema, averages, now, self._averaged)
 
             differentiate = partial(self._differentiate, len(batch[0]))
             self._captured = key, Captured(self.model, differentiate, update, batch)
+        if self.average is not None:
+            self._averaged.fill_(self.average.n_averaged)
         return self._captured[1]
 
     def _set_rates(self) -> None:
@@ -325,16 +332,17 @@ class Loop(ABC, Generic[AnyRecipe]):
         self.history = [Epoch(*numbers) for numbers in state["history"]]
 
 
-def _floats(model: nn.Module) -> list[Tensor]:
+def _tensors(model: nn.Module) -> list[Tensor]:
     """Parameters and statistics of a model."""
-    tensors = [*model.parameters(), *model.buffers()]
-    return [tensor.detach() for tensor in tensors if tensor.is_floating_point()]
+    return [tensor.detach() for tensor in (*model.parameters(), *model.buffers())]
 
 
-def _average(
-    by: Callable[..., None], averages: list[Tensor], now: list[Tensor], count: Tensor | int
-) -> None:
-    """Average parameters; what is zero now, since it was pruned, is zero in the average too."""
-    by(averages, now, count)
-    for average, parameter in zip(averages, now, strict=True):
-        average.masked_fill_(parameter == 0, 0)
+@torch.no_grad()
+def _average(decay: float, averages: Sequence[Tensor], now: Sequence[Tensor], t: Tensor) -> None:
+    """Take one more value into averages of t values, see `Recipe`; of integers, the last one."""
+    weight = (9 / (10 + t)).clamp(min=1 - decay)
+    for average, value in zip(averages, now, strict=True):
+        if average.is_floating_point() or average.is_complex():
+            average.lerp_(value, weight.to(average.dtype))
+        else:
+            average.copy_(value)

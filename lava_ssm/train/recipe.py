@@ -32,9 +32,13 @@ class Recipe:
         (Smith, Topin, "Super-Convergence", arXiv 1708.07120). "cosine": rates rise along a line
         and fall to zero along a cosine.
     ema
-        d of the exponential moving average m_t = d m_{t-1} + (1 - d) p_t, m_1 = p_1, of the
-        parameters and of norms' statistics: that is what is measured, and what the model has in the
-        end. In [0, 1); 0: none.
+        d of the exponential moving average of the parameters and of norms' statistics: that is what
+        is measured, and what the model has in the end. In [0, 1); 0: none. After step k from 0,
+
+            m_k = d_k m_{k-1} + (1 - d_k) p_k,   m_0 = p_0,   d_k = min(d, (1 + k) / (10 + k)),
+
+        so that an early average does not lag (as `tf.train.ExponentialMovingAverage` has it, with
+        `num_updates`). Of a model that is pruned, steps count once no more weights become zero.
     join
         How many tokens are taken as one, their mean. Several, as (4, 2, 1): one after the other,
         each for as many epochs as cost the same, with the steps of the state space layers

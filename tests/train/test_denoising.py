@@ -179,26 +179,60 @@ def test_a_training_goes_on_from_its_state_as_if_never_left() -> None:
     assert [again.advance() for _ in range(again.steps - 7)] == seen[7:]
 
 
-def test_what_a_pruner_makes_zero_is_zero_in_the_average() -> None:
+def pruned(pruner: type[Pruner] = Pruner, end: float = 0.5) -> Denoising:
+    torch.manual_seed(0)
     model = SparseS5(257, 8, 8, 1, 257)
-    pruner = Pruner(model, 0.5, end=0.5, every=1)
     recipe = DenoisingRecipe(epochs=3, batch_size=2, ema=0.9)
-    run = Denoising(model, *clips(8), recipe, pruner.at)
-    for _ in range(run.steps):
+    return Denoising(model, *clips(8), recipe, pruner(model, 0.5, end=end, every=1))
+
+
+def test_parameters_are_averaged_once_no_more_weights_become_zero() -> None:
+    run = pruned()
+    (parameter, *_) = run.model.parameters()
+    expected = torch.zeros(())
+    for step in range(1, 12):
         run.advance()
-        averaged = dict(run.measured.named_parameters())
-        for name, mask in pruner.masks.items():
-            assert (averaged[name][~mask] == 0).all()
-    assert sparsity_of(model) == pytest.approx(0.5, abs=0.01)
+        (average, *_) = run.measured.parameters()
+        k = max(0, step - 6)
+        d = (1 + k) / (10 + k) if k else 0
+        expected = d * expected + (1 - d) * parameter.detach().double()
+        torch.testing.assert_close(average.double(), expected, rtol=1e-6, atol=1e-7)
+        assert sparsity_of(run.measured) == sparsity_of(run.model)
+    assert not torch.equal(average, parameter)
 
 
-def test_callbacks_hear_how_far_it_is() -> None:
-    shares: list[float] = []
-    model = SparseS5(257, 8, 8, 1, 257)
-    run = Denoising(model, *clips(4), DenoisingRecipe(epochs=2, batch_size=2), shares.append)
+def test_an_average_that_had_begun_before_pruning_was_over_begins_anew() -> None:
+    whole, left, again = pruned(), pruned(), pruned()
+    for _ in range(12):
+        whole.advance()
+    for _ in range(3):
+        left.advance()
+    state, pruner = left.state(), left.pruner
+    assert pruner is not None
+    assert again.pruner is not None
+    state["average"]["n_averaged"] += 3  # as older versions left it
+    state["average"]["module.encoder.weight"] += 1
+    again.restore(state)
+    again.pruner.load_state_dict(pruner.state_dict())
+    for _ in range(9):
+        again.advance()
+    for one, other in zip(whole.model.parameters(), again.model.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_pruner_hears_how_far_it_is() -> None:
+    shares = []
+
+    class Hears(Pruner):
+        def at(self, t: float) -> None:
+            shares.append(t)
+
+    run = pruned(Hears)
     for _ in range(4):
         run.advance()
-    assert shares == [0.25, 0.5, 0.75, 1.0]
+    assert shares == [1 / 12, 2 / 12, 3 / 12, 4 / 12]
+    with pytest.raises(TypeError, match="pruner must be a Pruner, got <bound method"):
+        Denoising(run.model, *clips(4), None, run.pruner.at)  # type: ignore[arg-type,union-attr]
 
 
 def test_the_mask_is_applied_to_the_noisy_spectrum() -> None:
