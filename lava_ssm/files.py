@@ -105,18 +105,22 @@ def name_of(path: str | PathLike[str]) -> str:
         ) from None
 
 
-def check(path: str | PathLike[str], name: str = "path") -> None:
+def check(path: str | PathLike[str], name: str = "path", ending: str = "") -> None:
     """Refuse, before anything is computed, a place where `write` cannot write.
 
     Parameters
     ----------
     name
         What the path is called in messages.
+    ending
+        How it must end, in large or small letters; a device or a pipe may be called anything.
 
     Raises
     ------
     OSError
         As `write` does.
+    ValueError
+        It ends in another way.
     """
     try:
         _check(path)
@@ -124,6 +128,9 @@ def check(path: str | PathLike[str], name: str = "path") -> None:
         if name == "path":
             raise
         raise type(error)(f"{name}: {str(error).removeprefix('path: ')}") from error
+    is_special = os.path.exists(path) and not os.path.isfile(path)
+    if not is_special and not name_of(path).lower().endswith(ending):
+        raise ValueError(f"{name} must end in {ending}, got {name_of(path)}")
 
 
 def check_folder(folder: str | PathLike[str], name: str = "folder") -> None:

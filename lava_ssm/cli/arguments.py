@@ -99,8 +99,7 @@ Most = Annotated[int | None, typer.Option(min=20, help="Use so many samples only
 
 def check_new_network(out: Path, *figures: Path) -> None:
     """Refuse `--out` where no network's file, or none of the figures beside it, can be new."""
-    if out.suffix != ".safetensors":
-        raise ValueError(f"--out must end in .safetensors, got {out}")
+    files.check(out, "--out", ".safetensors")
     for path in (out, *figures):
         files.check(path, "--out")
         if path.exists():

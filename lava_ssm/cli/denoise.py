@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def denoise(
     noisy: Annotated[Path, typer.Argument(metavar="NOISY", help="Mono sound file of 16 kHz.")],
     clean: Annotated[
-        Path, typer.Argument(metavar="CLEAN", help="Where to write the clean one (wav).")
+        Path, typer.Argument(metavar="CLEAN", help="Where to write the clean one (.wav).")
     ],
     model: Annotated[
         str,
@@ -42,7 +42,7 @@ def denoise(
     from lava_ssm.audio.spectra import DELAY, HOP, SAMPLE_RATE
 
     console = make_console()
-    files.check(clean, "clean")
+    files.check(clean, "CLEAN", ".wav")
     samples = read(noisy)
     network = lava_ssm.load(model)
     denoiser = Denoiser(network)

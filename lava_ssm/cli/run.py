@@ -26,9 +26,7 @@ def run_network(
     """Run a network on the test set; write what it gives of each token, and classes."""
     import lava_ssm
 
-    if out.suffix != ".npz":
-        raise ValueError(f"--out must end in .npz, got {out}")
-    files.check(out, "--out")
+    files.check(out, "--out", ".npz")
     console = make_console()
     network = lava_ssm.load(net)
 

@@ -237,7 +237,13 @@ def test_a_place_that_cannot_be_written_is_refused_at_once(tmp_path: Path) -> No
     audio.write(good, 0.1 * np.ones(1000))
     (tmp_path / "folder").mkdir()
     before = sorted(tmp_path.rglob("*"))
-    for target, text in (("folder", "is a folder"), ("none/out.wav", "no folder")):
+    for target, text in (
+        ("folder", "CLEAN: "),
+        ("folder", "is a folder"),
+        ("none/out.wav", "no folder"),
+        ("out.mp3", "CLEAN must end in .wav, got "),
+        ("wav", "CLEAN must end in .wav, got "),
+    ):
         command = ["denoise", str(good), str(tmp_path / target), "--model", str(net)]
         result = CliRunner().invoke(app, command)
         assert result.exit_code == 2

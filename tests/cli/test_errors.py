@@ -93,7 +93,8 @@ def test_a_file_that_is_none_is_told_as_it_was_written(
     command: str, what: str, bad: str, place: Path
 ) -> None:
     before = sorted(place.rglob("*"))
-    check_told(run(command, **{"out": "new.safetensors", what: bad}), bad)
+    out = "new.wav" if command == "denoise" else "new.safetensors"
+    check_told(run(command, **{"out": out, what: bad}), bad)
     assert sorted(place.rglob("*")) == before
 
 
@@ -108,8 +109,8 @@ def test_a_file_that_is_none_is_told_as_it_was_written(
         ("quantize", {"network": "fixed", "out": "n.safetensors"}, "is quantised already"),
         ("evaluate", {"network": "wide"}, "wide takes tokens of 7 channels"),
         ("bench", {"network": "float"}, "must be a fixed one"),
-        ("denoise", {"network": "wide"}, "257 channels in and out"),
-        ("denoise", {"sound": "fixed"}, "no sound file that can be read"),
+        ("denoise", {"network": "wide", "out": "new.wav"}, "257 channels in and out"),
+        ("denoise", {"sound": "fixed", "out": "new.wav"}, "no sound file that can be read"),
         ("quantize", {"network": "sound.wav", "out": "n.safetensors"}, "sound.wav"),
     ],
 )
