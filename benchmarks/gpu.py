@@ -36,7 +36,7 @@ from lava_ssm.engine import Overflows, as_tokens, run
 from lava_ssm.network import FixedNetwork, Readout
 from lava_ssm.nn import NS4D, S5_SIZES, SIZES, SparseS5, export, regularize
 from lava_ssm.nn import integers as exact
-from lava_ssm.train import Recipe, Training, Wobble
+from lava_ssm.train import RandomAffine, Recipe, Training
 
 RESULTS = Path(__file__).parent / "results" / "gpu.json"
 MODEL, BATCH, EMA, SHIFT, PRECISION, DISTILLATION = "ns4d-large", 256, 0.999, 2, "bfloat16", 0.8
@@ -161,7 +161,7 @@ def epochs_that_fit(
             distillation, teacher = DISTILLATION, Teacher(32, 32, 3, 10).to(device)
         recipe = Recipe(10_000, BATCH, schedule="cosine", precision=PRECISION, ema=EMA,
                         join=join, distillation=distillation)  # fmt: skip
-        move = Wobble((32, 32), shift=SHIFT, mirror=True)
+        move = RandomAffine((32, 32), shift=SHIFT, mirror=True)
         training = Training(model.to(device), x, y, recipe, move, teacher=teacher)
         for _ in range(10):
             training.advance()

@@ -23,7 +23,7 @@ from machine import say
 from torch import Tensor, nn
 
 from lava_ssm import data
-from lava_ssm.train import Wobble, checkpoint
+from lava_ssm.train import RandomAffine, checkpoint
 from lava_ssm.train.classifier_run import kept_aside
 
 RUNS = Path("runs")
@@ -119,13 +119,13 @@ def train(
     rates = torch.optim.lr_scheduler.OneCycleLR(
         sgd, 0.4, total_steps=epochs * steps, pct_start=0.2, cycle_momentum=False
     )
-    wobble = Wobble(sets.image_shape, sets.order, **moves)
+    move = RandomAffine(sets.image_shape, sets.order, **moves)
     generator = torch.Generator().manual_seed(0)
     start = time.monotonic()
     for epoch in range(epochs):
         model.train()
         for chosen in torch.randperm(len(x), generator=generator).to(device).split(BATCH)[:steps]:
-            batch = wobble(x[chosen], generator)
+            batch = move(x[chosen], generator)
             with torch.autocast(device.type, torch.bfloat16):
                 logits = model(batch).float()
             sgd.zero_grad()

@@ -129,7 +129,7 @@ def train(
         "readout": readout,
         "init": init,
         "dt": [dt_min, dt_max],
-        "wobble": {"turn": turn, "scale": scale, "shift": shift, "mirror": mirror},
+        "affine": {"turn": turn, "scale": scale, "shift": shift, "mirror": mirror},
         "limit": limit,
         "validation": validation,
         "start": start,

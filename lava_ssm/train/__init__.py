@@ -13,7 +13,7 @@ from lava_ssm.train.folder import Left, RunError
 
 if TYPE_CHECKING:
     from lava_ssm.train.adamw import optimizer
-    from lava_ssm.train.augmentation import Wobble
+    from lava_ssm.train.affine import RandomAffine
     from lava_ssm.train.classification import Augment, Training, accuracy, evaluate
     from lava_ssm.train.denoising import Denoising, match_level
     from lava_ssm.train.fitting import Fit, fit, fit_epochs
@@ -29,10 +29,10 @@ __all__ = [
     "Fit",
     "Left",
     "Loop",
+    "RandomAffine",
     "Recipe",
     "RunError",
     "Training",
-    "Wobble",
     "Worker",
     "accuracy",
     "evaluate",
@@ -49,9 +49,9 @@ _WITH_TORCH = {
     "Epoch": "loop",
     "Fit": "fitting",
     "Loop": "loop",
+    "RandomAffine": "affine",
     "Recipe": "recipe",
     "Training": "classification",
-    "Wobble": "augmentation",
     "Worker": "loop",
     "accuracy": "classification",
     "evaluate": "classification",

@@ -15,7 +15,7 @@ from lava_ssm.compress import FixedModel
 from lava_ssm.extras import needed
 from lava_ssm.network import FixedNetwork, Network
 from lava_ssm.numerics import CHIP, Arithmetic, RealArray
-from lava_ssm.train.augmentation import Wobble
+from lava_ssm.train.affine import RandomAffine
 from lava_ssm.train.classification import Augment, Training, accuracy, evaluate
 from lava_ssm.train.folder import NETWORK, Plain, RunError, join_of, last_of, read_classifier
 from lava_ssm.train.recipe import Recipe
@@ -110,19 +110,19 @@ class ClassifierRun(Run):
             train.x,
             train.y,
             recipe,
-            self._augmentation(config["wobble"]),
+            self._augmentation(config["affine"]),
             self.worker,
             teacher=None if teacher is None else teacher.to(device),
             teacher_join=join,
         )
 
-    def _augmentation(self, wobble: Plain) -> Augment | None:
-        if not any(wobble.values()):
+    def _augmentation(self, affine: Plain) -> Augment | None:
+        if not any(affine.values()):
             return None
         if self.data.image_shape is None:
-            raise RunError(f"{', '.join(wobble)}: {self.data.name} has no images to move")
+            raise RunError(f"{', '.join(affine)}: {self.data.name} has no images to move")
         order = None if self.data.order is None else self.data.order.tolist()
-        return Wobble(self.data.image_shape, order, **wobble)
+        return RandomAffine(self.data.image_shape, order, **affine)
 
     def _to_finetune(self, model: nn.Chain, asked: Plain) -> FixedModel:
         """Give the fixed model of a trained one."""

@@ -162,7 +162,7 @@ def read_classifier(folder: Path) -> Plain:
         It is none, or one of a denoiser.
     """
     config = read_config(folder)
-    needed = ("task", "model", "readout", "init", "dt", "wobble", "recipe")
+    needed = ("task", "model", "readout", "init", "dt", "affine", "recipe")
     missing = [key for key in needed if key not in config]
     if missing:
         raise RunError(
@@ -176,12 +176,13 @@ def completed(config: Plain) -> Plain:
     """Add what could not be asked for when an older configuration was written."""
     if "recipe" not in config:
         return {"message_limit": None, "ema": 0.0, **config}
-    wobble = {"mirror": False, **config.get("wobble", {})}
+    config = {"affine" if key == "wobble" else key: value for key, value in config.items()}
+    affine = {"mirror": False, **config.get("affine", {})}
     since = {"schedule": "one-cycle", "ema": 0.0, "distillation": 0.0, "temperature": 2.0}
     recipe = {**since, **config["recipe"]}
     usual = {"start": None, "join": 1, "dropout": 0.0, "norm": False, "teacher": None}
     usual |= {"data": None, "validation": None, "differences": 0}
-    return {**usual, **config, "wobble": wobble, "recipe": recipe}
+    return {**usual, **config, "affine": affine, "recipe": recipe}
 
 
 def join_of(network: "Network | FixedNetwork") -> int:

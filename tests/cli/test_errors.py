@@ -132,7 +132,7 @@ def test_a_folder_that_cannot_be_made_is_refused_before_anything_is_computed(
     (place / "ready").mkdir()
     config = (
         '{"task": "sdigits", "model": "ns4d-tiny", "readout": "mean", "init": "lin", '
-        '"dt": [null, null], "wobble": {}, "recipe": {}}'
+        '"dt": [null, null], "affine": {}, "recipe": {}}'
     )
     (place / "ready" / "config.json").write_text(config)
     monkeypatch.setattr("lava_ssm.data.load", computed)
@@ -213,7 +213,7 @@ def test_names_with_markup_are_printed_as_they_are(place: Path) -> None:
         assert done.exit_code == 0, done.output
         assert "x] [red]:snake: $c" in done.stdout
     os.rename("sound.wav", f"{name}.wav")
-    check_told(CliRunner().invoke(app, ["denoise", f"{name}.wav", "o", "--model", name]), "257")
+    check_told(CliRunner().invoke(app, ["denoise", f"{name}.wav", "o.wav", "--model", name]), "257")
 
 
 def test_warnings_are_told_in_a_line_without_a_place_in_a_file(

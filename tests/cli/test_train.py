@@ -394,10 +394,11 @@ def test_a_classifier_reads_out_once(tmp_path: Path) -> None:
     assert "'mean'" in done.output
 
 
-def test_a_run_from_before_tokens_were_joined_is_taken_up(run: Path, tmp_path: Path) -> None:
+def test_a_run_of_older_versions_is_taken_up(run: Path, tmp_path: Path) -> None:
     config = json.loads((run / "config.json").read_text())
     for key in ("join", "start", "differences"):
         del config[key]
+    config["wobble"] = config.pop("affine")  # its name then
     del config["wobble"]["mirror"]
     (run / "config.json").write_text(json.dumps(config))
     change(run / CHECKPOINT, lambda state: state.update(config=config))

@@ -11,7 +11,7 @@ from torch import nn as torch_nn
 
 from lava_ssm.nn import NS4D, S4D, S5, Chain, Gate, SparseS5, export, module, regularize
 from lava_ssm.nn.regularized import Regularized
-from lava_ssm.train import Recipe, Training, Wobble, checkpoint, evaluate
+from lava_ssm.train import RandomAffine, Recipe, Training, checkpoint, evaluate
 from tests.nn.test_ns4d import toy
 
 
@@ -211,7 +211,7 @@ def everything() -> Training:
         join=(4, 2, 1),
         distillation=0.3,
     )
-    moved = Wobble((4, 3), turn=10, shift=0.5)
+    moved = RandomAffine((4, 3), turn=10, shift=0.5)
     return Training(net, x, y, recipe, moved, teacher=teacher)
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lava_ssm.nn import NS4D, export
-from lava_ssm.train import Recipe, Training, Wobble, checkpoint, evaluate
+from lava_ssm.train import RandomAffine, Recipe, Training, checkpoint, evaluate
 from tests.nn.test_ns4d import toy
 
 
@@ -15,7 +15,7 @@ def training(**changes: object) -> Training:
     torch.manual_seed(0)
     model = NS4D(1, 8, 4, 1, 2, readout="last", dt_min=0.05, dt_max=0.5)
     recipe = Recipe(**{"epochs": 3, "batch_size": 9, "seed": 5, **changes})  # type: ignore[arg-type]
-    return Training(model, x, y, recipe, Wobble((4, 3), turn=10, shift=0.5))
+    return Training(model, x, y, recipe, RandomAffine((4, 3), turn=10, shift=0.5))
 
 
 @pytest.mark.parametrize("leave_after", [1, 5, 7, 14])

@@ -10,7 +10,7 @@ from lava_ssm.nn.inputs import size
 from lava_ssm.numerics import real_number
 
 
-class Wobble:
+class RandomAffine:
     """Turn, scale, shift and mirror each image at random; what comes in from outside is zero.
 
     Parameters
