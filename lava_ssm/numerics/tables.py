@@ -12,6 +12,8 @@ from lava_ssm.numerics.rounding import Rounding, round_real, shift
 
 TABLE_EXPONENT = 15
 """Fraction bits of an entry."""
+RECTIFIED_EXPONENT = 16
+"""Fraction bits of an entry that is added to max(y, 0)."""
 TABLE_STEPS = 2048
 """Steps of a table on either side of zero."""
 
@@ -37,8 +39,6 @@ class Table:
         No f(y), or y f(y), is below this.
     rectifies
         Whether `activate` adds the entry to max(y, 0).
-    entry_exponent
-        Fraction bits of an entry, if not 15.
 
     Attributes
     ----------
@@ -52,7 +52,6 @@ class Table:
     error: float
     least: float
     rectifies: bool = False
-    entry_exponent: int = TABLE_EXPONENT
     entries: IntArray = field(init=False)
 
     def __post_init__(self) -> None:
@@ -63,6 +62,11 @@ class Table:
         )
         entries.flags.writeable = False
         object.__setattr__(self, "entries", entries)
+
+    @property
+    def entry_exponent(self) -> int:
+        """Fraction bits of an entry."""
+        return RECTIFIED_EXPONENT if self.rectifies else TABLE_EXPONENT
 
     def look_up(self, y: IntArray, exponent: int) -> IntArray:
         """Give the entries of mantissas, same shape.
@@ -130,7 +134,6 @@ SOFTPLUS = Table(
     error=1.97e-3,
     least=0,
     rectifies=True,
-    entry_exponent=16,
 )
 """log(1 + exp(y)) = max(y, 0) + log(1 + exp(-|y|)), the latter by a table from -16 to 16: half a
 step where the slope is largest, 1/2, and half a unit. Of y < 0 within 0.4 % and half a unit."""
@@ -141,7 +144,6 @@ POSITIVE = Table(
     error=5.0e-4,
     least=0,
     rectifies=True,
-    entry_exponent=16,
 )
 """y + 1/2 from zero on, sigmoid(y) below: max(y, 0) and a table from -8 on, exact from zero on.
 Half a step where the slope is largest, 1/4, and half a unit."""

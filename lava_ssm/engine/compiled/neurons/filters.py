@@ -44,7 +44,7 @@ CHANNEL = (
     "b_norm",
 )
 """Numbers of a channel, see `channels_of`: of a population all of one, then all of the next."""
-UP, DOWN, U_LIMIT, X_LIMIT, B_NORM = range(2, 7)
+UP, DOWN, U_LIMIT, X_LIMIT = range(2, 6)
 PACKED_BITS = 16
 CACHED = second_cache() // (8 if "avx512f" in features() else 4)
 """Parameters of a network up to which they are stored as floats: where these stay in the second

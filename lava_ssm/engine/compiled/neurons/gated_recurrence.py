@@ -2,7 +2,6 @@
 
 # mypy: disable-error-code="no-untyped-def"
 
-from collections.abc import Sequence
 from math import exp
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from lava_ssm.engine.compiled.compiling import compiled, compiled_float
 from lava_ssm.engine.compiled.cpu import rounded, to_int32
 from lava_ssm.engine.compiled.neurons.messages import down, fits, received, received_float
-from lava_ssm.engine.compiled.neurons.operation import Operation, Part
+from lava_ssm.engine.compiled.neurons.operation import Operation, real_states
 from lava_ssm.engine.compiled.neurons.product import through_table
 from lava_ssm.engine.compiled.words import INPUT, MESSAGE, word
 from lava_ssm.engine.compiled.writer import Writer
@@ -76,16 +75,11 @@ def step_float(row, data, k, n):
             y[j] = h[j]
 
 
-def parts(row: np.void) -> Sequence[Part]:
-    """See `Operation`."""
-    return [("carried", row["states"] + np.arange(row["size"]))]
-
-
 GATED_RECURRENCE = Operation(
     GatedRecurrence,
     ("states", "shift", "state_shift", "bias", "bias_u", "table"),
     lay_out,
     step,
     step_float,
-    parts,
+    real_states,
 )

@@ -14,20 +14,18 @@ from math import erf, exp, log1p, sqrt, tanh
 
 import numpy as np
 
-from lava_ssm import numerics
 from lava_ssm.engine.compiled.compiling import compiled, compiled_float
 from lava_ssm.engine.compiled.cpu import one_by_one, rounded, to_int32
 from lava_ssm.engine.compiled.matrix import add_real, synapse
 from lava_ssm.engine.compiled.vectors import PIECE, copy_piece, fill_piece, sum_piece
 from lava_ssm.engine.compiled.words import MESSAGE, SYNAPSE, WRAP, shifted, word
 from lava_ssm.network import Activation
-from lava_ssm.numerics import SYNAPSE_BITS, TABLE_EXPONENT, TABLE_STEPS
+from lava_ssm.numerics import RECTIFIED_EXPONENT, SYNAPSE_BITS, TABLE_EXPONENT, TABLE_STEPS
 
 NONE, RELU, GELU, SILU, SIGMOID, TANH, SOFTPLUS, POSITIVE = range(8)
 ACTIVATIONS = dict(zip(Activation, range(8), strict=True))
 """Those from GELU on are taken by a table, those up to SILU of what it is looked up with, too;
 those from SOFTPLUS on add it to max(y, 0)."""
-RECTIFIED_EXPONENT = numerics.SOFTPLUS.entry_exponent
 
 
 @compiled

@@ -46,3 +46,8 @@ class Operation(NamedTuple):
     parts: Callable[[np.void], Sequence[Part]] | None = None
     forget: Callable[[np.void, Memory], None] | None = None
     unit: Callable[[Any, np.dtype], ComplexArray] | None = None
+
+
+def real_states(row: np.void) -> Sequence[Part]:
+    """See `parts` of `Operation`: a real state a neuron."""
+    return [("carried", row["states"] + np.arange(row["size"]))]

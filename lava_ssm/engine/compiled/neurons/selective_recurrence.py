@@ -2,7 +2,6 @@
 
 # mypy: disable-error-code="no-untyped-def"
 
-from collections.abc import Sequence
 from math import exp
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from lava_ssm.engine.compiled.compiling import compiled, compiled_float
 from lava_ssm.engine.compiled.cpu import one_by_one, rounded, to_int32
 from lava_ssm.engine.compiled.neurons.messages import down, fits, received, received_float
-from lava_ssm.engine.compiled.neurons.operation import Operation, Part
+from lava_ssm.engine.compiled.neurons.operation import Operation, real_states
 from lava_ssm.engine.compiled.words import MESSAGE, STATE, shifted, word
 from lava_ssm.engine.compiled.writer import Writer
 from lava_ssm.network import SelectiveRecurrence
@@ -108,16 +107,11 @@ def step_float(row, data, k, n):
             y[j] = h[j]
 
 
-def parts(row: np.void) -> Sequence[Part]:
-    """See `Operation`."""
-    return [("carried", row["states"] + np.arange(row["size"]))]
-
-
 SELECTIVE_RECURRENCE = Operation(
     SelectiveRecurrence,
     ("states", "shift", "state_shift", "rate_shift", "rates", "table"),
     lay_out,
     step,
     step_float,
-    parts,
+    real_states,
 )
