@@ -84,8 +84,11 @@ def write_figure(path: str | PathLike[str], figure: "Figure", dpi: float) -> Non
     OSError
         As `write` does.
     """
-    content = io.BytesIO()
-    figure.savefig(content, format=os.path.splitext(path)[1][1:] or "png", dpi=dpi)
+    content, kind = io.BytesIO(), os.path.splitext(name_of(path))[1][1:] or "png"
+    known = figure.canvas.get_supported_filetypes()
+    if kind.lower() not in known:
+        raise ValueError(f"a figure must end in one of {', '.join(known)}, got {name_of(path)}")
+    figure.savefig(content, format=kind, dpi=dpi)
     write(path, content.getvalue())
 
 

@@ -38,9 +38,10 @@ def map_network(
 
     description = describe(net, name=network.stem)
     mapping = map(description, system, strategy, neurons_per_core, cores_per_layer, receiver)
+    if figure is not None:
+        draw_chips(mapping, figure)
     show(mapping)
     if json is not None:
         placement.write_json(mapping.to_json(), json)
     if figure is not None:
-        draw_chips(mapping, figure)
         typer.echo(f"Figure: {figure}")

@@ -49,6 +49,7 @@ def test_estimate_counts_tokens_and_says_that_it_models(files: Path) -> None:
         (["map", "none.safetensors"], "no network file"),
         (["map", "net.safetensors", "--strategy", "spread"], "needs a target"),
         (["map", "net.safetensors", "--figure", "none/chip.png"], "no folder"),
+        (["map", "net.safetensors", "--figure", "chip.text"], "a figure must end in one of eps, "),
         (["estimate", "net.safetensors", "--tokens", "none.npy"], "--tokens: no file"),
         (["estimate", "net.safetensors", "--tokens", "net.safetensors"], "is no .npy file"),
         (["estimate", "net.safetensors", "--json", "none/e.json"], "no folder"),
@@ -60,5 +61,6 @@ def test_bad_input_is_told_in_a_line(
     monkeypatch.chdir(files)
     done = CliRunner().invoke(app, command)
     assert done.exit_code == 2
+    assert done.stdout == ""
     assert text in done.output
     assert "Traceback" not in done.output
