@@ -192,8 +192,9 @@ def _target(path: str | PathLike[str]) -> tuple[str, os.stat_result | None]:
         return target, None
     if stat.S_ISDIR(found.st_mode):
         raise IsADirectoryError(f"path must name a file, {name!r} is a folder")
-    if stat.S_ISREG(found.st_mode):
-        os.close(os.open(target, os.O_WRONLY))  # refused where opening it to write would be
+    if not stat.S_ISREG(found.st_mode):
+        return name, found  # what leads to a pipe, as /dev/stdout, may lead to no other path
+    os.close(os.open(target, os.O_WRONLY))  # refused where opening it to write would be
     return target, found
 
 

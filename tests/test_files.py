@@ -219,6 +219,16 @@ def test_another_hard_link_keeps_the_old_content(path: Path) -> None:
     assert (path.read_bytes(), other.read_bytes()) == (NEW, OLD)
 
 
+@pytest.mark.skipif(not Path("/dev/fd").is_dir(), reason="open files have no paths here")
+def test_a_pipe_without_a_name_is_written_to() -> None:
+    out, into = os.pipe()
+    files.check(f"/dev/fd/{into}", ending=".wav")  # /dev/stdout is such a path
+    files.write(f"/dev/fd/{into}", NEW)
+    os.close(into)
+    with open(out, "rb") as pipe:
+        assert pipe.read() == NEW
+
+
 def test_a_pipe_is_written_to(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)

@@ -39,8 +39,10 @@ def read_tokens(path: Path) -> "np.ndarray":
         raise FileNotFoundError(f"--tokens: no file {str(path)!r}")
     try:
         return np.asarray(np.load(path, allow_pickle=False))
-    except (ValueError, EOFError, MemoryError) as error:
-        raise ValueError(f"--tokens: {str(path)!r} is no .npy file of numbers: {error}") from error
+    except (ValueError, EOFError, MemoryError) as error:  # NumPy takes what is none for a pickle
+        raise ValueError(
+            f"--tokens: {str(path)!r} is no whole .npy file of numbers, as numpy.save writes them"
+        ) from error
 
 
 def write_json(content: object, path: Path) -> None:

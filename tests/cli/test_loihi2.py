@@ -51,7 +51,7 @@ def test_estimate_counts_tokens_and_says_that_it_models(files: Path) -> None:
         (["map", "net.safetensors", "--figure", "none/chip.png"], "no folder"),
         (["map", "net.safetensors", "--figure", "chip.text"], "a figure must end in one of eps, "),
         (["estimate", "net.safetensors", "--tokens", "none.npy"], "--tokens: no file"),
-        (["estimate", "net.safetensors", "--tokens", "net.safetensors"], "is no .npy file"),
+        (["estimate", "net.safetensors", "--tokens", "net.safetensors"], "is no whole .npy file"),
         (["estimate", "net.safetensors", "--json", "none/e.json"], "no folder"),
     ],
 )
