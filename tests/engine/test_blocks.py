@@ -21,6 +21,7 @@ from lava_ssm.engine.compiled.matrix import FORMS, forms
 from lava_ssm.engine.compiled.matrix.narrow_windows import NARROW
 from lava_ssm.engine.compiled.matrix.wide_windows import shape as wide
 from lava_ssm.engine.compiled.matrix.windows import Shape, in_windows
+from lava_ssm.engine.compiled.writer import LINE
 from lava_ssm.network import FixedGate, FixedLinear, FixedNetwork, Readout, Residual
 from lava_ssm.numerics import Arithmetic, FixedPointOverflow, Overflow, Rounding
 from tests.networks import (
@@ -172,6 +173,14 @@ def test_windows_hold_each_weight_once_and_pairs_that_do_not_saturate(shape: Sha
             columns = tables[step] + places[step]
             np.add.at(found, (rows, columns), values[step])
     np.testing.assert_array_equal(found[:37, :150], weights)
+
+
+@pytest.mark.parametrize("shape", [NARROW, wide(2), wide(4)])
+@pytest.mark.parametrize("d_input", [1, 31, 33, 64, 65, 97, 128, 129, 160, 513])
+def test_windows_are_read_within_half_of_the_table(shape: Shape, d_input: int) -> None:
+    _, tables, _ = in_windows(np.eye(d_input, dtype=int), shape)
+    width = -(-d_input // LINE) * LINE
+    assert tables.max() + shape.window <= 2 * width
 
 
 def test_a_later_weight_takes_the_place_of_one_that_does_not_fit() -> None:

@@ -28,7 +28,7 @@ _BYTES, _SUMS = ir.VectorType(_INT8, LINE), ir.VectorType(_INT32, LANES)
 
 def shape(vectors: int) -> Shape:
     """Give what so many vectors of outputs are laid out in."""
-    return Shape(vectors * LANES, TOGETHER, 2 * LINE, grid=LINE, most=2 * 128)
+    return Shape(vectors * LANES, TOGETHER, 2 * LINE, grid=LINE // 2, most=2 * 128)
 
 
 def adding_up(vectors: int) -> Sums:

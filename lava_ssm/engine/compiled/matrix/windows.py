@@ -113,6 +113,8 @@ def _fill_steps(weights, ahead, steps, tables, pointers, shape):
     """
     together, window, most = shape.together, shape.window, shape.most
     d_output, d_input = weights.shape
+    # the first to hold the last input: a later one would be read from beyond the table
+    last_window = max(0, (d_input - window + shape.grid - 1) // shape.grid * shape.grid)
     n_lanes = ahead.size
     n = 0
     for k in range(pointers.size - 1):
@@ -125,7 +127,7 @@ def _fill_steps(weights, ahead, steps, tables, pointers, shape):
                 begin = min(begin, ahead[i])
             if begin == d_input:
                 break
-            begin -= begin % shape.grid
+            begin = min(begin - begin % shape.grid, last_window)
             end = min(begin + window, d_input)
             for i in range(lanes):
                 row = weights[k * n_lanes + i]
