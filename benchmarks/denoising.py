@@ -128,8 +128,8 @@ def merge(path: Path, every: dict[str, Denoiser], results: list[dict[str, Any]])
     """
     old = json.loads(path.read_text()) if path.is_file() else {"points": {}, "results": []}
     usual = asdict(Denoiser())  # a setting that there was none of yet had this value
-    settings = {n: c for n, c in old["points"].items() if n in every}
-    settings = {n: c for n, c in settings.items() if usual | c == asdict(every[n])}
+    known = {n: usual | c for n, c in old["points"].items() if n in every}
+    settings = {n: c for n, c in known.items() if c == asdict(every[n])}
     settings |= {r["name"]: asdict(every[r["name"]]) for r in results}
     of_now = [_data_of(r) for r in results]
     kept = [r for r in old["results"] if _data_of(r) in of_now]

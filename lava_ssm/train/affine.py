@@ -1,4 +1,4 @@
-"""What is done to sequences before they are learned: images moved a little, tokens joined."""
+"""Images that are moved a little at random before they are learned."""
 
 import math
 from collections.abc import Sequence
