@@ -27,19 +27,22 @@ class Threads:
         self._workers: Workers | None = None
 
     def run(self, work: Callable[[int, slice], object]) -> None:
-        """Call `work` with the number of each thread and its rows; wait for all."""
+        """Call `work` with the number of each thread and its rows; wait for all.
+
+        This thread does the first share: to wake another one takes as long as tens of tokens.
+        """
         if len(self.ranges) < 2:
             for i, rows in enumerate(self.ranges):
                 work(i, rows)
             return
         if self._workers is None or self._workers.process != os.getpid():
-            self._workers = Workers(len(self.ranges))
+            self._workers = Workers(len(self.ranges) - 1)
         workers, cut_off = self._workers, False
         ended: SimpleQueue[BaseException | None] = SimpleQueue()
 
-        def share(i: int) -> None:
+        def share(i: int, gate: Lock) -> None:
             error = None
-            with workers.gates[i]:
+            with gate:
                 try:
                     if not cut_off:
                         work(i, self.ranges[i])
@@ -48,8 +51,9 @@ class Threads:
             ended.put(error)
 
         try:
-            for i, jobs in enumerate(workers.jobs):
-                jobs.put(functools.partial(share, i))
+            for i, (jobs, gate) in enumerate(zip(workers.jobs, workers.gates, strict=True), 1):
+                jobs.put(functools.partial(share, i, gate))
+            work(0, self.ranges[0])
             errors = [ended.get() for _ in workers.jobs]
         except BaseException:  # Ctrl-C: when this is left, nobody may still write into the state
             cut_off, self._workers = True, None
