@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
@@ -35,7 +36,7 @@ def convolve_tokens(u: Tensor, k: Tensor, before: bool = False, after: bool = Fa
     Returns
     -------
     Tensor
-        Of u's shape and k's type, in one piece.
+        Of u's shape and type, in one piece.
     """
     y: Tensor = _Convolution.apply(u, k, before, after)
     return y
@@ -50,7 +51,7 @@ class _Convolution(torch.autograd.Function):
 
         n = torch.get_num_threads()
         spectra = fourier.spectra_of(k.t().contiguous().numpy(), n)
-        y = torch.from_numpy(fourier.convolve(_floats(u), spectra, n, before, after))
+        y = _tensor(fourier.convolve(_array(u), spectra, n, before, after))
         ctx.save_for_backward(u, torch.from_numpy(spectra), y if after else None)
         ctx.before = before
         return y
@@ -62,18 +63,26 @@ class _Convolution(torch.autograd.Function):
 
         u, spectra, y = ctx.saved_tensors
         du, dk = fourier.differentiate(
-            _floats(u),
+            _array(u),
             spectra.numpy(),
-            _floats(grad),
+            _array(grad),
             torch.get_num_threads(),
             ctx.before,
-            None if y is None else y.numpy(),
+            None if y is None else _array(y),
         )
-        return torch.from_numpy(du).to(u.dtype), torch.from_numpy(dk).t(), None, None
+        return _tensor(du), torch.from_numpy(dk).t(), None, None
 
 
-def _floats(u: Tensor) -> Any:
-    return u.float().contiguous().numpy()
+def _array(u: Tensor) -> np.ndarray:
+    """An array of u, of bfloat16 as int16."""
+    u = u.contiguous()
+    return (u if u.dtype is torch.float32 else u.view(torch.int16)).numpy()
+
+
+def _tensor(u: np.ndarray) -> Tensor:
+    """The reverse."""
+    made = torch.from_numpy(u)
+    return made if made.dtype is torch.float32 else made.view(torch.bfloat16)
 
 
 def linear(u: Tensor, weights: Tensor, bias: Tensor | None) -> Tensor:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from lava_ssm.engine.compiled.fourier import plan
-from lava_ssm.nn import NS4D, S4D, Chain, Residual, regularize
+from lava_ssm.nn import NS4D, S4D, Chain, Residual, cpu, regularize
 from lava_ssm.nn.convolution import convolve_tokens
 from lava_ssm.nn.cpu import linear, takes
 
@@ -122,6 +122,29 @@ def test_half_precision_comes_and_goes() -> None:
     assert y.dtype is torch.bfloat16
     exact = layer(u)
     assert float((y - exact).norm() / exact.norm()) < 0.02
+
+
+@pytest.mark.parametrize("channels", [1, 16, 33])
+@pytest.mark.parametrize("before", [False, True])
+@pytest.mark.parametrize("after", [False, True])
+def test_half_precision_is_single_precision_rounded(
+    channels: int, before: bool, after: bool
+) -> None:
+    torch.manual_seed(channels)
+    k = torch.randn(channels, 21)
+    u, dy = torch.randn(2, 3, 21, channels).bfloat16()
+    u[0, 3, 0], u[1, 2, 0] = torch.nan, torch.inf
+    made = []
+    for kind in (torch.bfloat16, torch.float32):
+        inputs = [v.clone().requires_grad_() for v in (u.to(kind), k)]
+        y = cpu.convolve_tokens(*inputs, before, after)
+        assert y.dtype is kind
+        y.backward(dy.to(kind))
+        made.append([y, inputs[0].grad, inputs[1].grad])
+    (y, du, dk), exact = made
+    for found, wanted in ((y, exact[0]), (du, exact[1])):
+        torch.testing.assert_close(found, wanted.bfloat16(), rtol=0, atol=0, equal_nan=True)
+    torch.testing.assert_close(dk, exact[2], rtol=0, atol=0, equal_nan=True)
 
 
 @pytest.mark.parametrize(("batch", "time"), [(16, 256), (20, 210), (1, 4096), (40, 101)])

@@ -11,6 +11,9 @@ Computation 19, 1965: by frequency on the way there, by time on the way back.)
 
 Blocks are transformed by radix 4. As soon as a few points are, they are multiplied, and go back,
 while they are in the first cache.
+
+Sequences are float32, or bfloat16, the upper halves of float32s, as int16: all is computed in
+float32, and rounded to nearest, ties to even, where it is written.
 """
 
 # mypy: disable-error-code="no-untyped-def"
@@ -155,13 +158,45 @@ def _transformed_back(x: list[_Complex]) -> list[_Complex]:
     return [a + c, b.plus_i(d), a - c, b.minus_i(d)]
 
 
+def _like(value: ir.Value, element: ir.Type) -> ir.Type:
+    """A type of this element, with as many lanes as a value has, if it has any."""
+    kind = value.type
+    return ir.VectorType(element, kind.count) if isinstance(kind, ir.VectorType) else element
+
+
+def _same(kind: ir.Type, number: int) -> ir.Constant:
+    """A number, in all lanes."""
+    return ir.Constant(kind, [number] * kind.count if isinstance(kind, ir.VectorType) else number)
+
+
+def _widened(builder: ir.IRBuilder, upper: ir.Value) -> ir.Value:
+    """Floats of their upper halves."""
+    whole = _like(upper, ir.IntType(32))
+    bits = builder.shl(builder.zext(upper, whole), _same(whole, 16))
+    return builder.bitcast(bits, _like(upper, ir.FloatType()))
+
+
+def _narrowed(builder: ir.IRBuilder, x: ir.Value) -> ir.Value:
+    """Upper halves of the nearest floats whose lower halves are zero; of NaN one of NaN."""
+    whole, half = (_like(x, ir.IntType(n)) for n in (32, 16))
+    bits = builder.bitcast(x, whole)
+    sixteen = _same(whole, 16)
+    is_odd = builder.and_(builder.lshr(bits, sixteen), _same(whole, 1))
+    up = builder.add(is_odd, _same(whole, 0x7FFF))
+    rounded = builder.trunc(builder.lshr(builder.add(bits, up), sixteen), half)
+    is_nan = builder.fcmp_unordered("uno", x, x)
+    return builder.select(is_nan, _same(half, 0x7FC0), rounded)
+
+
 class _Points:
-    """An array of points."""
+    """An array of points, or of sequences."""
 
     def __init__(
         self, context: BaseContext, builder: ir.IRBuilder, kind: ir.Value, array: ir.Value
     ) -> None:
-        self.builder, self._arrays = builder, Arrays(context, builder, _LANES, ir.FloatType())
+        self._is_short = kind.dtype == types.int16
+        real = ir.IntType(16) if self._is_short else ir.FloatType()
+        self.builder, self._arrays = builder, Arrays(context, builder, _LANES, real)
         self._data = self._arrays.data(kind, array)
 
     def places(self, first: ir.Value, apart: ir.Value, n: int) -> list[ir.Value]:
@@ -176,9 +211,11 @@ class _Points:
 
     def take(self, place: ir.Value) -> ir.Value:
         """One number a lane, from a place of the array on."""
-        return self._arrays.load(self._data, place).value
+        lanes = self._arrays.load(self._data, place).value
+        return _widened(self.builder, lanes) if self._is_short else lanes
 
     def put(self, place: ir.Value, lanes: ir.Value) -> None:
+        lanes = _narrowed(self.builder, lanes) if self._is_short else lanes
         self._arrays.store(Vector(self.builder, lanes), self._data, place)
 
     def load(self, point: ir.Value) -> _Complex:
@@ -398,6 +435,27 @@ def _through(how, way, x, d, k, sums):
                 _rising(how, x, block, near, last)
 
 
+@intrinsic
+def _float(typingctx, x):
+    """One number of a sequence."""
+
+    def generate(context, builder, signature, args):
+        return _widened(builder, args[0]) if x == types.int16 else args[0]
+
+    return types.float32(x), generate
+
+
+@intrinsic
+def _as_in(typingctx, sequences, x):
+    """A number as sequences hold it."""
+    is_short = sequences.dtype == types.int16
+
+    def generate(context, builder, signature, args):
+        return _narrowed(builder, args[1]) if is_short else args[1]
+
+    return sequences.dtype(sequences, types.float32), generate
+
+
 @_in_vectors
 def _copy(builder, source, target, begin, to):
     """Copy one number a lane, from a place on."""
@@ -430,8 +488,8 @@ def _read(tokens, mask, pair, groups, points):
                 to, first = t * _POINT + part * _LANES, group * _LANES
                 if first + _LANES > channels:
                     for lane in range(channels - first):
-                        value = tokens[pair + part, t, first + lane]
-                        if mask.size and mask[pair + part, t, first + lane] <= 0:
+                        value = _float(tokens[pair + part, t, first + lane])
+                        if mask.size and _float(mask[pair + part, t, first + lane]) <= 0:
                             value = np.float32(0)
                         points[group, to + lane] = value
                 elif mask.size:
@@ -453,10 +511,12 @@ def _write(points, mask, rectified, pair, groups, tokens):
                 if first + _LANES > channels:
                     for lane in range(channels - first):
                         value = points[group, place + lane]
-                        sign = mask[pair + part, t, first + lane] if mask.size else value
+                        sign = value
+                        if mask.size:
+                            sign = _float(mask[pair + part, t, first + lane])
                         if (mask.size or rectified) and sign <= 0:
                             value = np.float32(0)
-                        tokens[pair + part, t, first + lane] = value
+                        tokens[pair + part, t, first + lane] = _as_in(tokens, value)
                 elif mask.size:
                     at = begin + first
                     _copy_where((points[group], mask, tokens), (place, at, at))
@@ -519,7 +579,7 @@ def spectra_of(response: np.ndarray, n_threads: int) -> np.ndarray:
     scaled = (response / np.float32(how.points))[np.newaxis]
 
     def work(i: int, pairs: _Range, groups: _Range) -> None:
-        _call(_spectra, how, groups, scaled, _NOTHING, spectra, ends)
+        _call(_spectra, how, groups, scaled, _nothing(scaled.dtype), spectra, ends)
 
     _share(1, n_groups, n_threads, work)
     return spectra
@@ -533,18 +593,24 @@ def convolve(
     Parameters
     ----------
     u
-        float32, (batch, time, channels), in one piece.
+        float32, or bfloat16 as int16, (batch, time, channels), in one piece.
     before, after
         Whether what is convolved, and what comes of it, is rectified.
+
+    Returns
+    -------
+    numpy.ndarray
+        Of u's shape and type.
     """
     how, n_groups, y = plan(u.shape[1]), len(spectra), np.empty_like(u)
     n = _copies(len(u), n_groups, n_threads)
     ends, x = _points(how.entered * how.size, n, n_groups), _points(how.points, n_threads)
-    mask = u if before else _NOTHING
+    nothing = _nothing(u.dtype)
+    mask = u if before else nothing
 
     def work(i: int, pairs: _Range, groups: _Range) -> None:
         share, scratch = (pairs, groups), (ends[i % n], x[i])
-        _call(_convolve, how, share, (u, mask, _NOTHING), spectra, y, after, scratch)
+        _call(_convolve, how, share, (u, mask, nothing), spectra, y, after, scratch)
 
     _share(len(u), n_groups, n_threads, work)
     return y
@@ -566,12 +632,11 @@ def differentiate(
         What it gave, if that was rectified.
     """
     (batch, time, channels), n_groups = u.shape, len(spectra)
-    how, du, response = plan(time), np.empty_like(u), np.empty((1, time, channels), u.dtype)
+    how, du, response = plan(time), np.empty_like(u), np.empty((1, time, channels), np.float32)
     n = _copies(batch, n_groups, n_threads)
     ends, x = _points(how.entered * how.size, n, 2, n_groups), _points(how.points, n_threads, 2)
-    sums, mask, seen = _points(how.points, n, n_groups), u if before else _NOTHING, y
-    if seen is None:
-        seen = _NOTHING
+    sums, nothing = _points(how.points, n, n_groups), _nothing(u.dtype)
+    mask, seen = u if before else nothing, nothing if y is None else y
 
     def work(i: int, pairs: _Range, groups: _Range) -> None:
         share, scratch = (pairs, groups), (sums[i % n], ends[i % n], x[i])
@@ -581,13 +646,14 @@ def differentiate(
     total = sums.sum(0)
 
     def back(i: int, pairs: _Range, groups: _Range) -> None:
-        _call(_responses, how, groups, total, _NOTHING, response, ends[0, 0])
+        _call(_responses, how, groups, total, _nothing(response.dtype), response, ends[0, 0])
 
     _share(1, n_groups, n_threads, back)
     return du, response[0] / np.float32(how.points)
 
 
-_NOTHING = np.empty((0, 0, 0), np.float32)
+def _nothing(dtype: np.dtype) -> np.ndarray:
+    return np.empty((0, 0, 0), dtype)
 
 
 def _points(n: int, *shape: int) -> np.ndarray:
@@ -622,6 +688,7 @@ def _threads(n_rows: int, n_threads: int) -> Threads:
 
 
 def _call(function: Any, *arguments: Any) -> None:
-    if not function.overloads:
-        ready(function, tuple(map(numba.typeof, arguments)))
+    kinds = tuple(map(numba.typeof, arguments))
+    if kinds not in function.overloads:
+        ready(function, kinds)
     function(*arguments)

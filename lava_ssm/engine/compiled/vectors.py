@@ -105,6 +105,7 @@ class Arrays:
     ) -> None:
         self.context, self.builder = context, builder
         self.vector = ir.VectorType(real, lanes)
+        self._align = 2 if real == ir.IntType(16) else 4
 
     def data(self, kind: ir.Value, array: ir.Value) -> ir.Value:
         """Where an array's elements are."""
@@ -116,12 +117,12 @@ class Arrays:
     def load(self, data: ir.Value, place: ir.Value) -> Vector:
         """Read the elements from a place on."""
         pointer = self._at(data, place, self.vector)
-        return Vector(self.builder, self.builder.load(pointer, align=4))
+        return Vector(self.builder, self.builder.load(pointer, align=self._align))
 
     def store(self, vector: Vector, data: ir.Value, place: ir.Value) -> None:
         """Write them."""
         kind = vector.value.type
-        self.builder.store(vector.value, self._at(data, place, kind), align=4)
+        self.builder.store(vector.value, self._at(data, place, kind), align=self._align)
 
     def spread(self, scalar: ir.Value) -> Vector:
         """The same number in all lanes."""
