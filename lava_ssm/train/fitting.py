@@ -9,6 +9,7 @@ from rich.console import Console
 from torch import nn
 
 from lava_ssm.nn.inputs import Given
+from lava_ssm.train import memory
 from lava_ssm.train.classification import Pairs, Training, evaluate
 from lava_ssm.train.loop import Epoch
 from lava_ssm.train.progress import Shown
@@ -110,7 +111,7 @@ def fit(
     training, console = Training(model, x, labels, recipe, adamw=adamw), Console(stderr=True)
     if progress is None:
         progress = console.is_terminal or console.is_jupyter
-    with Shown(training, console if progress else None) as shown:
+    with Shown(training, console if progress else None) as shown, memory.kept():
         if validation is None:
             return Fit(model, list(_epochs(training, shown)))
         evaluate(model, *validation)  # refused now

@@ -22,7 +22,7 @@ from lava_ssm.compress import FixedModel
 from lava_ssm.network import FixedNetwork, Network
 from lava_ssm.network import file as network_file
 from lava_ssm.numerics import RealArray
-from lava_ssm.train import checkpoint
+from lava_ssm.train import checkpoint, memory
 from lava_ssm.train.figures import write_curves, write_report
 from lava_ssm.train.folder import (
     BEST,
@@ -401,7 +401,7 @@ def carry_out(run: Run) -> Plain:
     if console is not None:
         console.print(run.describe(), soft_wrap=True)
     try:
-        with StopSignals() as signals, Shown(loop, console) as shown:
+        with StopSignals() as signals, Shown(loop, console) as shown, memory.kept():
             written = time.monotonic()
             while loop.step < loop.steps:
                 shown.step(run.advance())
