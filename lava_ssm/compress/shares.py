@@ -80,7 +80,8 @@ def error_shares(network: Network, fixed: FixedNetwork, x: ArrayLike) -> dict[st
     One is changed, all others are real: where tensors make up for each other, as c of an S4D for a,
     or weights for what those before them lost, each costs more alone than all of them together.
     Where functions jump (a ReLU of complex states, a norm of two channels), what one adds depends
-    on what else has moved, and shares do not add up.
+    on what else has moved, and shares do not add up. Where biases make up for what integers lose
+    (`Formats.compensate`), `all` or `arithmetic` alone may be worse than `total`, which is both.
 
     Parameters
     ----------

@@ -6,6 +6,8 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -250,6 +252,21 @@ def test_a_place_that_cannot_be_written_is_refused_at_once(tmp_path: Path) -> No
         assert text in " ".join(result.output.split())
         assert "tokens" not in result.output
         assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="it has no name here")
+def test_a_pipe_gets_the_sound_alone(tmp_path: Path) -> None:
+    net, good, out = network(tmp_path), tmp_path / "good.wav", tmp_path / "out.wav"
+    audio.write(good, 0.1 * np.ones(1000))
+
+    def done(target: str) -> "subprocess.CompletedProcess[bytes]":
+        command = [sys.executable, "-m", "lava_ssm", "denoise", str(good), target]
+        return subprocess.run([*command, "--model", str(net)], capture_output=True, check=True)
+
+    assert str(out).encode() in done(str(out)).stdout
+    piped = done("/dev/stdout")
+    assert piped.stdout == out.read_bytes()
+    assert b"/dev/stdout: 0.06 s" in piped.stderr
 
 
 def test_samples_beyond_full_scale_are_not_called_clipped(tmp_path: Path) -> None:
