@@ -131,13 +131,17 @@ def check(path: str | PathLike[str], name: str = "path", ending: str = "") -> No
         if name == "path":
             raise
         raise type(error)(f"{name}: {str(error).removeprefix('path: ')}") from error
-    if not is_special(path) and not name_of(path).lower().endswith(ending):
+    is_special = os.path.exists(path) and not os.path.isfile(path)
+    if not is_special and not name_of(path).lower().endswith(ending):
         raise ValueError(f"{name} must end in {ending}, got {name_of(path)}")
 
 
-def is_special(path: str | PathLike[str]) -> bool:
-    """Whether it is a pipe or a device, such as /dev/stdout."""
-    return os.path.exists(path) and not os.path.isfile(path)
+def is_stdout(path: str | PathLike[str]) -> bool:
+    """Whether it is what this process prints to, as /dev/stdout is."""
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(1))
+    except OSError:  # there is no such file, or nothing to print to
+        return False
 
 
 def check_folder(folder: str | PathLike[str], name: str = "folder") -> None:

@@ -41,7 +41,7 @@ def denoise(
     from lava_ssm.audio import Denoiser, analyse, magnitudes, read, write
     from lava_ssm.audio.spectra import DELAY, HOP, SAMPLE_RATE
 
-    console = make_console(stderr=files.is_special(clean))  # whoever reads a pipe gets sound alone
+    console = make_console(stderr=files.is_stdout(clean))  # whoever reads it gets sound alone
     files.check(clean, "CLEAN", ".wav")
     samples = read(noisy)
     network = lava_ssm.load(model)

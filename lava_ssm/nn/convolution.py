@@ -51,7 +51,7 @@ def convolve_tokens(
 ) -> Tensor:
     """The same of u with channels last, (..., time, d_model), between ReLUs if that is asked."""
     flat = u.reshape(-1, *u.shape[-2:])
-    if not cpu.takes(u):
+    if not cpu.takes(u) or log_a.dtype is not torch.complex64:
         first = turned(flat.view(-1, u.shape[-1])).view(u.shape[-1], *flat.shape[:2])
         y = convolve(first.relu() if before else first, log_a, w)
         y = turned(y.view(u.shape[-1], -1)).view(u.shape)
@@ -59,7 +59,8 @@ def convolve_tokens(
     cast = torch.is_autocast_cpu_enabled()
     with torch.autocast("cpu", enabled=False):
         k = impulse_response(log_a, w, u.shape[-2])
-        y = cpu.convolve_tokens(flat, k, before, after).view(u.shape)
+        # bfloat16 comes and goes as such where torch casts alone
+        y = cpu.convolve_tokens(flat if cast else flat.float(), k, before, after).view(u.shape)
     return y.to(torch.get_autocast_cpu_dtype()) if cast else y
 
 
@@ -103,7 +104,11 @@ class _Response(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
-        low, high, w = ctx.saved_tensors
+        with torch.autocast("cuda" if grad.is_cuda else "cpu", enabled=False):
+            return *_Response._gradients(grad, *ctx.saved_tensors), None
+
+    @staticmethod
+    def _gradients(grad: Tensor, low: Tensor, high: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
         (d_model, d_state, rows), r = high.shape, low.shape[-1]
         g = nn.functional.pad(grad, (0, rows * r - grad.shape[1])).view(d_model, rows, r)
         both = torch.cat([g, torch.arange(r, device=g.device) * g], 1)  # (d_model, 2 rows, r)
@@ -111,7 +116,7 @@ class _Response(torch.autograd.Function):
         sums, weighted = torch.complex(re, im).split(rows, 2)
         weighted = weighted + r * torch.arange(rows, device=g.device) * sums
         dw, dlog_a = ((high * part).sum(2).conj() for part in (sums, weighted))
-        return dlog_a * w.conj(), dw, None
+        return dlog_a * w.conj(), dw
 
 
 def _powers(log_a: Tensor, n: int) -> Tensor:

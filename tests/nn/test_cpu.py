@@ -114,6 +114,38 @@ def test_a_gradient_that_is_not_in_one_piece() -> None:
         np.testing.assert_allclose(found[name], p.grad, rtol=1e-3, atol=1e-4)
 
 
+def test_half_precision_without_casting_is_computed_in_single_precision() -> None:
+    torch.manual_seed(0)
+    for make in (lambda: S4D(16, 4), lambda: S4D(16, 4, direct=True)):
+        layer, u = make(), torch.randn(2, 9, 16).bfloat16()
+        model = nn.Sequential(layer, nn.Linear(16, 3))
+        y = model(u)
+        assert y.dtype is torch.float32
+        torch.testing.assert_close(y, model(u.float()), rtol=0, atol=0)
+
+
+def test_double_precision_takes_single_precision() -> None:
+    layer, u = S4D(16, 4), torch.randn(2, 9, 16)
+    found = copy.deepcopy(layer).double()(u)
+    torch.testing.assert_close(found.float(), layer(u), rtol=1e-4, atol=1e-4)
+
+
+def test_gradients_within_casting() -> None:
+    layer, u = S4D(16, 4), torch.randn(2, 9, 16)
+    grads = []
+    for inside in (False, True):
+        layer.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = layer(u).float().square().sum()
+            if inside:
+                loss.backward()
+        if not inside:
+            loss.backward()
+        grads.append([p.grad for p in layer.parameters()])
+    for found, wanted in zip(*grads, strict=True):
+        torch.testing.assert_close(found, wanted, rtol=0, atol=0)
+
+
 def test_half_precision_comes_and_goes() -> None:
     layer, u = S4D(3, 4), torch.randn(2, 9, 3)
     with torch.autocast("cpu", torch.bfloat16):

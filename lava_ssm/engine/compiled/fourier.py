@@ -579,7 +579,7 @@ def spectra_of(response: np.ndarray, n_threads: int) -> np.ndarray:
     scaled = (response / np.float32(how.points))[np.newaxis]
 
     def work(i: int, pairs: _Range, groups: _Range) -> None:
-        _call(_spectra, how, groups, scaled, _nothing(scaled.dtype), spectra, ends)
+        _call(_spectra, scaled.dtype, how, groups, scaled, _nothing(scaled.dtype), spectra, ends)
 
     _share(1, n_groups, n_threads, work)
     return spectra
@@ -610,7 +610,7 @@ def convolve(
 
     def work(i: int, pairs: _Range, groups: _Range) -> None:
         share, scratch = (pairs, groups), (ends[i % n], x[i])
-        _call(_convolve, how, share, (u, mask, nothing), spectra, y, after, scratch)
+        _call(_convolve, u.dtype, how, share, (u, mask, nothing), spectra, y, after, scratch)
 
     _share(len(u), n_groups, n_threads, work)
     return y
@@ -640,13 +640,22 @@ def differentiate(
 
     def work(i: int, pairs: _Range, groups: _Range) -> None:
         share, scratch = (pairs, groups), (sums[i % n], ends[i % n], x[i])
-        _call(_differentiate, how, share, (u, mask), spectra, (dy, seen), du, scratch)
+        _call(_differentiate, u.dtype, how, share, (u, mask), spectra, (dy, seen), du, scratch)
 
     _share(batch, n_groups, n_threads, work)
     total = sums.sum(0)
 
     def back(i: int, pairs: _Range, groups: _Range) -> None:
-        _call(_responses, how, groups, total, _nothing(response.dtype), response, ends[0, 0])
+        _call(
+            _responses,
+            response.dtype,
+            how,
+            groups,
+            total,
+            _nothing(response.dtype),
+            response,
+            ends[0, 0],
+        )
 
     _share(1, n_groups, n_threads, back)
     return du, response[0] / np.float32(how.points)
@@ -687,8 +696,13 @@ def _threads(n_rows: int, n_threads: int) -> Threads:
     return Threads(n_rows, n_threads)
 
 
-def _call(function: Any, *arguments: Any) -> None:
-    kinds = tuple(map(numba.typeof, arguments))
-    if kinds not in function.overloads:
-        ready(function, kinds)
+_known: set[tuple[Any, np.dtype]] = set()
+"""Kernels, and numbers of sequences, for which they are compiled."""
+
+
+def _call(function: Any, kind: np.dtype, *arguments: Any) -> None:
+    """Call a kernel of sequences of such numbers."""
+    if (function, kind) not in _known:  # to ask for all types takes a while
+        ready(function, tuple(map(numba.typeof, arguments)))
+        _known.add((function, kind))
     function(*arguments)

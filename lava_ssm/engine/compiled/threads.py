@@ -53,15 +53,22 @@ class Threads:
         try:
             for i, (jobs, gate) in enumerate(zip(workers.jobs, workers.gates, strict=True), 1):
                 jobs.put(functools.partial(share, i, gate))
-            work(0, self.ranges[0])
-            errors = [ended.get() for _ in workers.jobs]
+            try:
+                work(0, self.ranges[0])
+                errors: list[BaseException | None] = []
+            except Exception as error:  # the others go on, and it is raised below
+                errors = [error]
+            errors += [ended.get() for _ in workers.jobs]
         except BaseException:  # Ctrl-C: when this is left, nobody may still write into the state
             cut_off, self._workers = True, None
             for gate in workers.gates:
                 _pass(gate)
             raise
-        for error in filter(None, errors):
-            raise error
+        if any(errors):
+            try:
+                raise next(filter(None, errors))
+            finally:
+                errors.clear()  # else it would hold this frame, and that it
 
 
 class Workers:
