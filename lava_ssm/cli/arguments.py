@@ -74,7 +74,7 @@ Another = Annotated[
     Backend | None,
     typer.Option(help="Another executor, to count the tokens whose outputs are equal."),
 ]
-FirstSamples = Annotated[int | None, typer.Option(min=1, help="The first samples only.")]
+FirstSamples = Annotated[int | None, typer.Option(min=1, help="So many test samples only.")]
 Calibration = Annotated[
     int, typer.Option(min=1, help="Training samples by which exponents are chosen.")
 ]

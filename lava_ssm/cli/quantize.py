@@ -97,20 +97,16 @@ def quantize_network(
         seen = sets.train.first(calibration).joined(join_of(network)).x
     rules = compress.published_arithmetic(network)
     form = compress.PAPER if formats == "paper" else compress.Formats()
+    found: BitSearch | None = None
     if searched:
         found = compress.search_bits(network, seen, budget, min_db, form, rules, input_range=ends)
-        fixed, drawn = found.fixed, _draw(found, trade_off)
+        fixed = found.fixed
         show(found)
     else:
-        fixed, drawn = (
-            compress.quantize(
-                network, seen, form, bound, rules, ends if bound == "calibrated" else None
-            ),
-            "",
+        fixed = compress.quantize(
+            network, seen, form, bound, rules, ends if bound == "calibrated" else None
         )
     report = compress.report(network, fixed, seen[:_REPORTED])
-    drawn += _draw(report, figure)
-    fixed.save(out)
     show(report)
     if limit is not None and ends is not None:
         for kind, each in (("float", network), ("fixed", fixed)):
@@ -119,6 +115,10 @@ def quantize_network(
         test = sets.test.first(limit).joined(join_of(network))
         for kind, each in (("float", network), ("fixed", fixed)):
             _classify(kind, each, test, console)
+    # only now: all of them, or none
+    drawn = "" if found is None else _draw(found, trade_off)
+    drawn += _draw(report, figure)
+    fixed.save(out)
     nbytes = compress.packed_nbytes(fixed)
     console.print(f"{quoted(out)}, {nbytes:,} bytes{drawn}", soft_wrap=True)
 

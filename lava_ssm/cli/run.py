@@ -34,7 +34,7 @@ def run_network(
 
     from lava_ssm.data import load
 
-    test = fitting(network, net, load(task, data)).test.first(limit).joined(join_of(network))
+    test = fitting(network, net, load(task, data)).test.at(slice(limit)).joined(join_of(network))
     outputs, overflows = run_by(network, test.x, backend, console)
     content = io.BytesIO()
     classes = outputs[:, -1].argmax(-1)

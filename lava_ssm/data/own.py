@@ -3,8 +3,10 @@
 import csv
 import hashlib
 import json
+import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
 from os import PathLike
 from pathlib import Path
 from typing import TypeAlias
@@ -14,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lava_ssm.data.source import DataNotFoundError
-from lava_ssm.data.split import Split, TokenData
+from lava_ssm.data.split import Split, TokenData, mixing
 
 Sample: TypeAlias = tuple[str, NDArray[np.float32], str]
 """Where it is from, its tokens (time, d_input), its class."""
@@ -28,7 +30,8 @@ def own(path: str | PathLike[str]) -> TokenData:
     """Read data of one's own.
 
     All sequences have the same length; classes are the sorted labels. Where there is no test set,
-    it is a fifth of the samples, stratified by class, always the same one.
+    it is a fifth of the samples, stratified by class, always the same one. Training samples come
+    shuffled, always alike; those of a test set that is there stay in their order.
 
     Parameters
     ----------
@@ -49,7 +52,8 @@ def own(path: str | PathLike[str]) -> TokenData:
     DataNotFoundError
         There is nothing at this path.
     ValueError
-        The content is none of these, or sequences differ in length; the message says where.
+        The content is none of these, sequences differ in length, or a label is missing or a number
+        that is also written otherwise; the message says where.
     """
     place = Path(path)
     if not place.exists():
@@ -63,8 +67,16 @@ def own(path: str | PathLike[str]) -> TokenData:
     else:
         raise ValueError(f"{str(place)!r} must be a folder, or end in .npz, .csv or .tsv")
     train, test = (list(part) for part in parts)
+    for where, _, label in (*train, *test):
+        if label.strip().lower() in ("", "nan"):
+            raise ValueError(f"{where}: its label is {label or 'empty'}: give it, or leave it out")
     labels = {label for _, _, label in (*train, *test)}
     classes = tuple(sorted(labels, key=_rank))
+    for one, other in pairwise(classes):
+        if _rank(one)[:2] == _rank(other)[:2] and _rank(one)[0] == 0:
+            raise ValueError(
+                f"{str(place)!r}: labels {one!r} and {other!r} are one number: write them alike"
+            )
     unseen = labels - {label for _, _, label in train}
     if test and unseen:
         raise ValueError(
@@ -74,7 +86,8 @@ def own(path: str | PathLike[str]) -> TokenData:
         raise ValueError(f"{str(place)!r} must have samples of two classes at least, got {classes}")
     x, y = _stacked([*train, *test], classes)
     if test:
-        halves = Split(x[: len(train)], y[: len(train)]), Split(x[len(train) :], y[len(train) :])
+        order, n = mixing(len(train)), len(train)
+        halves = Split(x[:n], y[:n]).at(order), Split(x[n:], y[n:], mixed=False)
     else:
         try:
             halves = Split(x, y).set_aside(_TEST)
@@ -96,7 +109,7 @@ def identity(path: str | PathLike[str]) -> str:
     if not place.is_dir():
         return hashlib.sha256(place.read_bytes()).hexdigest()
     for file in sorted(place.rglob("*")):
-        if file.is_file():
+        if file.is_file() and not _hidden(file.relative_to(place)):
             digest.update(f"{file.relative_to(place)} {file.stat().st_size}\n".encode())
     return digest.hexdigest()
 
@@ -109,11 +122,20 @@ def row_of(text: str, where: str) -> NDArray[np.float32]:
     ValueError
         Something in it is no finite number.
     """
-    return _numbers(_cells(text), where)
+    return _numbers(_cells(text, _delimiter(text)), where)
 
 
-def _cells(line: str) -> list[str]:
-    delimiter = next((d for d in ",;\t" if d in line), None)
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+def _delimiter(line: str) -> str | None:
+    """What is between the cells of a line, and so of all those below it; None: spaces."""
+    bare = re.sub(r'"[^"]*"', "", line)
+    return next((d for d in "\t;," if d in bare), None)
+
+
+def _cells(line: str, delimiter: str | None) -> list[str]:
     if delimiter is None:
         return line.split()
     return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter))]
@@ -122,17 +144,29 @@ def _cells(line: str) -> list[str]:
 def _numbers(cells: Iterable[str], where: str) -> NDArray[np.float32]:
     cells = list(cells)
     try:
-        values = np.array([float(cell) for cell in cells], np.float32)
+        values = np.array([float(cell) for cell in cells])
     except ValueError as error:
-        raise ValueError(f"{where}: {error}") from None
-    if not np.isfinite(values).all():
-        raise ValueError(f"{where}: {cells[int(np.isfinite(values).argmin())]} is not finite")
-    return values
+        decimal = any(re.fullmatch(r"[+-]?\d*,\d+", cell) for cell in cells)
+        hint = "; write decimal points, not commas" if decimal else ""
+        raise ValueError(f"{where}: {error}{hint}") from None
+    return _single(values, where)
+
+
+def _single(values: NDArray[np.generic], where: str) -> NDArray[np.float32]:
+    """Give finite numbers in float32."""
+    with np.errstate(over="ignore"):
+        single = values.astype(np.float32)
+    finite = np.isfinite(single)
+    if not finite.all():
+        value = values.flat[int(finite.argmin())]
+        end = ", which float32 must hold: it ends at 3.4e38" if np.isfinite(value) else ""
+        raise ValueError(f"{where}: {value} is {'too large' if end else 'not finite'}{end}")
+    return single
 
 
 def is_header(text: str) -> bool:
     """Whether all cells of a line are names: no numbers, and nothing that begins as one."""
-    cells = _cells(text)
+    cells = _cells(text, _delimiter(text))
     return not any(cell[:1] in _OF_NUMBERS or cell.lower() in ("nan", "inf") for cell in cells)
 
 
@@ -149,17 +183,21 @@ def _lines(path: Path) -> Iterator[tuple[str, str]]:
 def _table(path: Path) -> tuple[list[Sample], list[Sample]]:
     """Samples to train and to test with, of a file with a header."""
     lines = list(_lines(path))
-    names = _cells(lines[0][1]) if lines else []
+    delimiter = _delimiter(lines[0][1]) if lines else None
+    names = _cells(lines[0][1], delimiter) if lines else []
     if "label" not in names:
         raise ValueError(f"{str(path)!r} must begin with a header that has a column 'label'")
     special = {"label", "sample", "split"}
     twice = [name for name in special if names.count(name) > 1]
     if twice:
         raise ValueError(f"{str(path)!r} must have one column {twice[0]!r}, its header has more")
+    _check_names(names, path)
+    if special.issuperset(names):
+        raise ValueError(f"{str(path)!r} must have columns of tokens beside its labels")
     parts: dict[str, list[Sample]] = {"train": [], "test": []}
     tokens: dict[tuple[str, str], tuple[str, list[NDArray[np.float32]]]] = {}
     for where, line in lines[1:]:
-        cells = _cells(line)
+        cells = _cells(line, delimiter)
         if len(cells) != len(names):
             raise ValueError(f"{where}: {len(cells)} cells, the header has {len(names)}")
         row = dict(zip(names, cells, strict=True))
@@ -167,8 +205,6 @@ def _table(path: Path) -> tuple[list[Sample], list[Sample]]:
         if part not in parts:
             raise ValueError(f"{where}: split must be 'train' or 'test', got {part!r}")
         label = row["label"]
-        if not label:
-            raise ValueError(f"{where}: its label is empty")
         numbers = (v for name, v in zip(names, cells, strict=True) if name not in special)
         values = _numbers(numbers, where)
         if "sample" in row:
@@ -185,8 +221,18 @@ def _table(path: Path) -> tuple[list[Sample], list[Sample]]:
     return parts["train"], parts["test"]
 
 
+def _check_names(names: list[str], path: Path) -> None:
+    """Refuse the index of a table of pandas, which may tell the class."""
+    for i, name in enumerate(names, 1):
+        if not name or name.startswith("Unnamed: "):
+            raise ValueError(
+                f"{str(path)!r}: column {i} has no name. If it is an index, leave it out: "
+                "to_csv(..., index=False)"
+            )
+
+
 def _folder(path: Path) -> tuple[list[Sample], list[Sample]]:
-    inside = {p.name for p in path.iterdir() if p.is_dir()}
+    inside = {p.name for p in path.iterdir() if p.is_dir() and not _hidden(p.relative_to(path))}
     if inside == {"train", "test"}:
         return list(_files(path / "train")), list(_files(path / "test"))
     return list(_files(path)), []
@@ -195,12 +241,14 @@ def _folder(path: Path) -> tuple[list[Sample], list[Sample]]:
 def _files(path: Path) -> Iterator[Sample]:
     """A sample a file, its class the name of its folder."""
     for file in sorted(path.glob("*/*")):
-        if file.name.startswith("."):
+        if _hidden(file.relative_to(path)):
             continue
         if file.suffix in (".csv", ".tsv"):
             lines = list(_lines(file))
-            rows = lines[1:] if lines and is_header(lines[0][1]) else lines
-            tokens = [row_of(line, where) for where, line in rows]
+            delimiter = _delimiter(lines[0][1]) if lines else None
+            if lines and is_header(lines[0][1]):
+                _check_names(_cells(lines.pop(0)[1], delimiter), file)
+            tokens = [_numbers(_cells(line, delimiter), where) for where, line in lines]
             if len({len(token) for token in tokens}) != 1:
                 raise ValueError(f"{str(file)!r} must have lines of one length")
             yield str(file), np.stack(tokens), file.parent.name
@@ -233,7 +281,7 @@ def _arrays(path: Path) -> tuple[list[Sample], list[Sample]]:
 def _pairs(
     path: Path, x: NDArray[np.generic], y: NDArray[np.generic], x_name: str, y_name: str
 ) -> Iterator[Sample]:
-    if x.dtype.kind not in "fiub" or x.ndim not in (2, 3):
+    if x.dtype.kind not in "fiub" or x.ndim not in (2, 3) or 0 in x.shape[1:]:
         raise ValueError(
             f"{str(path)!r}: {x_name} must be real numbers (samples, time) or (samples, time, "
             f"channels), got {x.dtype} of shape {x.shape}"
@@ -244,16 +292,20 @@ def _pairs(
             f"{y.dtype} of shape {y.shape}"
         )
     if y.dtype.kind == "f":
-        if not (y == np.floor(y.astype(float))).all():
+        numbers = y.astype(np.float64)
+        if np.isnan(numbers).any():
+            raise ValueError(
+                f"{str(path)!r}: {y_name} must have a label of each sample, that of sample "
+                f"{np.isnan(numbers).argmax()} is nan"
+            )
+        if not (numbers == np.floor(numbers)).all() or (abs(numbers) > 2**53).any():
             raise ValueError(f"{str(path)!r}: {y_name} must be whole numbers or texts")
         y = y.astype(np.int64)
     elif y.dtype.kind == "b":
         y = y.astype(np.int64)
-    tokens = x.astype(np.float32).reshape(*x.shape[:2], -1)
-    for i, (sample, label) in enumerate(zip(tokens, y, strict=True)):
-        if not np.isfinite(sample).all():
-            raise ValueError(f"{str(path)!r}: {x_name} must be finite, sample {i} is not")
-        yield f"{str(path)!r}, sample {i}", sample, str(label)
+    for i, (sample, label) in enumerate(zip(x, y, strict=True)):
+        where = f"{str(path)!r}, sample {i} of {x_name}"
+        yield where, _single(sample, where).reshape(len(sample), -1), str(label)
 
 
 def _stacked(

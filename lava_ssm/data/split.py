@@ -43,6 +43,12 @@ def joined(x: Sequences, tokens: int) -> Sequences:
     return x.reshape(batch, -1, tokens, channels).mean(2)
 
 
+def mixing(n: int) -> NDArray[np.int64]:
+    """Give an order of n samples that has nothing to do with theirs, always the same one."""
+    # this generator's numbers never change
+    return np.asarray(np.random.RandomState(0).permutation(n), np.int64)
+
+
 @dataclass(frozen=True)
 class Split(Shaped):
     """Sequences and what they are.
@@ -56,23 +62,31 @@ class Split(Shaped):
     groups
         Who or what each sample is from, int64, (samples,); empty: it is not known. What is kept
         aside of a training is all samples of the last group.
+    mixed
+        Whether the first samples stand for all; False: they may lie class by class.
     """
 
     x: NDArray[np.float32]
     y: NDArray[np.int64]
     groups: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    mixed: bool = True
 
     def __len__(self) -> int:
         return len(self.x)
 
     def first(self, n: int | None) -> "Split":
-        """Give the first n samples; all of them, if None."""
-        return self.at(slice(n))
+        """Give the first n samples, of those that are not mixed n drawn ones, always the same.
+
+        None: all of them.
+        """
+        if self.mixed or n is None or n >= len(self):
+            return self.at(slice(n))
+        return self.at(np.sort(mixing(len(self))[:n]))
 
     def at(self, chosen: slice | NDArray[np.int64] | NDArray[np.bool_]) -> "Split":
         """Give the chosen samples."""
         groups = self.groups[chosen] if len(self.groups) else self.groups
-        return Split(self.x[chosen], self.y[chosen], groups)
+        return replace(self, x=self.x[chosen], y=self.y[chosen], groups=groups)
 
     def set_aside(self, aside: float | int) -> tuple["Split", "Split"]:
         """Give the rest and a share or a number of samples, by class; always the same ones.

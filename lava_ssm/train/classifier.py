@@ -22,7 +22,8 @@ def train(config: Plain, sitting: Sitting, data: Path | None = None) -> Plain:
     data
         Folder of data sets, see `data.load`.
     """
-    config = {**config, "data": _identity(config["task"])}
+    identity = _identity(config["task"])
+    config = {**config, "data": identity, "order": None if identity is None else "mixed"}
 
     def make() -> "ClassifierRun":
         from lava_ssm.data import load

@@ -141,7 +141,7 @@ class ClassifierRun(Run):
     def _calibration(self, samples: int) -> RealArray:
         """Tokens (samples, time, d_input) that exponents are chosen by."""
         join = last_of(self.config["join"])
-        return data.joined(self.data.train.x[:samples], join).astype(np.float64)
+        return data.joined(self.data.train.first(samples).x, join).astype(np.float64)
 
     def about(self) -> str:
         """Samples, and their tokens."""

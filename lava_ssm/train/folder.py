@@ -181,7 +181,7 @@ def completed(config: Plain) -> Plain:
     since = {"schedule": "one-cycle", "ema": 0.0, "distillation": 0.0, "temperature": 2.0}
     recipe = {**since, **config["recipe"]}
     usual = {"start": None, "join": 1, "dropout": 0.0, "norm": False, "teacher": None}
-    usual |= {"data": None, "validation": None, "differences": 0}
+    usual |= {"data": None, "order": None, "validation": None, "differences": 0}
     return {**usual, **config, "affine": affine, "recipe": recipe}
 
 

@@ -1,6 +1,7 @@
 """From a table of one's own to a network that is run and streamed, by commands."""
 
 import importlib
+import json
 import shlex
 import subprocess
 import sys
@@ -157,6 +158,31 @@ def test_other_data_at_the_same_place_are_another_run(place: Path, tmp_path: Pat
     done = CliRunner().invoke(app, [*arguments, "--resume"])
     assert done.exit_code == 2
     assert "is of a training with other settings (data: " in done.output
+
+
+def test_a_training_in_another_order_is_not_gone_on_with(place: Path, tmp_path: Path) -> None:
+    table, run = str(place / "moves.csv"), tmp_path / "run"
+    arguments = ["train", table, "--model", "ns4d-tiny", "--epochs", "1", "--out", str(run)]
+    command(*arguments)
+    config = json.loads((run / "config.json").read_text())
+    del config["order"]  # of before: the order of the file
+    (run / "config.json").write_text(json.dumps(config))
+    done = CliRunner().invoke(app, [*arguments, "--resume"])
+    assert done.exit_code == 2
+    assert "other settings (order: None there, 'mixed' now)" in done.output
+
+
+def test_a_network_that_cannot_take_the_test_set_is_not_written(
+    place: Path, tmp_path: Path
+) -> None:
+    data, out = tmp_path / "mine.npz", tmp_path / "net.safetensors"
+    x, y = np.tile(np.linspace(-1, 1, 24), (30, 1)), np.repeat(NAMES, 10)
+    np.savez(data, x=x, y=y, x_test=1e6 * x, y_test=y)
+    net = str(place / "run" / "network.safetensors")
+    done = CliRunner().invoke(app, ["quantize", net, str(data), "--out", str(out), "--limit", "3"])
+    assert done.exit_code == 2
+    assert "input values must lie in" in done.stderr
+    assert list(tmp_path.iterdir()) == [data]
 
 
 def test_images_that_are_none_are_not_moved(place: Path, tmp_path: Path) -> None:

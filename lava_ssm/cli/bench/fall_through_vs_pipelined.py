@@ -132,7 +132,7 @@ def _first_of(task: str, folder: Path | None, network: "FixedNetwork", name: Pat
     from lava_ssm.data import load
 
     sets = fitting(network, str(name), load(task, folder), labelled=False)
-    return sets.test.first(1).joined(join_of(network)).x[0]
+    return sets.test.at(slice(1)).joined(join_of(network)).x[0]
 
 
 def _sample(path: Path, network: "FixedNetwork") -> "np.ndarray":
