@@ -19,7 +19,7 @@ from lava_ssm.cli.arguments import (
     Resume,
     SamplesAStep,
 )
-from lava_ssm.cli.train import Device, carry_out, sitting
+from lava_ssm.cli.train import Device, carry_out, sitting, tell_unfinished
 from lava_ssm.train.folder import last_of, read_classifier, read_config
 
 
@@ -49,14 +49,17 @@ def finetune(
 ) -> None:
     """Quantise a trained network and train it on: forward as the chip computes, to the integer.
 
-    Data, readout, augmentation and label smoothing are those of the run. The result is a fixed
-    network, `network.safetensors`; the one that training began with is `start.safetensors`. What
-    quantisation did to each tensor of them is in `report.txt` and `.png`, and in `start-report.txt`
-    and `.png`. --precision is that of the backward pass. Of a language model an epoch is a million
-    characters, and exponents of weights follow them.
+    Data, readout, augmentation and label smoothing are those of the run, and so is its --limit,
+    unless there is another. The result is a fixed network, `network.safetensors`; the one that
+    training began with is `start.safetensors`. What quantisation did to each tensor of them is in
+    `report.txt` and `.png`, and in `start-report.txt` and `.png`. --precision is that of the
+    backward pass. Of a language model an epoch is a million characters, and exponents of weights
+    follow them.
     """
     how = sitting(out or run.with_name(f"{run.name}-fixed"), resume, checkpoint_every, device)
-    if "text" in read_config(run):
+    before = read_config(run)
+    tell_unfinished(run)
+    if "text" in before:
         from lava_ssm.cli.train_lm import carry_out as train_lm
         from lava_ssm.train.language_model import read
 
@@ -77,7 +80,9 @@ def finetune(
         train_lm(asked, data, how)
         return
     config = read_classifier(run)
-    config["limit"], config["join"] = limit, last_of(config["join"])
+    config["join"] = last_of(config["join"])
+    if limit is not None:
+        config["limit"] = limit
     config["start"] = config["teacher"] = None  # it starts from the run itself
     config["recipe"] = {
         **config["recipe"],

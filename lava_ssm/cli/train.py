@@ -24,7 +24,8 @@ from lava_ssm.cli.arguments import (
     WarmUp,
 )
 from lava_ssm.cli.console import make_console, quoted
-from lava_ssm.train.folder import NETWORK
+from lava_ssm.cli.errors import say
+from lava_ssm.train.folder import BEST, NETWORK, RESULT
 from lava_ssm.train.sitting import Sitting
 
 Schedule = Literal["one-cycle", "cosine"]
@@ -123,6 +124,8 @@ def train(
     costs the same. So does a run with --start and a smaller --join. Several --seed: each has its
     run folder, OUT/seed-N.
     """
+    if start is not None:
+        tell_unfinished(Path(start))
     config: dict[str, Any] = {
         "task": task,
         "model": model,
@@ -167,6 +170,12 @@ def train(
             f"{len(seeds)} seeds: mean {mean:.2%}, from {min(accuracies):.2%} to "
             f"{max(accuracies):.2%}"
         )
+
+
+def tell_unfinished(run: Path) -> None:
+    """Warn of a run folder whose training may yet give a better network."""
+    if (run / BEST).is_file() and not (run / RESULT).is_file():
+        say(f"{run} is not finished: this begins with its best network so far", "yellow")
 
 
 def _stages(join: str) -> int | list[int]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lava_ssm.train import sitting as sittings
-from lava_ssm.train.folder import Plain
+from lava_ssm.train.folder import Plain, base_of
 from lava_ssm.train.sitting import Sitting
 
 if TYPE_CHECKING:
@@ -23,7 +23,13 @@ def train(config: Plain, sitting: Sitting, data: Path | None = None) -> Plain:
         Folder of data sets, see `data.load`.
     """
     identity = _identity(config["task"])
-    config = {**config, "data": identity, "order": None if identity is None else "mixed"}
+    begun = config["finetune"]["run"] if "finetune" in config else config["start"]
+    config = {
+        **config,
+        "data": identity,
+        "order": None if identity is None else "mixed",
+        "base": base_of(begun),
+    }
 
     def make() -> "ClassifierRun":
         from lava_ssm.data import load

@@ -12,6 +12,7 @@ import numpy as np
 import lava_ssm
 from lava_ssm import compress, data, nn, zoo
 from lava_ssm.compress import FixedModel
+from lava_ssm.data.own import classes_of
 from lava_ssm.extras import needed
 from lava_ssm.network import FixedNetwork, Network
 from lava_ssm.numerics import CHIP, Arithmetic, RealArray
@@ -86,7 +87,7 @@ class ClassifierRun(Run):
             )
         if len(sets.train) == 0:
             raise RunError(f"{config['task']}: no samples")
-        self.data = sets
+        self.data = _named_as_before(sets, config)
         super().__init__(config, sitting)
 
     def prepare(self) -> Training:
@@ -104,7 +105,7 @@ class ClassifierRun(Run):
         model.to(device)
         if self.worker.count > 1:
             model = torch.nn.parallel.DistributedDataParallel(model)
-        teacher, join = _teacher(config["teacher"])
+        teacher, join = _teacher(config["teacher"], self.data.classes)
         return Training(
             model,
             train.x,
@@ -178,6 +179,29 @@ class ClassifierRun(Run):
         return {"test_accuracy": right, "test_samples": len(test)}
 
 
+def _named_as_before(sets: data.TokenData, config: Plain) -> data.TokenData:
+    """Give data with the labels of the run that is fine-tuned, by the names of its classes.
+
+    Raises
+    ------
+    ValueError
+        They have a class that the run has not, or the run's are not known and data have changed.
+    """
+    if "finetune" not in config:
+        return sets
+    run = Path(config["finetune"]["run"])
+    trained = run / NETWORK
+    classes = classes_of(lava_ssm.load(trained).made_by) if trained.is_file() else ()
+    if classes and sets.classes:
+        return sets.labelled_as(classes)
+    if read_classifier(run)["data"] not in (None, config["data"]):
+        raise RunError(
+            f"{config['task']} has changed since {run} was trained with it, and the names of its "
+            "classes then are not known: finish that training first, or train anew"
+        )
+    return sets
+
+
 def _begin_with(model: nn.Chain, config: Plain, join: int) -> None:
     """Give a model the parameters of a run's best network, or of a float network.
 
@@ -209,13 +233,13 @@ def _begin_with(model: nn.Chain, config: Plain, join: int) -> None:
     nn.stretch(model, join / before)
 
 
-def _teacher(name: str | None) -> tuple[torch.nn.Module | None, int]:
+def _teacher(name: str | None, classes: tuple[str, ...]) -> tuple[torch.nn.Module | None, int]:
     """Give what is learned from, and how many tokens are one of its.
 
     Raises
     ------
     RunError
-        There is none of this name, or it is no float network.
+        There is none of this name, or it is no float network, or one of other classes.
     """
     if name is None:
         return None, 1
@@ -227,6 +251,12 @@ def _teacher(name: str | None) -> tuple[torch.nn.Module | None, int]:
         raise RunError(f"--teacher: {name!r} holds no trained network: {error}") from error
     if not isinstance(network, Network):
         raise RunError(f"--teacher: {name!r} must be a float network")
+    known = classes_of(network.made_by)
+    if known and classes and known != classes:
+        raise RunError(
+            f"--teacher: {name!r} has the classes {', '.join(known)}, they must be "
+            f"{', '.join(classes)}"
+        )
     return nn.module(network), join_of(network)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lava_ssm.train import sitting as sittings
-from lava_ssm.train.folder import Plain, RunError
+from lava_ssm.train.folder import Plain, RunError, base_of
 from lava_ssm.train.sitting import Sitting
 
 if TYPE_CHECKING:
@@ -84,6 +84,7 @@ def train(denoiser: Denoiser, sitting: Sitting, data: Path, limit: int | None = 
         Use so many clips of each only.
     """
     config = {**asdict(denoiser), "limit": limit, "data": _identity(data)}
+    config["base"] = base_of(denoiser.start)
 
     def make() -> "DenoiserRun":
         denoiser.sizes  # noqa: B018  refused now

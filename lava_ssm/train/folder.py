@@ -16,6 +16,7 @@ checkpoint it begins anew; log.csv and curves.png are made from the checkpoint; 
 written last.
 """
 
+import hashlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -115,16 +116,40 @@ def compare(folder: Path, before: Plain, now: Plain) -> None:
     RunError
         It names the settings.
     """
+    pairs = _pairs(completed(before), now)
+    old_base, new_base = pairs.pop("base", (None, None))
     differing = [
-        f"{key}: {old!r} there, {new!r} now"
-        for key, (old, new) in _pairs(completed(before), now).items()
-        if old != new
+        f"{key}: {old!r} there, {new!r} now" for key, (old, new) in pairs.items() if old != new
     ]
     if differing:
         raise RunError(
             f"{folder} is of a training with other settings ({'; '.join(differing)}): choose "
             "another folder by --out, or these settings"
         )
+    if None not in (old_base, new_base) and old_base != new_base:
+        raise RunError(
+            f"the network that {folder} began with has changed since: choose another folder by "
+            "--out, and begin anew"
+        )
+
+
+def base_of(start: str | None) -> str | None:
+    """Tell the network that a training begins with from others: SHA-256 of its file.
+
+    Parameters
+    ----------
+    start
+        A run folder, whose best network it is, or a file.
+
+    Returns
+    -------
+    str or None
+        None: it begins with none, or with one of the zoo.
+    """
+    if start is None:
+        return None
+    file = Path(start) / BEST if Path(start).is_dir() else Path(start)
+    return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else None
 
 
 def _pairs(a: Plain, b: Plain) -> dict[str, tuple[Any, Any]]:

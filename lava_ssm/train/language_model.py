@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lava_ssm.train import sitting as sittings
-from lava_ssm.train.folder import Plain, RunError, read_config
+from lava_ssm.train.folder import Plain, RunError, base_of, read_config
 from lava_ssm.train.sitting import Sitting
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def train(asked: LanguageModel, sitting: Sitting, data: Path | None = None) -> P
     data
         Folder of data sets, see `data.load_text`.
     """
-    config = asdict(asked)
+    config = {**asdict(asked), "base": base_of(asked.finetune)}
 
     def make() -> "LanguageRun":
         from lava_ssm.data import load_text

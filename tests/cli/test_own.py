@@ -3,8 +3,10 @@
 import importlib
 import json
 import shlex
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +100,60 @@ def test_own_data_are_fine_tuned_with(place: Path) -> None:
     command("finetune", str(place / "run"), "--calibration", "10")
     network = lava_ssm.load(place / "run-fixed" / "network.safetensors")
     assert network.made_by["data"] == "moves"
+
+
+@pytest.fixture
+def run(place: Path, tmp_path: Path) -> Path:
+    """A run folder, to change, whose data are `moves.csv` beside it."""
+    folder = Path(shutil.copytree(place / "run", tmp_path / "run"))
+    shutil.copy(place / "moves.csv", tmp_path)
+    config = json.loads((folder / "config.json").read_text())
+    config["task"] = str(tmp_path / "moves.csv")
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+def test_fine_tuning_goes_by_the_names_of_classes(run: Path) -> None:
+    table, tuning = run.parent / "moves.csv", ["finetune", str(run), "--lr", "1e-5"]
+    header, *rows = table.read_text().splitlines()
+    some = [row for row in rows if not row.endswith("fast")]  # which would be class 0
+    table.write_text("\n".join([header, *some]))
+    done = command(*tuning)
+    network = lava_ssm.load(run.parent / "run-fixed" / "network.safetensors")
+    assert json.loads(network.made_by["classes"]) == sorted(NAMES)
+    assert "Test accuracy 100.00% on 16" in done.output
+    table.write_text("\n".join([header, *some]).replace("slow", "slower"))
+    refused = CliRunner().invoke(app, [*tuning, "--out", str(run.parent / "other")])
+    assert refused.exit_code == 2
+    assert "moves has the class 'slower', it must be one of fast, middle, slow" in refused.stderr
+    for name in ("network.safetensors", "result.json"):  # as if it had been interrupted
+        (run / name).unlink()
+    refused = CliRunner().invoke(app, [*tuning, "--out", str(run.parent / "other")])
+    assert refused.exit_code == 2
+    assert "moves.csv has changed since" in refused.stderr.replace("\n", "")
+    assert not (run.parent / "other").exists()
+
+
+def test_a_teacher_of_other_classes_is_refused(place: Path, tmp_path: Path) -> None:
+    table, teacher = tmp_path / "moves.csv", str(place / "run")
+    table.write_text((place / "moves.csv").read_text().replace("fast", "very fast"))
+    arguments = ["train", str(table), "--teacher", teacher, "--out", str(tmp_path / "run")]
+    refused = CliRunner().invoke(app, arguments)
+    assert refused.exit_code == 2
+    assert "has the classes fast, middle, slow, they must be middle, slow, very fast" in (
+        refused.stderr
+    )
+
+
+def test_networks_are_compared_by_the_names_of_classes(place: Path, tmp_path: Path) -> None:
+    path, table = str(place / "net.safetensors"), str(place / "moves.csv")
+    net, classes = lava_ssm.load(path), sorted(NAMES)
+    other = replace(net, made_by={**net.made_by, "classes": json.dumps(classes[::-1])})
+    other.save(tmp_path / "other.safetensors")
+    done = command("evaluate", path, table, "--beside", str(tmp_path / "other.safetensors"))
+    middle = int((net.predict(lava_ssm.data.own(table).test.x) == 1).sum())
+    assert 0 < middle < 24
+    assert f"gives the same class to {middle} of 24" in done.output
 
 
 def test_a_stream_says_a_class_a_token(place: Path) -> None:

@@ -619,6 +619,33 @@ def test_a_trained_network_is_fine_tuned_in_integers(tmp_path: Path) -> None:
     assert lava_ssm.load(fixed / NETWORK) == after
 
 
+def test_fine_tuning_remembers_what_it_began_with(run: Path, tmp_path: Path) -> None:
+    tuning, fixed = ["finetune", str(run), "--calibration", "10"], tmp_path / "run-fixed"
+    done = lava_ssm_command(*tuning)
+    assert done.exit_code == 0, done.output
+    assert "not finished" not in done.output
+    config = json.loads((fixed / "config.json").read_text())
+    assert config["limit"] == 60  # the run's
+    best = checkpoint.read(run / BEST)
+    name = next(iter(best))
+    checkpoint.write(run / BEST, {**best, name: best[name] + 0.125})
+    again = lava_ssm_command(*tuning, "--resume")
+    assert again.exit_code == 2
+    assert f"the network that {fixed} began with has changed since" in again.output
+    del config["base"]  # of before
+    (fixed / "config.json").write_text(json.dumps(config))
+    again = lava_ssm_command(*tuning, "--resume")
+    assert "This training is finished" in again.output
+    (run / "result.json").unlink()
+    other = ["--limit", "80", "--out", str(tmp_path / "other")]
+    done = lava_ssm_command(*tuning, *other)
+    assert done.exit_code == 0, done.output
+    assert f"{run} is not finished: this begins with its best network so far" in done.output
+    assert json.loads((tmp_path / "other" / "config.json").read_text())["limit"] == 80
+    start = ["--start", str(run), "--epochs", "1", "--out", str(tmp_path / "third")]
+    assert f"{run} is not finished" in lava_ssm_command(*TINY, *start).output
+
+
 def test_fine_tuning_wants_a_run_that_was_trained(tmp_path: Path) -> None:
     done = lava_ssm_command("finetune", str(tmp_path))
     assert done.exit_code == 2
