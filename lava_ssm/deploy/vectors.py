@@ -123,7 +123,7 @@ def _random(network: FixedNetwork, n_tokens: int, seed: int) -> Vectors:
     for bits in range(network.input_format.bits, -1, -1):
         tokens = _grown(network, drawn, bits)
         try:
-            network.stream().run(tokens)
+            run(network, tokens)
         except FixedPointOverflow:
             if bits:
                 continue

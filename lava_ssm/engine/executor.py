@@ -8,6 +8,20 @@ from numpy.typing import ArrayLike
 
 from lava_ssm.engine.overflows import Tally
 
+ANY, SUMS = 1, 2
+"""Bits of `Executor.overflowed`."""
+
+
+class FirstOverflow(Exception):
+    """Of `Executor.step`: a token is done, and there is more in `overflowed` than before.
+
+    An exception, as to look whether it is so would make every other token take longer.
+    """
+
+    def __init__(self, outputs: np.ndarray) -> None:
+        super().__init__()
+        self.outputs = outputs
+
 
 class Executor(Protocol):
     """Runs a network on a batch of sequences, and holds their state.
@@ -28,6 +42,11 @@ class Executor(Protocol):
 
         None, and nothing done, where `as_tokens` is to bring it to `advance`'s form, or to say what
         is wrong.
+
+        Raises
+        ------
+        FirstOverflow
+            The token is done, see there.
         """
 
     def advance(self, tokens: np.ndarray) -> np.ndarray:
@@ -48,6 +67,10 @@ class Executor(Protocol):
 
     def restore(self, saved: Any) -> None:
         """Set the state back to that which was saved."""
+
+    @property
+    def overflowed(self) -> int:
+        """Whether integers have left their words so far: ANY of them; SUMS, running ones, too."""
 
     @property
     def tallies(self) -> Sequence[Tally]:

@@ -44,6 +44,17 @@ class Overflows:
         return f"<Overflows: {self}>"
 
 
+def warn_of_first(overflows: Overflows, where: str, of_sum: bool) -> None:
+    """Warn of the first overflow of a stream, or of its running sum, and say at which tokens."""
+    text = f"integers left their words {where}: {overflows}"
+    if of_sum:
+        text += (
+            ". A running sum holds no more tokens, its mean is wrong from there on: begin each "
+            "sequence anew (reset() or reset_every, --reset-every of the command)"
+        )
+    warnings.warn(text, OverflowWarning, stacklevel=4)
+
+
 def warn_of_overflows(overflows: Overflows) -> None:
     """Warn, once for all of them, if there are any."""
     if overflows.total:

@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from lava_ssm.engine import reference
-from lava_ssm.engine.executor import Executor
-from lava_ssm.engine.overflows import Overflows
+from lava_ssm.engine.executor import ANY, SUMS, Executor, FirstOverflow
+from lava_ssm.engine.overflows import Overflows, warn_of_first
 from lava_ssm.engine.states import checked_state
 from lava_ssm.engine.tokens import tokens_of
 from lava_ssm.network import FixedNetwork, Network, Readout, check_network
 from lava_ssm.numerics import (
+    FixedPointOverflow,
     IntArray,
     as_array,
     check_memory,
@@ -43,6 +44,9 @@ N = TypeVar("N", int, IntArray)
 
 _MANY = 2**16
 """Numbers of an input from which on it is asked whether there is memory for them."""
+
+_NO_CALL = -1
+"""Tokens of the last call, of a stream that was not called yet."""
 
 _MOST_DIMENSIONS = 28
 """Of a batch: NumPy's arrays have 32, those of states up to three more than the batch."""
@@ -115,15 +119,17 @@ class Stream(Tabular):
         self._sums, self._divides = takes_mean and network.sums, takes_mean and not network.sums
         self._can_fail = isinstance(network, FixedNetwork) or probe is not None
         # of the last call: tokens of the sample before it, and its own; None: the last token alone
-        self._last: tuple[int, int] | None = 0, 0
-        self._thread, self._given = 0, 0  # which thread it was of, and the id of what it gave
+        self._last: tuple[int, int] | None = 0, _NO_CALL
         self.n_tokens = 0
+        self._warned_of = 0  # see `Executor.overflowed`
         self._executor.reset()
         self._prepare()
 
     def _prepare(self) -> None:
         """Make what a stream does not share with its copies."""
         self._lock = Lock()
+        # which thread the last call was of, 0: of whoever asks; and the id of what it gave
+        self._thread, self._given = 0, 0
         self._lost: str | None = None  # why the state is unknown
         self._step: Callable[[ArrayLike], np.ndarray | None] = self._executor.step
         _streams.add(self)
@@ -168,7 +174,7 @@ class Stream(Tabular):
         return self._alone(self._copied)
 
     def _copied(self) -> dict[str, object]:
-        own = ("_lock", "_lost", "_step")
+        own = ("_lock", "_thread", "_given", "_lost", "_step")
         state = {name: value for name, value in self.__dict__.items() if name not in own}
         state["_executor"] = copy.deepcopy(self._executor, {id(self.network): self.network})
         return state
@@ -239,6 +245,8 @@ class Stream(Tabular):
     def step(self, token: ArrayLike) -> np.ndarray:
         """Take one token (*batch, d_input) and give the output (*batch, d_output).
 
+        For a fixed network floats are values and integers mantissas.
+
         Raises
         ------
         TypeError
@@ -249,6 +257,12 @@ class Stream(Tabular):
             A word overflows, and the rules say RAISE. The stream is as before.
         RuntimeError
             The stream is in the middle of a call already, or an earlier one was cut off in it.
+
+        Warns
+        -----
+        OverflowWarning
+            For the first time in this stream, an integer of a fixed network left its word, or the
+            running sum of a mean readout did, after which its mean is wrong until `reset`.
         """
         if self._lock.locked():
             self._refuse_itself()
@@ -264,19 +278,41 @@ class Stream(Tabular):
                             self._thread, self._given = get_ident(), id(outputs)
                         self.n_tokens += 1
                         return outputs
-                except BaseException:  # whether the state has moved on cannot be seen
+                except BaseException as stop:  # whether the state has moved on cannot be seen
                     self._lose("interrupted")
-                    raise
-            elif self._lost is not None:
-                self._refuse_lost()
-            u = self._checked(token, "token", ())[..., np.newaxis, :]
-            if self._can_fail or self.n_tokens == self.reset_every:
-                return self._undone_if_cut_off(self._next, u)
-            try:
-                return self._next(u)
-            except BaseException:
-                self._lose("interrupted")
-                raise
+                    if not isinstance(stop, FirstOverflow):
+                        raise
+                    outputs = stop.outputs
+                    self._gave(outputs, self.n_tokens, 1)
+                    self.n_tokens += 1
+                    self._lost, self._step = None, self._executor.step
+            else:
+                if self._lost is not None:
+                    self._refuse_lost()
+                outputs = None
+            if outputs is None:
+                outputs = self._step_in_full(token)
+        self._warn_once(1)
+        return outputs
+
+    def _step_in_full(self, token: ArrayLike) -> np.ndarray:
+        u = self._checked(token, "token", ())[..., np.newaxis, :]
+        if self._can_fail or self.n_tokens == self.reset_every:
+            return self._undone_if_cut_off(self._next, u)
+        try:
+            return self._next(u)
+        except BaseException:
+            self._lose("interrupted")
+            raise
+
+    def _warn_once(self, n: int) -> None:
+        """Warn of the first overflow, and of the first of a running sum, in the last n tokens."""
+        if self._executor.overflowed <= self._warned_of:
+            return
+        of_sum = self._executor.overflowed & SUMS > self._warned_of & SUMS
+        self._warned_of = self._executor.overflowed
+        where = f"at token {self.n_tokens}" if n == 1 else f"in the last {n} tokens"
+        warn_of_first(self.overflows, where, of_sum)
 
     def _next(self, u: np.ndarray) -> np.ndarray:
         first = self.n_tokens
@@ -286,6 +322,9 @@ class Stream(Tabular):
 
     def run(self, tokens: ArrayLike) -> np.ndarray:
         """Take tokens (*batch, time, d_input) and give their outputs (*batch, time, d_output).
+
+        For a fixed network floats are values, rounded to the nearest mantissa of the input format,
+        and integers are mantissas.
 
         Raises
         ------
@@ -299,8 +338,16 @@ class Stream(Tabular):
             More tokens than there is memory for. The stream is as before.
         RuntimeError
             The stream is in the middle of a call already, or an earlier one was cut off in it.
+
+        Warns
+        -----
+        OverflowWarning
+            For the first time in this stream, an integer of a fixed network left its word, or the
+            running sum of a mean readout did, after which its mean is wrong until `reset`.
         """
-        return self._alone(self._undone_if_cut_off, self._run, tokens, "tokens")
+        outputs = self._alone(self._undone_if_cut_off, self._run, tokens, "tokens")
+        self._warn_once(outputs.shape[-2])
+        return outputs
 
     def _run(self, tokens: ArrayLike, name: str) -> np.ndarray:
         u = self._checked(tokens, name, ("time",))
@@ -318,8 +365,10 @@ class Stream(Tabular):
         before = self.n_tokens, self._last, self._executor.saved()
         try:
             return work(*given)
-        except BaseException:
+        except BaseException as stop:
             self._lose("interrupted")  # should this be cut off too
+            if isinstance(stop, FixedPointOverflow):  # which tells of it
+                self._warned_of = ANY | SUMS
             self.n_tokens, self._last, state = before
             self._executor.restore(state)
             self._lost, self._step = None, self._executor.step
@@ -333,12 +382,14 @@ class Stream(Tabular):
         TypeError
             Outputs that are no array of integers or, of a float network, real numbers.
         ValueError
-            Outputs of another shape than that call's; or, of running sums, those of another call
-            than the last, which another thread has made.
+            There was no call yet; outputs of another shape than that call's; or, of running sums,
+            those of another call than the last, which another thread has made.
         """
         values = as_array(outputs, "outputs")
         first, n = self._last or (self.n_tokens - 1, 1)
-        if self._sums and self._thread != get_ident() and self._given != id(outputs):
+        if n == _NO_CALL:
+            raise ValueError("outputs: nothing has come of the stream yet, call step or run first")
+        if self._sums and self._thread not in (0, get_ident()) and self._given != id(outputs):
             raise ValueError(
                 "outputs must be those of the last call, which another thread has made: "
                 "`network.to_float(outputs, tokens)` takes the numbers of tokens"

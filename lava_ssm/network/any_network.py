@@ -158,7 +158,13 @@ class AnyNetwork(Tabular, Description, Generic[A]):
         return Stream(self, batch, reset_every, backend, n_threads, dtype=dtype)
 
     def predict(self, x: ArrayLike) -> NDArray[np.intp]:
-        """Give the class of each sequence (...,), or, reading out every token, (..., time)."""
+        """Give the class of each sequence (...,), or, reading out every token, (..., time).
+
+        Parameters
+        ----------
+        x
+            See `run`: for a fixed network integers are mantissas, not values.
+        """
         classes = np.argmax(self.run(x), axis=-1)  # (..., time)
         if self.readout is Readout.EVERY_TOKEN:
             return classes

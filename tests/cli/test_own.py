@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 import lava_ssm
 from lava_ssm.cli import app
+from lava_ssm.network import Readout
 
 NAMES = ["slow", "middle", "fast"]
 
@@ -168,6 +169,20 @@ def test_a_stream_says_a_class_a_token(place: Path) -> None:
     done = command("stream", path, "--values", stdin=lines)
     values = np.array([line.split(",") for line in done.stdout.split()], float)
     np.testing.assert_allclose(values[:24], net.to_float(net.run(test.x[0])), rtol=1e-5, atol=1e-9)
+
+
+def test_a_stream_says_when_its_running_sum_has_wrapped() -> None:
+    net = lava_ssm.load("ns4d-sdigits")
+    every = replace(net, readout=Readout.EVERY_TOKEN)
+    sums = every.run(np.full((1200, 1), 0.5)).cumsum(axis=0)
+    first = int((np.abs(sums) >= 2**31).any(axis=1).argmax()) + 1
+    assert first > 1
+    done = command("stream", "ns4d-sdigits", stdin="0.5\n" * 1200)
+    (line,) = (line for line in done.stderr.splitlines() if "A running sum" in line)
+    assert f"at token {first}: " in line
+    assert "--reset-every" in line
+    done = command("stream", "ns4d-sdigits", "--reset-every", "64", stdin="0.5\n" * 1200)
+    assert "Warning" not in done.stderr
 
 
 def test_a_stream_answers_before_its_input_ends(place: Path) -> None:

@@ -1,6 +1,7 @@
 """One stream, several threads; calls that are cut off; processes forked meanwhile."""
 
 import copy
+import functools
 import os
 import pickle
 import signal
@@ -82,6 +83,15 @@ def test_a_running_sum_is_not_divided_by_the_count_of_another_threads_call() -> 
         stream.to_float(mine)
     assert stream.to_float(later) == [1.0]  # what another thread hands over
     assert stream.to_float(stream.step([1]).copy()) == [1.0]
+    # copies and unpickled streams are of the thread that has them
+    outputs = stream.step([1]).copy()
+    for twin in (copy.deepcopy(stream), pickle.loads(pickle.dumps(stream))):
+        assert together(functools.partial(twin.to_float, outputs.copy()))[0] == [1.0]
+
+
+def test_nothing_has_come_of_a_new_stream() -> None:
+    with pytest.raises(ValueError, match="nothing has come of the stream yet"):
+        COUNTER.stream().to_float(np.zeros(1, int))
 
 
 @pytest.mark.parametrize("kind", KINDS)

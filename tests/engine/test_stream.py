@@ -3,6 +3,8 @@
 import copy
 import functools
 import pickle
+import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lava_ssm.engine import OverflowWarning, Stream, run
-from lava_ssm.network import S4D, FixedNetwork, FixedS4D, Network, Readout
+from lava_ssm.network import S4D, FixedLinear, FixedNetwork, FixedS4D, Network, Readout
 from tests.networks import random_fixed_network, random_network
 
 SEEDS = st.integers(0, 2**32)
@@ -139,6 +141,54 @@ def test_run_warns_of_overflows() -> None:
     net = FixedNetwork((FixedS4D([[[4000, 0]]], [[[4096, 0]]], [[[1, 0]]]),))
     with pytest.warns(OverflowWarning, match=r"stage 0 \(FixedS4D\): .* state"):
         net.run(np.full((5, 1), 2**16))
+
+
+OVERFLOWING = FixedNetwork(
+    (FixedS4D([[[4000, 0]]], [[[4096, 0]]], [[[3000, 0]]]), FixedLinear([[50]], exponent=0)),
+    Readout.MEAN_OVER_TIME,
+)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"backend": "reference"}, {"batch": (3,), "n_threads": 2}, {"n_threads": 2}],
+    ids=["one", "reference", "threads", "two threads a sequence"],
+)
+@pytest.mark.parametrize("at_once", [1, 50])
+def test_a_stream_warns_at_the_first_overflow_and_when_its_sum_does(
+    options: dict[str, Any], at_once: int
+) -> None:
+    net = OVERFLOWING
+    x = np.full((1000, 1), 2.0**10)
+    x[100:104] = 2.0**16  # 0.98 of a state of 24 bits is kept, 64 times what comes is added
+    state = 0.0
+    states = [state := 4000 / 4096 * state + 64 * u for u in x[:, 0]]
+    every = run(replace(net, readout=Readout.EVERY_TOKEN), x, backend="reference")
+    sums = every.outputs.cumsum()  # of int64, which do not wrap
+    firsts = [int((np.abs(v) >= most).argmax()) for v, most in ((states, 2**23), (sums, 2**31))]
+    assert 100 < firsts[0] < 104
+    assert firsts[1] > 200
+    stream = net.stream(**options)
+    x = np.broadcast_to(x, (*stream.batch, *x.shape)).copy()
+    told: dict[int, list[warnings.WarningMessage]] = {}
+    for t in range(0, x.shape[-2], at_once):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            if at_once == 1:
+                stream.step(x[..., t, :])
+            else:
+                stream.run(x[..., t : t + at_once, :])
+        if caught:
+            told[t // at_once] = list(caught)
+    assert [*told] == [first // at_once for first in firsts]
+    texts = [str(w.message) for each in told.values() for w in each]
+    assert len(texts) == 2
+    assert all(w.category is OverflowWarning for each in told.values() for w in each)
+    assert all(w.filename == __file__ for each in told.values() for w in each)
+    named = [f"at token {t + 1}: " for t in firsts] if at_once == 1 else ["last 50 tokens"] * 2
+    assert all(name in text for name, text in zip(named, texts, strict=True))
+    assert "reset_every" not in texts[0]
+    assert " sum. A running sum" in texts[1]
 
 
 @pytest.mark.parametrize(

@@ -26,8 +26,16 @@ from lava_ssm.engine.compiled.threads import Threads
 from lava_ssm.engine.compiled.tokens import INTEGER, REAL, Tokens, array_type
 from lava_ssm.engine.compiled.turns import turns
 from lava_ssm.engine.compiled.vectors import lanes_of
-from lava_ssm.engine.compiled.words import OVERFLOWED, SYNAPSE
+from lava_ssm.engine.compiled.words import (
+    ASLEEP,
+    DONE,
+    OVERFLOWED,
+    OVERFLOWS_AT,
+    SUM,
+    SYNAPSE,
+)
 from lava_ssm.engine.compiled.writer import aligned
+from lava_ssm.engine.executor import ANY, SUMS, FirstOverflow
 from lava_ssm.engine.overflows import Tally
 from lava_ssm.engine.reference import Reference, State
 from lava_ssm.network import FixedNetwork, Network, Readout
@@ -67,6 +75,7 @@ class Compiled:
     """
 
     values_per_token = 0
+    overflowed = 0
 
     def __init__(
         self,
@@ -163,6 +172,11 @@ class Compiled:
     def __setstate__(self, state: tuple[Saved, NDArray[np.int64]]) -> None:
         self.restore(state[0])
         self._counts[...] = state[1]
+        self.overflowed = self._seen_overflows()
+
+    def _seen_overflows(self) -> int:
+        counts = self._counts
+        return ANY * bool(counts.any()) | SUMS * bool(counts[:, -1, SUM].any())
 
     @property
     def tallies(self) -> Sequence[Tally]:
@@ -184,9 +198,16 @@ class Compiled:
             done = self._kernel(table, values, self._token, self._outputs)
         else:
             done = self._kernel(table, _NONE, values.reshape(self._token.shape), self._outputs)
-        if done > 1 and self._second is not None:
-            self._second.missed()
+        if done > DONE and self._is_first_overflow(done):
+            raise FirstOverflow(self._output.copy())
         return self._output.copy() if done else None
+
+    def _is_first_overflow(self, done: int) -> bool:
+        """Take in what a kernel said beside that it is done."""
+        if done & ASLEEP and self._second is not None:
+            self._second.missed()
+        before, self.overflowed = self.overflowed, done >> OVERFLOWS_AT
+        return self.overflowed > before
 
     def advance(self, tokens: np.ndarray) -> np.ndarray:
         """See `Executor`: calls the kernel on each thread's rows."""
@@ -199,11 +220,10 @@ class Compiled:
         if self._second is not None and n_tokens > BLOCK:
             self._second.wake()
         if self._table is not None:
-            done = kernel(self._table, _NONE, rows, outputs)
-            if done > 1 and self._second is not None:
-                self._second.missed()
+            self._is_first_overflow(kernel(self._table, _NONE, rows, outputs))
         else:
             self._threads.run(lambda i, part: kernel(tables[i], _NONE, rows[part], outputs[part]))
+            self.overflowed = self._seen_overflows()
         return outputs.reshape(*batch, n_tokens, outputs.shape[-1])
 
     def _of_states(

@@ -27,7 +27,15 @@ from lava_ssm.engine.compiled.turns import (
     tokens_begun,
     wake,
 )
-from lava_ssm.engine.compiled.words import SUM, word
+from lava_ssm.engine.compiled.words import (
+    ASLEEP,
+    DONE,
+    OVERFLOWS_AT,
+    SUM,
+    any_counted,
+    word,
+)
+from lava_ssm.engine.executor import ANY, SUMS
 from lava_ssm.numerics import SYNAPSE_BITS
 
 _step = choosing("step", [each.step for each in OPERATIONS])
@@ -130,13 +138,14 @@ def advancing(real: np.dtype, is_fixed: bool, is_shared: bool = False) -> Callab
         Returns
         -------
         int
-            0: not all values lie in the input's format, no state has changed. 1: done. 2: done,
-            and there is a second thread, which sleeps.
+            0: not all values lie in the input's format, no state has changed. DONE, with ASLEEP:
+            there is a second thread, which sleeps; beyond bit OVERFLOWS_AT, see
+            `Executor.overflowed`.
         """
         data = data_of(table)
         if is_shared and data.rules[0].thread > 0:
             follow(data)
-            return 1
+            return DONE
         if values.size > 0 and not entered(values, data.limits, tokens):
             return 0
         before, rules = rounding_mode(), data.rules[0]
@@ -160,6 +169,13 @@ def advancing(real: np.dtype, is_fixed: bool, is_shared: bool = False) -> Callab
                         else:
                             outputs[k, start + t, j] = value
         set_rounding_mode(before)
-        return 2 if is_shared and is_asleep(data.turns) else 1
+        done = DONE
+        if is_shared and is_asleep(data.turns):
+            done |= ASLEEP
+        if any_counted(data.counts) or (is_shared and any_counted(data_of(data.threads[1]).counts)):
+            done |= ANY << OVERFLOWS_AT
+            if data.counts[-1, SUM] > 0:
+                done |= SUMS << OVERFLOWS_AT
+        return done
 
     return kernel(renamed(advance, name))

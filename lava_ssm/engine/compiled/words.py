@@ -15,6 +15,21 @@ _TOWARD_ZERO = ROUNDING_MODE[Rounding.TOWARD_ZERO]
 _NEAREST = ROUNDING_MODE[Rounding.NEAREST]
 
 
+DONE, ASLEEP = 1, 2
+OVERFLOWS_AT = 2
+"""Bits of what a kernel gives back, see `advancing`; from which one on are `ANY` and `SUMS`."""
+
+
+@compiled
+def any_counted(counts):  # type: ignore[no-untyped-def]
+    """Whether integers have left their words so far; counts (stages, `OVERFLOWED`)."""
+    bits = 0
+    for i in range(counts.shape[0]):
+        for j in range(counts.shape[1]):
+            bits |= counts[i, j]
+    return bits != 0
+
+
 @compiled
 def shifted(v, n, mode):  # type: ignore[no-untyped-def]
     """`v * 2**-n`, rounded; int64, -32 <= n <= 63."""

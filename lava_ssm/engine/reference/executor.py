@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from lava_ssm.engine.executor import ANY, SUMS
 from lava_ssm.engine.overflows import Tally
 from lava_ssm.engine.reference.sequence import Probe, State, advance, see_nothing, zero_state
 from lava_ssm.network import FixedNetwork, Network
@@ -66,6 +67,12 @@ class Reference:
     def restore(self, saved: State) -> None:
         """See `Executor`."""
         self.state = saved
+
+    @property
+    def overflowed(self) -> int:
+        """See `Executor`."""
+        some = any(tally.total() for tally in self._tallies)
+        return ANY * some | SUMS * (self._tallies[-1]["sum"] > 0)
 
     @property
     def tallies(self) -> Sequence[Tally]:
