@@ -1,7 +1,7 @@
 """Mixed precision: bits of each layer's parameters by what they cost at the network's output."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from lava_ssm.compress.shares import signal_to_error
 from lava_ssm.extras import needed
 from lava_ssm.network import FixedLayer, FixedNetwork, FloatLayer, Network
 from lava_ssm.network.description import WEIGHT_BITS, is_dense, mantissa_bits
-from lava_ssm.numerics import CHIP, Arithmetic, RealArray, integer, real_number
+from lava_ssm.numerics import CHIP, Arithmetic, RealArray, instance, integer, real_number
 from lava_ssm.tables import Tabular, empty_table
 
 if TYPE_CHECKING:
@@ -151,6 +151,7 @@ def search_bits(
         )
     budget = None if budget_bytes is None else integer(budget_bytes, "budget_bytes", 1)
     least = None if min_db is None else real_number(min_db, "min_db", "[0, 200]")
+    instance(message_bits, Iterable, "message_bits", "several widths, such as (12, 16)")
     messages = sorted(integer(bits, "message_bits", 2, 24) for bits in message_bits)
     formats = Formats() if formats is None else formats
     made: dict[tuple[int, ...], tuple[Point, FixedNetwork]] = {}

@@ -20,13 +20,15 @@ class Formats:
     Parameters
     ----------
     param_exponent
-        Fraction bits of a, b, c: an integer in [0, 31], or "auto": for each channel as many as
-        fit `param_bits`.
+        Fraction bits of a, b, c of an S4D (no other layer uses it): an integer in [0, 31], or
+        "auto": for each channel as many as fit `param_bits`.
     param_bits
-        Width of a mantissa of a, b, c, in [2, 24]: one, or one for each layer.
+        Width of a mantissa of a, b, c of an S4D, in [2, 24]: one, or one for each layer, of which
+        others do not use it: the diagonals of S5 and selective layers have 16 bits, always.
     state_exponent
-        Fraction bits that a state has beyond its input: an integer in [0, 31], or "auto": for
-        each channel as many as fit the state's word.
+        Fraction bits that a state of an S4D has beyond its input: an integer in [0, 31], or "auto":
+        for each channel as many as fit the state's word. Those of other layers' states are always
+        chosen from the data.
     weight_bits
         Width of a mantissa of the weights of matrices, in [2, 8]: one, or one for each layer.
         What is narrower takes less memory; the chip computes it alike.

@@ -185,7 +185,7 @@ def _accuracy(
                     "take bound='calibrated', with Arithmetic(overflow=Overflow.SATURATE) where "
                     "inputs may be larger than these"
                 )
-        elif where.endswith(" a"):
+        elif where.endswith(" a") and _may_have_more_bits(network, where):
             remedy = "give parameters more bits (Formats(param_bits=24)), or " + remedy
         elif not formats.per_channel:
             remedy = "give each row its exponent (Formats(per_channel=True)), or " + remedy
@@ -204,6 +204,12 @@ def _accuracy(
     if not done.overflows.total:
         return text
     return f"{text}; {without_overflow(wanted, fixed, x):.1f} dB if no integer left its word"
+
+
+def _may_have_more_bits(network: Network, where: str) -> bool:
+    """Whether `Formats.param_bits` is of the layer that a share is named by, such as "1 S4D a"."""
+    layer = network.stages[int(where.split()[0])].layer
+    return any(tensor.bits == "param_bits" for tensor in kind_of(layer).tensors)
 
 
 _SEARCHED = 16

@@ -14,7 +14,7 @@ from lava_ssm.compress.formats import weight_bits_of
 from lava_ssm.compress.kinds import kind_of
 from lava_ssm.compress.shares import error_causes, signal_to_error, values_of, without_overflow
 from lava_ssm.extras import needed
-from lava_ssm.network import FixedLayer, FixedNetwork, FloatLayer, Network, Readout
+from lava_ssm.network import FixedLayer, FixedNetwork, FloatLayer, Network
 from lava_ssm.numerics import SYNAPSE_BITS, dequantize, word_range
 from lava_ssm.tables import Tabular, empty_table
 
@@ -150,8 +150,6 @@ def report(network: Network, fixed: FixedNetwork, x: ArrayLike) -> Report:
     x = engine.as_sequences(network, x)
     real, integer = _Signals(network), _Signals(fixed)
     outputs = engine.run(network, x, probe=real).outputs
-    if network.readout is Readout.MEAN_OVER_TIME:  # of which a fixed network emits the sums
-        outputs = np.cumsum(real.messages[len(network.stages) - 1], axis=-2)
     result = engine.run(fixed, x, probe=integer)
 
     u, form, e = engine.as_tokens(fixed, x), fixed.input_format, fixed.exponents
@@ -166,7 +164,7 @@ def report(network: Network, fixed: FixedNetwork, x: ArrayLike) -> Report:
         exponents = kind.state_exponents(stage.layer, e[i])
         if exponents is not None:
             bits = fixed.arithmetic.state_bits
-            used = integer.peak_state[i] / word_range(bits)[1]
+            used = min(1.0, integer.peak_state[i] / word_range(bits)[1])
             count = tally["input"] + tally["state"]
             rows.append(TensorReport(f"{name} state", bits, _span(exponents), used, None, count))
         count = tally["synapse"] + tally["message"]
@@ -174,7 +172,9 @@ def report(network: Network, fixed: FixedNetwork, x: ArrayLike) -> Report:
         sent, wanted = integer.messages[i], real.messages[i]
         rows.append(_compare(f"{name} message", bits, e[i + 1], sent, wanted, count))
     summed = result.overflows.stages[-1][1]["sum"]
-    rows.append(_compare("output", SYNAPSE_BITS, e[-1], result.outputs, outputs, summed))
+    sqnr = _sqnr(fixed.to_float(result.outputs), outputs)  # of means, not of their running sums
+    used = _used(result.outputs, SYNAPSE_BITS)
+    rows.append(TensorReport("output", SYNAPSE_BITS, _span(e[-1]), used, sqnr, summed))
     cost = None
     if result.overflows.total:
         wanted = network.run(x)
@@ -228,7 +228,8 @@ def _sqnr(values: NDArray, wanted: NDArray) -> float:
 
 
 def _used(mantissas: NDArray, bits: int) -> float:
-    return float(np.abs(mantissas).max()) / word_range(bits)[1]
+    lowest, highest = word_range(bits)
+    return max(float(mantissas.max()) / highest, float(mantissas.min()) / lowest)
 
 
 def _span(exponent: ArrayLike) -> tuple[int, int]:

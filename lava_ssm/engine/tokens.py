@@ -52,10 +52,14 @@ def tokens_of(network: Network | FixedNetwork, given: NDArray, name: str) -> NDA
         return quantize(values, form.bits, form.exponent, name=name)
     except OverflowError:
         raise ValueError(
-            f"{name}: input values must lie in [{form.min:g}, {form.max:g}] (input format: "
-            f"{form.bits} bits, exponent {form.exponent}), got {values.min():g} to "
-            f"{values.max():g}"
+            f"{name}: input values must lie in [{_exact(form.min)}, {_exact(form.max)}] (input "
+            f"format: {form.bits} bits, exponent {form.exponent}), got {_exact(values.min())} to "
+            f"{_exact(values.max())}"
         ) from None
+
+
+def _exact(value: float) -> str:
+    return repr(float(value)).removesuffix(".0")
 
 
 def as_sequences(network: Network | FixedNetwork, x: ArrayLike, name: str = "x") -> NDArray:

@@ -30,6 +30,16 @@ def _array(value: Any) -> RealArray:
     return np.asarray(value.detach().cpu().resolve_conj() if isinstance(value, Tensor) else value)
 
 
+def _matrix(call: Call, value: Any) -> RealArray:
+    array = _array(value)
+    if array.dtype.kind == "c":
+        raise ExchangeError(
+            f"{call.origin}: its weights are complex, those of a linear layer must be real: give a "
+            "state space of complex matrices as `nn.S5`, or as `network.S5` of its arrays"
+        )
+    return array
+
+
 def _optional(value: Any) -> RealArray | None:
     return None if value is None else _array(value)
 
@@ -62,7 +72,7 @@ def _last(call: Call, affine: bool = False) -> Signal:
 
 def _linear(call: Call) -> Signal:
     x = _last(call, affine=True)
-    layer = network.Linear(_array(call.get(1, "weight")), _optional(call.get(2, "bias")))
+    layer = network.Linear(_matrix(call, call.get(1, "weight")), _optional(call.get(2, "bias")))
     return _put(call, x, layer)
 
 
@@ -81,7 +91,7 @@ def _matmul(call: Call) -> Signal:
     place = len(x.axes) - (2 if swapped else 1)  # W x, or x W
     if x.axis("channels") != place:
         raise LayoutError(f"{call.origin}: multiplies {shown(x.axes)} along axis {place}")
-    weights = _array(other)
+    weights = _matrix(call, other)
     return _put(call, x, network.Linear(weights if swapped else weights.T))
 
 

@@ -191,4 +191,7 @@ def check_tokens(u: Tensor, width: int, name: str = "u") -> None:
     if not u.is_floating_point():
         raise TypeError(f"{name} must be a tensor of floats, got {u.dtype}")
     if u.ndim < 2 or u.shape[-1] != width or u.shape[-2] < 1:
-        raise ValueError(f"{name} must have shape (..., time, {width}), got {tuple(u.shape)}")
+        raise ValueError(
+            f"{name} must have shape (..., time, {width}), with a token at least, got "
+            f"{tuple(u.shape)}"
+        )

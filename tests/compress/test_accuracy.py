@@ -1,6 +1,7 @@
 """What accuracy quantisation reached is said, and where it is lost if it is poor."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,12 +19,14 @@ from lava_ssm.compress import (
 )
 from lava_ssm.network import (
     S4D,
+    S5,
     FixedLinear,
     FixedNetwork,
     FixedS4D,
     LayerNorm,
     Linear,
     Network,
+    Readout,
     ReLU,
     RMSNorm,
 )
@@ -46,6 +49,33 @@ def test_the_tensor_by_which_most_is_lost_is_named() -> None:
     formats = Formats(per_channel=False, search=False, balance=False, compensate=False)
     with pytest.warns(AccuracyWarning, match=r"lost by 0 Linear weights .*per_channel=True"):
         quantize(net, x, formats)
+
+
+def test_more_bits_are_no_remedy_where_a_layer_has_as_many_always() -> None:
+    a = np.array([1 - 2e-6, 0.5])  # of 15 bits behind the point, whose last is 3e-5
+    b = np.array([[1e-3], [1e-9]], complex)
+    net = Network((S5(a, b, b.T, np.zeros(1), np.zeros(2), np.zeros(1), False),))
+    x = np.abs(np.random.default_rng(0).normal(size=(2, 100_000, 1)))
+    with pytest.warns(AccuracyWarning, match="lost by 0 S5 a ") as seen:
+        quantize(net, x, Formats(search=False))
+    assert "param_bits" not in str(seen[0].message)
+
+
+def test_the_output_of_a_report_is_that_of_means_and_no_share_is_beyond_one() -> None:
+    rng = np.random.default_rng(5)
+    net = random_network(rng, readout=Readout.MEAN_OVER_TIME)
+    x = rng.normal(size=(4, 60, net.d_input))
+    fixed = quantize(net, x)
+    tensors = report(net, fixed, x).tensors
+    assert tensors[-1].sqnr == pytest.approx(
+        signal_to_error(net.run(x), fixed.to_float(fixed.run(x)))
+    )
+    lowest = Network((Linear(np.array([[-1.0, 0.2]])),))
+    made = quantize(lowest, x[..., :2])
+    layer = replace(made.layers[0], weights=np.array([[-128, 3]]))
+    made = FixedNetwork((layer,), made.readout, made.input_exponent)
+    used = {t.name: t.used for t in report(lowest, made, x[..., :2]).tensors}
+    assert used["0 Linear weights"] == 1.0
 
 
 def test_of_weights_of_few_bits_more_are_the_remedy() -> None:

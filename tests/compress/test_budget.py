@@ -1,5 +1,7 @@
 """Mixed precision: bits by what they cost, within bytes or at an accuracy."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -105,3 +107,9 @@ def test_weights_of_few_bits_stay_in_their_words(bits: int, per_channel: bool) -
             assert np.abs(stage.layer.weights + 0.5).max() < 2 ** (bits - 1)
     rows = {t.name: t.bits for t in compress.report(network(), fixed, X).tensors}
     assert rows["0 Linear weights"] == bits
+
+
+def test_one_width_of_messages_is_no_choice() -> None:
+    wrong: Any = 16
+    with pytest.raises(TypeError, match=r"message_bits must be several widths.*got 16"):
+        search_bits(network(), X, min_db=25, message_bits=wrong)

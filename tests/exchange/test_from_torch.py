@@ -460,3 +460,16 @@ def test_what_could_be_in_the_place_of_a_module_is_said() -> None:
         exchange.from_torch(nn.Sequential(nn.Embedding(5, 4), nn.Linear(4, 2)), numbers)
     with pytest.raises(exchange.ExchangeError, match="MinGRU in the place of a GRU"):
         exchange.from_torch(nn.GRU(3, 4), torch.randn(2, 9, 3))
+
+
+def test_of_complex_weights_it_is_said_what_to_do() -> None:
+    class Complex(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.matrix = nn.Parameter(torch.ones(3, 4, dtype=torch.cfloat))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return (x.to(torch.cfloat) @ self.matrix).real
+
+    with pytest.raises(exchange.ExchangeError, match=r"weights are complex.*give .* `nn\.S5`"):
+        exchange.from_torch(Complex(), torch.randn(2, 5, 3))
