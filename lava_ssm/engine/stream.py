@@ -121,7 +121,8 @@ class Stream(Tabular):
         # of the last call: tokens of the sample before it, and its own; None: the last token alone
         self._last: tuple[int, int] | None = 0, _NO_CALL
         self.n_tokens = 0
-        self._warned_of = 0  # see `Executor.overflowed`
+        # see `Executor.overflowed`; a probe sees for itself
+        self._warned_of = 0 if probe is None else ANY | SUMS
         self._executor.reset()
         self._prepare()
 

@@ -42,7 +42,7 @@ def test_one_of_permuted_pixels_learns_and_is_found(
     monkeypatch.setattr(sys, "argv", given)
     teacher.main()
     assert os.listdir("runs") == ["teacher-psmnist.safetensors"]
-    found, join = _teacher(f"{teacher.__file__}:psmnist")
+    found, join = _teacher(f"{teacher.__file__}:psmnist", ())
     assert join == 1
     assert isinstance(found, torch.nn.Module)
     assert teacher.accuracy(found, torch.as_tensor(sets.test.x), sets.test.y) > 0.95
