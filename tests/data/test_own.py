@@ -169,7 +169,10 @@ def test_a_folder_of_sounds_is_taken_as_spectra(tmp_path: Path) -> None:
         ({"x": X[:15], "y": Y[:15], "x_test": X[:, :5], "y_test": Y}, "sample 0 of x_test: 5 tok"),
         ({"x": X[:, :0], "y": Y}, r"mine.npz.*x must be real numbers.* shape \(20, 0\)"),
         ({"x": X.reshape(20, 6, 1)[..., :0], "y": Y}, r"x must be real numbers.* \(20, 6, 0\)"),
-        ({"x": X * 1e300, "y": Y}, r"sample 0 of x: .*e\+\d+ is too large.* ends at 3.4e38"),
+        (
+            {"x": 1e300 * X.astype(float), "y": Y},
+            r"sample 0 of x: .*e\+\d+ is too large.* ends at 3.4e38",
+        ),
         ({"x": X, "y": np.where(Y, np.nan, 1.0)}, "that of sample 1 is nan"),
         ({"x": X, "y": np.where(Y, np.inf, 1.0)}, "y must be whole numbers or texts"),
         ({"x": X, "y": np.where(Y, "up", "NaN")}, "sample 0 of x: its label is NaN"),
