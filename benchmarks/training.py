@@ -1,6 +1,6 @@
 """A training step on the CPU: our S4D beside the plain one, float and fixed.
 
-python benchmarks/training.py            # about two minutes; --quick for a first look
+python benchmarks/training.py            # a minute and a half; --quick for a first look
 
 The plain S4D is what https://github.com/state-spaces/s4 does without its CUDA kernels, restated
 from the paper's equations: the kernel by the full Vandermonde matrix of all powers of all states,
