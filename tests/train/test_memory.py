@@ -1,13 +1,13 @@
 """Memory that is kept while a network is trained."""
 
 import platform
-import resource
 
 import numpy as np
 import pytest
 
 from lava_ssm.train import memory
 
+resource = pytest.importorskip("resource")  # Windows has none
 pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="of GNU's C library")
 SIZE = 1 << 25
 """Bytes, of which a fresh page costs a fault."""
