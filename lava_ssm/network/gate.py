@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from lava_ssm.network.description import Exponent, exponents, none_or
 from lava_ssm.network.maps import FixedMaps, FloatMaps, Maps
 from lava_ssm.network.neurons import Product
@@ -16,7 +14,6 @@ class Square(Maps):
 
     matrices = ("weights",)
     biases = ("bias",)
-    bias: np.ndarray
 
     def product_shift(self, input_exponent: int) -> int:
         """Bits that the product of input and sigmoid is shifted to the right."""
@@ -89,7 +86,7 @@ class FixedGate(Square, FixedMaps):
         self._put(none_or(exponents()), "output_exponent")
 
     @property
-    def _sum_exponents(self) -> tuple[int]:
+    def sum_exponents(self) -> tuple[int]:
         return (SIGMOID_INPUT_EXPONENT,)
 
     def product_shift(self, input_exponent: int) -> int:

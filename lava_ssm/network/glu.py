@@ -32,7 +32,6 @@ class Gated(Maps):
     """What float and fixed gated linear units have in common."""
 
     gate: np.ndarray
-    bias: np.ndarray
     gate_bias: np.ndarray
     activation: Activation
     gate_sum_exponent = 0
@@ -152,7 +151,7 @@ class FixedGLU(Gated, FixedMaps):
             integer(self.output_exponent, "output_exponent", most - MOST_RIGHT, most + MOST_LEFT)
 
     @property
-    def _sum_exponents(self) -> tuple[int, int]:
+    def sum_exponents(self) -> tuple[int, int]:
         return self.value_exponent, self.gate_sum_exponent
 
     @property

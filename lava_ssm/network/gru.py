@@ -166,7 +166,7 @@ class FixedMinGRU(UpdateGate, FixedMaps):
         return self.state_exponent if plain else self.value_exponent
 
     @property
-    def _sum_exponents(self) -> tuple[int, int]:
+    def sum_exponents(self) -> tuple[int, int]:
         return self.candidate_exponent, SIGMOID_INPUT_EXPONENT
 
     def dequantize(self, input_exponent: int | None = None) -> MinGRU:
@@ -174,15 +174,11 @@ class FixedMinGRU(UpdateGate, FixedMaps):
         return MinGRU(weights, gate, bias, gate_bias, self.activation)
 
 
-MATRICES = ("weights", "forget", "gate")
-BIASES = ("bias", "forget_bias", "gate_bias")
-
-
 class Forgetting(Maps):
     """What float and fixed MLGRUs have in common."""
 
-    matrices = MATRICES
-    biases = BIASES
+    matrices = ("weights", "forget", "gate")
+    biases = ("bias", "forget_bias", "gate_bias")
     activation: ClassVar = Activation.SILU
     forget_bias: np.ndarray
     gate_bias: np.ndarray
@@ -290,7 +286,7 @@ class FixedMLGRU(Forgetting, FixedMaps):
         self._put(bits(0, MOST_SHIFT), "state_shift")
 
     @property
-    def _sum_exponents(self) -> tuple[int, int, int]:
+    def sum_exponents(self) -> tuple[int, int, int]:
         return self.value_exponent, SIGMOID_INPUT_EXPONENT, SIGMOID_INPUT_EXPONENT
 
     @property

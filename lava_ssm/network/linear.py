@@ -61,6 +61,7 @@ class FloatMap(FloatLayer):
     """What layers of one synapse with real weights have in common."""
 
     _check_shape: Callable[[], None]
+    bias: RealArray | None
 
     def __post_init__(self) -> None:
         self._put(reals, "weights")

@@ -23,6 +23,7 @@ class Maps(LinearMap):
 
     matrices: ClassVar[tuple[str, ...]] = ("weights", "gate")
     biases: ClassVar[tuple[str, ...]] = ("bias", "gate_bias")
+    bias: np.ndarray
 
     @property
     def n_parameters(self) -> int:
@@ -63,10 +64,10 @@ class FixedMaps(Maps, FixedLayer):
         self._put(weights, *self.matrices)
         self._check_shape()
         self._put(zeros_or((self.d_output,), biases), *self.biases)
-        self._put(exponents(self.d_output), *map(_exponent_of, self.matrices))
+        self._put(exponents(self.d_output), *map(exponent_of, self.matrices))
 
     @property
-    def _sum_exponents(self) -> tuple[int, ...]:
+    def sum_exponents(self) -> tuple[int, ...]:
         """Of each matrix's sums, and of the bias that is added."""
         raise NotImplementedError
 
@@ -78,8 +79,8 @@ class FixedMaps(Maps, FixedLayer):
 
     def _synapses(self, input_exponent: int) -> tuple[Matrix, ...]:
         made = []
-        for name, e in zip(self.matrices, self._sum_exponents, strict=True):
-            own: Exponent = getattr(self, _exponent_of(name))
+        for name, e in zip(self.matrices, self.sum_exponents, strict=True):
+            own: Exponent = getattr(self, exponent_of(name))
             made.append(Matrix(getattr(self, name), own + (input_exponent + 1 - e)))
         return tuple(made)
 
@@ -87,12 +88,13 @@ class FixedMaps(Maps, FixedLayer):
         """Matrices of the float layer, then its biases."""
         values = []
         for name in self.matrices:
-            of_rows = np.reshape(getattr(self, _exponent_of(name)), (-1, 1))
+            of_rows = np.reshape(getattr(self, exponent_of(name)), (-1, 1))
             values.append(dequantize(getattr(self, name), of_rows))
-        for name, e in zip(self.biases, self._sum_exponents, strict=True):
+        for name, e in zip(self.biases, self.sum_exponents, strict=True):
             values.append(dequantize(getattr(self, name), e))
         return values
 
 
-def _exponent_of(matrix: str) -> str:
+def exponent_of(matrix: str) -> str:
+    """Name of the field with the exponents of a matrix."""
     return "exponent" if matrix == "weights" else f"{matrix}_exponent"

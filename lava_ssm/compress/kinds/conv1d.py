@@ -5,22 +5,18 @@ from dataclasses import replace
 import numpy as np
 
 from lava_ssm.compress.drift import Drift
-from lava_ssm.compress.headroom import ANY, neuron_headroom, synapse_headroom
-from lava_ssm.compress.kinds.kind import Kind, Rules, Scales, Tensor
-from lava_ssm.compress.parameters import fixed_bias, weight_mantissas
-from lava_ssm.compress.ranges import Moments, Ranges
+from lava_ssm.compress.kinds.kind import Rules
+from lava_ssm.compress.kinds.linear import MapKind
+from lava_ssm.compress.parameters import weight_mantissas
+from lava_ssm.compress.ranges import Moments
 from lava_ssm.compress.weights import compensated
 from lava_ssm.network import Conv1d, FixedConv1d
-from lava_ssm.network.description import WEIGHT_BITS, Exponent
+from lava_ssm.network.description import Exponent
 from lava_ssm.numerics import IntArray, RealArray
 
 
-class Conv1dKind(Kind[Conv1d, FixedConv1d], of=Conv1d):
+class Conv1dKind(MapKind[Conv1d, FixedConv1d], of=Conv1d):
     """y_t = sum_k W_k u_(t - length + 1 + k) + b."""
-
-    tensors = (Tensor("weights", WEIGHT_BITS, "exponent", ("bias",)),)
-
-    scales = Scales.ANY
 
     def rescaled(self, layer: Conv1d, before: RealArray, behind: RealArray) -> Conv1d:
         of_group = np.reshape(before, (layer.groups, -1))  # inputs
@@ -72,31 +68,6 @@ class Conv1dKind(Kind[Conv1d, FixedConv1d], of=Conv1d):
             return fixed, values
         lost = (layer.matrix - values.matrix) @ np.repeat(moments.mean, layer.length)
         return fixed, replace(values, bias=layer.bias + lost)
-
-    def input_headroom(self, fixed: FixedConv1d, ranges: Ranges, rules: Rules) -> int:
-        return synapse_headroom(ranges.sums, fixed.exponent, rules.spare)
-
-    def output_headroom(self, layer: Conv1d, ranges: Ranges, rules: Rules) -> int:
-        """What is rectified need not fit the message, but the neuron."""
-        return neuron_headroom(ranges.sums, layer.bias, rules.arithmetic, rules.spare)
-
-    def finest(self, fixed: FixedConv1d, input_exponent: int, residual: bool) -> int:
-        return ANY if residual else input_exponent + int(np.min(fixed.exponent)) + 1
-
-    def finish(
-        self,
-        fixed: FixedConv1d,
-        layer: Conv1d,
-        ends: tuple[int, int],
-        ranges: Ranges,
-        rules: Rules,
-    ) -> FixedConv1d:
-        bias = None if layer.bias is None else fixed_bias(layer.bias, ends[1])
-        return replace(fixed, output_exponent=ends[1], bias=bias)
-
-    def bias_exponents(self, fixed: FixedConv1d, input_exponent: int) -> dict[str, int]:
-        e = input_exponent if fixed.output_exponent is None else fixed.output_exponent
-        return {} if fixed.bias is None else {"bias": e}
 
 
 def _passing(layer: Conv1d) -> np.ndarray:

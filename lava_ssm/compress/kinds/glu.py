@@ -1,53 +1,29 @@
 """Gated linear units."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from lava_ssm.compress.headroom import bias_headroom, headroom, synapse_headroom
-from lava_ssm.compress.kinds.kind import Kind, Rules, Scales, Tensor
+from lava_ssm.compress.headroom import bias_headroom, headroom
+from lava_ssm.compress.kinds.kind import Rules
+from lava_ssm.compress.kinds.maps import MapsKind
 from lava_ssm.compress.parameters import fixed_bias, gate_bias
-from lava_ssm.compress.ranges import Moments, Ranges
-from lava_ssm.compress.weights import matrix_mantissas
+from lava_ssm.compress.ranges import Ranges
 from lava_ssm.network import GLU, Activation, FixedGLU
-from lava_ssm.network.description import WEIGHT_BITS, Exponent
+from lava_ssm.network.description import Exponent
 from lava_ssm.network.glu import MOST_LEFT, MOST_RIGHT
 from lava_ssm.numerics import SIGMOID_INPUT_EXPONENT, TABLE_EXPONENT, RealArray
 
 
-class GLUKind(Kind[GLU, FixedGLU], of=GLU):
+class GLUKind(MapsKind[GLU, FixedGLU], of=GLU):
     """y = (W u + b) f(V u + c)."""
 
-    tensors = (
-        Tensor("weights", WEIGHT_BITS, "exponent", ("bias",)),
-        Tensor("gate", WEIGHT_BITS, "gate_exponent", ("gate_bias",)),
-    )
-    maps = (("weights", "bias"), ("gate", "gate_bias"))
+    def fixed(self, layer: GLU, arrays: dict[str, Any]) -> FixedGLU:
+        return FixedGLU(**arrays, activation=layer.activation)
 
-    scales = Scales.ANY
-
-    def rescaled(self, layer: GLU, before: RealArray, behind: RealArray) -> GLU:
-        weights, bias = layer.weights * behind[:, np.newaxis] / before, layer.bias * behind
-        return replace(layer, weights=weights, bias=bias, gate=layer.gate / before)
-
-    def matrices(self, layer: GLU) -> tuple[np.ndarray, ...]:
-        return (layer.weights, layer.gate)
-
-    def parameters(self, layer: GLU, moments: Moments, rules: Rules) -> tuple[FixedGLU, GLU]:
-        weights, exponent = matrix_mantissas(layer.weights, rules.formats, moments)
-        gate, gate_exponent = matrix_mantissas(layer.gate, rules.formats, moments)
-        fixed = FixedGLU(weights, gate, exponent, gate_exponent, activation=layer.activation)
-        values = fixed.dequantize()
-        bias = layer.bias + (layer.weights - values.weights) @ moments.mean
-        gate_mean = layer.gate_bias + (layer.gate - values.gate) @ moments.mean
-        return fixed, replace(values, bias=bias, gate_bias=gate_mean)
-
-    def input_headroom(self, fixed: FixedGLU, ranges: Ranges, rules: Rules) -> int:
-        gates, values = _sums(fixed, ranges)
-        return min(
-            synapse_headroom(gates, fixed.gate_exponent, rules.spare),
-            synapse_headroom(values, fixed.exponent, rules.spare),
-        )
+    def sums(self, fixed: FixedGLU, ranges: Ranges) -> tuple[RealArray, ...]:
+        return _sums(fixed, ranges)
 
     def output_headroom(self, layer: GLU, ranges: Ranges, rules: Rules) -> int:
         return bias_headroom(layer.bias, rules.spare)
@@ -82,15 +58,12 @@ class GLUKind(Kind[GLU, FixedGLU], of=GLU):
             ),
         )
 
-    def bias_exponents(self, fixed: FixedGLU, input_exponent: int) -> dict[str, int]:
-        return {"bias": fixed.value_exponent, "gate_bias": fixed.gate_sum_exponent}
-
 
 def _factors(
     fixed: FixedGLU, layer: GLU, input_exponent: int, ranges: Ranges, rules: Rules
 ) -> tuple[int, int]:
     """Exponents of what is gated and of what it is multiplied with, as fine as they may be."""
-    gates, values = _sums(fixed, ranges)
+    values, gates = _sums(fixed, ranges)
     table, is_sigmoid = fixed.activation.table, fixed.activation is Activation.SIGMOID
 
     def finest(sums: RealArray, bias: RealArray, exponent: Exponent) -> int:
@@ -111,8 +84,8 @@ def _fitting(sums: RealArray, bias: RealArray, rules: Rules, is_sigmoid: bool = 
     return headroom(peak, min(bits, rules.arithmetic.state_bits), rules.spare)
 
 
-def _sums(layer: GLU | FixedGLU, ranges: Ranges) -> tuple[RealArray, RealArray]:
-    """Of V u and of W u."""
+def _sums(layer: FixedGLU, ranges: Ranges) -> tuple[RealArray, RealArray]:
+    """Of W u and of V u."""
     if layer.activation is Activation.SIGMOID:
-        return ranges.sums, ranges.second
-    return ranges.peaks["gates", "sum"], ranges.peaks["values", "sum"]
+        return ranges.second, ranges.sums
+    return ranges.peaks["values", "sum"], ranges.peaks["gates", "sum"]

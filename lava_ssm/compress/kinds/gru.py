@@ -1,65 +1,37 @@
 """Gated linear recurrences."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from lava_ssm.compress.headroom import ANY, bias_headroom, headroom, synapse_headroom
-from lava_ssm.compress.kinds.kind import Kind, Rules, Scales, Tensor
+from lava_ssm.compress.headroom import ANY, bias_headroom, headroom
+from lava_ssm.compress.kinds.kind import Rules, Scales
+from lava_ssm.compress.kinds.maps import MapsKind
 from lava_ssm.compress.parameters import fixed_bias, gate_bias
-from lava_ssm.compress.ranges import Moments, Ranges
-from lava_ssm.compress.weights import matrix_mantissas
+from lava_ssm.compress.ranges import Ranges
 from lava_ssm.network import MLGRU, Activation, FixedMinGRU, FixedMLGRU, MinGRU
-from lava_ssm.network.description import WEIGHT_BITS, Exponent
+from lava_ssm.network.description import Exponent
 from lava_ssm.network.fixed_network import MOST_LEFT
-from lava_ssm.network.gru import BIASES, LEAST_OF_GATE, MATRICES, MOST_SHIFT
-from lava_ssm.numerics import SIGMOID_INPUT_EXPONENT, TABLE_EXPONENT, IntArray, RealArray
+from lava_ssm.network.gru import LEAST_OF_GATE, MOST_SHIFT
+from lava_ssm.numerics import TABLE_EXPONENT, IntArray, RealArray
 
 
-class MinGRUKind(Kind[MinGRU, FixedMinGRU], of=MinGRU):
+class MinGRUKind(MapsKind[MinGRU, FixedMinGRU], of=MinGRU):
     """h' = (1 - z) h + z f(c), z = sigmoid(V u + b_z), c = W u + b."""
-
-    tensors = (
-        Tensor("weights", WEIGHT_BITS, "exponent", ("bias",)),
-        Tensor("gate", WEIGHT_BITS, "gate_exponent", ("gate_bias",)),
-    )
-    maps = (("weights", "bias"), ("gate", "gate_bias"))
-
-    scales = Scales.ANY
 
     def passes(self, layer: MinGRU) -> Scales:
         """None through an activation."""
         return super().passes(layer) if layer.activation is Activation.NONE else Scales.NONE
 
-    def rescaled(self, layer: MinGRU, before: RealArray, behind: RealArray) -> MinGRU:
-        weights, bias = layer.weights * behind[:, np.newaxis] / before, layer.bias * behind
-        return replace(layer, weights=weights, bias=bias, gate=layer.gate / before)
+    def fixed(self, layer: MinGRU, arrays: dict[str, Any]) -> FixedMinGRU:
+        arrays["gate"] = np.maximum(arrays["gate"], LEAST_OF_GATE)
+        return FixedMinGRU(**arrays, activation=layer.activation)
 
-    def matrices(self, layer: MinGRU) -> tuple[np.ndarray, ...]:
-        return layer.weights, layer.gate
-
-    def parameters(
-        self, layer: MinGRU, moments: Moments, rules: Rules
-    ) -> tuple[FixedMinGRU, MinGRU]:
-        weights, exponent = matrix_mantissas(layer.weights, rules.formats, moments)
-        gate, gate_exponent = matrix_mantissas(layer.gate, rules.formats, moments)
-        fixed = FixedMinGRU(
-            weights,
-            np.maximum(gate, LEAST_OF_GATE),
-            exponent,
-            gate_exponent,
-            activation=layer.activation,
-        )
-        values = fixed.dequantize()
-        bias = layer.bias + (layer.weights - values.weights) @ moments.mean
-        gate_mean = layer.gate_bias + (layer.gate - values.gate) @ moments.mean
-        return fixed, replace(values, bias=bias, gate_bias=gate_mean)
-
-    def input_headroom(self, fixed: FixedMinGRU, ranges: Ranges, rules: Rules) -> int:
-        return min(
-            synapse_headroom(ranges.drive, fixed.gate_exponent, rules.spare),
-            synapse_headroom(_sums(fixed, ranges), fixed.exponent, rules.spare),
-        )
+    def sums(self, fixed: FixedMinGRU, ranges: Ranges) -> tuple[RealArray, ...]:
+        plain = fixed.activation is Activation.NONE
+        key = ("states", "second") if plain else ("candidates", "sum")
+        return ranges.peaks[key], ranges.drive
 
     def output_headroom(self, layer: MinGRU, ranges: Ranges, rules: Rules) -> int:
         """What is sent on, rectified or not, was a message of the states."""
@@ -103,9 +75,6 @@ class MinGRUKind(Kind[MinGRU, FixedMinGRU], of=MinGRU):
     def state_exponents(self, fixed: FixedMinGRU, input_exponent: int) -> int:
         return fixed.state_exponent
 
-    def bias_exponents(self, fixed: FixedMinGRU, input_exponent: int) -> dict[str, int]:
-        return {"bias": fixed.candidate_exponent, "gate_bias": SIGMOID_INPUT_EXPONENT}
-
     def mantissas(self, name: str, values: np.ndarray, bits: int, exponent: Exponent) -> IntArray:
         found = super().mantissas(name, values, bits, exponent)
         return np.maximum(found, LEAST_OF_GATE) if name == "gate" else found
@@ -120,41 +89,16 @@ def _of_states(layer: MinGRU, ranges: Ranges, rules: Rules) -> int:
     return min(fits, bias_headroom(bias, rules.spare))
 
 
-def _sums(layer: FixedMinGRU, ranges: Ranges) -> RealArray:
-    """Of W u."""
-    plain = layer.activation is Activation.NONE
-    return ranges.peaks["states", "second"] if plain else ranges.peaks["candidates", "sum"]
-
-
-class MLGRUKind(Kind[MLGRU, FixedMLGRU], of=MLGRU):
+class MLGRUKind(MapsKind[MLGRU, FixedMLGRU], of=MLGRU):
     """h' = f h + (1 - f) c, y = sigmoid(V u + b_g) h', c = silu(W u + b)."""
 
-    tensors = (
-        Tensor("weights", WEIGHT_BITS, "exponent", ("bias",)),
-        Tensor("forget", WEIGHT_BITS, "forget_exponent", ("forget_bias",)),
-        Tensor("gate", WEIGHT_BITS, "gate_exponent", ("gate_bias",)),
-    )
-    maps = tuple(zip(MATRICES, BIASES, strict=True))
+    scales = Scales.NONE
 
-    def parameters(self, layer: MLGRU, moments: Moments, rules: Rules) -> tuple[FixedMLGRU, MLGRU]:
-        (w, e_w), (f, e_f), (v, e_v) = (
-            matrix_mantissas(getattr(layer, name), rules.formats, moments) for name in MATRICES
-        )
-        fixed = FixedMLGRU(w, f, v, e_w, e_f, e_v)
-        values = fixed.dequantize()
-        means = {
-            bias: getattr(layer, bias)
-            + (getattr(layer, name) - getattr(values, name)) @ moments.mean
-            for bias, name in zip(BIASES, MATRICES, strict=True)
-        }
-        return fixed, replace(values, **means)
+    def fixed(self, layer: MLGRU, arrays: dict[str, Any]) -> FixedMLGRU:
+        return FixedMLGRU(**arrays)
 
-    def input_headroom(self, fixed: FixedMLGRU, ranges: Ranges, rules: Rules) -> int:
-        return min(
-            synapse_headroom(ranges.peaks["candidates", "sum"], fixed.exponent, rules.spare),
-            synapse_headroom(ranges.drive, fixed.forget_exponent, rules.spare),
-            synapse_headroom(ranges.sums, fixed.gate_exponent, rules.spare),
-        )
+    def sums(self, fixed: FixedMLGRU, ranges: Ranges) -> tuple[RealArray, ...]:
+        return ranges.peaks["candidates", "sum"], ranges.drive, ranges.sums
 
     def output_headroom(self, layer: MLGRU, ranges: Ranges, rules: Rules) -> int:
         """See `Kind`: finer, a product of a candidate and a table's entry ends in zeros."""
@@ -184,13 +128,6 @@ class MLGRUKind(Kind[MLGRU, FixedMLGRU], of=MLGRU):
 
     def state_exponents(self, fixed: FixedMLGRU, input_exponent: int) -> int:
         return fixed.value_exponent + fixed.state_shift
-
-    def bias_exponents(self, fixed: FixedMLGRU, input_exponent: int) -> dict[str, int]:
-        return {
-            "bias": fixed.value_exponent,
-            "forget_bias": SIGMOID_INPUT_EXPONENT,
-            "gate_bias": SIGMOID_INPUT_EXPONENT,
-        }
 
 
 def _of_candidates(layer: MLGRU | MinGRU, ranges: Ranges, rules: Rules) -> int:

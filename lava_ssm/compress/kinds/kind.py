@@ -99,7 +99,7 @@ class Kind(Generic[F, X]):
 
     tensors: ClassVar[tuple[Tensor, ...]]
     maps: ClassVar[tuple[tuple[str, str], ...]] = ()
-    """Matrices that its inputs enter by, and what is added to what they make, see `following`."""
+    """Matrices that its inputs enter by, and what is added to what they make."""
     hands_on: ClassVar[bool] = False
     """Whether its messages have the exponent of what enters."""
     message_bits: ClassVar[int] = CHIP.message_bits
@@ -152,7 +152,7 @@ class Kind(Generic[F, X]):
 
     def matrices(self, layer: F) -> tuple[np.ndarray, ...]:
         """Give the matrices of few bits that inputs enter by, a column each."""
-        return ()
+        return tuple(getattr(layer, name) for name, _ in self.maps)
 
     def row_steps(self, layer: F, moments: Moments, formats: Formats) -> IntArray:
         """Scales of outputs at which its weights are nearest to mantissas, see `row_steps`."""

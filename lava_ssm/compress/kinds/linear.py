@@ -1,6 +1,7 @@
 """Linear maps."""
 
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -12,16 +13,42 @@ from lava_ssm.compress.ranges import Moments, Ranges
 from lava_ssm.compress.weights import compensated, matrix_mantissas
 from lava_ssm.network import FixedLinear, Linear
 from lava_ssm.network.description import WEIGHT_BITS
+from lava_ssm.network.linear import FixedMap, FloatMap
 from lava_ssm.numerics import IntArray, RealArray
 
+F = TypeVar("F", bound=FloatMap)
+X = TypeVar("X", bound=FixedMap)
 
-class LinearKind(Kind[Linear, FixedLinear], of=Linear):
-    """y = W u + b."""
+
+class MapKind(Kind[F, X]):
+    """What maps of one synapse have in common: sums of weights times messages, and a bias."""
 
     tensors = (Tensor("weights", WEIGHT_BITS, "exponent", ("bias",)),)
-    maps = (("weights", "bias"),)
-
     scales = Scales.ANY
+
+    def input_headroom(self, fixed: X, ranges: Ranges, rules: Rules) -> int:
+        return synapse_headroom(ranges.sums, fixed.exponent, rules.spare)
+
+    def output_headroom(self, layer: F, ranges: Ranges, rules: Rules) -> int:
+        """What is rectified need not fit the message, but the neuron."""
+        return neuron_headroom(ranges.sums, layer.bias, rules.arithmetic, rules.spare)
+
+    def finest(self, fixed: X, input_exponent: int, residual: bool) -> int:
+        return ANY if residual else input_exponent + int(np.min(fixed.exponent)) + 1
+
+    def finish(self, fixed: X, layer: F, ends: tuple[int, int], ranges: Ranges, rules: Rules) -> X:
+        bias = None if layer.bias is None else fixed_bias(layer.bias, ends[1])
+        return replace(fixed, output_exponent=ends[1], bias=bias)
+
+    def bias_exponents(self, fixed: X, input_exponent: int) -> dict[str, int]:
+        e = input_exponent if fixed.output_exponent is None else fixed.output_exponent
+        return {} if fixed.bias is None else {"bias": e}
+
+
+class LinearKind(MapKind[Linear, FixedLinear], of=Linear):
+    """y = W u + b."""
+
+    maps = (("weights", "bias"),)
 
     def rescaled(self, layer: Linear, before: RealArray, behind: RealArray) -> Linear:
         bias = None if layer.bias is None else layer.bias * behind
@@ -32,9 +59,6 @@ class LinearKind(Kind[Linear, FixedLinear], of=Linear):
 
     def column_steps(self, layer: Linear, formats: Formats) -> IntArray:
         return column_steps(layer.weights, formats)
-
-    def matrices(self, layer: Linear) -> tuple[np.ndarray, ...]:
-        return (layer.weights,)
 
     def weighed(self, layer: Linear) -> bool:
         return layer.bias is None
@@ -57,28 +81,3 @@ class LinearKind(Kind[Linear, FixedLinear], of=Linear):
             )
         fixed = FixedLinear(weights, exponent)
         return fixed, fixed.dequantize()
-
-    def input_headroom(self, fixed: FixedLinear, ranges: Ranges, rules: Rules) -> int:
-        return synapse_headroom(ranges.sums, fixed.exponent, rules.spare)
-
-    def output_headroom(self, layer: Linear, ranges: Ranges, rules: Rules) -> int:
-        """What is rectified need not fit the message, but the neuron."""
-        return neuron_headroom(ranges.sums, layer.bias, rules.arithmetic, rules.spare)
-
-    def finest(self, fixed: FixedLinear, input_exponent: int, residual: bool) -> int:
-        return ANY if residual else input_exponent + int(np.min(fixed.exponent)) + 1
-
-    def finish(
-        self,
-        fixed: FixedLinear,
-        layer: Linear,
-        ends: tuple[int, int],
-        ranges: Ranges,
-        rules: Rules,
-    ) -> FixedLinear:
-        bias = None if layer.bias is None else fixed_bias(layer.bias, ends[1])
-        return replace(fixed, output_exponent=ends[1], bias=bias)
-
-    def bias_exponents(self, fixed: FixedLinear, input_exponent: int) -> dict[str, int]:
-        e = input_exponent if fixed.output_exponent is None else fixed.output_exponent
-        return {} if fixed.bias is None else {"bias": e}

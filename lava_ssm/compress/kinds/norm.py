@@ -1,13 +1,15 @@
 """Layer norms and root mean square norms."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from math import ceil, log2, sqrt
-from typing import TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from lava_ssm.compress.headroom import ANY, bias_headroom, headroom, limit, synapse_headroom
-from lava_ssm.compress.kinds.kind import Kind, Rules, Tensor
+from lava_ssm.compress.headroom import ANY, headroom, limit, synapse_headroom
+from lava_ssm.compress.kinds.kind import Rules
+from lava_ssm.compress.kinds.scale import WeightedKind
 from lava_ssm.compress.parameters import fixed_bias, saturated
 from lava_ssm.compress.ranges import Moments, Ranges
 from lava_ssm.network import FixedLayerNorm, FixedRMSNorm, LayerNorm, RMSNorm
@@ -26,16 +28,16 @@ _LEAST_BITS = 8
 are limited."""
 
 
-class NormKind(Kind[F, X]):
+class NormKind(WeightedKind[F, X]):
     """y = w u / sqrt(mean(u^2) + eps) + b."""
 
-    tensors = (
-        Tensor("weights", DIAGONAL_BITS, "weight_exponent"),
-        Tensor("bias"),
-    )
+    fixed_kind: ClassVar[Callable[..., Any]]
 
-    def output_headroom(self, layer: F, ranges: Ranges, rules: Rules) -> int:
-        return bias_headroom(layer.bias, rules.spare)
+    def parameters(self, layer: F, moments: Moments, rules: Rules) -> tuple[X, F]:
+        weights, e = _weights(layer)
+        fixed: X = self.fixed_kind(weights, weight_exponent=e)
+        values: Any = fixed.dequantize(0)
+        return fixed, replace(layer, weights=values.weights)
 
     def finest(self, fixed: X, input_exponent: int, residual: bool) -> int:
         return ANY if residual else _VALUE_BITS + fixed.weight_exponent
@@ -74,9 +76,6 @@ class NormKind(Kind[F, X]):
             output_exponent=e_y,
             inner_bits=None if bits == rules.arithmetic.message_bits else bits,
         )
-
-    def bias_exponents(self, fixed: X, input_exponent: int) -> dict[str, int]:
-        return {"bias": fixed.output_exponent}
 
     def fitted(self, fixed: X, layer: F, width: int = WEIGHT_BITS) -> dict[str, Exponent]:
         return {"weight_exponent": _weights(layer)[1]}
@@ -121,23 +120,13 @@ def _weights(layer: FloatNormalization) -> tuple[np.ndarray, int]:
 class RMSNormKind(NormKind[RMSNorm, FixedRMSNorm], of=RMSNorm):
     """See `NormKind`."""
 
-    def parameters(
-        self, layer: RMSNorm, moments: Moments, rules: Rules
-    ) -> tuple[FixedRMSNorm, RMSNorm]:
-        weights, e = _weights(layer)
-        fixed = FixedRMSNorm(weights, weight_exponent=e)
-        return fixed, replace(layer, weights=fixed.dequantize(0).weights)
+    fixed_kind = FixedRMSNorm
 
 
 class LayerNormKind(NormKind[LayerNorm, FixedLayerNorm], of=LayerNorm):
     """See `NormKind`; u less its mean."""
 
-    def parameters(
-        self, layer: LayerNorm, moments: Moments, rules: Rules
-    ) -> tuple[FixedLayerNorm, LayerNorm]:
-        weights, e = _weights(layer)
-        fixed = FixedLayerNorm(weights, weight_exponent=e)
-        return fixed, replace(layer, weights=fixed.dequantize(0).weights)
+    fixed_kind = FixedLayerNorm
 
     def input_headroom(self, fixed: FixedLayerNorm, ranges: Ranges, rules: Rules) -> int:
         return synapse_headroom(ranges.peaks["mean", "sum"], 0, rules.spare)
