@@ -169,7 +169,7 @@ def _output(tracer: Tracer, output: object) -> Signal:
     if signal is None:
         raise ExchangeError(
             "the model's output is made of its input by something that cannot be listened to "
-            "(torch.vmap, scripted functions, NumPy)"
+            "(torch.vmap, scripted functions, NumPy, an index alone: write y[-1, :] for y[-1])"
         )
     if signal.spectrum or signal.longer:
         raise ExchangeError("the model gives a spectrum, or a convolution longer than its input")

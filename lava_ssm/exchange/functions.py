@@ -106,6 +106,8 @@ def _conv1d(call: Call) -> Signal:
         for i, name, default in ((3, "stride", 1), (4, "padding", 0), (5, "dilation", 1))
     )
     past = dilation * (weight.shape[-1] - 1)
+    if padding == "valid" or (padding == "same" and not past):
+        padding = 0
     if stride != 1 or (padding, x.zeros) not in {(past, 0), (0, past)}:
         raise ExchangeError(
             f"{call.origin}: a convolution that sees later tokens, or not all; a network takes "
@@ -147,7 +149,8 @@ def _activation(layer: Callable[[], Elementwise]) -> Handler:
 def _gelu(call: Call) -> Signal:
     if call.get(1, "approximate", "none") != "none":
         raise ExchangeError(
-            f"{call.origin}: the GELU by a tanh; a network has the exact one: approximate='none'"
+            f"{call.origin}: the GELU by a tanh; a network has the exact one, which is within "
+            "0.0005 of it: set approximate = 'none', of a trained model too"
         )
     x = _tokenwise(call)
     return call.follow(activated(x.node, network.GELU(), call.origin))
@@ -243,6 +246,10 @@ def _add(call: Call) -> Signal:
 
 def _sub(call: Call) -> Signal:
     return _sum(call, -1.0)
+
+
+def _rsub(call: Call) -> Signal:
+    return _sum(replace(call, args=(call.get(1, "other"), call.get(0, "input"))), -1.0)
 
 
 def _sum(call: Call, sign: float) -> Signal:
@@ -371,9 +378,8 @@ def _reshape(call: Call) -> Signal:
                 f"{call.origin}: {call.name} to {tuple(call.result.shape)} divides axis {i} anew "
                 "(heads, patches?); a network has tokens of channels"
             )
-        axes.append(group)
-    if left:
-        axes[-1] = (*axes[-1], *left)  # of length one
+        long = tuple(name for name in group if sizes[name] > 1)
+        axes.append(long or group[:1])  # what is left out is of length one
     return replace(x, axes=tuple(axes))
 
 
@@ -382,7 +388,8 @@ def _mean(call: Call) -> Signal:
     dims = call.get(1, "dim")
     axes = [] if dims is None else [int(d) % len(x.axes) for d in np.atleast_1d(dims)]
     if axes != [x.axis("time")]:
-        raise ExchangeError(f"{call.origin}: a mean over {shown(x.axes)} that is not over time")
+        error = LayoutError if axes == [x.axis("batch")] else ExchangeError
+        raise error(f"{call.origin}: a mean over {shown(x.axes)} that is not over time")
     return _pooled(x, Readout.MEAN_OVER_TIME, keepdim=bool(call.get(2, "keepdim", False)))
 
 
@@ -432,22 +439,36 @@ def _indexed(call: Call, index: tuple[object, ...]) -> Signal:
         axis, size = next(rest), next(shape)
         if axis == ("time",) and isinstance(i, int) and not longer and i in (-1, size - 1):
             readout = Readout.LAST_TOKEN
+        elif axis == ("time",) and not longer and _span(i, size) == (size - 1, size):
+            readout = Readout.LAST_TOKEN
+            axes.append(())
         elif axis == ("time",) and longer and _span(i, size) == (0, call.tracer.n_tokens):
             longer = False
             axes.append(axis)
         elif axis == ("channels",) and isinstance(i, slice) and i.step in (None, 1):
             node = node if _span(i, size) == (0, size) else part(node, i, call.origin)
             axes.append(axis)
+        elif axis == ("channels",) and isinstance(i, int):
+            node = part(node, slice(i % size, i % size + 1), call.origin)
         elif axis == () and i in (0, -1):
             pass
         elif _span(i, size) == (0, size):
             axes.append(axis)
         else:
-            raise ExchangeError(
-                f"{call.origin}: takes [{', '.join(map(str, index))}] of {shown(x.axes)}; a "
+            error = LayoutError if axis == ("batch",) else ExchangeError
+            raise error(
+                f"{call.origin}: takes [{', '.join(map(_written, index))}] of {shown(x.axes)}; a "
                 "network gives every token or the last, of channels in their order"
             )
     return replace(x, node=node, axes=(*axes, *rest), readout=readout, longer=longer)
+
+
+def _written(index: object) -> str:
+    """An index as Python's text has it; of many numbers that they are."""
+    if isinstance(index, slice):
+        ends = (index.start, index.stop, index.step)[: 2 if index.step is None else 3]
+        return ":".join("" if i is None else str(i) for i in ends)
+    return str(index) if index is None or isinstance(index, int) else "numbers"
 
 
 def _span(index: object, size: int) -> tuple[int, int] | None:
@@ -504,6 +525,7 @@ HANDLERS: dict[str, Handler] = {
     "pad": _pad,
     "add": _add,
     "sub": _sub,
+    "rsub": _rsub,
     "mul": _mul,
     "div": _div,
     "neg": _neg,

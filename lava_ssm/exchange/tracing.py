@@ -69,8 +69,8 @@ class Signal:
         """
         if (name,) in self.axes:
             return self.axes.index((name,))
-        if name == "channels" and self.node.width == 1 and self.axes and self.axes[-1] == ():
-            return len(self.axes) - 1
+        if name == "channels" and self.node.width == 1 and () in self.axes:  # the last of them
+            return len(self.axes) - 1 - self.axes[::-1].index(())
         raise LayoutError(f"the tensor has axes {shown(self.axes)}: {name} is none of them")
 
 

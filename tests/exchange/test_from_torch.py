@@ -1,6 +1,7 @@
 """Models of other people become networks that compute the same, or are refused with a reason."""
 
 import copy
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -177,6 +178,24 @@ class Unit(nn.Module):
         return y
 
 
+class Last(nn.Module):
+    """What is made of a map's outputs, by a function."""
+
+    def __init__(self, f: Callable[[Tensor], Tensor], d_output: int = 3) -> None:
+        super().__init__()
+        self.map, self.f = nn.Linear(4, d_output), f
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.f(self.map(x))
+
+
+class Turned(nn.Module):
+    """Channels first, or last again."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mT
+
+
 MODULES: dict[str, nn.Module] = {
     "swiglu": Unit(nn.SiLU(), nn.Linear(4, 6, bias=False), nn.Linear(4, 6)),
     "reglu": Unit(nn.ReLU(), nn.Linear(4, 6), nn.Linear(4, 6, bias=False)),
@@ -200,6 +219,11 @@ MODULES: dict[str, nn.Module] = {
     "glu": nn.Sequential(nn.Linear(4, 6), nn.GLU()),
     "glu of no map": nn.Sequential(nn.ReLU(), nn.GLU()),
     "paths in paths": Block(nn.Sequential(nn.Linear(4, 4), nn.ReLU(), Block(nn.Linear(4, 4)))),
+    "one less it": Block(Last(lambda y: 1 - y, 4)),
+    "a number less twice it": Last(lambda y: torch.rsub(y, 0.5, alpha=2)),
+    "convolution padded to the same": nn.Sequential(
+        Turned(), nn.Conv1d(4, 5, 1, padding="same"), nn.Conv1d(5, 4, 1, padding="valid"), Turned()
+    ),
     "two maps of one value": nn.Sequential(nn.ReLU(), Block(nn.Linear(4, 4)), nn.Linear(4, 2)),
 }
 
@@ -288,6 +312,48 @@ class Pooled(nn.Module):
         return out
 
 
+@pytest.mark.parametrize("f", [lambda y: y[-1, :], lambda y: y[-1:, :], lambda y: y.mean(0)])
+def test_the_readout_of_time_first(f: Callable[[Tensor], Tensor]) -> None:
+    torch.manual_seed(0)
+    model, x = Last(f), torch.randn(9, 2, 4)  # (time, batch, channels)
+    network = exchange.from_torch(model, x)
+    assert network.readout is not Readout.EVERY_TOKEN
+    assert relative(network, x.transpose(0, 1), model(x).reshape(2, 3)) <= 1e-5
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda y: y.squeeze(-1),
+        lambda y: y[..., 0].tanh(),
+        lambda y: y.mean(1).flatten(),
+        lambda y: y[:, -1:, -1],
+    ],
+)
+def test_one_channel_may_lose_its_axis(f: Callable[[Tensor], Tensor]) -> None:
+    torch.manual_seed(0)
+    model, x = Last(f, 1), torch.randn(2, 9, 4)
+    network = exchange.from_torch(model, x)
+    shape = (2, 9, 1) if network.readout is Readout.EVERY_TOKEN else (2, 1)
+    assert relative(network, x, model(x).reshape(shape)) <= 1e-5
+
+
+def test_one_channel_may_come_without_its_axis() -> None:
+    class Wave(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv1d(1, 3, 4)
+
+        def forward(self, x: Tensor) -> Tensor:  # (batch, time)
+            y: Tensor = self.conv(nn.functional.pad(x.unsqueeze(1), (3, 0)))
+            return y
+
+    torch.manual_seed(0)
+    model, x = Wave(), torch.randn(2, 9)
+    network = exchange.from_torch(model, x)
+    assert relative(network, x[..., None], model(x).mT) <= 1e-5
+
+
 @pytest.mark.parametrize("how", ["mean", "pool", "flat", "last", "last of all"])
 def test_the_readout(how: str) -> None:
     torch.manual_seed(0)
@@ -358,6 +424,8 @@ class Odd(nn.Module):
                 return x.relu() * x.tanh()
             case "heads":
                 return x.reshape(2, 9, 2, 2).reshape(2, 9, 4)
+            case "tanh":
+                return nn.functional.gelu(x, approximate="tanh")
             case "future":
                 return x.flip(1)
             case "first":
@@ -375,7 +443,8 @@ class Odd(nn.Module):
         ("product", r"1\.inner \(Odd\): multiplies two values; a network has \(W u"),
         ("heads", r"1\.inner \(Odd\): reshape to \(2, 9, 2, 2\) divides axis"),
         ("future", r"1\.inner \(Odd\): calls 'flip'"),
-        ("first", r"1\.inner \(Odd\): takes .* every token or the last"),
+        ("first", r"1\.inner \(Odd\): takes \[:, :1\] of .* every token or the last"),
+        ("tanh", r"1\.inner \(Odd\): the GELU by a tanh.* within 0.0005 .*approximate = 'none'"),
         ("random", "differs from Sequential by"),
     ],
 )
@@ -460,6 +529,8 @@ def test_what_could_be_in_the_place_of_a_module_is_said() -> None:
         exchange.from_torch(nn.Sequential(nn.Embedding(5, 4), nn.Linear(4, 2)), numbers)
     with pytest.raises(exchange.ExchangeError, match="MinGRU in the place of a GRU"):
         exchange.from_torch(nn.GRU(3, 4), torch.randn(2, 9, 3))
+    with pytest.raises(exchange.ExchangeError, match=r"write y\[-1, :\] for y\[-1\]"):
+        exchange.from_torch(Last(lambda y: y[-1]), torch.randn(9, 2, 4))
 
 
 def test_of_complex_weights_it_is_said_what_to_do() -> None:
