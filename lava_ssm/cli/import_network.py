@@ -1,5 +1,6 @@
 """`lava-ssm import`: arrays of a network that another program trained become a network's file."""
 
+import zipfile
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -69,11 +70,16 @@ def _read(path: Path) -> dict[str, Any]:
                 with needed("torch"):
                     import torch
 
+                if zipfile.is_zipfile(path):
+                    with zipfile.ZipFile(path) as archive:
+                        if any(name.endswith("/constants.pkl") for name in archive.namelist()):
+                            raise ValueError("it is TorchScript, which is code")
                 return torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, ImportError):
         raise
     except Exception as error:  # of whatever the file is instead
         raise ValueError(
             f"{path}: holds no arrays that can be read without executing what it says "
-            f"({str(error).splitlines()[0]}); save the model's state_dict()"
+            f"({str(error).partition(chr(10))[0] or type(error).__name__}); save the model's "
+            "state_dict(), in float32"
         ) from error

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import zip_longest
 from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
@@ -109,7 +110,12 @@ def from_lava(process: S4dProcess) -> network.Network:
 
 
 def _lava(abc: Iterator[np.ndarray], d_state: int) -> network.S4D:
-    return network.S4D(*(np.reshape(v.astype(complex), (-1, d_state)) for v in abc))
+    arrays = list(abc)
+    if any(v.size % d_state for v in arrays):
+        raise ExchangeError(
+            f"d_state: {d_state} states a channel, but a, b, c have {[v.size for v in arrays]}"
+        )
+    return network.S4D(*(np.reshape(v.astype(complex), (-1, d_state)) for v in arrays))
 
 
 def _alone(layer: network.FloatLayer) -> Node:
@@ -139,7 +145,11 @@ class _Arrays:
         self._left: dict[str, np.ndarray] = {}
         for name, value in items:
             if name.rpartition(".")[2] != "num_batches_tracked":
-                self._left[_short(name)] = _numbers(value, name)
+                self._left[name] = _numbers(value, name)
+        while len({name.partition(".")[0] for name in self._left}) == 1 and all(
+            "." in name for name in self._left
+        ):  # of what is wrapped around the model
+            self._left = {name.partition(".")[2]: value for name, value in self._left.items()}
 
     def take(self, name: str) -> np.ndarray:
         """An array that there has to be."""
@@ -179,14 +189,10 @@ class _Arrays:
         return ", ".join(map(repr, names[:8])) + more if names else "no arrays"
 
 
-def _short(name: str) -> str:
-    """A name without what wrappers put before it."""
-    return re.sub(r"^(module\.|_orig_mod\.|model\.)+", "", name)
-
-
 def _numbers(value: Any, name: str) -> np.ndarray:
     if hasattr(value, "detach"):  # a tensor
-        value = value.detach().cpu().resolve_conj().numpy()
+        value = value.detach().cpu().resolve_conj()
+        value = (value if value.is_complex() else value.double()).numpy()  # NumPy has no bfloat16
     array = np.asarray(as_array(value, name))
     if array.dtype.kind not in "iufc":
         raise ExchangeError(f"state: {name!r} holds no numbers")
@@ -197,6 +203,8 @@ def _one(arrays: _Arrays, kind: str, method: Discretization) -> Node:
     """The one layer of a kind that there is, by the name of an array of it."""
     of = KINDS[kind]
     prefixes = arrays.places(of.names[0])
+    if not prefixes:
+        arrays.take(of.names[0])
     if len(prefixes) != 1:
         raise ExchangeError(
             f"state: has {len(prefixes)} layers with {of.names[0]!r}, needs one; give a model of "
@@ -215,13 +223,19 @@ def _linear(arrays: _Arrays, x: Node | None, name: str, flax: bool = False) -> N
 
 
 def _s4d(arrays: _Arrays, method: Discretization, prenorm: bool) -> tuple[Node, Readout | None]:
-    prefixes = [p.removesuffix("kernel.") for p in arrays.places("log_dt")]
+    prefixes = arrays.places("kernel.log_dt")
     if not prefixes:
         arrays.take("kernel.log_dt")
     whole = arrays.places("encoder.weight") != []
     x = _linear(arrays, None, "encoder") if whole else None
-    norms = iter([p for p in arrays.places("weight") if "norm" in p])
-    for prefix in prefixes:
+    norms = [p for p in arrays.places("weight") if "norm" in p]
+    if norms and len(norms) != len(prefixes):
+        names = ", ".join(p.removesuffix(".") for p in norms)
+        raise ExchangeError(
+            f"state: has {len(prefixes)} blocks and {len(norms)} norms ({names}), needs one each "
+            "or none; give the model itself to `from_torch`"
+        )
+    for prefix, norm in zip_longest(prefixes, norms):
         with place(prefix.removesuffix(".")):
             layer = s4d(
                 {
@@ -231,7 +245,6 @@ def _s4d(arrays: _Arrays, method: Discretization, prenorm: bool) -> tuple[Node, 
                 method,
             )
             x = x or Input((), layer.d_input)
-            norm = next(norms, None)
             z = _norm(arrays, x, norm) if prenorm and norm else x
             y = activated(applied(z, layer, prefix.removesuffix(".")), network.GELU())
             y = _linear(arrays, y, f"{prefix}output_linear.0")

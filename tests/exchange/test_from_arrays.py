@@ -62,6 +62,8 @@ def test_lavas_layers_have_several_states_a_channel() -> None:
     np.testing.assert_array_equal(s4d.c, np.stack([c[:3], c[3:]]))  # type: ignore[union-attr]
     same = exchange.from_state_dict({"a": a, "b": b, "c": c}, "lava-s4d", d_state=3)
     assert same.layers[0] == s4d
+    with pytest.raises(exchange.ExchangeError, match="d_state: 4 states a channel, but a, b, c"):
+        exchange.from_state_dict({"a": a, "b": b, "c": c}, "lava-s4d", d_state=4)
 
 
 def test_a_public_checkpoint_is_read_safely_from_its_file(tmp_path: Path) -> None:
@@ -85,7 +87,12 @@ def test_a_public_checkpoint_is_read_safely_from_its_file(tmp_path: Path) -> Non
         (lambda s: s.update(attention=torch.ones(3)), "s4d", "'attention' left over.*from_torch"),
         (lambda s: s.update(D=torch.ones(3)), "s4d", r"d must have shape \(4,\)"),
         (lambda s: s.update(D=torch.full((4,), torch.nan)), "s4d", "d must be finite"),
-        (lambda s: None, "lru", "has 0 layers with 'nu_log'"),
+        (lambda s: None, "lru", "has no 'nu_log'; it has 'D', 'kernel.log_dt'"),
+        (
+            lambda s: s.update({"norm.weight": torch.ones(4), "last_norm.weight": torch.ones(4)}),
+            "s4d",
+            r"1 blocks and 2 norms \(norm, last_norm\), needs one each or none",
+        ),
         (lambda s: None, "s6", "kind must be one of s4d, s5, lru, sparse-rnns, lava-s4d, got 's6'"),
         (lambda s: s.update(name="text"), "s4d", "name"),
     ],
@@ -95,6 +102,31 @@ def test_arrays_that_do_not_fit_are_named(change: object, kind: str, text: str) 
     change(state)  # type: ignore[operator]
     with pytest.raises((TypeError, ValueError), match=text):
         exchange.from_state_dict(state, kind)  # type: ignore[arg-type]
+
+
+def test_a_kernel_alone_is_no_block() -> None:
+    with pytest.raises(exchange.ExchangeError, match=r"has no 'kernel\.log_dt'; it has"):
+        exchange.from_state_dict(S4D(4, 6).kernel.state_dict(), "s4d")
+
+
+def test_a_norm_is_not_given_to_another_block() -> None:
+    state = S4Model(1, 4, 6, 2, d_state=8).state_dict()
+    del state["norms.0.weight"], state["norms.0.bias"]
+    with pytest.raises(exchange.ExchangeError, match=r"2 blocks and 1 norms \(norms\.1\)"):
+        exchange.from_state_dict(state, "s4d")
+
+
+def test_what_is_wrapped_around_a_model_does_not_matter() -> None:
+    state = S4Model(1, 4, 6, 2, d_state=8).state_dict()
+    wrapped = {"state_dict": {f"net.backbone.{k}": v for k, v in state.items()}, "epoch": 3}
+    assert exchange.from_state_dict(wrapped, "s4d") == exchange.from_state_dict(state, "s4d")
+
+
+def test_numbers_of_sixteen_bits() -> None:
+    state = S4D(4, 6).bfloat16().state_dict()
+    network = exchange.from_state_dict(state, "s4d")
+    wide = {name: value.float() for name, value in state.items()}
+    assert network == exchange.from_state_dict(wide, "s4d")
 
 
 def test_layers_of_other_widths_are_refused() -> None:
