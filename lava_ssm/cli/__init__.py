@@ -25,6 +25,7 @@ from lava_ssm.cli.map import map_network
 from lava_ssm.cli.mini_ndns import mini_ndns
 from lava_ssm.cli.quantize import quantize_network
 from lava_ssm.cli.run import run_network
+from lava_ssm.cli.show import show_network
 from lava_ssm.cli.stream import stream
 from lava_ssm.cli.train import train
 from lava_ssm.cli.train_denoiser import train_denoiser
@@ -60,6 +61,7 @@ app.command("quantize")(told_plainly(quantize_network))
 app.command()(told_plainly(evaluate))
 app.command("run")(told_plainly(run_network))
 app.command()(told_plainly(stream))
+app.command("show")(told_plainly(show_network))
 app.command("map")(told_plainly(map_network))
 app.command("estimate")(told_plainly(estimate_network))
 app.command("data")(told_plainly(get_data))

@@ -48,6 +48,11 @@ class Card(ABC):
     overflows: Mapping[str, int]
     sha256: Mapping[str, str]
 
+    @property
+    @abstractmethod
+    def scores(self) -> tuple[str, str]:
+        """What the float and the fixed network that are here score, in a few letters each."""
+
     @abstractmethod
     def _table(self) -> list[str]:
         """Lines that say what it is and what each of its networks scores."""
@@ -95,6 +100,11 @@ class ClassifierCard(Card):
     accuracy: Mapping[str, float]
     same_class: Mapping[str, float]
 
+    @property
+    def scores(self) -> tuple[str, str]:
+        """Accuracies."""
+        return f"{self.accuracy['float']:.2%}", f"{list(self.accuracy.values())[-1]:.2%}"
+
     def _table(self) -> list[str]:
         lines = [
             f"{self.parameters:,} parameters; {self.task}, readout {self.readout}.",
@@ -140,6 +150,12 @@ class DenoiserCard(Card):
     multiply_adds: float
     nbytes: int
 
+    @property
+    def scores(self) -> tuple[str, str]:
+        """Gains of SI-SNR."""
+        real, fixed = (self.si_snr[key] - self.noisy_si_snr for key in ("float", "ptq"))
+        return f"{real:+.2f} dB", f"{fixed:+.2f} dB"
+
     def _table(self) -> list[str]:
         lines = [
             f"{self.parameters:,} parameters, {self.sparsity:.1%} of the weights zero; "
@@ -179,6 +195,11 @@ class LanguageCard(Card):
     loss: Mapping[str, float]
     validation_loss: Mapping[str, float]
     nbytes: int
+
+    @property
+    def scores(self) -> tuple[str, str]:
+        """Cross entropies."""
+        return f"{self.loss['float']:.3f} nats", f"{list(self.loss.values())[-1]:.3f} nats"
 
     def _table(self) -> list[str]:
         lines = [
