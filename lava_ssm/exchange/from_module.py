@@ -27,10 +27,10 @@ def from_torch(model: nn.Module, example: ArrayLike | Tensor) -> network.Network
     The model runs once on the example while it is listened to: whatever its modules are and however
     its `forward` connects them, each operation on what depends on its input becomes a part of a
     chain of layers, or is refused with the module that asked for it. Layers with states are known
-    by the names of their parameters (the S4D of state-spaces/s4, S5 of s5-pytorch, LRU, the minGRU
-    of mingru-pytorch) and seen to compute what these make. In the end network and model are
-    compared on the example and on another one. The model stays as it is; it is run in evaluation
-    mode and, where it can be, in float64.
+    by the names of their parameters (S4D, and S4 with mode="diag", of state-spaces/s4, S5 of
+    s5-pytorch, LRU, the minGRU of mingru-pytorch, Mamba) and seen to compute what these make. In
+    the end network and model are compared on the example and on another one. The model stays as it
+    is; it is run in evaluation mode and, where it can be, in float64.
 
     What is no layer of a network and need not be one:
 

@@ -240,6 +240,38 @@ def _pair(call: Call) -> tuple[Signal, Any, bool]:
     return y, a, True
 
 
+def _einsum(call: Call) -> Signal:
+    """Take a product with a constant, of which nothing or channels alone are summed."""
+    equation, *operands = call.args
+    terms, _, output = equation.replace(" ", "").partition("->")
+    known = [call.tracer.signal(value) for value in operands]
+    x = next((signal for signal in known if signal), None)
+    if x is None or len(known) != 2 or all(known) or "." in equation or not output:
+        raise ExchangeError(
+            f"{call.origin}: einsum {equation!r}; a network has that of a value and a constant, "
+            "with letters for all axes"
+        )
+    constant = operands[known.index(None)]
+    names, others = terms.split(",") if known[1] is None else terms.split(",")[::-1]
+    new, axes = set(others) - set(names), dict(zip(names, x.axes, strict=True))
+    if set(names) <= set(output):
+        like = replace(x, axes=tuple(axes.get(i, ()) for i in output))
+        sizes = dict(zip(others, constant.shape, strict=True))
+        order = [others.index(i) for i in output if i in others]
+        weights = _array(constant).transpose(order).reshape([sizes.get(i, 1) for i in output])
+        return _times(call, like, weights)
+    summed = {i for i in names if i not in output}
+    if [axes[i] for i in summed] != [("channels",)] or len(others) != 2:
+        raise ExchangeError(
+            f"{call.origin}: einsum {equation!r} of {shown(x.axes)}; a network sums over channels"
+        )
+    matrix = _matrix(call, constant)
+    layer = network.Linear(matrix.T if others[0] in summed else matrix)
+    axes |= dict.fromkeys(new, ("channels",))
+    node = applied(x.node, layer, call.origin)
+    return replace(x, node=node, axes=tuple(axes[i] for i in output))
+
+
 def _add(call: Call) -> Signal:
     return _sum(call, 1.0)
 
@@ -269,6 +301,10 @@ def _sum(call: Call, sign: float) -> Signal:
 
 def _mul(call: Call) -> Signal:
     x, other, _ = _pair(call)
+    return _times(call, x, other)
+
+
+def _times(call: Call, x: Signal, other: Any) -> Signal:
     if x.spectrum:
         return _filtered(call, x, other)
     if not isinstance(other, Signal):
@@ -320,9 +356,10 @@ def _system_of(call: Call, kernel: RealArray) -> network.S4D:
         if np.abs(made - kernel).max() <= 1e-4 * np.abs(kernel).max():
             return plain
     raise ExchangeError(
-        f"{call.origin}: a convolution whose kernel is no known system's; known are those of "
-        f"parameters log_dt, log_A_real, A_imag, C ({len(known)} in the model). Export the layer "
-        "by hand, with `network.S4D.from_continuous`"
+        f"{call.origin}: a convolution whose kernel is no known system's; known are S4D's and "
+        f"those of S4 with mode='diag', one of a channel, forward in time ({len(known)} such "
+        "systems in the model). Train with one of them, or export a diagonal system by hand, with "
+        "`network.S4D.from_continuous`"
     )
 
 
@@ -526,6 +563,7 @@ HANDLERS: dict[str, Handler] = {
     "add": _add,
     "sub": _sub,
     "rsub": _rsub,
+    "einsum": _einsum,
     "mul": _mul,
     "div": _div,
     "neg": _neg,

@@ -8,12 +8,16 @@ import numpy as np
 
 from lava_ssm import network
 from lava_ssm.exchange.graph import with_direct_map
+from lava_ssm.network.activation import Elementwise
 from lava_ssm.network.discretization import Discretization
 from lava_ssm.numerics import ComplexArray
 
 Arrays: TypeAlias = Mapping[str, np.ndarray]
 """Parameters of one module, by name."""
 System: TypeAlias = network.S4D | network.S5
+Layers: TypeAlias = tuple[network.FloatLayer | Elementwise, ...]
+MAMBA = ("in_proj", "conv1d", "x_proj", "dt_proj", "out_proj")
+"""Parts of the public block of Mamba."""
 METHODS: tuple[Discretization, ...] = ("zoh", "bilinear")
 
 
@@ -22,6 +26,26 @@ def s4d(arrays: Arrays, method: Discretization) -> network.S4D:
     a = -np.exp(arrays["log_A_real"]) + 1j * arrays["A_imag"]
     c, dt = _complex(arrays["C"], a.ndim), np.exp(arrays["log_dt"])
     return network.S4D.from_continuous(a, np.ones(a.shape), c, dt, method, arrays.get("D"))
+
+
+def s4_diagonal(arrays: Arrays, method: Discretization) -> network.S4D:
+    """The public S4 with mode="diag", of whose systems one may be that of several channels.
+
+    A = -exp(A_real) - i A_imag and exp(inv_dt), B and C of pairs, of which the product counts;
+    before its fourth version A = -exp(inv_A_real) + i A_imag and exp(log_dt).
+    """
+    if "inv_dt" in arrays:
+        dt, a = np.exp(arrays["inv_dt"]), -np.exp(arrays["A_real"]) - 1j * arrays["A_imag"]
+    else:
+        dt, a = np.exp(arrays["log_dt"]), -np.exp(arrays["inv_A_real"]) + 1j * arrays["A_imag"]
+    b, c = (arrays[name][..., 0] + 1j * arrays[name][..., 1] for name in "BC")
+    if c.ndim != 3 or len(c) != 1 or dt.size != c.shape[1]:
+        raise ValueError(
+            f"C, dt: a network has one kernel and one step a channel (channels=1, forward in time, "
+            f"dt_tie=True), got {c.shape} and {dt.shape}"
+        )
+    a, b = (np.tile(v.reshape(a.shape), (dt.size // len(a), 1)) for v in (a, b))
+    return network.S4D.from_continuous(a, b, c[0], dt.ravel(), method)
 
 
 def s5(arrays: Arrays, method: Discretization) -> network.S5:
@@ -89,6 +113,8 @@ class Kind:
 
 KINDS = {
     "s4d": Kind(("log_dt", "log_A_real", "A_imag", "C"), s4d, ("D",)),
+    "s4": Kind(("inv_dt", "A_real", "A_imag", "B", "C"), s4_diagonal),
+    "s4 before": Kind(("inv_A_real", "log_dt", "A_imag", "B", "C"), s4_diagonal),
     "s5": Kind(("Lambda", "B", "C", "D", "log_step"), s5),
     "sparse-rnns": Kind(("Lambda_re", "Lambda_im", "B", "C", "D", "log_step"), sparse_rnns),
     "lru": Kind(
@@ -107,7 +133,7 @@ def systems(arrays: Arrays) -> Iterator[System]:
                 yield kind.make(arrays, method)
 
 
-def min_grus(maps: Arrays, out: Arrays) -> Iterator[tuple[network.FloatLayer, ...]]:
+def min_grus(maps: Arrays, out: Arrays) -> Iterator[Layers]:
     """Give the layers that a minGRU of mingru-pytorch may be: W and V in one matrix, a map behind.
 
     Candidates are positive there; in copies of it they may have no activation.
@@ -117,6 +143,27 @@ def min_grus(maps: Arrays, out: Arrays) -> Iterator[tuple[network.FloatLayer, ..
     behind = (network.Linear(out["weight"], out.get("bias")),) if out else ()
     for activation in (network.Activation.POSITIVE, network.Activation.NONE):
         yield network.MinGRU(weights, gate, bias, gate_bias, activation), *behind
+
+
+def mamba(own: Arrays, parts: tuple[Arrays, ...]) -> Layers:
+    """Give the layers of the public Mamba's block, whose gate passes the convolution.
+
+    (As `nn.mamba_block`, without its norm and the path around it.)
+    """
+    into, conv, maps, step, out = parts
+    (inner, n), rank = own["A_log"].shape, step["weight"].shape[1]
+    passing, zeros = np.zeros_like(conv["weight"]), np.zeros(inner)
+    passing[..., -1] = 1
+    biases = np.concatenate([conv.get("bias", zeros), zeros])
+    down, b, c = np.split(maps["weight"], [rank, rank + n])
+    a, up = -np.exp(own["A_log"]), step["weight"]
+    return (
+        network.Linear(into["weight"], into.get("bias")),
+        network.Conv1d(np.concatenate([conv["weight"], passing]), biases, 2 * inner),
+        network.SiLU(),
+        network.SelectiveSSM(a, down, up, b, c, own["D"], step.get("bias", zeros), True),
+        network.Linear(out["weight"], out.get("bias")),
+    )
 
 
 def _complex(values: np.ndarray, ndim: int) -> ComplexArray:

@@ -14,8 +14,9 @@ from torch.nn.modules import module as hooks
 from torch.overrides import TorchFunctionMode
 
 from lava_ssm import network
-from lava_ssm.exchange.graph import ExchangeError, Input, Node, applied, place
-from lava_ssm.exchange.systems import Arrays, min_grus, systems
+from lava_ssm.exchange.graph import ExchangeError, Input, Node, activated, applied, place
+from lava_ssm.exchange.systems import MAMBA, Arrays, Layers, mamba, min_grus, systems
+from lava_ssm.network.activation import Elementwise
 from lava_ssm.network.readout import Readout
 from lava_ssm.nn import LayerModule, export
 
@@ -263,20 +264,23 @@ class Tracer(TorchFunctionMode):
         if min(off) <= 1e-4 * np.abs(wanted).max():
             node = signal.node
             for layer in alternatives[int(np.argmin(off))]:
-                node = applied(node, layer, self.origin)
+                if isinstance(layer, Elementwise):
+                    node = activated(node, layer, self.origin)
+                else:
+                    node = applied(node, layer, self.origin)
             self.track(result, replace(signal, node=node))
             return
+        kinds = ", ".join(type(layer).__name__ for layer in alternatives[0])
         raise ExchangeError(
-            f"{self.origin}: its parameters are those of {type(alternatives[0][0]).__name__}, but "
-            "it computes something else with them (both directions, a gate, another "
-            "discretisation?); "
-            "what it is not can be exported by hand, with `network.S5` and `network.S4D`"
+            f"{self.origin}: its parameters are those of {kinds}, but it computes something else "
+            "with them (both directions, a gate, norms inside, another discretisation?); what of "
+            "it are layers of `lava_ssm.network` can be made of its arrays by hand"
         )
 
 
 HAS = (
-    "linear maps and causal convolutions, S4D, S5, LRU, minGRU, ReLU, GELU, SiLU, sigmoid, tanh, "
-    "softplus, GLU and its like (GEGLU, SwiGLU), batch, layer and RMS norms, "
+    "linear maps and causal convolutions, S4D, S5, LRU, minGRU, Mamba, ReLU, GELU, SiLU, sigmoid, "
+    "tanh, softplus, GLU and its like (GEGLU, SwiGLU), batch, layer and RMS norms, "
     "scales and shifts of channels, residual paths, and the mean over time or the last token at "
     "the end; and the layers of lava_ssm.nn, such as MinGRU in the place of a GRU or LSTM. Leave "
     "what is not among them out of the model, or train with one of them in its place"
@@ -285,7 +289,8 @@ HAS = (
 
 def _is_whole(module: nn.Module) -> bool:
     """Whether a module is a recurrence of which its parameters say all: not one's kernel."""
-    if isinstance(module, LayerModule) or _is_rms_norm(module) or _is_min_gru(module):
+    known = (_is_rms_norm, _is_min_gru, _is_mamba)
+    if isinstance(module, LayerModule) or any(is_one(module) for is_one in known):
         return True
     names = set(_own(module))
     return bool({"Lambda", "Lambda_re", "nu_log"} & names) or (
@@ -293,11 +298,11 @@ def _is_whole(module: nn.Module) -> bool:
     )
 
 
-def _alternatives(module: nn.Module, path: str) -> Iterator[tuple[network.FloatLayer, ...]]:
+def _alternatives(module: nn.Module, path: str) -> Iterator[Layers]:
     """Give the layers, behind each other, that a module may be, by its parameters' names."""
     inner = getattr(module, "seq", module)
-    for name in ("bidir", "liquid"):
-        if getattr(inner, name, False):
+    for name in ("bidir", "bidirectional", "liquid"):
+        if getattr(inner, name, False) and not isinstance(inner, nn.RNNBase):
             raise ExchangeError(
                 f"{path}: has {name}=True; a network runs forward in time, with systems that do "
                 f"not change. Train it with {name}=False"
@@ -308,10 +313,14 @@ def _alternatives(module: nn.Module, path: str) -> Iterator[tuple[network.FloatL
         elif _is_rms_norm(module):
             (weights,) = _own(module).values()
             given = (getattr(module, name, None) for name in ("eps", "variance_epsilon"))
+            zeros = np.zeros(weights.size)
             for eps in [e for e in given if e] or [1e-5, 1e-6, 1e-8, 1e-12]:
-                yield (network.RMSNorm(weights.reshape(-1), np.zeros(weights.size), eps),)
+                for w in (weights, weights + 1.0):  # as some begin at zero
+                    yield (network.RMSNorm(w.reshape(-1), zeros, eps),)
         elif _is_min_gru(module):
             yield from min_grus(_own(module.to_hidden_and_gate), _own(module.to_out))
+        elif _is_mamba(module):
+            yield mamba(_own(module), tuple(_own(getattr(module, name)) for name in MAMBA))
         else:
             for system in systems(_own(inner)):
                 yield (system,)
@@ -326,6 +335,13 @@ def _is_min_gru(module: nn.Module) -> bool:
     """Whether it is a minGRU of mingru-pytorch."""
     linear = (getattr(module, "to_hidden_and_gate", None), getattr(module, "to_out", None))
     return isinstance(linear[0], nn.Linear) and isinstance(linear[1], nn.Linear | nn.Identity)
+
+
+def _is_mamba(module: nn.Module) -> bool:
+    """Whether it is the block of the public Mamba, as all its programs name its parts."""
+    parts = [getattr(module, name, None) for name in MAMBA]
+    plain = all(isinstance(part, nn.Linear | nn.Conv1d) for part in parts)
+    return plain and {"A_log", "D"} <= set(_own(module))
 
 
 def _own(module: object) -> Arrays:

@@ -55,6 +55,64 @@ class S4D(nn.Module):
         return y if self.transposed else y.transpose(-1, -2), None
 
 
+class S4Kernel(nn.Module):
+    """S4D's kernel as the public S4 has it with mode="diag": B too, and systems of many channels.
+
+    K_l = 2 Re(sum_n B_n C_n f_n a_n^l), with a and f of either discretisation; `new` since the
+    fourth version.
+    """
+
+    def __init__(
+        self, d_model: int, d_state: int, n_ssm: int, disc: str, new: bool, channels: int
+    ) -> None:
+        super().__init__()
+        half, self.disc, self.new = d_state // 2, disc, new
+        log_dt = math.log(1e-2) + math.log(10) * torch.rand(d_model)
+        rate, turn = torch.rand(n_ssm, half).log(), math.pi * torch.arange(half).repeat(n_ssm, 1)
+        self.A_imag = nn.Parameter(-turn if new else turn)
+        self.B = nn.Parameter(torch.randn(*([1] * new), n_ssm, half, 2))
+        self.C = nn.Parameter(torch.randn(channels, d_model, half, 2))
+        if new:
+            self.inv_dt, self.A_real = nn.Parameter(log_dt[:, None]), nn.Parameter(rate)
+        else:
+            self.log_dt, self.inv_A_real = nn.Parameter(log_dt), nn.Parameter(rate)
+
+    def forward(self, L: int) -> Tensor:  # its name there
+        rate = self.A_real if self.new else self.inv_A_real
+        dt = (self.inv_dt if self.new else self.log_dt[:, None]).exp()
+        a = torch.complex(-rate.exp(), -self.A_imag if self.new else self.A_imag)
+        times = len(dt) // len(a)
+        b = torch.view_as_complex(self.B).reshape(a.shape).repeat(times, 1)
+        a = a.repeat(times, 1)
+        z = dt * a
+        if self.disc == "zoh":
+            powers, factor = z.exp(), (z.exp() - 1) / a
+        else:
+            powers, factor = (1 + z / 2) / (1 - z / 2), dt / (1 - z / 2)
+        weights = torch.view_as_complex(self.C) * b * factor  # (channels, d_model, d_state / 2)
+        return 2 * (weights[..., None] * powers[..., None] ** torch.arange(L)).sum(-2).real
+
+
+class S4Block(nn.Module):
+    """The public S4 with its products as einsums, channels of output apart; d_model of them in."""
+
+    def __init__(
+        self, d_model: int, d_state: int, n_ssm: int, disc: str, new: bool = True, channels: int = 1
+    ) -> None:
+        super().__init__()
+        self.kernel = S4Kernel(d_model, d_state, n_ssm, disc, new, channels)
+        self.D = nn.Parameter(torch.randn(channels, d_model))
+        self.output = nn.Sequential(nn.Conv1d(channels * d_model, 2 * d_model, 1), nn.GLU(1))
+
+    def forward(self, u: Tensor) -> Tensor:
+        n = u.shape[-1]
+        kernel, spectrum = torch.fft.rfft(self.kernel(L=n), n=2 * n), torch.fft.rfft(u, n=2 * n)
+        product = torch.einsum("bhl,chl->bchl", spectrum, kernel)
+        y = torch.fft.irfft(product, n=2 * n)[..., :n] + torch.einsum("bhl,ch->bchl", u, self.D)
+        out: Tensor = self.output(nn.functional.gelu(y.reshape(len(u), -1, n)))
+        return out
+
+
 class S4Model(nn.Module):
     """The public example's model: residual blocks, a norm before or behind, mean over time."""
 

@@ -21,8 +21,9 @@ from lava_ssm.network import (
     Readout,
     Residual,
 )
+from lava_ssm.network import S4D as S4DLayer
 from lava_ssm.network import MinGRU as MinGRULayer
-from tests.exchange.models import LRU, S4D, MinGRU, S4Model
+from tests.exchange.models import LRU, S4D, MinGRU, S4Block, S4Model
 
 
 def relative(network: Network, x: Tensor, wanted: Tensor) -> float:
@@ -84,6 +85,37 @@ def test_the_public_s4d_model(prenorm: bool, dt: tuple[float, float]) -> None:
     assert kinds == ["Linear", *block, *block, *behind, "Linear"]
     state = exchange.from_state_dict(model.state_dict(), "s4d", prenorm=prenorm)
     np.testing.assert_allclose(state.run(x.numpy()), network.run(x.numpy()), rtol=1e-9)
+
+
+@pytest.mark.parametrize("new", [True, False])
+@pytest.mark.parametrize(("n_ssm", "disc"), [(6, "zoh"), (2, "bilinear"), (1, "zoh")])
+def test_the_public_s4_with_diagonal_systems(n_ssm: int, disc: str, new: bool) -> None:
+    torch.manual_seed(0)
+    block, x = S4Block(6, 8, n_ssm, disc, new).eval(), torch.randn(2, 6, 20)
+    network = exchange.from_torch(block, x)
+    assert relative(network, x.mT, block(x).mT) <= 1e-5
+    assert isinstance(network.layers[0], S4DLayer)
+
+
+def test_a_kernel_of_more_than_one_output_a_channel_is_refused() -> None:
+    block = S4Block(6, 8, 6, "zoh", channels=2).eval()
+    with pytest.raises(exchange.ExchangeError, match=r"kernel: C, dt: .*channels=1.* \(2, 6, 4\)"):
+        exchange.from_torch(block, torch.randn(2, 6, 20))
+
+
+@pytest.mark.parametrize("change", [{}, {"bias": True, "conv_bias": False, "dt_rank": 3}])
+def test_the_public_mamba(change: dict[str, object]) -> None:
+    mambapy = pytest.importorskip("mambapy.mamba")
+    torch.manual_seed(0)
+    config = mambapy.MambaConfig(8, 2, d_state=4, use_cuda=False, **change)
+    model, x = mambapy.Mamba(config).eval(), torch.randn(2, 12, 8)
+    network = exchange.from_torch(model, x)
+    assert relative(network, x, model(x)) <= 1e-5
+    kinds = " ".join(type(layer).__name__ for layer in network.layers[:7])
+    assert kinds == "RMSNorm Linear Conv1d SiLU SelectiveSSM Linear Residual"
+    config.inner_layernorms = True
+    with pytest.raises(exchange.ExchangeError, match=r"mixer .*SelectiveSSM.* something else"):
+        exchange.from_torch(mambapy.Mamba(config), x)
 
 
 @pytest.mark.parametrize("transposed", [True, False])
@@ -178,6 +210,18 @@ class Unit(nn.Module):
         return y
 
 
+class NormalizedRMSNorm(nn.Module):
+    """As the public minGRU's models have it: weights that begin at zero."""
+
+    def __init__(self, n: int) -> None:
+        super().__init__()
+        self.gamma = nn.Parameter(torch.rand(n) - 0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        scale = x.shape[-1] ** 0.5 * (self.gamma + 1)
+        return nn.functional.normalize(x, dim=-1) * scale
+
+
 class Last(nn.Module):
     """What is made of a map's outputs, by a function."""
 
@@ -196,6 +240,7 @@ class Turned(nn.Module):
         return x.mT
 
 
+WEIGHTS = torch.linspace(-1, 1, 9).reshape(3, 3)
 MODULES: dict[str, nn.Module] = {
     "swiglu": Unit(nn.SiLU(), nn.Linear(4, 6, bias=False), nn.Linear(4, 6)),
     "reglu": Unit(nn.ReLU(), nn.Linear(4, 6), nn.Linear(4, 6, bias=False)),
@@ -214,12 +259,16 @@ MODULES: dict[str, nn.Module] = {
     "tanh": nn.Sequential(nn.Linear(4, 6), nn.Tanh()),
     "layer norm": nn.Sequential(nn.LayerNorm(4), nn.Linear(4, 6), nn.LayerNorm(6, 1e-3)),
     "layer norm of no numbers": nn.LayerNorm(4, elementwise_affine=False),
+    "rms norm of one and weights": nn.Sequential(NormalizedRMSNorm(4), nn.Linear(4, 6)),
     "rms norm": nn.Sequential(RMSNorm(4), nn.Linear(4, 6), RMSNorm(6)),
     "sigmoid": nn.Sequential(nn.Linear(4, 6), nn.Sigmoid(), nn.Sigmoid()),
     "glu": nn.Sequential(nn.Linear(4, 6), nn.GLU()),
     "glu of no map": nn.Sequential(nn.ReLU(), nn.GLU()),
     "paths in paths": Block(nn.Sequential(nn.Linear(4, 4), nn.ReLU(), Block(nn.Linear(4, 4)))),
     "one less it": Block(Last(lambda y: 1 - y, 4)),
+    "einsum of channels": Last(lambda y: torch.einsum("bld,ed->bel", y, WEIGHTS).mT),
+    "einsum, the constant first": Last(lambda y: torch.einsum("de, b l d->ble", WEIGHTS, y)),
+    "einsum of each channel": Last(lambda y: torch.einsum("bld,d->bdl", y, WEIGHTS[0]).mT),
     "a number less twice it": Last(lambda y: torch.rsub(y, 0.5, alpha=2)),
     "convolution padded to the same": nn.Sequential(
         Turned(), nn.Conv1d(4, 5, 1, padding="same"), nn.Conv1d(5, 4, 1, padding="valid"), Turned()
@@ -426,6 +475,10 @@ class Odd(nn.Module):
                 return x.reshape(2, 9, 2, 2).reshape(2, 9, 4)
             case "tanh":
                 return nn.functional.gelu(x, approximate="tanh")
+            case "einsum":
+                return torch.einsum("...d,d->...d", x, self.place[0])
+            case "sum":
+                return torch.einsum("bld,lm->bmd", x, self.place @ self.place.T)
             case "future":
                 return x.flip(1)
             case "first":
@@ -443,6 +496,8 @@ class Odd(nn.Module):
         ("product", r"1\.inner \(Odd\): multiplies two values; a network has \(W u"),
         ("heads", r"1\.inner \(Odd\): reshape to \(2, 9, 2, 2\) divides axis"),
         ("future", r"1\.inner \(Odd\): calls 'flip'"),
+        ("einsum", r"1\.inner \(Odd\): einsum '...d,d->...d'; .* letters for all axes"),
+        ("sum", r"1\.inner \(Odd\): einsum .*; a network sums over channels"),
         ("first", r"1\.inner \(Odd\): takes \[:, :1\] of .* every token or the last"),
         ("tanh", r"1\.inner \(Odd\): the GELU by a tanh.* within 0.0005 .*approximate = 'none'"),
         ("random", "differs from Sequential by"),
