@@ -351,6 +351,12 @@ def _neurons(node: Node, dt: float) -> LIF:
         raise ValueError("v_reset must be 0: Lava's LIF has no other")
     gain, bias = np.asarray(node["r"], float) * dt, np.zeros(n)
     du, dv = 1.0, 0.0
+    taus = [node[name] for name in ("tau", "tau_mem", "tau_syn") if name in node]
+    if any(np.min(tau) < dt for tau in taus):
+        raise ValueError(
+            f"tau: {min(map(np.min, taus)):g} is less than a step, dt = {dt:g}: give `from_nir` "
+            "dt, a step in the unit of the graph's time constants"
+        )
     if "tau_syn" in node:
         du = dt / shared("tau_syn", node["tau_syn"])
         gain = gain * (node["w_in"] / np.asarray(node["tau_syn"])) * dt
@@ -406,7 +412,10 @@ def _chain(types: Mapping[str, str], edges: list[tuple[str, str]]) -> list[str]:
                 n for n in ways if types[n] != f"{_PREFIX}Residual" or _is_next(n, names, edges)
             ]
         if len(ways) != 1 or ways[0] in names:
-            raise ExchangeError(f"{names[-1]}: what is behind it is no chain of layers")
+            raise ExchangeError(
+                f"{names[-1]}: what is behind it is no chain of layers; a path around layers goes "
+                "into an ssm.Residual"
+            )
         names.append(ways[0])
     if len(names) != len(types):
         raise ExchangeError("graph: there are nodes beside the chain from its input to its output")

@@ -75,7 +75,10 @@ def _described(part: nn.Module) -> Layer:
         if isinstance(part, module) and plain:
             return kind()
     known = ", ".join(kind.__name__ for kind in (*MODULES, *_ACTIVATIONS))
-    raise TypeError(f"cannot export {type(part).__name__}; a network has {known} and Residual")
+    raise TypeError(
+        f"cannot export {type(part).__name__}: of lava_ssm.nn and torch.nn there can be {known} "
+        "and Residual; of models of other modules `exchange.from_torch` makes a network"
+    )
 
 
 def module(net: network.Network) -> Chain:

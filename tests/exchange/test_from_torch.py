@@ -483,6 +483,8 @@ class Odd(nn.Module):
                 return x.flip(1)
             case "first":
                 return x[:, :1]
+            case "length":
+                return x / x.shape[1]
         return x + torch.rand(4)
 
 
@@ -501,6 +503,7 @@ class Odd(nn.Module):
         ("first", r"1\.inner \(Odd\): takes \[:, :1\] of .* every token or the last"),
         ("tanh", r"1\.inner \(Odd\): the GELU by a tanh.* within 0.0005 .*approximate = 'none'"),
         ("random", "differs from Sequential by"),
+        ("length", "differs from Sequential by .* the length of sequences"),
     ],
 )
 def test_what_cannot_come_in_is_named_by_its_path(what: str, text: str) -> None:

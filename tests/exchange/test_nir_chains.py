@@ -87,7 +87,7 @@ def test_a_graph_of_another_program_becomes_a_chain() -> None:
     [
         ("v_reset", [1.0, 1.0], "lif: v_reset must be 0"),
         ("tau", [1.0, 2.0], "lif: tau: neurons of one LIF share it"),
-        ("tau", [0.5, 0.5], r"lif: dv must lie in \[0, 1\]"),
+        ("tau", [0.5, 0.5], "lif: tau: 0.5 is less than a step, dt = 1: give `from_nir` dt"),
         ("r", [1.0, -1.0], "lif: r, w_in: must be above 0"),
         ("v_threshold", [1.0, 2.0], "lif: v_threshold: neurons of one LIF share it"),
     ],

@@ -351,7 +351,7 @@ def test_nested_modules_and_what_acts_in_training_alone_are_one_network() -> Non
     assert [type(layer) for layer in net.layers] == [Linear, ReLU, Linear]
     with pytest.raises(TypeError, match="in front of an S5, there is one in front of Linear"):
         export(nn.Sequential(nn.BatchNorm1d(3), nn.Linear(3, 3)))
-    with pytest.raises(TypeError, match="layer 0: cannot export BatchNorm1d"):
+    with pytest.raises(TypeError, match=r"0: cannot export BatchNorm1d.*`exchange\.from_torch`"):
         export(nn.Sequential(nn.BatchNorm1d(3), nn.ReLU(), nn.Linear(3, 3)))
     with pytest.raises(TypeError, match="layer 1: cannot export GELU"):
         export(nn.Sequential(nn.Linear(3, 3), nn.GELU("tanh")))
