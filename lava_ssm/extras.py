@@ -6,8 +6,9 @@ an extra, imported where it is needed.
 
 import importlib.util
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from typing import Any
 
 _EXTRAS = {
     "torch": "train",
@@ -47,6 +48,26 @@ def needed(package: str) -> Iterator[None]:
             f"{package} is needed for this and cannot be imported ({error}): {command(package)}",
             name=package,
         ) from error
+
+
+def when_used(
+    room: str, modules: Mapping[str, str], package: str | None = None
+) -> Callable[[str], Any]:
+    """Give a face's `__getattr__`: what is in these modules, by name, is loaded when it is used.
+
+    Parameters
+    ----------
+    package
+        Of an extra, which they need.
+    """
+
+    def attribute(name: str) -> Any:
+        if name not in modules:
+            raise AttributeError(f"module {room!r} has no attribute {name!r}")
+        with nullcontext() if package is None else needed(package):
+            return getattr(importlib.import_module(f"{room}.{modules[name]}"), name)
+
+    return attribute
 
 
 def check(package: str) -> None:

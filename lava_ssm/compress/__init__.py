@@ -4,8 +4,7 @@
 without.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lava_ssm.compress.budget import BitSearch, packed_nbytes, search_bits
 from lava_ssm.compress.formats import PAPER, FormatError, Formats
@@ -13,7 +12,7 @@ from lava_ssm.compress.quantize import W8A16, AccuracyWarning, published_arithme
 from lava_ssm.compress.report import Report, report
 from lava_ssm.compress.search import ExponentError
 from lava_ssm.compress.shares import error_causes, error_shares, signal_to_error
-from lava_ssm.extras import needed
+from lava_ssm.extras import when_used
 
 if TYPE_CHECKING:
     from lava_ssm.compress.finetune import FixedModel
@@ -43,10 +42,4 @@ __all__ = [
 
 _WITH_TORCH = {"FixedModel": "finetune", "Pruner": "pruning", "sparsity_of": "pruning"}
 
-
-def __getattr__(name: str) -> Any:
-    if name in _WITH_TORCH:
-        with needed("torch"):
-            module = importlib.import_module(f"lava_ssm.compress.{_WITH_TORCH[name]}")
-        return getattr(module, name)
-    raise AttributeError(f"module 'lava_ssm.compress' has no attribute {name!r}")
+__getattr__ = when_used(__name__, _WITH_TORCH, "torch")

@@ -11,6 +11,8 @@ ANY = 1000
 """Exponent of what is always zero."""
 NONE = -2 * ANY
 """Below all exponents."""
+LARGEST_STATE_EXPONENT = 16
+"""Bits by which a filter's state is finer than messages, at most."""
 
 
 def limit(bits: int) -> int:

@@ -11,7 +11,7 @@ from functools import partial
 
 import numpy as np
 
-from lava_ssm.compress.headroom import ANY, headroom, limit
+from lava_ssm.compress.headroom import ANY, LARGEST_STATE_EXPONENT, headroom, limit
 from lava_ssm.compress.kinds import Rules, kind_of
 from lava_ssm.compress.ranges import Observed
 from lava_ssm.network import FixedLayer, FloatLayer, Network, Readout
@@ -21,7 +21,6 @@ from lava_ssm.numerics import SYNAPSE_BITS, Arithmetic
 
 STATE_EXPONENT = 6
 """The chip's neuron takes its input times 64; where each channel has its own, a first guess."""
-_LARGEST_STATE_EXPONENT = 16
 
 
 def segments_of(layers: Sequence[FloatLayer]) -> list[range]:
@@ -126,7 +125,7 @@ def largest(
         if asked != "auto":
             for i in inside:
                 _check_left(i, tops[i] - e, asked, rules.arithmetic)
-        chosen.append(0 if e >= ANY - _LARGEST_STATE_EXPONENT else e)
+        chosen.append(0 if e >= ANY - LARGEST_STATE_EXPONENT else e)
         edges += [min(chosen[-1], most)] * len(segment)
         highest.append(max(chosen[-1], min([top, *(bits - least for bits in inside.values())])))
     return Choice(tuple(segments), tuple(chosen), tuple(highest), limit)

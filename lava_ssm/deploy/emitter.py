@@ -7,10 +7,9 @@ from pathlib import Path
 
 from lava_ssm import __version__
 from lava_ssm.deploy.operations import WRITE
-from lava_ssm.deploy.values import WHAT, Body, Value, cast, literal
-from lava_ssm.deploy.vectors import check_fixed
+from lava_ssm.deploy.values import WHAT, Body, Value, cast, literal, storage
 from lava_ssm.deploy.writer import BASE, Writer, filled, indented, used
-from lava_ssm.network import FixedNetwork, Readout
+from lava_ssm.network import FixedNetwork, Readout, check_fixed
 from lava_ssm.numerics import SYNAPSE_BITS, Overflow, flag, real_number, shown, word_range
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -122,7 +121,7 @@ def c(
         compressed = real_number(compressed, "compressed", "[0, 1]")
     writer = Writer(network, flag(overflows, "overflows"), compressed)
     input_format = network.input_format
-    first = writer.buffer(_input_kind(input_format.bits), network.d_input)
+    first = writer.buffer(storage(*word_range(input_format.bits)), network.d_input)
     first.low, first.high = input_format.min_mantissa, input_format.max_mantissa
     writer.sent[None] = first
     populations = network.lowered
@@ -139,10 +138,6 @@ def c(
                 writer.free(writer.sent[source])
     _readout(writer)
     return _program(writer, name)
-
-
-def _input_kind(bits: int) -> str:
-    return next(f"int{width}_t" for width in (8, 16, 32) if bits <= width)
 
 
 def _readout(writer: Writer) -> None:

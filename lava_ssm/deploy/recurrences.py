@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lava_ssm.deploy.values import cast, counted, word
+from lava_ssm.deploy.values import cast, counted, storage, word
 from lava_ssm.deploy.writer import Writer, filled
-from lava_ssm.numerics import IntArray
+from lava_ssm.numerics import IntArray, word_range
 
 _STEP = """\
 const int32_t re = x_re[n], im = x_im[n];
@@ -39,8 +39,7 @@ class Diagonal:
     @property
     def state(self) -> str:
         """Type in which the parts of a state are kept."""
-        bits = self.writer.rules.state_bits
-        return next(f"int{width}_t" for width in (8, 16, 32) if bits <= width)
+        return storage(*word_range(self.writer.rules.state_bits))
 
     @property
     def times(self) -> str:

@@ -4,9 +4,9 @@ Mapping and model need no Lava; `lower` and `emulate` do. What the model gives i
 measured; `validate` shows how far it can be believed.
 """
 
-import importlib
 from typing import TYPE_CHECKING
 
+from lava_ssm.extras import when_used
 from lava_ssm.loihi2.constants import CONSTANTS, Constant, Constants
 from lava_ssm.loihi2.counting import count
 from lava_ssm.loihi2.describe import Builder, describe
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from lava_ssm.loihi2.lowering.graph import Lowered, LoweringError, lower
     from lava_ssm.loihi2.lowering.hardware import HardwareUnavailableError, is_available
 
+# what imports Lava, SciPy's optimisers or matplotlib
 _LAZY = {
     "Emulation": "lowering.emulation",
     "HardwareUnavailableError": "lowering.hardware",
@@ -85,12 +86,7 @@ __all__ = [
     "validate",
 ]
 
-
-def __getattr__(name: str) -> object:
-    # what imports Lava, SciPy's optimisers or matplotlib is loaded when it is used
-    if name in _LAZY:
-        return getattr(importlib.import_module(f"lava_ssm.loihi2.{_LAZY[name]}"), name)
-    raise AttributeError(f"module 'lava_ssm.loihi2' has no attribute '{name}'")
+__getattr__ = when_used(__name__, _LAZY)
 
 
 def __dir__() -> list[str]:

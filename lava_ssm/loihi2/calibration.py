@@ -366,24 +366,6 @@ def validate(
     return Validation(tuple(rows), fitted)
 
 
-def s5_by_width(
-    constants: Constants, scales: Sequence[float] = (2.0, 2.25, 2.5, 2.55, 2.75, 3.0)
-) -> list[dict[str, float]]:
-    """Show how far the S5's modelled rows hang on its width, which is not published.
-
-    For each scale k: `scale`, and by the quantities' names their relative errors.
-    """
-    rows = []
-    for k in scales:
-        description = s5_of_scale(k)
-        deployment = Deployment("S5", description, map(description))
-        row = {"scale": float(k)}
-        for q in QUANTITIES:
-            row[q.name] = _compare(deployment, q, constants, "", "predicted").error
-        rows.append(row)
-    return rows
-
-
 def _compare(
     deployment: Deployment,
     quantity: Quantity,

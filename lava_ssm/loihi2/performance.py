@@ -132,11 +132,6 @@ class Estimate(Tabular):
         """Joule seconds of a token: its energy times its latency."""
         return self.energy_per_token * self.latency
 
-    @property
-    def neuron_operations(self) -> int:
-        """Neuron updates of a token, as the N-DNS challenge counts them."""
-        return self.updates
-
     def sample_latency(self, n_tokens: int) -> Interval:
         """Seconds from the entry of a sample's first token to the end of its last output."""
         count = _checked(n_tokens)
@@ -151,7 +146,7 @@ class Estimate(Tabular):
     def power_proxy(self, tokens_per_second: float) -> float:
         """Operations a second, as the Intel N-DNS challenge defines its power proxy.
 
-        Synaptic operations plus 10 times neuron operations, a second; no constant enters.
+        Synaptic operations plus 10 times neuron updates, a second; no constant enters.
 
         Parameters
         ----------
@@ -159,7 +154,7 @@ class Estimate(Tabular):
             Rate at which tokens come in real time: 125 for hops of 8 ms.
         """
         rate = real_number(tokens_per_second, "tokens_per_second", "(0, inf)")
-        return (self.operations + 10 * self.neuron_operations) * rate
+        return (self.operations + 10 * self.updates) * rate
 
     def pdp_proxy(self, tokens_per_second: float, latency: float | None = None) -> float:
         """Power-delay-product proxy of the N-DNS challenge: the power proxy times the latency.

@@ -59,11 +59,8 @@ class Selective(ByChannel, Layer):
     d: np.ndarray
     bias: np.ndarray
     gated: bool
-    # of a float layer: there are no exponents
-    down_exponent: Exponent = 0
-    up_exponent: Exponent = 0
-    b_exponent: Exponent = 0
-    c_exponent: Exponent = 0
+    # of messages; a float layer has no exponents
+    down_sent = step_sent = b_sent = c_sent = 0
 
     @property
     def d_input(self) -> int:
@@ -80,10 +77,6 @@ class Selective(ByChannel, Layer):
         """Number of real parameters."""
         names = ("a", "d", "bias", *MATRICES)
         return sum(int(getattr(self, name).size) for name in names)
-
-    def _e(self, name: str) -> int:
-        """Exponent of messages; 0 of a float layer."""
-        return int(getattr(self, name, 0))
 
     def _shift(self, name: str, source: int, to: int) -> Exponent:
         """Of a matrix's sums, from and to messages of two exponents."""
@@ -111,9 +104,8 @@ class Selective(ByChannel, Layer):
         x = None
         if self.gated:
             x = add(Affine(d), "inputs", Connection(None, Copies(2 * d, d, 0, d), "to_inputs"))
-        e_r, e_b, e_c = (self._e(name) for name in ("down_sent", "b_sent", "c_sent"))
+        e_r, e_s = self.down_sent, self.step_sent
         low = add(Affine(len(self.down)), "low", mapped(x, "down", e_u, e_r))
-        e_s = self._e("step_sent")
         steps = add(
             Affine(d, bias=self.bias),
             "steps",
@@ -121,8 +113,8 @@ class Selective(ByChannel, Layer):
             activation=Activation.SOFTPLUS,
             exponent=e_s,
         )
-        b = add(Affine(n), "b", mapped(x, "b", e_u, e_b))
-        c = add(Affine(n), "c", mapped(x, "c", e_u, e_c))
+        b = add(Affine(n), "b", mapped(x, "b", e_u, self.b_sent))
+        c = add(Affine(n), "c", mapped(x, "c", e_u, self.c_sent))
         ones = Ones(d, d)
         v = add(product(d, scaled), "scaled", Connection(steps, ones), Connection(x, ones))
         drives = add(

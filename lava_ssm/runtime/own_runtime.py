@@ -6,12 +6,12 @@ from lava.magma.runtime.runtime import Runtime
 
 from lava_ssm.runtime import variables
 from lava_ssm.runtime.conditions import CONTINUOUS, steps_of
+from lava_ssm.runtime.patches import ForgetsItself
 
 
-class OwnRuntime(Runtime):
+class OwnRuntime(ForgetsItself, Runtime):
     """Takes the place of Lava's Runtime, which a Process makes, starts, and asks for Vars."""
 
-    forgets_itself = True  # see `patches`
     interrupted = False
     """Whether a model ended the last run before all its steps were done."""
 

@@ -85,12 +85,16 @@ def reset_runtime_factory() -> None:
     process_module.Runtime = Runtime
 
 
+class ForgetsItself:
+    """A runtime that notices by itself that its Processes are forgotten, and that has its Vars."""
+
+
 _original_del = AbstractProcess.__del__
 
 
 def _del_of_lavas_runtime(self: AbstractProcess) -> None:
     runtime = self.__dict__.get("_runtime")
-    if runtime is not None and not getattr(runtime, "forgets_itself", False):
+    if runtime is not None and not isinstance(runtime, ForgetsItself):
         _original_del(self)
 
 
@@ -100,7 +104,7 @@ _original_set, _original_get = Var.set, Var.get
 def _runtime_of(var: Var) -> Runtime | None:
     """Return the runtime of a Var if it is one of ours; of an alias, that of what it stands for."""
     runtime = getattr(var.process, "runtime", None)
-    ours = var.aliased_var is None and getattr(runtime, "forgets_itself", False)
+    ours = var.aliased_var is None and isinstance(runtime, ForgetsItself)
     return runtime if ours else None
 
 

@@ -4,10 +4,9 @@ A training in a run folder can be left by a signal, or killed, and is gone on wi
 What needs torch loads it when it is first used.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from lava_ssm.extras import needed
+from lava_ssm.extras import when_used
 from lava_ssm.train.denoiser import Denoiser
 from lava_ssm.train.folder import Left, RunError
 
@@ -61,10 +60,4 @@ _WITH_TORCH = {
     "optimizer": "adamw",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name in _WITH_TORCH:
-        with needed("torch"):
-            module = importlib.import_module(f"lava_ssm.train.{_WITH_TORCH[name]}")
-        return getattr(module, name)
-    raise AttributeError(f"module 'lava_ssm.train' has no attribute {name!r}")
+__getattr__ = when_used(__name__, _WITH_TORCH, "torch")

@@ -3,16 +3,25 @@
 import numpy as np
 import pytest
 
-from lava_ssm.loihi2 import PUBLISHED, Validation, calibrate, describe, ns4d, s5, validate
+from lava_ssm.loihi2 import (
+    PUBLISHED,
+    Validation,
+    calibrate,
+    describe,
+    estimate,
+    ns4d,
+    s5,
+    validate,
+)
 from lava_ssm.loihi2.calibration import (
     FITTED,
     QUANTITIES,
     implied_static_power,
     ns4d_deployment,
-    s5_by_width,
     s5_deployment,
 )
 from lava_ssm.loihi2.constants import CONSTANTS
+from lava_ssm.loihi2.published import published_row, s5_of_scale
 from lava_ssm.network import FixedLinear, FixedNetwork, FixedS4D
 
 
@@ -124,9 +133,12 @@ def test_intervals_contain_the_published_figures_of_at_least_six_of_eight_rows(
 
 def test_the_width_that_is_not_published_decides_the_s5_rows() -> None:
     constants = calibrate([ns4d_deployment()])
-    narrow, wide = s5_by_width(constants, (2.0, 3.0))
-    name = "latency a token, fall-through"
-    assert narrow[name] < -0.05 < 0.5 < wide[name]
+    published = published_row("S5", "fall_through").latency
+    narrow, wide = (
+        estimate(s5_of_scale(k), schedule="fall_through", constants=constants).latency.value
+        for k in (2.0, 3.0)
+    )
+    assert narrow < 0.95 * published < 1.5 * published < wide
 
 
 def test_the_report_says_what_was_fitted_and_what_not(validation: Validation) -> None:

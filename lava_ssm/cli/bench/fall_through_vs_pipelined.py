@@ -1,5 +1,6 @@
 """`lava-ssm bench fall-through-vs-pipelined`: how fast and at what energy, both ways."""
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -89,6 +90,7 @@ def fall_through_vs_pipelined(
     overflows = engine.run(net, sample).overflows
     if overflows.total:
         say(f"On these tokens integers overflow: {overflows}", "yellow")
+        warnings.simplefilter("ignore", engine.OverflowWarning)  # until the command ends
     columns = TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn()
     with Progress(*columns, transient=True) as progress:
         bar = progress.add_task(name, total=1)

@@ -6,7 +6,13 @@ import numpy as np
 
 from lava_ssm.compress.balance import between
 from lava_ssm.compress.formats import FormatError, Formats
-from lava_ssm.compress.headroom import ANY, NONE, headroom, neuron_headroom
+from lava_ssm.compress.headroom import (
+    ANY,
+    LARGEST_STATE_EXPONENT,
+    NONE,
+    headroom,
+    neuron_headroom,
+)
 from lava_ssm.compress.kinds.kind import Kind, Rules, Scales, Tensor
 from lava_ssm.compress.parameters import (
     direct_mantissas,
@@ -22,8 +28,6 @@ from lava_ssm.network import S4D, FixedS4D
 from lava_ssm.network.description import DIAGONAL_BITS, WEIGHT_BITS, Exponent
 from lava_ssm.network.fixed_network import MOST_LEFT
 from lava_ssm.numerics import ComplexArray, IntArray, RealArray, Rounding, dequantize, quantize
-
-_LARGEST_STATE_EXPONENT = 16
 
 
 class S4DKind(Kind[S4D, FixedS4D], of=S4D):
@@ -94,7 +98,7 @@ class S4DKind(Kind[S4D, FixedS4D], of=S4D):
         exponents: int | IntArray
         if states == "auto":
             left = self.state_headroom(fixed, ranges, rules) - ends[0]
-            exponents = np.clip(left, 0, _LARGEST_STATE_EXPONENT)
+            exponents = np.clip(left, 0, LARGEST_STATE_EXPONENT)
             exponents = int(exponents[0]) if np.ptp(exponents) == 0 else exponents
         else:
             exponents = states
