@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lava_ssm.compress.interval import Interval
+from lava_ssm.compress.responses import response_sums
 from lava_ssm.network import (
     Activation,
     Affine,
@@ -46,61 +48,6 @@ from lava_ssm.numerics import (
     word_range,
 )
 from lava_ssm.tables import Shaped
-
-
-@dataclass(frozen=True)
-class Interval:
-    """Values of each channel lie in [low, high], whatever the input; shapes (channels,)."""
-
-    low: RealArray
-    high: RealArray
-
-    @property
-    def magnitude(self) -> RealArray:
-        """Largest magnitude of each channel."""
-        return np.maximum(-self.low, self.high)
-
-    def __add__(self, other: "Interval | RealArray") -> "Interval":
-        if isinstance(other, Interval):
-            return Interval(self.low + other.low, self.high + other.high)
-        return Interval(self.low + other, self.high + other)
-
-    def widened(self, by: RealArray) -> "Interval":
-        """With errors up to `by`."""
-        return Interval(self.low - by, self.high + by)
-
-    def through(self, weights: RealArray) -> "Interval":
-        """A matrix (n_out, n_in) of weights, times values within."""
-        return self.filtered(np.maximum(weights, 0), np.maximum(-weights, 0))
-
-    def filtered(self, positive: RealArray, negative: RealArray) -> "Interval":
-        """Sums of values within, of earlier ones too, with weights whose positive and negative
-        parts add up to these: (n_out, n_in), or (channels,) where each has its own.
-        """
-        if positive.ndim == 2:
-            return Interval(
-                positive @ self.low - negative @ self.high,
-                positive @ self.high - negative @ self.low,
-            )
-        low, high = np.minimum(self.low, 0), np.maximum(self.high, 0)  # and nothing before
-        return Interval(positive * low - negative * high, positive * high - negative * low)
-
-    def times(self, other: "Interval") -> "Interval":
-        """Product with values within another."""
-        ends = [a * b for a in (self.low, self.high) for b in (other.low, other.high)]
-        return Interval(np.min(ends, axis=0), np.max(ends, axis=0))
-
-    def mapped(self, function: Callable[[RealArray], RealArray]) -> "Interval":
-        """What a monotonic function makes of them."""
-        return Interval(function(self.low), function(self.high))
-
-    def beside(self, other: "Interval") -> "Interval":
-        """These channels, then another's."""
-        return Interval(np.append(self.low, other.low), np.append(self.high, other.high))
-
-    def repeated(self, times: int) -> "Interval":
-        """Each channel so many times."""
-        return self.mapped(lambda v: np.repeat(v, times))
 
 
 class Overflowing(NamedTuple):
@@ -256,8 +203,7 @@ class _Walk:
             case InverseSqrt():
                 y = self._inverse_sqrt(p, p.neurons, received[0])
             case Taps(length=length):  # and nothing before the first token
-                u = received[0]
-                return Interval(np.minimum(u.low, 0), np.maximum(u.high, 0)).repeated(length)
+                return received[0].with_zero().repeated(length)
             case GatedRecurrence():
                 return self._gated(p, p.neurons, received[1])
             case SelectiveRecurrence():
@@ -390,16 +336,11 @@ class _Walk:
         x_re = (re.filtered(re_p, re_n) + im.filtered(im_n, im_p)).widened(error)
         x_im = (re.filtered(im_p, im_n) + im.filtered(re_p, re_n)).widened(error)
         self.peaks[p.stage][p.name, "state"] = np.maximum(x_re.magnitude, x_im.magnitude)
-        both = Interval(
-            *(np.concatenate(e) for e in ((x_re.low, x_im.low), (x_re.high, x_im.high)))
-        )
+        both = x_re.beside(x_im)
         if self.rules is not None:
             self.check(both, self.rules.state_bits, p.stage, "state")
         if neurons.relu:  # real parts that are positive, with whatever imaginary part
-            zero = 0 * x_re.low
-            both = Interval(zero, np.maximum(x_re.high, 0)).beside(
-                Interval(np.minimum(x_im.low, 0), np.maximum(x_im.high, 0))
-            )
+            both = x_re.mapped(lambda v: np.maximum(v, 0)).beside(x_im.with_zero())
         return self._message(self.shifted(both, neurons.state_shift), p)
 
     def _gated(self, p: Population, neurons: GatedRecurrence, u: Interval) -> Interval:
@@ -408,7 +349,7 @@ class _Walk:
         c = c if neurons.bias_u is None else c + neurons.bias_u
         if self.rules is not None:
             self.check(c, self.rules.state_bits, p.stage, "input")
-        h = Interval(np.minimum(c.low, 0), np.maximum(c.high, 0))  # and zero before
+        h = c.with_zero()  # of before the first token
         self.peaks[p.stage][p.name, "state"] = h.magnitude
         return self._message(self.shifted(h, neurons.state_shift), p)
 
@@ -428,7 +369,7 @@ class _Walk:
             least, most = (-np.expm1(-neurons.rates * np.maximum(v, 0)) for v in (s.low, s.high))
             with np.errstate(divide="ignore", invalid="ignore"):
                 ends = [np.nan_to_num(v / (most if multiple else least)) for v in (u.low, u.high)]
-            h = Interval(np.minimum(ends[0], 0), np.maximum(ends[1], 0))
+            h = Interval(*ends).with_zero()
         else:
             rounding = self.rules.rounding
             error = float(rounding is not Rounding.TOWARD_ZERO)
@@ -463,16 +404,15 @@ class _Walk:
         """
         if c.source is None or isinstance(c.synapse, Matrix) or c.synapse.sums:
             return None
+        factors: tuple[RealArray, RealArray] | None
         if c.source == cause:
-            found = np.ones(c.synapse.n_in), np.zeros(c.synapse.n_in)
+            factors = np.ones(c.synapse.n_in), np.zeros(c.synapse.n_in)
         else:
-            p = self.populations[c.source]
-            factors = self._factors(p, cause)
-            if factors is None:
-                return None
-            found = factors
+            factors = self._factors(self.populations[c.source], cause)
+        if factors is None:
+            return None
         index = c.synapse.index if isinstance(c.synapse, Copies) else slice(None)
-        return found[0][index], found[1][index]
+        return factors[0][index], factors[1][index]
 
     def _factors(self, p: Population, cause: int | None) -> tuple[RealArray, RealArray] | None:
         """The same of what a population of products sends."""
@@ -480,8 +420,8 @@ class _Walk:
         if not (isinstance(p.neurons, Bilinear) and plain and p.neurons.bias is None):
             return None
         for c, other in (p.inputs, p.inputs[::-1]):
-            found = self._multiple(c, cause)
-            if found is not None:
+            factors = self._multiple(c, cause)
+            if factors is not None:
                 size = self.received(other, self.sent[other.source], p).magnitude
                 neurons, one = p.neurons, 0.0
                 if neurons.weights is not None:
@@ -489,7 +429,7 @@ class _Walk:
                 if self.rules is not None:
                     one = float(self.rules.rounding is not Rounding.TOWARD_ZERO)
                     size = size * 2.0 ** -float(neurons.shift + neurons.weight_shift)
-                return found[0] * size, found[1] * size + one
+                return factors[0] * size, factors[1] * size + one
         return None
 
 
@@ -534,48 +474,3 @@ def _values(neurons: Filters) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     e = np.reshape(neurons.param_exponent, (-1, 1))
     a, b, c = (_complex(v, e) for v in arrays)
     return a, b, c
-
-
-_BLOCK, _BLOCKS = 256, 64
-"""Tokens that are taken at a time, and how many times at most."""
-
-
-def response_sums(
-    weight: np.ndarray, a: np.ndarray, precision: float = 0.01
-) -> tuple[RealArray, RealArray]:
-    """Sums over all time of the positive and of the negative part of impulse responses.
-
-    k_t = Re(sum_n w_n a_n^t), summed until what is left of it, at most
-    sum_n |w_n| |a_n|^t / (1 - |a_n|), is below `precision` of the sum (or a millionth of what it
-    was, where the states cancel), and added to both.
-
-    Parameters
-    ----------
-    weight, a
-        w and a, complex, (channels, states); |a| < 1.
-
-    Returns
-    -------
-    tuple
-        Two arrays (channels,), not negative.
-    """
-    weight, decay = weight.astype(complex), 1 - np.abs(a)
-    positive, negative = (np.zeros(len(a)) for _ in range(2))
-    left = (np.abs(weight) / decay).sum(axis=-1)
-    enough = 1e-6 * left
-    rows = np.arange(len(a))  # of which more is to be summed
-    for _ in range(_BLOCKS):
-        if not len(rows):
-            break
-        # a token at a time: powers of a block at once would take much memory
-        w, of_rows = weight[rows], a[rows]
-        for _ in range(_BLOCK):
-            k = w.real.sum(axis=-1)
-            positive[rows] += np.maximum(k, 0)
-            negative[rows] += np.maximum(-k, 0)
-            w = w * of_rows
-        weight[rows] = w
-        left[rows] = (np.abs(w) / decay[rows]).sum(axis=-1)
-        summed = positive[rows] + negative[rows]
-        rows = rows[left[rows] > np.maximum(precision * summed, enough[rows])]
-    return positive + left, negative + left

@@ -16,6 +16,7 @@ from lava_ssm.compress.kinds import Rules, kind_of
 from lava_ssm.compress.quantize import AccuracyWarning, quantize
 from lava_ssm.compress.ranges import observe
 from lava_ssm.compress.shares import signal_to_error
+from lava_ssm.compress.task import some_of
 from lava_ssm.extras import needed
 from lava_ssm.network import FixedLayer, FixedNetwork, FloatLayer, Network
 from lava_ssm.network.description import WEIGHT_BITS, is_dense, mantissa_bits
@@ -29,8 +30,6 @@ WIDTHS = (8, 6, 4, 3, 2)
 """Bits of weights to choose from."""
 PARAM_WIDTHS = (16, 14, 12, 10, 8, 6)
 """Bits of a, b, c of an S4D to choose from."""
-_SOME = 16
-"""Calibration sequences on which each layer's error is measured."""
 _LITTLE = 0.5
 """Decibels that narrower messages may cost."""
 
@@ -174,7 +173,7 @@ def search_bits(
 
     quantize(network, calibration, formats, "calibrated", arithmetic, input_range)  # or an error
     x = engine.as_sequences(network, calibration, "calibration")
-    some = x.reshape(-1, *x.shape[-2:])[:_SOME]
+    some = some_of(x)
     wanted = network.run(some)
     first = tuple(max(_widths(stage.layer), default=0) for stage in network.stages)
     path = _path(network, measure(first), some, wanted, Rules(formats, arithmetic))

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from lava_ssm.compress.bounds import Bounds, Interval, Overflowing, Responses, bounds
+from lava_ssm.compress.bounds import Bounds, Overflowing, Responses, bounds
+from lava_ssm.compress.interval import Interval
 from lava_ssm.compress.ranges import Observed, Ranges
 from lava_ssm.network import FixedNetwork, Network
 from lava_ssm.numerics import RealArray

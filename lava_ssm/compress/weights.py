@@ -60,14 +60,14 @@ def compensated(
     inverse = np.linalg.inv(gram[np.ix_(order, order)] + damping * np.eye(len(gram)))
     factor = np.linalg.cholesky((inverse + inverse.T) / 2).T  # upper: inverse = factor^T factor
     wanted = np.ldexp(weights, power.astype(np.int32))[:, order]
-    left, found = wanted.copy(), np.empty_like(wanted)
+    left, columns = wanted.copy(), np.empty_like(wanted)
     for j in range(len(order)):
         rounded = np.clip(np.rint(left[:, j]), *word_range(bits))
-        found[:, j] = np.where(wanted[:, j] == 0, 0, rounded)
-        off = (left[:, j] - found[:, j]) / factor[j, j]
+        columns[:, j] = np.where(wanted[:, j] == 0, 0, rounded)
+        off = (left[:, j] - columns[:, j]) / factor[j, j]
         left[:, j:] -= off[:, np.newaxis] * factor[j, j:]
     joint = np.empty_like(nearest)
-    joint[:, order] = found.astype(np.int64)
+    joint[:, order] = columns.astype(np.int64)
     better = _error(joint, weights, power, gram) < _error(nearest, weights, power, gram)
     return np.where(better[:, np.newaxis], joint, nearest)
 

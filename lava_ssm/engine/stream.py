@@ -9,14 +9,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Lock, get_ident
 from types import FrameType
-from typing import TYPE_CHECKING, Literal, NoReturn, TypeAlias, TypeVar, get_args
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 from weakref import WeakSet
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from lava_ssm.engine import reference
-from lava_ssm.engine.executor import ANY, SUMS, Executor, FirstOverflow
+from lava_ssm.engine.backend import Backend, executor
+from lava_ssm.engine.executor import ANY, SUMS, FirstOverflow
 from lava_ssm.engine.overflows import Overflows, warn_of_first
 from lava_ssm.engine.states import checked_state
 from lava_ssm.engine.tokens import tokens_of
@@ -29,7 +30,6 @@ from lava_ssm.numerics import (
     instance,
     integer,
     is_integer,
-    one_of,
     shown,
 )
 from lava_ssm.tables import Shaped, Tabular
@@ -37,8 +37,6 @@ from lava_ssm.tables import Shaped, Tabular
 if TYPE_CHECKING:
     from rich.table import Table
 
-Backend: TypeAlias = Literal["compiled", "reference"]
-"""Machine code, or the NumPy that it restates."""
 T = TypeVar("T")
 N = TypeVar("N", int, IntArray)
 
@@ -114,7 +112,7 @@ class Stream(Tabular):
             threads = min(os.cpu_count() or 1, max(1, math.prod(self.batch)))
         else:
             threads = integer(n_threads, "n_threads", 1)
-        self._executor = _executor(network, self.batch, backend, threads, probe, dtype)
+        self._executor = executor(network, self.batch, backend, threads, probe, dtype)
         takes_mean = network.readout is Readout.MEAN_OVER_TIME
         self._sums, self._divides = takes_mean and network.sums, takes_mean and not network.sums
         self._can_fail = isinstance(network, FixedNetwork) or probe is not None
@@ -481,52 +479,6 @@ def _checked_batch(network: Network | FixedNetwork, batch: tuple[int, ...]) -> t
     n_bytes = 8 * math.prod(shape) * (2 * states + 3 * network.d_output + network.d_input)
     check_memory(n_bytes, f"batch: the state of streams of shape {shape}")
     return shape
-
-
-def _executor(
-    network: Network | FixedNetwork,
-    batch: tuple[int, ...],
-    backend: Backend | None,
-    n_threads: int,
-    probe: reference.Probe | None,
-    dtype: DTypeLike | None,
-) -> Executor:
-    kind = _float_kind(network, dtype)
-    if backend is not None:
-        one_of(backend, get_args(Backend), "backend")
-    if backend == "reference" or (backend is None and probe is not None):
-        _refuse_in_reference(kind)
-        return reference.Reference(network, batch, probe or reference.see_nothing)
-    if probe is not None:
-        raise ValueError("probe: what happens inside is seen with backend='reference' only")
-    from lava_ssm.engine import compiled  # loads Numba
-
-    if not compiled.IS_COMPILED:
-        if backend is None:
-            _refuse_in_reference(kind)
-            return reference.Reference(network, batch)
-        raise ValueError(
-            "backend: 'compiled' is not to be had, Numba is told not to compile "
-            "(NUMBA_DISABLE_JIT); give 'reference' or None"
-        )
-    return compiled.executor_of(network, batch, n_threads, kind)
-
-
-def _float_kind(network: Network | FixedNetwork, dtype: DTypeLike | None) -> np.dtype | None:
-    """Give the kind of a float network's floats, None: float64."""
-    if dtype is None:
-        return None
-    kind = np.dtype(dtype)
-    if isinstance(network, FixedNetwork):
-        raise ValueError(f"dtype: a fixed network has integers, it must be None; got {kind}")
-    if kind not in (np.float32, np.float64):
-        raise ValueError(f"dtype must be float32 or float64, got {kind}")
-    return kind if kind == np.float32 else None
-
-
-def _refuse_in_reference(kind: np.dtype | None) -> None:
-    if kind is not None:
-        raise ValueError(f"dtype: the reference has float64 only, got {kind}")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from lava_ssm import engine, quantize
 from lava_ssm.compress import PAPER, W8A16, ExponentError, Formats, signal_to_error
-from lava_ssm.compress.bounds import Interval, bounds
+from lava_ssm.compress.bounds import bounds
+from lava_ssm.compress.interval import Interval
 from lava_ssm.network import (
     GLU,
     MLGRU,

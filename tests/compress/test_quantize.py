@@ -12,10 +12,10 @@ from matplotlib import pyplot
 from lava_ssm import quantize
 from lava_ssm.compress import PAPER, W8A16, AccuracyWarning, Formats, report
 from lava_ssm.compress.balance import between
-from lava_ssm.compress.bounds import response_sums
 from lava_ssm.compress.kinds import kind_of
 from lava_ssm.compress.kinds.s4d import fixed_s4d
 from lava_ssm.compress.parameters import weight_mantissas
+from lava_ssm.compress.responses import response_sums
 from lava_ssm.compress.weights import compensated
 from lava_ssm.engine import OverflowWarning, run
 from lava_ssm.network import (

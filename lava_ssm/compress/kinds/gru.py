@@ -76,8 +76,8 @@ class MinGRUKind(MapsKind[MinGRU, FixedMinGRU], of=MinGRU):
         return fixed.state_exponent
 
     def mantissas(self, name: str, values: np.ndarray, bits: int, exponent: Exponent) -> IntArray:
-        found = super().mantissas(name, values, bits, exponent)
-        return np.maximum(found, LEAST_OF_GATE) if name == "gate" else found
+        nearest = super().mantissas(name, values, bits, exponent)
+        return np.maximum(nearest, LEAST_OF_GATE) if name == "gate" else nearest
 
 
 def _of_states(layer: MinGRU, ranges: Ranges, rules: Rules) -> int:

@@ -284,16 +284,16 @@ class Kind(Generic[F, X]):
             Of a mantissa of the weights of matrices.
         """
         exponents = self.fitted(fixed, layer, width) if fitted else {}
-        found: dict[str, IntArray] = {}
+        mantissas: dict[str, IntArray] = {}
         for tensor in self.tensors:
             values = getattr(layer, tensor.name)
             if tensor.exponent is not None and values is not None:
                 bits = tensor.width(fixed, width)
                 e = exponents.get(tensor.exponent, getattr(fixed, tensor.exponent))
-                found[tensor.name] = self.mantissas(tensor.name, values, bits, e)
+                mantissas[tensor.name] = self.mantissas(tensor.name, values, bits, e)
         for name, e in self.bias_exponents(fixed, input_exponent).items():
-            found[name] = saturated(getattr(layer, name), BIAS_BITS, e)
-        return replace(fixed, **exponents, **found)
+            mantissas[name] = saturated(getattr(layer, name), BIAS_BITS, e)
+        return replace(fixed, **exponents, **mantissas)
 
     def mantissas(self, name: str, values: np.ndarray, bits: int, exponent: Exponent) -> IntArray:
         """Give the mantissas of a field that are nearest to values; beyond the format the last."""

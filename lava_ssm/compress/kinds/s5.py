@@ -144,8 +144,8 @@ class S5Kind(Kind[S5, FixedS5], of=S5):
     def mantissas(self, name: str, values: np.ndarray, bits: int, exponent: Exponent) -> IntArray:
         if name == "a":
             return diagonal_mantissas(values, int(exponent), Rounding.NEAREST)
-        found = super().mantissas(name, values, bits, exponent)
-        return np.maximum(found, _LEAST_OF_C) if name == "c" else found
+        nearest = super().mantissas(name, values, bits, exponent)
+        return np.maximum(nearest, _LEAST_OF_C) if name == "c" else nearest
 
 
 def balance_rows(layer: S5, std: RealArray) -> RealArray:
@@ -222,5 +222,5 @@ def fixed_s5(layer: S5, formats: Formats, std: RealArray | None = None) -> Fixed
 
 def diagonal_mantissas(a: np.ndarray, p: int, rounding: Rounding) -> IntArray:
     """Mantissas of a complex diagonal a (d_state,), (d_state, 2); |a| < 1."""
-    found = stable(parts(a)[:, np.newaxis], np.full(len(a), p), rounding)[:, 0]
-    return np.clip(found, *word_range(DIAGONAL_BITS))
+    rounded = stable(parts(a)[:, np.newaxis], np.full(len(a), p), rounding)[:, 0]
+    return np.clip(rounded, *word_range(DIAGONAL_BITS))

@@ -1,6 +1,7 @@
 """Selective state space layers."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -53,29 +54,22 @@ class SelectiveSSMKind(Kind[SelectiveSSM, FixedSelectiveSSM], of=SelectiveSSM):
         """Rounded weights of the maps of x make up for each other."""
         formats, n = rules.formats, layer.d_model
         gram = moments.gram[:n, :n]
-        found: dict[str, IntArray] = {}
-        exponents: dict[str, Exponent] = {}
+        maps: dict[str, Any] = {}
         for name in MATRICES:
             weights = getattr(layer, name)
-            found[name], exponents[name] = weight_mantissas(weights, formats)
+            mantissas, exponent = weight_mantissas(weights, formats)
             if formats.compensate and name != "up":
-                e = np.asarray(exponents[name])
-                found[name] = compensated(weights, formats.width, e, gram, name)
+                e = np.asarray(exponent)
+                mantissas = compensated(weights, formats.width, e, gram, name)
+            maps[name], maps[f"{name}_exponent"] = mantissas, exponent
         d, d_exponent = direct_mantissas(layer.d, formats)
         e_a = _of_rates(layer)
         fixed = FixedSelectiveSSM(
             _rates(layer.a, e_a),
-            found["down"],
-            found["up"],
-            found["b"],
-            found["c"],
+            **maps,
             d=d,
             gated=layer.gated,
             a_exponent=e_a,
-            down_exponent=exponents["down"],
-            up_exponent=exponents["up"],
-            b_exponent=exponents["b"],
-            c_exponent=exponents["c"],
             d_exponent=d_exponent,
             step_sent=_LEAST_STEPS - e_a,
         )
