@@ -38,6 +38,9 @@ class Interval:
     def __contains__(self, x: float) -> bool:
         return self.low <= x <= self.high
 
+    def __add__(self, other: "Interval") -> "Interval":
+        return Interval(self.value + other.value, self.low + other.low, self.high + other.high)
+
     def __truediv__(self, other: "Interval") -> "Interval":
         return Interval(self.value / other.value, self.low / other.high, self.high / other.low)
 
@@ -54,7 +57,8 @@ class Interval:
 
     def text(self, digits: int = 3) -> str:
         """Give it with its interval, `12.4 (3.1 to 40)`."""
-        v, low, high = (f"{_rounded(x, digits):,g}" for x in (self.value, self.low, self.high))
+        ends = self.value, self.low, self.high
+        v, low, high = (f"{float(f'{x:.{digits}g}'):,g}" for x in ends)
         return f"{v} ({low} to {high})"
 
     def to_json(self) -> dict[str, float]:
@@ -120,12 +124,12 @@ class Estimate(Tabular):
     @property
     def energy_per_token(self) -> Interval:
         """Joules of a token, static and dynamic."""
-        return _plus(self.static_power * self.time_per_token, self.dynamic_energy)
+        return self.static_power * self.time_per_token + self.dynamic_energy
 
     @property
     def power(self) -> Interval:
         """Mean watts while tokens come as fast as they can."""
-        return _plus(self.static_power, self.dynamic_energy / self.time_per_token)
+        return self.static_power + self.dynamic_energy / self.time_per_token
 
     @property
     def energy_delay_product(self) -> Interval:
@@ -134,14 +138,14 @@ class Estimate(Tabular):
 
     def sample_latency(self, n_tokens: int) -> Interval:
         """Seconds from the entry of a sample's first token to the end of its last output."""
-        count = _checked(n_tokens)
+        count = integer(n_tokens, "n_tokens", 1)
         t, last = self.time_per_token, self.latency
         return Interval(*((count - 1) * getattr(t, end) + getattr(last, end) for end in _ENDS))
 
     def sample_energy(self, n_tokens: int) -> Interval:
         """Joules of a sample by itself."""
-        dynamic = self.dynamic_energy.scaled(_checked(n_tokens))
-        return _plus(self.static_power * self.sample_latency(n_tokens), dynamic)
+        static = self.static_power * self.sample_latency(n_tokens)
+        return static + self.dynamic_energy.scaled(n_tokens)
 
     def power_proxy(self, tokens_per_second: float) -> float:
         """Operations a second, as the Intel N-DNS challenge defines its power proxy.
@@ -347,15 +351,3 @@ def _point(
         static_power=mapping.n_chips * constants.static_power.value,
         dynamic_energy=dynamic,
     )
-
-
-def _plus(a: Interval, b: Interval) -> Interval:
-    return Interval(a.value + b.value, a.low + b.low, a.high + b.high)
-
-
-def _checked(n_tokens: int) -> int:
-    return integer(n_tokens, "n_tokens", 1)
-
-
-def _rounded(x: float, digits: int) -> float:
-    return float(f"{x:.{digits}g}")
