@@ -156,14 +156,17 @@ def _network(
     time, another = axes.index(("time",)), _another(x, axes)
     shorter = another.narrow(time, 0, (x.shape[time] + 1) // 2)
     for inputs in (x, another, shorter):
+        tokens = _tokens(inputs, axes)
         try:
             with torch.no_grad():
-                wanted = _first(module(inputs))
+                wanted = _outputs(_first(module(inputs)), signal)
         except Exception:  # of its own kind, if it takes one length alone
             if inputs is shorter:
                 break
             raise
-        _compare(made, _tokens(inputs, axes), _outputs(wanted, signal), type(model).__name__)
+        if wanted.ndim == 3 and wanted.shape[1] != tokens.shape[1]:
+            break  # it gives one length alone
+        _compare(made, tokens, wanted, type(model).__name__)
     return made
 
 

@@ -327,6 +327,21 @@ def test_a_causal_convolution(how: str, groups: int, dilation: int) -> None:
         exchange.from_torch(Causal("behind", groups, dilation), x)
 
 
+@pytest.mark.parametrize("f", [lambda y: y[..., :9], lambda y: y.reshape(2, 4, 9)])
+def test_a_model_may_take_one_length_alone(f: Callable[[Tensor], Tensor]) -> None:
+    class Cut(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv1d(3, 4, 3, padding=2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return f(self.conv(x)[..., :9])
+
+    torch.manual_seed(0)
+    model, x = Cut().eval(), torch.randn(2, 3, 9)
+    assert relative(exchange.from_torch(model, x), x.mT, model(x).mT) <= 1e-5
+
+
 def test_a_convolution_behind_a_padding_module_sees_the_past() -> None:
     torch.manual_seed(0)
     model, x = (
