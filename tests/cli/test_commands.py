@@ -108,10 +108,10 @@ def test_the_data_sets_shown_are_those_there_are() -> None:
         ("lava-ssm ma", 1, "map"),
         ("lava-ssm map --system h", 3, "hala-point"),
         ("lava-ssm deploy --target h", 3, "html"),
-        ("lava-ssm stream ns4d-smn", 2, "ns4d-smnist ns4d-smnist-float"),
-        ("lava-ssm quantize ns4d-smn", 2, "ns4d-smnist-float"),
+        ("lava-ssm stream ns4d-sd", 2, "ns4d-sdigits ns4d-sdigits-float"),
+        ("lava-ssm quantize ns4d-sd", 2, "ns4d-sdigits-float"),
         ("lava-ssm quantize ns4d-smnist-float psmnist-", 3, "psmnist-92916"),
-        ("lava-ssm vectors ns4d-smn", 2, "ns4d-smnist"),
+        ("lava-ssm vectors ns4d-sd", 2, "ns4d-sdigits"),
         ("lava-ssm map ./", 2, ""),  # files: the shell's own
     ],
 )
