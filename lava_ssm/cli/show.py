@@ -1,5 +1,6 @@
 """`lava-ssm show`: what a network is and how it was made, or which ones the zoo has."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -33,15 +34,15 @@ def show_network(
     lines: list[str] = []
     if isinstance(net, FixedNetwork):
         lines += [f"input: {net.input_format}", f"output: exponent {net.exponents[-1]}"]
-    lines += [f"{key}: {text}" for key, text in net.made_by.items() if _is_short(key, text)]
+    lines += [f"{key}: {text}" for key, text in net.made_by.items() if _is_line(key, text)]
     console = make_console()
     for line in lines:
         console.print(line, soft_wrap=True, highlight=False)
-    if network.removesuffix("-float") in zoo.NAMES:
+    if network.removesuffix("-float") in zoo.NAMES and not Path(network).exists():
         console.print(f"\n{zoo.card(network)}", soft_wrap=True, highlight=False)
 
 
-def _is_short(key: str, text: str) -> bool:
+def _is_line(key: str, text: str) -> bool:
     """Say whether it is a line; layers stand in the table, settings in the command."""
     return "\n" not in text and key != "config" and not key.startswith("layers[")
 

@@ -192,7 +192,9 @@ class _Arrays:
 def _numbers(value: Any, name: str) -> np.ndarray:
     if hasattr(value, "detach"):  # a tensor
         value = value.detach().cpu().resolve_conj()
-        value = (value if value.is_complex() else value.double()).numpy()  # NumPy has no bfloat16
+        if value.is_floating_point():
+            value = value.double()  # NumPy has no bfloat16
+        value = value.numpy()
     array = np.asarray(as_array(value, name))
     if array.dtype.kind not in "iufc":
         raise ExchangeError(f"state: {name!r} holds no numbers")

@@ -45,6 +45,14 @@ def test_a_network_of_the_zoo_has_its_card(name: str) -> None:
     assert ("input: " in text) == (name == "ns4d-sdigits")  # formats are of integers
 
 
+def test_a_file_of_the_same_name_has_no_card(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    random_fixed_network(np.random.default_rng(0)).save("ns4d-sdigits")
+    assert "sha256" not in shown("ns4d-sdigits")
+
+
 def test_without_a_name_the_zoo_is_listed() -> None:
     rows = {words[0]: words for line in shown().splitlines() if len(words := line.split()) > 4}
     assert set(zoo.NAMES) <= set(rows)

@@ -129,6 +129,12 @@ def test_numbers_of_sixteen_bits() -> None:
     assert network == exchange.from_state_dict(wide, "s4d")
 
 
+def test_masks_are_no_numbers() -> None:
+    state = LRU(4, 6).state_dict() | {"D": torch.ones(4, dtype=torch.bool)}
+    with pytest.raises(exchange.ExchangeError, match="'D' holds no numbers"):
+        exchange.from_state_dict(state, "lru")
+
+
 def test_layers_of_other_widths_are_refused() -> None:
     state = LRU(4, 6).state_dict()
     state["C"] = torch.ones(3, 6, dtype=torch.cfloat)
