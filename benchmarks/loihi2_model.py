@@ -141,7 +141,7 @@ def main() -> None:
     CONSOLE.print(table_of("Cores", ("network", "published", "model", "how"), cores))
     with CONSOLE.status("fitting"):
         validation = validate()
-    CONSOLE.print(validation.table())
+    CONSOLE.print(validation)
     CONSOLE.print(validation.constants_table())
     powers = {paper: implied_static_power(paper) for paper in ("n-S4D", "S5")}
     for paper, power in powers.items():
